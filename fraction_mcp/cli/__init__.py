@@ -1,0 +1,131 @@
+"""`fraction-mcp`: the ways in, for people and for MCP hosts.
+
+Each command's own module is imported when it is called: `serve` loads nothing that it does not need.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from fraction_mcp import __version__
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command. Exit codes: 0 fine; 1 the operation failed; 2 wrong usage or configuration."""
+    asked = _parser().parse_args(arguments)
+    from fraction_mcp.errors import ConfigError, FractionMcpError  # noqa: PLC0415 - after --help and --version
+
+    try:
+        run: Callable[[argparse.Namespace], int] = asked.run
+        return run(asked)
+    except FractionMcpError as error:
+        sys.stderr.write(f"fraction-mcp: {error.message}\n" + (f"{error.hint}\n" if error.hint else ""))
+        return 2 if isinstance(error, ConfigError) else 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of our output has left, as `| head` does
+        sys.stderr.close()
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="fraction-mcp", description="The MCP server for FractionERP and Fracttal.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"fraction-mcp {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    serve = commands.add_parser("serve", help="serve MCP on stdio, or on HTTP with --http", allow_abbrev=False)
+    _sandbox_flag(serve)
+    serve.add_argument("--http", action="store_true", help="streamable HTTP at /mcp, on a loopback address")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=_port, default=8765)
+    serve.add_argument("--read-only", action="store_true", help="offer no tool that writes")
+    serve.set_defaults(run=_serve)
+
+    demo = commands.add_parser("demo", help="watch an assistant's session on the embedded ERPs", allow_abbrev=False)
+    demo.set_defaults(run=_demo)
+
+    call = commands.add_parser("call", help="call one tool through a real MCP session", allow_abbrev=False)
+    call.add_argument("tool", metavar="TOOL")
+    call.add_argument("pairs", metavar="name=value", nargs="*", help="arguments; lists and objects as JSON")
+    call.add_argument("--args", metavar="JSON", default="", help="all arguments as one JSON object")
+    _sandbox_flag(call)
+    call.add_argument("--json", action="store_true", help="print the structured result")
+    call.set_defaults(run=_call)
+
+    tools = commands.add_parser("tools", help="list the tools that are offered", allow_abbrev=False)
+    tools.add_argument("--json", action="store_true", help="as tools/list sends them")
+    tools.set_defaults(run=_tools)
+
+    schemas = commands.add_parser("schemas", help="print, write or check the published schemas", allow_abbrev=False)
+    what = schemas.add_mutually_exclusive_group()
+    what.add_argument("--write", metavar="DIR", help="write one file a tool")
+    what.add_argument("--check", metavar="DIR", help="fail where the files differ from what is served")
+    what.add_argument("--format", choices=("mcp", "openai", "anthropic", "gemini"), default="mcp")
+    schemas.set_defaults(run=_schemas)
+
+    sandbox = commands.add_parser("sandbox", help="serve the embedded ERPs over HTTP", allow_abbrev=False)
+    sandbox.add_argument("--port", type=_port, default=8790)
+    sandbox.add_argument("--parts", type=_parts, default=600, metavar="N", help="how many parts, up to 100,000")
+    sandbox.add_argument("--seed", type=int, default=1, metavar="N")
+    sandbox.add_argument("--reset", action="store_true", help="start the company afresh")
+    sandbox.set_defaults(run=_sandbox)
+    return parser
+
+
+def _sandbox_flag(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--sandbox", action="store_true", help="work in the embedded ERPs; no account is needed")
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text} is not a port")
+    return int(text)
+
+
+def _parts(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 600 <= int(text) <= 100_000):
+        raise argparse.ArgumentTypeError("the company has 600 to 100000 parts")
+    return int(text)
+
+
+# Each of these imports its command when it is called.
+
+
+def _serve(asked: argparse.Namespace) -> int:
+    from fraction_mcp.cli.serve import serve  # noqa: PLC0415
+
+    return serve(sandbox=asked.sandbox, http=asked.http, host=asked.host, port=asked.port, read_only=asked.read_only)
+
+
+def _demo(_asked: argparse.Namespace) -> int:
+    from fraction_mcp.cli.demo import demo  # noqa: PLC0415
+
+    return demo()
+
+
+def _call(asked: argparse.Namespace) -> int:
+    from fraction_mcp.cli.call import call  # noqa: PLC0415
+
+    return call(asked.tool, asked.pairs, asked.args, sandbox=asked.sandbox, as_json=asked.json)
+
+
+def _tools(asked: argparse.Namespace) -> int:
+    from fraction_mcp.cli.schemas import list_tools  # noqa: PLC0415
+
+    return list_tools(as_json=asked.json)
+
+
+def _schemas(asked: argparse.Namespace) -> int:
+    from fraction_mcp.cli.schemas import schemas  # noqa: PLC0415
+
+    return schemas(write=asked.write, check=asked.check, style=asked.format)
+
+
+def _sandbox(asked: argparse.Namespace) -> int:
+    from fraction_mcp.cli.serve import serve_embedded  # noqa: PLC0415
+
+    return serve_embedded(port=asked.port, parts=asked.parts, seed=asked.seed, reset=asked.reset)

@@ -1,0 +1,72 @@
+"""`call`: one tool call through a real MCP session, with arguments as a person types them."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import anyio
+from mcp.types import CallToolResult, TextContent, Tool
+
+from fraction_mcp.cli.serve import checked_settings
+from fraction_mcp.cli.session import own_server
+from fraction_mcp.errors import ConfigError
+
+__all__ = ["call"]
+
+
+def call(tool: str, pairs: Sequence[str], args: str, *, sandbox: bool, as_json: bool) -> int:
+    checked_settings(sandbox=sandbox)  # a wrong setting is told here, not by a child that would not start
+    return anyio.run(_call, tool, list(pairs), args, sandbox, as_json)
+
+
+async def _call(name: str, pairs: list[str], args: str, sandbox: bool, as_json: bool) -> int:
+    async with own_server(*(["--sandbox"] if sandbox else [])) as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        if name not in tools:
+            raise ConfigError(f"there is no tool {name}; there are {', '.join(tools)}")
+        result = await client.call_tool(name, {**_whole(args), **_typed(tools[name], pairs)})
+    text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+    if as_json:
+        text = json.dumps(_structured(result, text), indent=2, ensure_ascii=False)
+    print(text, file=sys.stderr if result.is_error and not as_json else sys.stdout)
+    return 1 if result.is_error else 0
+
+
+def _structured(result: CallToolResult, text: str) -> Any:
+    return result.structured_content if result.structured_content is not None else {"text": text}
+
+
+def _whole(args: str) -> dict[str, Any]:
+    if not args:
+        return {}
+    try:
+        value = json.loads(args)
+    except ValueError as error:
+        raise ConfigError(f"--args is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise ConfigError("--args must be a JSON object")
+    return value
+
+
+def _typed(tool: Tool, pairs: Sequence[str]) -> dict[str, Any]:
+    """`name=value` by what the tool's schema says the name holds. What does not fit goes as text, for the server to
+    refuse in its own words."""
+    properties = tool.input_schema.get("properties", {})
+    arguments: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise ConfigError(f"{pair} is not name=value")
+        kind = properties.get(name, {}).get("type")
+        arguments[name] = _value(kind, value)
+    return arguments
+
+
+def _value(kind: object, value: str) -> Any:
+    if kind in {"integer", "array", "object", "boolean"}:
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value  # a number goes as text: exact, however many digits

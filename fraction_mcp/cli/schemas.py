@@ -1,0 +1,63 @@
+"""`tools` and `schemas`: what is offered, for people, for other hosts, and as files that a build checks."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import anyio
+from pydantic import SecretStr
+
+from fraction_mcp.config import Settings
+from fraction_mcp.operations.desk import Desk
+from fraction_mcp.server import create_server
+from fraction_mcp.tools import contract
+
+__all__ = ["list_tools", "schemas"]
+
+
+def list_tools(*, as_json: bool) -> int:
+    """What a server in this environment offers; every tool where no ERP is configured."""
+    settings = Settings.load()
+    if not (settings.fraction_configured or settings.fracttal_configured):
+        settings = _everything()
+    tools = anyio.run(_served, settings)
+    if as_json:
+        print(json.dumps(tools, indent=2, ensure_ascii=False))
+        return 0
+    width = max(len(tool["name"]) for tool in tools)
+    for tool in tools:
+        first_line, _, _ = tool["description"].partition("\n")
+        print(f"{tool['name']:<{width}}  {first_line}")
+    return 0
+
+
+def schemas(*, write: str | None, check: str | None, style: str) -> int:
+    """The published contract does not depend on the environment: both ERPs, every tool."""
+    tools = anyio.run(_served, _everything())
+    if write is not None:
+        contract.write(tools, Path(write))
+        return 0
+    if check is not None:
+        found = contract.differences(tools, Path(check))
+        if found:
+            sys.stderr.write("\n".join(found) + f"\nTo mend it: fraction-mcp schemas --write {check}\n")
+        return 1 if found else 0
+    print(json.dumps(contract.spelt_for(style, tools), indent=2, ensure_ascii=False))
+    return 0
+
+
+def _everything() -> Settings:
+    """Settings under which every tool is listed. Nothing signs in: no tool is called."""
+    some = SecretStr("x")
+    return Settings.model_construct(
+        fraction_email="x", fraction_password=some, fracttal_client_id="x", fracttal_client_secret=some
+    )
+
+
+async def _served(settings: Settings) -> list[dict[str, Any]]:
+    return await contract.served_tools(create_server(settings, _nobody))
+
+
+async def _nobody() -> Desk:
+    raise AssertionError("no tool is called while tools are listed")

@@ -1,0 +1,99 @@
+"""`serve` and `sandbox`: the server itself, and the embedded ERPs, in this process or on a port."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+from pydantic import SecretStr
+
+from fraction_mcp.config import Settings, nothing_configured
+from fraction_mcp.errors import ConfigError
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+__all__ = ["checked_settings", "serve", "serve_embedded"]
+
+_PARTS, _SEED = 600, 1
+_EMBEDDED = "http://embedded.sandbox"  # an address that leads nowhere: requests never leave the process
+
+
+def checked_settings(*, sandbox: bool) -> Settings:
+    """The settings of this environment. Raises ConfigError where there is nothing to work in."""
+    settings = Settings.load()
+    if sandbox:
+        return _embedded_settings(settings)
+    if not (settings.fraction_configured or settings.fracttal_configured):
+        raise nothing_configured()
+    return settings
+
+
+def serve(*, sandbox: bool, http: bool, host: str, port: int, read_only: bool) -> int:
+    settings = checked_settings(sandbox=sandbox)
+    if read_only:
+        settings = settings.model_copy(update={"read_only": True})
+    logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    app = _open_sandbox(settings) if sandbox else None
+    if http:
+        from fraction_mcp.web import serve_http  # noqa: PLC0415 - stdio needs none of it
+
+        anyio.run(serve_http, settings, host, port, app)
+    else:
+        from fraction_mcp.server import serve_stdio  # noqa: PLC0415
+
+        anyio.run(serve_stdio, settings, app)
+    return 0
+
+
+def serve_embedded(*, port: int, parts: int, seed: int, reset: bool) -> int:
+    """The embedded ERPs over HTTP, until interrupted; says on stderr how to reach them."""
+    from fraction_mcp import sandbox  # noqa: PLC0415 - see the package's docstring
+
+    base = f"http://127.0.0.1:{port}"
+    lines = [
+        f"The embedded FractionERP and Fracttal listen on {base}. To work in them:",
+        f"  export FRACTION_BASE_URL={base}{sandbox.FRACTION_PATH}",
+        f"  export FRACTION_EMAIL={sandbox.EMAIL} FRACTION_PASSWORD={sandbox.PASSWORD}",
+        f"  export FRACTTAL_BASE_URL={base}{sandbox.FRACTTAL_PATH}",
+        f"  export FRACTTAL_TOKEN_URL={base}{sandbox.FRACTTAL_TOKEN_PATH}",
+        f"  export FRACTTAL_CLIENT_ID={sandbox.CLIENT_ID} FRACTTAL_CLIENT_SECRET={sandbox.CLIENT_SECRET}",
+        "  fraction-mcp serve",
+    ]
+    sys.stderr.write("\n".join(lines) + "\n")
+    path = _sandbox_file(Settings.load(), parts, seed)
+    try:
+        sandbox.serve_sandbox(path, port=port, parts=parts, seed=seed, reset=reset)
+    except OSError as error:
+        raise ConfigError(f"the sandbox cannot listen on port {port}: {error.strerror or error}") from error
+    return 0
+
+
+def _embedded_settings(settings: Settings) -> Settings:
+    from fraction_mcp import sandbox  # noqa: PLC0415 - see the package's docstring
+
+    return settings.model_copy(
+        update={
+            "fraction_base_url": _EMBEDDED + sandbox.FRACTION_PATH,
+            "fraction_email": sandbox.EMAIL,
+            "fraction_password": SecretStr(sandbox.PASSWORD),
+            "fracttal_base_url": _EMBEDDED + sandbox.FRACTTAL_PATH,
+            "fracttal_token_url": _EMBEDDED + sandbox.FRACTTAL_TOKEN_PATH,
+            "fracttal_client_id": sandbox.CLIENT_ID,
+            "fracttal_client_secret": SecretStr(sandbox.CLIENT_SECRET),
+        }
+    )
+
+
+def _open_sandbox(settings: Settings) -> "ASGIApp":
+    from fraction_mcp import sandbox  # noqa: PLC0415 - see the package's docstring
+
+    return sandbox.open_sandbox(_sandbox_file(settings, _PARTS, _SEED))
+
+
+def _sandbox_file(settings: Settings, parts: int, seed: int) -> Path:
+    """One file for each company: the usual one is shared by every process of this user."""
+    usual = (parts, seed) == (_PARTS, _SEED)
+    name = "sandbox.sqlite3" if usual else f"sandbox-{parts}-parts-seed-{seed}.sqlite3"
+    return settings.state_folder() / name

@@ -1,0 +1,97 @@
+"""A short memory of reads in front of an ERP: the same question within seconds costs no second request.
+
+Concurrent identical reads share one request. A write empties the memory before and after it is sent, so that no answer
+is older than a write that this process has seen done. Each answer says when it was read (`Answer.read_at`).
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+
+import anyio
+
+from fraction_mcp.erp import Connection, Erp
+from fraction_mcp.erp.endpoints import Endpoint, System
+from fraction_mcp.erp.wire import Answer
+
+__all__ = ["RememberingErp"]
+
+_MOST = 128  # answers kept; a page of 100 records is some 100 kB decoded
+
+_Key = tuple[str, ...]
+
+
+class RememberingErp:
+    """An `Erp` that answers a repeated GET from memory for `keep_s` seconds; 0 turns that off."""
+
+    def __init__(self, erp: Erp, *, keep_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._erp = erp
+        self._keep_s = keep_s
+        self._clock = clock
+        self._kept: OrderedDict[_Key, tuple[float, Answer]] = OrderedDict()
+        self._asked: dict[_Key, anyio.Event] = {}
+        self._writes = 0
+
+    @property
+    def system(self) -> System:
+        return self._erp.system
+
+    def connection(self) -> Connection:
+        return self._erp.connection()
+
+    async def call(
+        self,
+        endpoint: Endpoint,
+        *,
+        path: Mapping[str, str | int] | None = None,
+        query: Mapping[str, str | int] | None = None,
+        body: object = None,
+        fresh: bool = False,
+    ) -> Answer:
+        """See `Erp.call`. A fresh read is sent, and what it brings is remembered for the next one."""
+        if endpoint.method != "GET":
+            self._forget()
+            try:
+                return await self._erp.call(endpoint, path=path, query=query, body=body)
+            finally:
+                self._forget()
+        key = (endpoint.path, *_spelt(path), "?", *_spelt(query))
+        while not fresh and self._keep_s:
+            if (kept := self._kept.get(key)) and self._clock() - kept[0] < self._keep_s:
+                self._kept.move_to_end(key)
+                return kept[1]
+            if (asked := self._asked.get(key)) is None:
+                break
+            await asked.wait()  # then look again: it may have failed, or have been cancelled with its caller
+        return await self._ask(key, endpoint, path, query)
+
+    async def _ask(
+        self,
+        key: _Key,
+        endpoint: Endpoint,
+        path: Mapping[str, str | int] | None,
+        query: Mapping[str, str | int] | None,
+    ) -> Answer:
+        done = self._asked[key] = anyio.Event()
+        began, writes = self._clock(), self._writes
+        try:
+            answer = await self._erp.call(endpoint, path=path, query=query)
+            if self._keep_s and writes == self._writes:
+                self._kept[key] = (began, answer)
+                self._kept.move_to_end(key)
+                while len(self._kept) > _MOST:
+                    self._kept.popitem(last=False)
+            return answer
+        finally:
+            if self._asked.get(key) is done:
+                del self._asked[key]
+            done.set()
+
+    def _forget(self) -> None:
+        self._writes += 1
+        self._kept.clear()
+        self._asked.clear()  # a read that began before the write is not shared with one that came after it
+
+
+def _spelt(values: Mapping[str, str | int] | None) -> list[str]:
+    return [f"{name}={value}" for name, value in sorted((values or {}).items())]

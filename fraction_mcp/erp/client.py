@@ -1,0 +1,221 @@
+"""One ERP over HTTP: connections, time-outs, retries of reads, the rate budget. The only importer of httpx.
+
+What a request is and what an answer means is `wire`'s; this module moves bytes and decides whether to move them again.
+A read is tried again after a connection failure, a 500/502/503/504, or a 429 that ends soon. A write is sent once: what
+happened to it is told by one of three errors (nothing was sent, refused, unknown) and left to the caller.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+
+import anyio
+import httpx
+from starlette.types import ASGIApp
+
+from fraction_mcp import __version__, errors
+from fraction_mcp.config import Settings
+from fraction_mcp.erp import Connection
+from fraction_mcp.erp.auth import Exchange, FractionSignIn, FracttalSignIn, SignIn
+from fraction_mcp.erp.endpoints import LOGOUT, TOKEN, Endpoint, System
+from fraction_mcp.erp.wire import Answer, Budget, Request, Response, budget, build, decipher
+
+__all__ = ["ErpClient", "fraction_client", "fracttal_client"]
+
+logger = logging.getLogger(__name__)
+
+_TRIES = 4
+_FIRST_DELAY_S = 0.2
+_LONGEST_WAIT_S = 5.0  # a 429 that ends later than this becomes an error with the seconds to wait
+_AT_ONCE = 8
+_SIGN_OUT_S = 2.0
+
+# Nothing was sent: no connection, no TLS, no place in the pool (httpx's own distinction).
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+
+
+class ErpClient:
+    """One ERP, signed in at the first call. Use it from one event loop; close it with `aclose`."""
+
+    def __init__(
+        self,
+        system: System,
+        base_url: str,
+        *,
+        sign_in: Callable[[Exchange, Callable[[], datetime]], SignIn],
+        timeout_s: float,
+        token_url: str = "",
+        transport: httpx.AsyncBaseTransport | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> None:
+        self.system = system
+        self.base_url = base_url
+        self.sign_in = sign_in(self._sign_in_exchange, clock)
+        self._token_url = token_url
+        self._timeout_s = timeout_s
+        self._transport = transport
+        self._clock = clock
+        self._sleep = sleep
+        self._gate = anyio.CapacityLimiter(_AT_ONCE)
+        self._budget: Budget | None = None
+        self._reads = self._http(keepalive=_AT_ONCE)
+        # A write never goes out on an idle connection: one that the other side has just closed would make a write
+        # that nobody received look like one whose answer was lost.
+        self._writes = self._http(keepalive=0)
+
+    def _http(self, *, keepalive: int) -> httpx.AsyncClient:
+        connect_s = min(10.0, self._timeout_s * 0.8)  # so that a slow connect is told apart from a slow answer
+        return httpx.AsyncClient(
+            transport=self._transport,
+            timeout=httpx.Timeout(self._timeout_s, connect=connect_s, pool=connect_s),
+            limits=httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=keepalive, keepalive_expiry=30),
+            headers={"Accept": "application/json", "User-Agent": f"fraction-mcp/{__version__}"},
+            follow_redirects=False,  # a token goes to the configured host and nowhere else
+        )
+
+    async def aclose(self) -> None:
+        """Revoke the token if there is one (briefly, and not at any price), and close the connections."""
+        if self.sign_in.signed_in and self.system is System.FRACTIONERP:
+            with anyio.move_on_after(_SIGN_OUT_S, shield=True), suppress(errors.ErpError):
+                headers = {"Authorization": f"Bearer {await self.sign_in.token()}"}
+                await self._exchange(LOGOUT, Request(LOGOUT.method, LOGOUT.path, None), headers)
+        self.sign_in.forget()
+        with anyio.CancelScope(shield=True):
+            await self._reads.aclose()
+            await self._writes.aclose()
+
+    def connection(self) -> Connection:
+        sign_in = self.sign_in
+        return Connection(self.base_url, sign_in.signed_in, sign_in.user, sign_in.company, self._budget)
+
+    async def call(
+        self,
+        endpoint: Endpoint,
+        *,
+        path: Mapping[str, str | int] | None = None,
+        query: Mapping[str, str | int] | None = None,
+        body: object = None,
+        fresh: bool = False,  # noqa: ARG002 - nothing is remembered here; see cache.py
+    ) -> Answer:
+        """Send one request and decipher its answer; see `Erp.call`.
+
+        A 401 signs in once more, and once only. For a write `wire` raises NotAuthenticated only where the ERP's own
+        envelope proves that nothing ran.
+        """
+        request = build(endpoint, path, query, body)
+        start = int((query or {}).get("start", 0))
+        token = await self.sign_in.token()
+        try:
+            return await self._send(endpoint, request, token, start)
+        except errors.NotAuthenticated:
+            token = await self.sign_in.token(rejected=token)
+            return await self._send(endpoint, request, token, start)
+
+    async def _send(self, endpoint: Endpoint, request: Request, token: str, start: int) -> Answer:
+        headers = {"Authorization": f"Bearer {token}"}
+        if request.content is not None:
+            headers["Content-Type"] = "application/json"
+        return await self._persist(endpoint, request, headers, start)
+
+    async def _sign_in_exchange(
+        self, endpoint: Endpoint, *, headers: Mapping[str, str], content: bytes | None
+    ) -> Answer:
+        """A request of the sign-in itself: no token is asked for. See `auth.Exchange`."""
+        return await self._persist(endpoint, Request(endpoint.method, endpoint.path, content), headers)
+
+    async def _persist(
+        self, endpoint: Endpoint, request: Request, headers: Mapping[str, str], start: int = 0
+    ) -> Answer:
+        """The exchange, repeated for a read while that may help: back-off doubles, with full jitter."""
+        for attempt in range(1, _TRIES + 1):
+            try:
+                return await self._exchange(endpoint, request, headers, start)
+            except errors.ErpError as error:
+                wait_s = _worth_another(error, attempt)
+                if endpoint.writes or wait_s is None or attempt == _TRIES:
+                    raise
+                logger.info("%s: %s; trying again in %.1f s", self.system.label, error.message, wait_s)
+            await self._sleep(wait_s)
+        raise AssertionError("unreachable")  # pragma: no cover
+
+    async def _exchange(
+        self, endpoint: Endpoint, request: Request, headers: Mapping[str, str], start: int = 0
+    ) -> Answer:
+        """One request, one answer, one error. The whole of it is bounded in time, however slowly bytes drip."""
+        http = self._writes if endpoint.writes else self._reads
+        url = self._token_url if endpoint is TOKEN else self.base_url + request.target
+        began = time.perf_counter()
+        try:
+            async with self._gate:
+                with anyio.fail_after(self._timeout_s):
+                    answer = await http.request(request.method, url, headers=dict(headers), content=request.content)
+        except _NOT_SENT as error:
+            raise self._failed(errors.ErpUnreachable, endpoint, "could not be reached") from error
+        except (TimeoutError, httpx.TimeoutException) as error:
+            late = f"did not answer within {self._timeout_s:g} seconds"
+            raise self._failed(errors.ErpTimedOut, endpoint, late) from error
+        except httpx.HTTPError as error:
+            raise self._failed(errors.ErpBroken, endpoint, "broke the connection off") from error
+        now = self._clock()
+        took_ms = (time.perf_counter() - began) * 1000
+        logger.debug("%s %s %s -> %d, %.0f ms", self.system, request.method, endpoint.path, answer.status_code, took_ms)
+        self._budget = budget(self.system, answer.headers, now) or self._budget
+        return decipher(endpoint, Response(answer.status_code, answer.headers, answer.content, now, start))
+
+    def _failed(self, kind: type[errors.ErpError], endpoint: Endpoint, what: str) -> errors.ErpError:
+        """No answer came. After a write that may have left, that is all anybody knows."""
+        message = f"{self.system.label} {what}, asked to {endpoint.name}"
+        if kind is errors.ErpUnreachable:
+            message += "; nothing was sent"
+        elif endpoint.writes:
+            kind, message = errors.ErpOutcomeUnknown, f"{message}; it may have been written"
+        hint = "" if endpoint.writes else "Try again in a moment."
+        return kind(message, system=self.system, operation=endpoint.name, hint=hint)
+
+
+def _worth_another(error: errors.ErpError, attempt: int) -> float | None:
+    """Seconds to wait before trying a read again, None where that would not help. A time-out has cost enough."""
+    if isinstance(error, errors.RateLimited):
+        wait_s = error.retry_after_s
+        return wait_s + random.uniform(0, 0.2) if wait_s is not None and wait_s <= _LONGEST_WAIT_S else None  # noqa: S311 - jitter
+    if isinstance(error, errors.ErpTimedOut):
+        return None
+    passing = isinstance(error, errors.ErpUnreachable) or (
+        isinstance(error, errors.ErpBroken) and error.status in {None, 500, 502, 503, 504}
+    )
+    return random.uniform(0, _FIRST_DELAY_S * 2**attempt) if passing else None  # noqa: S311 - jitter
+
+
+def fraction_client(settings: Settings, app: ASGIApp | None = None) -> ErpClient:
+    """FractionERP, from the settings. `app` stands in the network's place: the embedded ERPs, without a port."""
+    return ErpClient(
+        System.FRACTIONERP,
+        settings.fraction_base_url,
+        sign_in=partial(FractionSignIn, email=settings.fraction_email, password=settings.fraction_password),
+        timeout_s=settings.timeout_s,
+        transport=_transport(app),
+    )
+
+
+def fracttal_client(settings: Settings, app: ASGIApp | None = None) -> ErpClient:
+    """Fracttal, from the settings; see `fraction_client`."""
+    return ErpClient(
+        System.FRACTTAL,
+        settings.fracttal_base_url,
+        sign_in=partial(
+            FracttalSignIn, client_id=settings.fracttal_client_id, client_secret=settings.fracttal_client_secret
+        ),
+        token_url=settings.fracttal_token_url,
+        timeout_s=settings.timeout_s,
+        transport=_transport(app),
+    )
+
+
+def _transport(app: ASGIApp | None) -> httpx.AsyncBaseTransport | None:
+    # An exception inside the application is a server's failure, as it would be over a network.
+    return None if app is None else httpx.ASGITransport(app, raise_app_exceptions=False)

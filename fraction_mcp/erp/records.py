@@ -1,0 +1,68 @@
+"""What the ERPs send, typed where a document states the type and kept as it came where none does.
+
+A documented field of the wrong type is an error (`wire.decode` makes one of it); an undocumented one is anybody's.
+Ids are kept as they come: FractionERP sends integers, Fracttal text.
+"""
+
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from fraction_mcp.shapes import WireDecimal
+
+__all__ = ["Identity", "Part", "PriceBreak", "PriceList", "Record", "Token"]
+
+Record = dict[str, Any]
+"""A record whose fields no document states: `id` is all that may be relied on."""
+
+
+def _text(value: object) -> object:
+    return "" if value is None else str(value) if isinstance(value, int | Decimal) else value
+
+
+OptionalText = Annotated[str, BeforeValidator(_text)]
+"""A text that may be missing, null, or (a part number, say) sent as a number."""
+
+
+class _Sent(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="allow", coerce_numbers_to_str=True)
+
+
+class Part(_Sent):
+    """A part. The document states these fields for creating one; reading one is taken to answer with the same."""
+
+    id: int
+    part_number: OptionalText
+    description: OptionalText = ""
+    uom: OptionalText = ""
+
+
+class PriceBreak(_Sent):
+    quantity: WireDecimal = Field(validation_alias="qty")
+    unit_price: WireDecimal = Field(validation_alias="price")
+
+
+class PriceList(_Sent):
+    """One customer's prices of one part. The breaks come in no promised order, and may hold a quantity twice."""
+
+    customer_id: int
+    customer_name: OptionalText = ""
+    customer_part_number: OptionalText = ""
+    selling_price: WireDecimal | None = None
+    price_breaks: Annotated[tuple[PriceBreak, ...], BeforeValidator(lambda sent: sent or ())] = ()
+
+
+class Token(_Sent):
+    access_token: Annotated[str, Field(min_length=1, repr=False)]
+    expires_at: OptionalText = ""
+    expires_in: int | None = None
+    user: dict[str, Any] | None = None
+    tenant: dict[str, Any] | None = None
+
+
+class Identity(_Sent):
+    """Who is signed in, as login and `auth/me` answer."""
+
+    user: dict[str, Any] | None = None
+    tenant: dict[str, Any] | None = None

@@ -1,0 +1,180 @@
+"""Every error this package raises on purpose, and what each one tells the reader who can act on it.
+
+    FractionMcpError(message, hint)        class attributes: code, retryable
+    ├─ ConfigError                         the operator's; raised at start
+    ├─ NotConfigured                       a tool of an ERP that has no credentials here
+    ├─ InputError                          the assistant can mend it; path -> reason
+    └─ ErpError(system, operation, status, request_id)
+       ├─ ErpUnreachable                   nothing was sent
+       ├─ ErpOutcomeUnknown                a write was sent, no answer
+       ├─ ErpRejected                      the ERP said no, in its own words
+       │  ├─ NotAuthenticated
+       │  ├─ Forbidden
+       │  ├─ PlanRestricted
+       │  ├─ AccountInactive
+       │  ├─ NotFound
+       │  ├─ Duplicate
+       │  ├─ InvalidFields
+       │  └─ RateLimited(retry_after_s)
+       ├─ ErpBroken                        5xx, or a connection that broke under a read
+       │  └─ ErpTimedOut                   no answer to a read in time
+       └─ ErpContractBroken                an answer that cannot be read
+
+`erp.wire.decipher` alone chooses between the ERP's errors, `server` alone turns any of them into a result. No error
+carries a response body or a secret.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+__all__ = [
+    "AccountInactive",
+    "ConfigError",
+    "Duplicate",
+    "ErpBroken",
+    "ErpContractBroken",
+    "ErpError",
+    "ErpOutcomeUnknown",
+    "ErpRejected",
+    "ErpTimedOut",
+    "ErpUnreachable",
+    "Forbidden",
+    "FractionMcpError",
+    "InputError",
+    "InvalidFields",
+    "NotAuthenticated",
+    "NotConfigured",
+    "NotFound",
+    "PlanRestricted",
+    "RateLimited",
+]
+
+
+class FractionMcpError(Exception):
+    """What happened (`message`), and what to do about it (`hint`, may be empty)."""
+
+    code: ClassVar[str] = "INTERNAL_ERROR"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ConfigError(FractionMcpError):
+    """The operator's settings do not allow a start."""
+
+    code = "NOT_CONFIGURED"
+
+
+class NotConfigured(FractionMcpError):
+    """The ERP that this tool works in has no credentials here."""
+
+    code = "NOT_CONFIGURED"
+
+
+class InputError(FractionMcpError):
+    """The arguments cannot mean anything. `problems` maps a path such as `lines[2].quantity` to the reason."""
+
+    code = "INVALID_INPUT"
+
+    def __init__(self, problems: Mapping[str, str] | Sequence[tuple[str, str]], *, hint: str = "") -> None:
+        self.problems = dict(problems)
+        super().__init__("; ".join(f"{path}: {reason}" for path, reason in self.problems.items()), hint=hint)
+
+
+class ErpError(FractionMcpError):
+    """Something between us and an ERP. `status` is the HTTP status, or None where no answer came."""
+
+    code = "UPSTREAM_ERROR"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        system: str,
+        operation: str,
+        status: int | None = None,
+        request_id: str = "",
+        hint: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.system = system
+        self.operation = operation
+        self.status = status
+        self.request_id = request_id
+
+
+class ErpUnreachable(ErpError):
+    """No connection could be made: nothing was sent."""
+
+    code = "UPSTREAM_UNREACHABLE"
+    retryable = True
+
+
+class ErpOutcomeUnknown(ErpError):
+    """A write may have left, and no answer says what became of it."""
+
+    code = "OUTCOME_UNKNOWN"
+
+
+class ErpRejected(ErpError):
+    """The ERP refused, in its own documented envelope."""
+
+
+class NotAuthenticated(ErpRejected):
+    code = "NOT_AUTHENTICATED"
+
+
+class Forbidden(ErpRejected):
+    code = "FORBIDDEN"
+
+
+class PlanRestricted(ErpRejected):
+    code = "PLAN_RESTRICTED"
+
+
+class AccountInactive(ErpRejected):
+    code = "ACCOUNT_INACTIVE"
+
+
+class NotFound(ErpRejected):
+    code = "NOT_FOUND"
+
+
+class Duplicate(ErpRejected):
+    code = "DUPLICATE"
+
+
+class InvalidFields(ErpRejected):
+    code = "VALIDATION_ERROR"
+
+
+class RateLimited(ErpRejected):
+    """Too many requests. `retry_after_s` is how long the ERP asks us to wait, None where it does not say."""
+
+    code = "RATE_LIMITED"
+    retryable = True
+
+    def __init__(
+        self, message: str, *, retry_after_s: float | None, system: str, operation: str, status: int, hint: str = ""
+    ) -> None:
+        super().__init__(message, system=system, operation=operation, status=status, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class ErpBroken(ErpError):
+    """The ERP failed (5xx), or the connection broke under a read."""
+
+    retryable = True
+
+
+class ErpTimedOut(ErpBroken):
+    """No answer to a read in time."""
+
+
+class ErpContractBroken(ErpError):
+    """An answer that cannot be read as what the documents promise: HTML, nothing, cut JSON, a wrong type."""
+
+    code = "UPSTREAM_UNREADABLE"

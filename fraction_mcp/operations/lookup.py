@@ -1,0 +1,296 @@
+"""A name or number -> one record, or the candidates. Never a guess that is not called one.
+
+An exact match wins (case and surrounding space aside). The ERP's `search` finds anything that contains the text, in an
+order of its own, so `BRKT-1` may stand behind a hundred of `BRKT-1000…`. Asked to sort by the number itself, it puts
+the match where it can be reached in a few pages whatever their count; that the answer is sorted is checked on every
+page, since no document says by which fields a list sorts, and all pages are read where it is not.
+"""
+
+import difflib
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from fraction_mcp.erp import Erp, endpoints
+from fraction_mcp.erp.endpoints import Endpoint
+from fraction_mcp.erp.records import Record
+from fraction_mcp.erp.wire import Answer
+from fraction_mcp.errors import InvalidFields, NotFound
+from fraction_mcp.shapes import Piece, clean, quoted
+
+__all__ = ["CUSTOMER", "PART", "Candidate", "Found", "Lookup", "NotOne", "Subject", "fold"]
+
+_PAGE = 100  # FractionERP's most a page
+_MOST_PAGES = 50  # unsorted pages read for one name before giving up
+_CANDIDATES = 10
+_REMEMBERED = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is looked up, and by which field it is called. `unique`: the ERP promises one record for a key."""
+
+    noun: str
+    key: str
+    listing: Endpoint
+    single: Endpoint
+    unique: bool
+
+
+PART = Subject("part", "part_number", endpoints.PARTS, endpoints.PART, unique=True)
+CUSTOMER = Subject("customer", "name", endpoints.CUSTOMERS, endpoints.CUSTOMER, unique=False)
+
+
+class Candidate(Piece):
+    """One record that may have been meant. `name` is a part's number or a customer's name."""
+
+    argument: str
+    id: int | str
+    name: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The one record. `how` says by what; a near match must be named as such to the reader."""
+
+    record: Record
+    how: Literal["exact", "id", "near"]
+    said: str
+
+    def remark(self, subject: Subject) -> str:
+        """What the summary owes its reader about the match; empty for a plain exact one."""
+        if self.how == "near":
+            name = quoted(str(self.record.get(subject.key)))
+            return f"{name} is the only {subject.noun} like {quoted(self.said)}. "
+        if self.how == "exact" and self.said.isdigit():
+            return f"{self.said} was taken as the {subject.key.replace('_', ' ')}, not as an id. "
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotOne:
+    status: Literal["ambiguous", "not_found"]
+    subject: Subject
+    said: str
+    candidates: list[Candidate]
+    complete: bool = True
+
+    @property
+    def summary(self) -> str:
+        noun, said = self.subject.noun, quoted(self.said)
+        if self.status == "ambiguous":
+            exact = [c for c in self.candidates if fold(c.name) == fold(self.said)]
+            if len(exact) > 1:
+                return f"{len(exact)} {noun}s are called {said}; nothing was assumed."
+            return f"No {noun} is called exactly {said}, and several come near; nothing was assumed."
+        if not self.complete:
+            return f"No {noun} called {said} was found in the part of the list that was read."
+        return f"No {noun} is called {said}."
+
+    @property
+    def next(self) -> str:
+        if self.candidates:
+            return f"Ask which {self.subject.noun} is meant, or call again with the id of a candidate."
+        return f"Check the spelling, or search_{self.subject.noun}s with a shorter text."
+
+
+def fold(text: object) -> str:
+    """How names are compared: case and surrounding space aside."""
+    return clean(str(text), 500).casefold()
+
+
+class Lookup:
+    """Finds parts and customers in FractionERP, remembering for `keep_s` seconds which part numbers it has seen."""
+
+    def __init__(self, erp: Erp, *, keep_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._erp = erp
+        self._keep_s = keep_s
+        self._clock = clock
+        self._seen: OrderedDict[str, tuple[float, Record]] = OrderedDict()
+        self._unsortable: set[str] = set()
+
+    def learn_parts(self, records: Iterable[Record]) -> None:
+        """Part numbers seen in any answer: the next question about one of them needs no search."""
+        now = self._clock()
+        for record in records:
+            if isinstance(record.get("id"), int) and record.get("part_number"):
+                self._seen[fold(record["part_number"])] = (now, record)
+        while len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+
+    async def find(self, subject: Subject, said: str, *, strict: bool = False, argument: str = "") -> Found | NotOne:
+        """One record for a name, number or id.
+
+        `strict` is for writes: no near match, nothing from memory, and a number that is both a key and another
+        record's id is ambiguous.
+        """
+        said = clean(said, 200)
+        if not strict and subject is PART and (seen := self._remembered(said)):
+            return Found(seen, "exact", said)
+        scan = await _Scan(self, subject, said).run()
+        exact = _closest_spelling(scan.exact, subject, said)
+        by_id = None
+        if said.isascii() and said.isdigit() and (strict or not exact):
+            by_id = await self._by_id(subject, said)
+        if strict and by_id and exact and any(record.get("id") != by_id.get("id") for record in exact):
+            exact = [*exact, by_id]
+        if len(exact) == 1:
+            return Found(exact[0], "exact", said)
+        if exact:
+            return self._not_one("ambiguous", subject, said, exact, argument)
+        if by_id:
+            return Found(by_id, "id", said)
+        near = scan.near
+        if len(near) == 1 and scan.whole and not strict:
+            return Found(near[0], "near", said)
+        if near:
+            return self._not_one("ambiguous", subject, said, near, argument)
+        loose = await self._similar(subject, said)
+        return self._not_one("not_found", subject, said, loose, argument, complete=scan.complete)
+
+    def _remembered(self, said: str) -> Record | None:
+        at, record = self._seen.get(fold(said), (0.0, None))
+        return record if record is not None and self._clock() - at < self._keep_s else None
+
+    async def _by_id(self, subject: Subject, said: str) -> Record | None:
+        try:
+            return (await self._erp.call(subject.single, path={"id": int(said)})).record()
+        except NotFound:
+            return None
+
+    async def search(self, subject: Subject, text: str, page: int) -> Answer:
+        """A page of what contains the text, sorted by the subject's own field where the ERP sorts by it."""
+        query: dict[str, str | int] = {"search": text, "per_page": _PAGE, "page": page}
+        if subject.noun not in self._unsortable:
+            try:
+                return await self._erp.call(subject.listing, query={**query, "sort": subject.key, "order": "asc"})
+            except InvalidFields:
+                self._unsortable.add(subject.noun)
+        return await self._erp.call(subject.listing, query=query)
+
+    async def _similar(self, subject: Subject, said: str) -> list[Record]:
+        """Records that share the first word of what was said: candidates for a misspelt name."""
+        word = re.match(r"[^\W\d_]{3,}|\w{3,}", said)
+        if word is None or word[0] == said:
+            return []
+        return (await self.search(subject, word[0], 1)).records()
+
+    def _not_one(
+        self,
+        status: Literal["ambiguous", "not_found"],
+        subject: Subject,
+        said: str,
+        records: Sequence[Record],
+        argument: str,
+        *,
+        complete: bool = True,
+    ) -> NotOne:
+        ranked = sorted(records, key=lambda record: -_likeness(record.get(subject.key), said))[:_CANDIDATES]
+        candidates = [
+            Candidate(
+                argument=argument or subject.noun,
+                id=record.get("id", ""),
+                name=clean(str(record.get(subject.key) or "")),
+                description=clean(str(record.get("description") or record.get("city") or ""), 80),
+            )
+            for record in ranked
+        ]
+        return NotOne(status, subject, said, candidates, complete)
+
+
+class _Scan:
+    """Looks for an exact match through the pages of a search, in as few requests as their order allows."""
+
+    def __init__(self, lookup: Lookup, subject: Subject, said: str) -> None:
+        self._lookup = lookup
+        self._subject = subject
+        self._said = said
+        self._wanted = fold(said)
+        self.exact: list[Record] = []
+        self.near: list[Record] = []
+        self.whole = True  # everything that contains the text has been seen
+        self.complete = True  # an exact match would have been seen
+
+    async def run(self) -> "_Scan":
+        rows, last = await self._read(1)
+        self.near = [r for r in rows if self._wanted in fold(r.get(self._subject.key))] or rows
+        self.whole = last <= 1
+        if self._settled(rows) or last <= 1:
+            return self
+        if self._order(rows) is None:
+            await self._read_all(range(2, last + 1))
+        else:
+            await self._halve(2, last)
+        return self
+
+    async def _read(self, page: int) -> tuple[list[Record], int]:
+        answer = await self._lookup.search(self._subject, self._said, page)
+        rows = answer.records()
+        if self._subject is PART:
+            self._lookup.learn_parts(rows)
+        known = {row.get("id") for row in self.exact}
+        self.exact += [r for r in rows if fold(r.get(self._subject.key)) == self._wanted and r.get("id") not in known]
+        if answer.page is None or answer.page.last is None:
+            return rows, page + 1 if len(rows) == _PAGE else page
+        return rows, answer.page.last
+
+    def _settled(self, rows: list[Record]) -> bool:
+        """No later page can hold (another) exact match."""
+        if self.exact and self._subject.unique:
+            return True
+        order = self._order(rows)
+        return order is not None and bool(rows) and order(self._key(rows[-1])) > order(self._said)
+
+    def _order(self, rows: list[Record]) -> Callable[[str], str] | None:
+        """The comparison under which these rows are sorted, None where they are not."""
+        keys = [self._key(row) for row in rows]
+        for order in (fold, str):
+            ordered = [order(key) for key in keys]
+            if ordered == sorted(ordered):
+                return order
+        return None
+
+    def _key(self, row: Record) -> str:
+        return str(row.get(self._subject.key) or "")
+
+    async def _halve(self, low: int, high: int) -> None:
+        """Pages low..high are sorted, and page low-1 ends before the match."""
+        while low <= high:
+            middle = (low + high) // 2
+            rows, _ = await self._read(middle)
+            order = self._order(rows)
+            if order is None or not rows:
+                await self._read_all(page for page in range(low, high + 1) if page != middle)
+                return
+            if order(self._key(rows[0])) > order(self._said):
+                high = middle - 1
+            elif self._settled(rows):
+                if not self._subject.unique and rows[0] in self.exact:
+                    await self._read(middle - 1)  # its namesake may be the last row before
+                return
+            else:
+                low = middle + 1
+
+    async def _read_all(self, pages: Iterable[int]) -> None:
+        for count, page in enumerate(pages, start=1):
+            if count > _MOST_PAGES:
+                self.complete = False
+                return
+            await self._read(page)
+            if self.exact and self._subject.unique:
+                return
+
+
+def _closest_spelling(exact: list[Record], subject: Subject, said: str) -> list[Record]:
+    """Of several records that differ only in case, the one spelt as asked."""
+    same = [record for record in exact if str(record.get(subject.key)).strip() == said]
+    return same if len(same) == 1 and subject.unique else exact
+
+
+def _likeness(name: object, said: str) -> float:
+    left, right = fold(name), fold(said)
+    return difflib.SequenceMatcher(None, left, right).ratio() + left.startswith(right)

@@ -1,0 +1,285 @@
+"""A price list and a quantity -> a price, exactly, or the reason why there is none.
+
+The rule (contract, Pricing): the break with the largest quantity not above the one asked; below every break, the base
+selling price; otherwise no price. `fractionerp-rest-api.txt` promises neither that breaks come sorted nor that a
+quantity stands there once: they are sorted here, and of two prices for the same quantity none is picked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from fraction_mcp.erp import endpoints
+from fraction_mcp.erp.records import Part, PriceList
+from fraction_mcp.erp.wire import read_record
+from fraction_mcp.operations.desk import Desk
+from fraction_mcp.operations.lookup import CUSTOMER, PART, Candidate, Found, NotOne, fold
+from fraction_mcp.shapes import Amount, Answer, Piece, Quantity, UnitPrice, clean, exact_total, plain, quoted
+
+__all__ = [
+    "PriceAnswer",
+    "Priced",
+    "PricedPart",
+    "Unpriced",
+    "part_of",
+    "price_at",
+    "price_for_quantity",
+    "price_lists",
+]
+
+
+# ------------------------------------------------------------------------------------------------------ the arithmetic
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """`break_quantity` is None where the base selling price applies. `next_break` is (quantity, unit price)."""
+
+    unit_price: Decimal
+    line_total: Decimal
+    break_quantity: Decimal | None
+    next_break: tuple[Decimal, Decimal] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unpriced:
+    reason: str
+
+
+def price_at(price_list: PriceList, quantity: Decimal) -> Priced | Unpriced:
+    """The price of `quantity` (in the part's unit of measure) by one customer's list."""
+    by_quantity: dict[Decimal, set[Decimal]] = {}
+    for step in price_list.price_breaks:
+        by_quantity.setdefault(step.quantity, set()).add(step.unit_price)
+    reached = max((q for q in by_quantity if q <= quantity), default=None)
+    if reached is not None and len(by_quantity[reached]) > 1:
+        prices = " and ".join(plain(price, 2) for price in sorted(by_quantity[reached]))
+        return Unpriced(
+            f"the list holds the break of {plain(reached)} twice, at {prices}: which one holds is not known"
+        )
+    if reached is not None:
+        (unit_price,) = by_quantity[reached]
+    elif price_list.selling_price is not None:
+        unit_price = price_list.selling_price
+    elif by_quantity:
+        least = plain(min(by_quantity))
+        return Unpriced(f"{plain(quantity)} is below the lowest break of {least}, and there is no base selling price")
+    else:
+        return Unpriced("the price list holds neither breaks nor a base selling price")
+    following = min((q for q in by_quantity if q > quantity), default=None)
+    known = following is not None and len(by_quantity[following]) == 1
+    next_break = (following, min(by_quantity[following])) if following is not None and known else None
+    return Priced(unit_price, exact_total(unit_price, quantity), reached, next_break)
+
+
+# --------------------------------------------------------------------------------------------- one part, one quantity
+
+
+class PricedPart(Piece):
+    id: int
+    part_number: str
+    description: str
+    uom: str
+
+
+class NextBreak(Piece):
+    """The next break above: what its whole quantity costs, and how much more that is."""
+
+    quantity: Quantity
+    unit_price: UnitPrice
+    line_total: Amount
+    extra_cost: Amount
+
+
+class CustomerPrice(Piece):
+    customer_id: int
+    customer_name: str
+    customer_part_number: str
+    unit_price: UnitPrice
+    line_total: Amount
+    basis: Literal["price_break", "selling_price"]
+    break_quantity: Quantity | None
+    next_break: NextBreak | None
+
+
+class NoPrice(Piece):
+    customer_id: int | str
+    customer_name: str
+    reason: str
+
+
+class PriceAnswer(Answer):
+    status: Literal["priced", "no_price", "ambiguous", "not_found"]
+    part: PricedPart | None = None
+    quantity: Quantity
+    currency: str | None
+    prices: tuple[CustomerPrice, ...] = ()
+    unpriced: tuple[NoPrice, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+
+
+async def price_for_quantity(desk: Desk, part: str, quantity: Decimal, customer: str = "") -> PriceAnswer:
+    """What `quantity` of a part costs: for one customer, or for each customer that has a price list of it.
+
+    Two requests: the part, its price lists (one where the part has just been seen). A customer is looked for among the
+    price lists first, since a customer without one has no price whatever else is true of it.
+    """
+    currency = desk.currency or None
+    found = await desk.lookup.find(PART, part)
+    if isinstance(found, NotOne):
+        return _no_one(found, quantity, currency)
+    sold = part_of(found)
+    lists = await price_lists(desk, sold.id)
+    remark = found.remark(PART)
+    nobody: NoPrice | None = None
+    if customer:
+        chosen = _lists_of(lists, customer)
+        if chosen is None:
+            known = await desk.lookup.find(CUSTOMER, customer)
+            if isinstance(known, NotOne):
+                return _no_one(known, quantity, currency, sold)
+            remark += known.remark(CUSTOMER)
+            chosen = [one for one in lists if one.customer_id == known.record.get("id")]
+            nobody = _without_list(known)
+        lists = chosen
+    prices, unpriced = _sorted_out(lists, quantity)
+    if nobody is not None and not lists:
+        unpriced = [nobody]
+    return PriceAnswer(
+        summary=remark + _price_sentence(sold, quantity, desk, prices, unpriced),
+        next=_price_next(prices),
+        status="priced" if prices else "no_price",
+        part=sold,
+        quantity=quantity,
+        currency=currency,
+        prices=tuple(prices),
+        unpriced=tuple(unpriced),
+    )
+
+
+def _no_one(found: NotOne, quantity: Decimal, currency: str | None, part: PricedPart | None = None) -> PriceAnswer:
+    return PriceAnswer(
+        summary=found.summary,
+        next=found.next,
+        status=found.status,
+        part=part,
+        quantity=quantity,
+        currency=currency,
+        candidates=tuple(found.candidates),
+    )
+
+
+def part_of(found: Found) -> PricedPart:
+    part = read_record(endpoints.PARTS, Part, found.record)
+    return PricedPart(
+        id=part.id,
+        part_number=clean(part.part_number),
+        description=clean(part.description),
+        uom=clean(part.uom, 20),
+    )
+
+
+async def price_lists(desk: Desk, part_id: int, customer_id: object = None) -> list[PriceList]:
+    query = {"customer_id": str(customer_id)} if customer_id is not None else None
+    answer = await desk.fraction.call(endpoints.PART_PRICE_LISTS, path={"id": part_id}, query=query)
+    lists = answer.read_all(PriceList)
+    return [one for one in lists if customer_id is None or one.customer_id == customer_id]
+
+
+def _lists_of(lists: Sequence[PriceList], customer: str) -> list[PriceList] | None:
+    """The list of the customer called or numbered so, where exactly one is; None where that is not settled here."""
+    for matches in (
+        [one for one in lists if fold(one.customer_name) == fold(customer)],
+        [one for one in lists if str(one.customer_id) == customer.strip()],
+    ):
+        if len({one.customer_id for one in matches}) == 1:
+            return matches
+        if matches:
+            return None
+    return None
+
+
+def _without_list(known: Found) -> NoPrice:
+    name = clean(str(known.record.get("name") or ""))
+    return NoPrice(
+        customer_id=known.record.get("id", ""),
+        customer_name=name,
+        reason="this customer has no price list for this part",
+    )
+
+
+def _sorted_out(lists: Sequence[PriceList], quantity: Decimal) -> tuple[list[CustomerPrice], list[NoPrice]]:
+    prices, unpriced = [], []
+    for one in lists:
+        found = price_at(one, quantity)
+        if isinstance(found, Priced):
+            prices.append(_customer_price(one, found))
+        else:
+            name = clean(one.customer_name)
+            unpriced.append(NoPrice(customer_id=one.customer_id, customer_name=name, reason=found.reason))
+    return prices, unpriced
+
+
+def _customer_price(one: PriceList, priced: Priced) -> CustomerPrice:
+    next_break = None
+    if priced.next_break is not None:
+        quantity, unit_price = priced.next_break
+        total = exact_total(unit_price, quantity)
+        next_break = NextBreak(
+            quantity=quantity, unit_price=unit_price, line_total=total, extra_cost=total - priced.line_total
+        )
+    return CustomerPrice(
+        customer_id=one.customer_id,
+        customer_name=clean(one.customer_name),
+        customer_part_number=clean(one.customer_part_number),
+        unit_price=priced.unit_price,
+        line_total=priced.line_total,
+        basis="selling_price" if priced.break_quantity is None else "price_break",
+        break_quantity=priced.break_quantity,
+        next_break=next_break,
+    )
+
+
+def _price_sentence(
+    part: PricedPart, quantity: Decimal, desk: Desk, prices: list[CustomerPrice], unpriced: list[NoPrice]
+) -> str:
+    what = f"{plain(quantity)} {part.uom}".strip() + f" of {quoted(part.part_number)}"
+    if not prices:
+        if len(unpriced) == 1:
+            return f"There is no price for {what} for {quoted(unpriced[0].customer_name)}: {unpriced[0].reason}."
+        return f"There is no price for {what}: " + (
+            f"none of its {len(unpriced)} price lists covers that quantity."
+            if unpriced
+            else "the part has no price list."
+        )
+    if len(prices) == 1:
+        return f"{what} cost {desk.money(prices[0].line_total)} for {_one_price(prices[0])}{_left_out(unpriced)}."
+    totals = sorted(price.line_total for price in prices)
+    span = desk.money(totals[0])
+    if totals[0] != totals[-1]:
+        span = f"between {plain(totals[0], 2)} and {desk.money(totals[-1])}"
+    return f"{what} cost {span}, depending on which of {len(prices)} customers buys{_left_out(unpriced)}."
+
+
+def _one_price(price: CustomerPrice) -> str:
+    basis = "the base selling price"
+    if price.break_quantity is not None:
+        basis = f"the break of {plain(price.break_quantity)}"
+    words = f"{quoted(price.customer_name)}, at {plain(price.unit_price, 2)} each ({basis})"
+    if price.next_break is not None:
+        words += f"; from {plain(price.next_break.quantity)} it is {plain(price.next_break.unit_price, 2)} each"
+    return words
+
+
+def _left_out(unpriced: list[NoPrice]) -> str:
+    return f"; {len(unpriced)} more with a price list have no price at that quantity" if unpriced else ""
+
+
+def _price_next(prices: list[CustomerPrice]) -> str:
+    """Only where a person would want to be told: the next break costs no more in all."""
+    for price in prices[:1] if len(prices) == 1 else []:
+        step = price.next_break
+        if step is not None and step.extra_cost <= 0:
+            return f"Mention that {plain(step.quantity)} cost {plain(step.line_total, 2)} in all: not more than this."
+    return ""

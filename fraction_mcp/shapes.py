@@ -1,0 +1,257 @@
+"""Numbers, texts and models as they pass through every floor: exact decimals, cleaned text, strict arguments.
+
+Nothing here knows HTTP, MCP or either ERP. The rule that everything else leans on: a price or a quantity is a
+`Decimal` from the wire to the wire, and no float is ever made of one.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
+from typing import Annotated, Any, cast
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
+
+__all__ = [
+    "Amount",
+    "Answer",
+    "Ask",
+    "IdText",
+    "MoneyIn",
+    "Piece",
+    "Quantity",
+    "QuantityIn",
+    "UnitPrice",
+    "WireDecimal",
+    "clean",
+    "exact_total",
+    "input_schema",
+    "output_schema",
+    "plain",
+    "quoted",
+    "to_decimal",
+    "whole_number",
+]
+
+# Quantities and prices have at most 12 digits before the point and 6 behind it (contract); a product of two and a sum
+# of many stay exact within 80 digits.
+_EXACT = Context(prec=80)
+_CENT = Decimal("0.01")
+_PLAIN = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{1,6})?")
+_FLOAT_DIGITS = 15  # what an IEEE double carries through a decimal text unchanged
+
+
+# ---------------------------------------------------------------------------------------------------------- decimals
+
+
+def to_decimal(value: object) -> Decimal:
+    """An argument as an exact decimal: a JSON number, or its plain decimal spelling as text.
+
+    Raises ValueError with a reason that its sender can act on. The SDK hands numbers over as floats; one that needs
+    more than 15 digits may already have lost some, and is refused rather than guessed at.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        raise ValueError("must be a number such as 250 or 12.5")  # noqa: TRY004 - pydantic turns ValueError into a reason
+    text = value.strip() if isinstance(value, str) else repr(value) if isinstance(value, float) else str(value)
+    if isinstance(value, float | Decimal):
+        number = Decimal(text)
+        if not number.is_finite():
+            raise ValueError("must be a finite number")
+        if isinstance(value, float) and len(number.normalize(_EXACT).as_tuple().digits) > _FLOAT_DIGITS:
+            raise ValueError('has more digits than a JSON number carries exactly; send it as text, such as "0.125"')
+        text = format(number, "f")
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+    if not _PLAIN.fullmatch(text):
+        if text.lower().lstrip("+-") in {"nan", "inf", "infinity"}:
+            raise ValueError("must be a finite number")
+        raise ValueError(
+            "must be a plain decimal number such as 250 or 12.5, without thousands separators, currency signs or "
+            "exponents, with at most 12 digits before the point and 6 behind it"
+        )
+    return Decimal(text)
+
+
+def plain(number: Decimal, places: int = 0) -> str:
+    """Plain notation with at least `places` decimals and no trailing zeros beyond them: 10.50, 0.03125, 250."""
+    text = format(number, "f")
+    whole, _, decimals = text.partition(".")
+    decimals = decimals.rstrip("0").ljust(places, "0")
+    text = f"{whole}.{decimals}" if decimals else whole
+    return text.removeprefix("-") if number == 0 else text
+
+
+def exact_total(unit_price: Decimal, quantity: Decimal) -> Decimal:
+    """Quantity times unit price, exactly, then rounded half up to 2 places (contract, Pricing)."""
+    return _EXACT.multiply(unit_price, quantity).quantize(_CENT, rounding=ROUND_HALF_UP, context=_EXACT)
+
+
+def _wire_decimal(value: object) -> object:
+    """A decimal of the ERP's, in either spelling; pydantic checks what is left."""
+    if isinstance(value, float | bool):
+        raise ValueError("not an exact decimal")  # noqa: TRY004 - see to_decimal
+    if isinstance(value, str):
+        try:
+            value = Decimal(value.strip())
+        except InvalidOperation:
+            raise ValueError("not a decimal") from None
+    if isinstance(value, Decimal) and (not value.is_finite() or abs(value.adjusted()) > 20):
+        raise ValueError("not a decimal of a believable size")
+    return value
+
+
+WireDecimal = Annotated[Decimal, BeforeValidator(_wire_decimal)]
+"""A number in an ERP's answer, whether it came as text or as a JSON number."""
+
+_TEXT: Any = {"type": "string"}
+Quantity = Annotated[Decimal, PlainSerializer(plain, return_type=str), WithJsonSchema(_TEXT)]
+UnitPrice = Annotated[Decimal, PlainSerializer(lambda n: plain(n, 2), return_type=str), WithJsonSchema(_TEXT)]
+Amount = Annotated[
+    Decimal,
+    PlainSerializer(lambda n: plain(n.quantize(_CENT, ROUND_HALF_UP, _EXACT), 2), return_type=str),
+    WithJsonSchema(_TEXT),
+]
+
+
+# --------------------------------------------------------------------------------------------------------- arguments
+
+
+def _positive(value: object) -> Decimal:
+    number = to_decimal(value)
+    if number <= 0:
+        raise ValueError(f"must be greater than 0, not {plain(number)}")
+    return number
+
+
+def _not_negative(value: object) -> Decimal:
+    number = to_decimal(value)
+    if number < 0:
+        raise ValueError(f"must not be negative, not {plain(number)}")
+    return number
+
+
+def _id_text(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+QuantityIn = Annotated[Decimal, BeforeValidator(_positive), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
+MoneyIn = Annotated[Decimal, BeforeValidator(_not_negative), WithJsonSchema(_TEXT)]
+IdText = Annotated[str, BeforeValidator(_id_text), Field(max_length=200)]
+"""A name, number or id: text; an integer is taken as its digits."""
+whole_number = BeforeValidator(_whole)
+"""Takes 10.0 for 10, as JSON does; stands last in an Annotated, so that bounds show in the schema."""
+
+
+class Ask(BaseModel):
+    """What a tool is asked with. Unknown names and wrong types are refused, never dropped or bent."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, str_strip_whitespace=True)
+
+
+class Piece(BaseModel):
+    """A piece of an answer: closed and frozen, like the answer itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Answer(Piece):
+    """What a tool answers: one sentence first; `next` only where something is left to do."""
+
+    summary: str
+    next: str = ""
+
+    def to_wire(self) -> dict[str, Any]:
+        """The structured result: decimals as text, unknown figures as null, `next` only if it says something."""
+        data = self.model_dump(mode="json", by_alias=True)
+        if not data["next"]:
+            del data["next"]
+        return data
+
+
+# -------------------------------------------------------------------------------------------------------------- text
+
+_SPACES = re.compile(r"\s+")
+_INVISIBLE = {"Cc", "Cf", "Co", "Cn", "Cs"}
+
+
+def clean(text: str, limit: int = 200) -> str:
+    """Text that anyone may have typed into an ERP, fit for one line: no control or bidirectional characters, cut."""
+    text = _SPACES.sub(" ", text).strip()
+    text = "".join(c for c in text if unicodedata.category(c) not in _INVISIBLE) if not text.isascii() else text
+    text = "".join(c for c in text if c.isprintable())
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def quoted(text: str, limit: int = 60) -> str:
+    """A foreign name inside a sentence of ours: cleaned, cut, in quotes that it cannot close."""
+    return "'" + clean(text, limit).replace("'", "’") + "'"
+
+
+# ------------------------------------------------------------------------------------------------------ JSON schemas
+
+
+def input_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON Schema of a tool's arguments: flat, closed, without $ref, unions or titles."""
+    return _rendered(model, "validation")
+
+
+def output_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON Schema of a tool's result, without $ref or titles; `null` stands in a type list."""
+    schema = _rendered(model, "serialization")
+    if "next" in schema.get("required", []):
+        schema["required"].remove("next")
+    return schema
+
+
+class _Bare(GenerateJsonSchema):
+    """Pydantic's generator without the titles that it makes up, and with null folded into the type."""
+
+    def get_title_from_name(self, name: str) -> str:  # noqa: ARG002 - pydantic's signature
+        return ""
+
+    def nullable_schema(self, schema: Any) -> JsonSchemaValue:
+        inner = self.generate_inner(schema["schema"])
+        if isinstance(kind := inner.get("type"), str):
+            return {**inner, "type": [kind, "null"]}
+        return {"anyOf": [inner, {"type": "null"}]}
+
+
+def _rendered(model: type[BaseModel], mode: JsonSchemaMode) -> dict[str, Any]:
+    schema = model.model_json_schema(schema_generator=_Bare, mode=mode)
+    definitions = schema.pop("$defs", {})
+    return cast(dict[str, Any], _inlined(schema, definitions, top=True))
+
+
+def _inlined(node: Any, definitions: Mapping[str, Any], *, top: bool = False) -> Any:
+    """Every $ref replaced by what it names. A docstring of ours is not a description of the wire: dropped."""
+    if isinstance(node, list):
+        return [_inlined(item, definitions) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node:
+        target = dict(definitions[node["$ref"].rpartition("/")[2]])
+        target.pop("description", None)
+        return _inlined({**target, **{k: v for k, v in node.items() if k != "$ref"}}, definitions)
+    if nullable := _nullable_reference(node, definitions):
+        return _inlined(nullable, definitions)
+    drop = {"title", "description"} if top else {"title"}
+    return {
+        key: {name: _inlined(value, definitions) for name, value in item.items()}
+        if key == "properties"
+        else _inlined(item, definitions)
+        for key, item in node.items()
+        if key not in drop
+    }
+
+
+def _nullable_reference(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any] | None:
+    """`anyOf [$ref, null]` as one object schema whose type is [object, null]."""
+    match node.get("anyOf"):
+        case [{"$ref": str(ref)}, {"type": "null"}]:
+            target = {k: v for k, v in definitions[ref.rpartition("/")[2]].items() if k != "description"}
+            return {**target, "type": [target["type"], "null"]}
+    return None

@@ -1,0 +1,92 @@
+"""Arguments as they came -> a tool's model, or every problem by its path, with the nearest known name."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from fraction_mcp.errors import InputError
+from fraction_mcp.shapes import clean, quoted
+from fraction_mcp.tools.spec import ToolSpec
+
+__all__ = ["read_arguments"]
+
+_REASONS = {
+    "missing": "is required",
+    "string_type": "must be text",
+    "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+}
+
+
+def read_arguments(spec: ToolSpec, arguments: Mapping[str, Any]) -> Any:
+    """The tool's own model, filled in. Raises InputError."""
+    try:
+        return spec.ask.model_validate(dict(arguments))
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+    problems = {_path(problem): _reason(spec, problem) for problem in found}
+    known = ", ".join(spec.input_schema["properties"]) or "none"
+    raise InputError(problems, hint=f"The arguments of {spec.name} are: {known}.")
+
+
+def _path(problem: ErrorDetails) -> str:
+    text = ""
+    for step in problem["loc"]:
+        text += f"[{step}]" if isinstance(step, int) else f".{clean(str(step), 60)}" if text else clean(str(step), 60)
+    return text or "(arguments)"
+
+
+def _reason(spec: ToolSpec, problem: ErrorDetails) -> str:
+    kind, context = problem["type"], problem.get("ctx", {})
+    match kind:
+        case "extra_forbidden":
+            known = _known(spec.input_schema, problem["loc"][:-1])
+            near = difflib.get_close_matches(str(problem["loc"][-1]).lower(), known, n=1, cutoff=0.5)
+            return "is not a known name" + (f"; did you mean {near[0]}?" if near else "")
+        case "value_error":
+            return str(context["error"])
+        case "literal_error":
+            return f"must be one of {context['expected'].replace(' or ', ', ')}, not {_shown(problem['input'])}"
+        case "string_too_short":
+            return "must not be empty"
+        case "too_short":
+            return f"must hold at least {context['min_length']}"
+        case "string_too_long" | "too_long":
+            unit = " characters" if kind == "string_too_long" else ""
+            return f"must hold at most {context['max_length']}{unit}"
+        case "greater_than_equal":
+            return f"must be {context['ge']} or more, not {_shown(problem['input'])}"
+        case "less_than_equal":
+            return f"must be {context['le']} or less, not {_shown(problem['input'])}"
+    reason = _REASONS.get(kind)
+    if reason is None:
+        return clean(problem["msg"])
+    return reason if kind == "missing" else f"{reason}, not {_shown(problem['input'])}"
+
+
+def _known(schema: Mapping[str, Any], path: tuple[int | str, ...]) -> list[str]:
+    """The names that an object at this path may hold."""
+    node: Any = schema
+    for step in path:
+        node = node.get("items", {}) if isinstance(step, int) else node.get("properties", {}).get(step, {})
+    return list(node.get("properties", {}))
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return quoted(value, 40)
+    return (
+        "null" if value is None else str(value)[:40] if isinstance(value, int | float) else f"a {_KINDS[type(value)]}"
+    )
+
+
+_KINDS: Mapping[type, str] = {dict: "JSON object", list: "list"}

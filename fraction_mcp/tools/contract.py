@@ -1,0 +1,85 @@
+"""The published contract: every tool as `tools/list` sends it, one file a tool, and in other hosts' spellings."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from mcp import Client
+from mcp.server import Server
+
+__all__ = ["differences", "served_tools", "spelt_for", "write"]
+
+_GEMINI = {"type", "description", "properties", "required", "items", "enum", "minItems", "maxItems"}
+
+
+async def served_tools(server: Server[Any]) -> list[dict[str, Any]]:
+    """The tools of a server, off the wire. Raises jsonschema.SchemaError for a schema that is none."""
+    async with Client(server) as client:
+        tools = (await client.list_tools()).tools
+    wire = [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools]
+    for tool in wire:
+        Draft202012Validator.check_schema(tool["inputSchema"])
+        Draft202012Validator.check_schema(tool.get("outputSchema", {}))
+    return wire
+
+
+def _files(tools: list[dict[str, Any]]) -> dict[str, str]:
+    return {f"{tool['name']}.json": json.dumps(tool, indent=2, ensure_ascii=False) + "\n" for tool in tools}
+
+
+def write(tools: list[dict[str, Any]], folder: Path) -> None:
+    """One file a tool; files of tools that are no more are removed."""
+    files = _files(tools)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob("*.json"):
+        if path.name not in files:
+            path.unlink()
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+def differences(tools: list[dict[str, Any]], folder: Path) -> list[str]:
+    """What is missing, stale or extra in the folder, byte for byte; empty where nothing is."""
+    files = _files(tools)
+    there = {path.name: path.read_bytes() for path in sorted(folder.glob("*.json"))}
+    found = [f"{name} is missing" for name in files if name not in there]
+    found += [f"{name} is stale" for name, text in files.items() if there.get(name, text.encode()) != text.encode()]
+    found += [f"{name} is of no tool" for name in there if name not in files]
+    return found
+
+
+def spelt_for(style: str, tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The tools as another API takes them: `mcp`, `openai`, `anthropic` or `gemini`."""
+    return [_SPELLINGS[style](tool) for tool in tools]
+
+
+def _openai(tool: Mapping[str, Any]) -> dict[str, Any]:
+    function = {"name": tool["name"], "description": tool["description"], "parameters": tool["inputSchema"]}
+    return {"type": "function", "function": function}
+
+
+def _anthropic(tool: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": tool["name"], "description": tool["description"], "input_schema": tool["inputSchema"]}
+
+
+def _gemini(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """Gemini takes a subset of JSON Schema; what it does not know is left to the server to check."""
+    parameters = _subset(tool["inputSchema"])
+    return {"name": tool["name"], "description": tool["description"], "parameters": parameters}
+
+
+def _subset(schema: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in schema.items() if key in _GEMINI}
+    if "properties" in kept:
+        kept["properties"] = {name: _subset(value) for name, value in kept["properties"].items()}
+    if "items" in kept:
+        kept["items"] = _subset(kept["items"])
+    if "enum" in kept:  # Gemini refuses an empty text in an enum; leaving the argument out means the same
+        kept["enum"] = [value for value in kept["enum"] if value != ""]
+    return kept
+
+
+_SPELLINGS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+    "mcp": dict, "openai": _openai, "anthropic": _anthropic, "gemini": _gemini}

@@ -1,0 +1,36 @@
+"""Customers and their contacts."""
+
+from fraction_mcp.erp import endpoints
+from fraction_mcp.operations import listing
+from fraction_mcp.operations.desk import Desk
+from fraction_mcp.shapes import Ask
+from fraction_mcp.tools.parts import CustomerName, Search
+from fraction_mcp.tools.spec import Effect, tool
+
+__all__: list[str] = []
+
+
+@tool(effect=Effect.READ, calls=(endpoints.CUSTOMERS,))
+async def search_customers(desk: Desk, ask: Search) -> listing.Listing:
+    """Find customers whose name or other fields contain a text.
+
+    Use when a customer's name is only partly known.
+    Not for one known customer with its contacts: get_customer.
+    """
+    return await listing.list_kind(
+        desk, "customers", search=ask.query, limit=ask.limit, page=ask.page, sort=ask.sort, order=ask.order
+    )
+
+
+class OneCustomer(Ask):
+    customer: CustomerName
+
+
+@tool(effect=Effect.READ, calls=(endpoints.CUSTOMERS, endpoints.CUSTOMER))
+async def get_customer(desk: Desk, ask: OneCustomer) -> listing.CustomerAnswer:
+    """Read one customer with its contacts.
+
+    Use when an address, a contact or a contact's e-mail is wanted.
+    Not for a customer's contracts or invoices: list_records with search.
+    """
+    return await listing.customer_record(desk, ask.customer)

@@ -1,0 +1,72 @@
+"""A result as text for hosts that show the model no structured content: the sentence, the facts, then CSV tables.
+
+It holds what the structured result holds, in fewer tokens, and never as JSON. Paging facts come before the rows, so
+that a host that cuts a long text cannot cut them off.
+"""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["rendered"]
+
+
+def rendered(data: Mapping[str, Any]) -> str:
+    """The text of a structured result (`Answer.to_wire`)."""
+    facts = {name: value for name, value in data.items() if name not in {"summary", "next", "columns", "rows"}}
+    plain = {name: value for name, value in facts.items() if not isinstance(value, dict | list)}
+    blocks = [str(data["summary"]), _pairs(plain)]
+    blocks += [f"{name}: {_pairs(value)}" for name, value in facts.items() if isinstance(value, dict) and value]
+    blocks += [f"{name}:\n{_listed(value)}" for name, value in facts.items() if isinstance(value, list) and value]
+    if data.get("rows"):
+        blocks.append(_csv([data["columns"], *data["rows"]]))
+    blocks.append(f"Next: {data['next']}" if data.get("next") else "")
+    return "\n".join(block for block in blocks if block)
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    """Facts on one line. What is null or empty says nothing; what nests is spelt with dots."""
+    return "; ".join(f"{name}={_cell(value)}" for name, value in _flat(values).items() if value not in (None, "", []))
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def _listed(items: Sequence[Any]) -> str:
+    if not all(isinstance(item, dict) for item in items):
+        return "\n".join(_cell(item) for item in items)
+    rows = [_flat(item) for item in items]
+    told = [name for name in dict.fromkeys(name for row in rows for name in row) if _says_something(name, rows)]
+    return _csv([told, *([row.get(name) for name in told] for row in rows)])
+
+
+def _says_something(name: str, rows: Sequence[Mapping[str, Any]]) -> bool:
+    return any(row.get(name) not in (None, "", []) for row in rows)
+
+
+def _csv(rows: Sequence[Sequence[Any]]) -> str:
+    sheet = io.StringIO()
+    csv.writer(sheet, lineterminator="\n").writerows([_cell(value) for value in row] for row in rows)
+    return sheet.getvalue().rstrip("\n")
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case dict():
+            return " ".join(f"{name}={_cell(item)}" for name, item in _flat(value).items())
+        case list():
+            return " | ".join(map(_cell, value))
+        case _:
+            return str(value)
