@@ -1,18 +1,17 @@
 """`demo`: what an assistant asks and what it gets, through a real MCP session with the server on the embedded ERPs."""
 
-import csv
 import os
-import shutil
 import tempfile
 import time
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
 from mcp import Client
 from mcp.types import TextContent
+from rich import box
 from rich.console import Console
-from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
@@ -29,7 +28,6 @@ class Scene:
     question: str
     tool: str
     arguments: dict[str, Any]
-    columns: tuple[str, ...] = field(default=())
 
 
 _SCENES = (
@@ -68,8 +66,7 @@ async def _demo() -> int:
     console = Console(highlight=False, width=None if os.isatty(1) else 110)
     began = time.monotonic()
     # A company of its own, so that it is the same every time and nobody's sandbox is touched.
-    folder = tempfile.mkdtemp(prefix="fraction-mcp-demo-")
-    try:
+    with tempfile.TemporaryDirectory(prefix="fraction-mcp-demo-", ignore_cleanup_errors=True) as folder:
         environment = {"FRACTION_MCP_STATE_DIR": folder, "FRACTION_CURRENCY": "GBP"}
         async with own_server("--sandbox", environment=environment) as client:
             count = len((await client.list_tools()).tools)
@@ -79,8 +76,6 @@ async def _demo() -> int:
             )
             for scene in _SCENES:
                 await _play(console, client, scene)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     console.print(f"[dim]{len(_SCENES)} questions, {time.monotonic() - began:.1f} s with start-up.[/]")
     console.print("Connect your assistant to it: [bold]fraction-mcp serve --sandbox[/] (README, Connect).")
     return 0
@@ -107,3 +102,39 @@ def _spoken(value: Any) -> str:
     if isinstance(value, dict):
         return " ".join(str(item) for item in value.values())
     return str(value)
+
+
+_SHOWN = {
+    "lines": ("part_number", "quantity", "unit_price", "line_total", "status"),
+    "prices": ("customer_name", "unit_price", "line_total", "break_quantity", "next_break"),
+}
+
+
+def _table(data: Mapping[str, Any]) -> Table | None:
+    """The rows of a result: a list's own columns, or the telling ones of prices and priced lines."""
+    if data.get("rows"):
+        return _drawn(data["columns"][:6], [row[:6] for row in data["rows"]])
+    for name, columns in _SHOWN.items():
+        if data.get(name):
+            return _drawn(columns, [[item[column] for column in columns] for item in data[name]])
+    return None
+
+
+def _drawn(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    for index, column in enumerate(columns):
+        figures = all(_figure(row[index]) for row in rows)
+        table.add_column(column.replace("_", " "), justify="right" if figures else "left", overflow="ellipsis")
+    for row in rows:
+        table.add_row(*(Text(_written(value)) for value in row))
+    return table
+
+
+def _figure(value: Any) -> bool:
+    return value is None or (isinstance(value, int | str) and str(value).replace(".", "", 1).isdigit())
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"from {value['quantity']}: {value['unit_price']} each, {value['extra_cost']} more in all"
+    return "" if value is None else str(value)

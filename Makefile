@@ -1,0 +1,54 @@
+# Everything here sets up its own environment and needs Python 3.11+ and make.
+#   make demo    watch an assistant's session on the embedded ERPs
+#   make test    run the tests
+#   make lint    style, types, house rules
+#   make lock    resolve the pinned environments anew (maintainers; needs a package index)
+
+PYTHON ?= python3
+RUN := .venv-demo/bin
+DEV := .venv/bin
+PIP := -m pip --disable-pip-version-check -q
+
+.PHONY: demo test lint schemas lock clean
+
+demo: .venv-demo/.made
+	@$(RUN)/fraction-mcp demo
+
+test: .venv/.made
+	$(DEV)/python -m pytest --cov --cov-report=term
+
+lint: .venv/.made
+	$(DEV)/ruff check .
+	$(DEV)/ruff format --check .
+	$(DEV)/mypy
+	$(DEV)/fraction-mcp schemas --check tool_schemas
+
+schemas: .venv/.made
+	$(DEV)/fraction-mcp schemas --write tool_schemas
+
+# The pinned environments: hashes are checked, nothing unpinned is built or fetched.
+.venv-demo/.made: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 demo")'
+	$(PYTHON) -m venv .venv-demo
+	$(RUN)/python $(PIP) install --require-hashes -r requirements.lock
+	$(RUN)/python $(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.made: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 test")'
+	$(PYTHON) -m venv .venv
+	$(DEV)/python $(PIP) install --require-hashes -r requirements-dev.lock
+	$(DEV)/python $(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+# uv resolves for every platform and Python version at once; the options keep the index's address out of the files.
+LOCK := $(DEV)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes -q \
+	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock"
+
+lock: .venv/.made
+	$(DEV)/python $(PIP) install uv
+	$(LOCK) --group build -o requirements.lock
+	$(LOCK) --group build --group dev -o requirements-dev.lock
+
+clean:
+	rm -rf .venv .venv-demo .coverage .mypy_cache .pytest_cache .ruff_cache dist
