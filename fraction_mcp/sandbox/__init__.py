@@ -1,0 +1,36 @@
+"""An embedded FractionERP and Fracttal: what the product is demonstrated and tested against.
+
+Knows both API documents, and a make-believe workshop. Refuses to know the rest of the package: client and sandbox must
+not agree by construction.
+"""
+
+from .accounts import (
+    ACCOUNTS,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    CLIENTS,
+    EMAIL,
+    FRACTION_PATH,
+    FRACTTAL_PATH,
+    FRACTTAL_TOKEN_PATH,
+    PASSWORD,
+    Account,
+    Client,
+)
+from .app import open_sandbox, serve_sandbox
+
+__all__ = [
+    "ACCOUNTS",
+    "CLIENTS",
+    "CLIENT_ID",
+    "CLIENT_SECRET",
+    "EMAIL",
+    "FRACTION_PATH",
+    "FRACTTAL_PATH",
+    "FRACTTAL_TOKEN_PATH",
+    "PASSWORD",
+    "Account",
+    "Client",
+    "open_sandbox",
+    "serve_sandbox",
+]

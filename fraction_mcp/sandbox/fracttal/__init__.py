@@ -1,0 +1,5 @@
+"""The embedded Fracttal: warehouse purchase orders, and the reads that support them."""
+
+from .app import FracttalApp
+
+__all__ = ["FracttalApp"]
