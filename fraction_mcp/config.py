@@ -24,8 +24,12 @@ _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 def _base_url(value: str) -> str:
     """A base URL whose traffic is encrypted, or stays on this machine: it carries the account's password."""
-    url = urlsplit(value.strip().rstrip("/"))
-    if url.scheme not in {"https", "http"} or not url.hostname:
+    try:
+        url = urlsplit(value.strip().rstrip("/"))
+        usable = url.scheme in {"https", "http"} and url.hostname and url.port != 0
+    except ValueError:  # its own words would show what stands there, a password perhaps
+        usable = False
+    if not usable:
         raise ValueError("must be a URL such as https://fraction.app/api/v1")
     if url.scheme == "http" and url.hostname not in _LOOPBACK:
         raise ValueError("must begin with https:// (plain http is taken for this machine only)")

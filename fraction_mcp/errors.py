@@ -4,6 +4,9 @@
     ├─ ConfigError                         the operator's; raised at start
     ├─ NotConfigured                       a tool of an ERP that has no credentials here
     ├─ InputError                          the assistant can mend it; path -> reason
+    ├─ AmbiguousReference                  a name that is not one record; candidates
+    ├─ ConsentError                        a confirmation that does not count
+    ├─ WriteNotFound                       no write of that id is in the journal
     └─ ErpError(system, operation, status, request_id)
        ├─ ErpUnreachable                   nothing was sent
        ├─ ErpOutcomeUnknown                a write was sent, no answer
@@ -29,7 +32,9 @@ from typing import ClassVar
 
 __all__ = [
     "AccountInactive",
+    "AmbiguousReference",
     "ConfigError",
+    "ConsentError",
     "Duplicate",
     "ErpBroken",
     "ErpContractBroken",
@@ -47,6 +52,7 @@ __all__ = [
     "NotFound",
     "PlanRestricted",
     "RateLimited",
+    "WriteNotFound",
 ]
 
 
@@ -82,6 +88,29 @@ class InputError(FractionMcpError):
     def __init__(self, problems: Mapping[str, str] | Sequence[tuple[str, str]], *, hint: str = "") -> None:
         self.problems = dict(problems)
         super().__init__("; ".join(f"{path}: {reason}" for path, reason in self.problems.items()), hint=hint)
+
+
+class AmbiguousReference(FractionMcpError):
+    """A name that a write cannot rest on. `status` is `ambiguous` or `not_found`; `candidates` are what comes near."""
+
+    code = "NOT_FOUND"
+
+    def __init__(self, message: str, *, next_step: str, status: str, candidates: Sequence[object]) -> None:
+        super().__init__(message, hint=next_step)
+        self.status = status
+        self.candidates = tuple(candidates)
+
+
+class ConsentError(FractionMcpError):
+    """A confirmation that does not count: wrong, used, expired, or given for another state of things."""
+
+    code = "CONFIRMATION_INVALID"
+
+
+class WriteNotFound(FractionMcpError):
+    """No write of that id is in the journal."""
+
+    code = "NOT_FOUND"
 
 
 class ErpError(FractionMcpError):

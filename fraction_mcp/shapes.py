@@ -19,12 +19,14 @@ __all__ = [
     "Ask",
     "IdText",
     "MoneyIn",
+    "OptionalMoneyIn",
     "Piece",
     "Quantity",
     "QuantityIn",
     "UnitPrice",
     "WireDecimal",
     "clean",
+    "exact_product",
     "exact_total",
     "input_schema",
     "output_schema",
@@ -39,6 +41,7 @@ __all__ = [
 _EXACT = Context(prec=80)
 _CENT = Decimal("0.01")
 _PLAIN = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{1,6})?")
+_WIRE_DIGITS = 40  # a product of two is exact within _EXACT
 _FLOAT_DIGITS = 15  # what an IEEE double carries through a decimal text unchanged
 
 
@@ -81,9 +84,14 @@ def plain(number: Decimal, places: int = 0) -> str:
     return text.removeprefix("-") if number == 0 else text
 
 
+def exact_product(left: Decimal, right: Decimal) -> Decimal:
+    """The product of two figures of the contract's size, unrounded."""
+    return _EXACT.multiply(left, right)
+
+
 def exact_total(unit_price: Decimal, quantity: Decimal) -> Decimal:
     """Quantity times unit price, exactly, then rounded half up to 2 places (contract, Pricing)."""
-    return _EXACT.multiply(unit_price, quantity).quantize(_CENT, rounding=ROUND_HALF_UP, context=_EXACT)
+    return exact_product(unit_price, quantity).quantize(_CENT, rounding=ROUND_HALF_UP, context=_EXACT)
 
 
 def _wire_decimal(value: object) -> object:
@@ -95,7 +103,11 @@ def _wire_decimal(value: object) -> object:
             value = Decimal(value.strip())
         except InvalidOperation:
             raise ValueError("not a decimal") from None
-    if isinstance(value, Decimal) and (not value.is_finite() or abs(value.adjusted()) > 20):
+    if isinstance(value, int):
+        value = Decimal(value)
+    if isinstance(value, Decimal) and (
+        not value.is_finite() or abs(value.adjusted()) > 20 or len(value.as_tuple().digits) > _WIRE_DIGITS
+    ):
         raise ValueError("not a decimal of a believable size")
     return value
 
@@ -140,6 +152,12 @@ def _whole(value: object) -> object:
 
 QuantityIn = Annotated[Decimal, BeforeValidator(_positive), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
 MoneyIn = Annotated[Decimal, BeforeValidator(_not_negative), WithJsonSchema(_TEXT)]
+OptionalMoneyIn = Annotated[
+    Decimal | None,
+    BeforeValidator(lambda value: None if value == "" else _not_negative(value)),
+    WithJsonSchema(_TEXT),
+]
+"""Money that may be left out: the default is an empty text, which becomes None (`validate_default=True`)."""
 IdText = Annotated[str, BeforeValidator(_id_text), Field(max_length=200)]
 """A name, number or id: text; an integer is taken as its digits."""
 whole_number = BeforeValidator(_whole)
@@ -180,9 +198,9 @@ _INVISIBLE = {"Cc", "Cf", "Co", "Cn", "Cs"}
 
 def clean(text: str, limit: int = 200) -> str:
     """Text that anyone may have typed into an ERP, fit for one line: no control or bidirectional characters, cut."""
-    text = _SPACES.sub(" ", text).strip()
+    text = _SPACES.sub(" ", text)
     text = "".join(c for c in text if unicodedata.category(c) not in _INVISIBLE) if not text.isascii() else text
-    text = "".join(c for c in text if c.isprintable())
+    text = _SPACES.sub(" ", "".join(c for c in text if c.isprintable())).strip()
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 

@@ -6,16 +6,12 @@ address is refused. `Host` and `Origin` are checked by the SDK against DNS rebin
 
 import ipaddress
 import sys
-from typing import TYPE_CHECKING
 
 import uvicorn
 
-from fraction_mcp.config import Settings
 from fraction_mcp.errors import ConfigError
-from fraction_mcp.server import Office, create_server
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp
+from fraction_mcp.office import Office
+from fraction_mcp.server import create_server
 
 __all__ = ["refuse_open_address", "serve_http"]
 
@@ -33,16 +29,13 @@ def refuse_open_address(host: str) -> None:
         )
 
 
-async def serve_http(settings: Settings, host: str, port: int, sandbox: "ASGIApp | None" = None) -> None:
+async def serve_http(office: Office, host: str, port: int) -> None:
     """Serve any number of clients until interrupted."""
     refuse_open_address(host)
-    office = Office(settings, sandbox)
-    app = create_server(settings, office.desk).streamable_http_app(host=host)
-    # Requests are not logged: uvicorn's access log goes to stdout, and would hold nothing that ours does not.
-    server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False))
-    shown = f"[{host}]" if ":" in host else host
-    sys.stderr.write(f"fraction-mcp listens on http://{shown}:{port}/mcp\n")
-    try:
+    async with office:
+        app = create_server(office).streamable_http_app(host=host)
+        # Requests are not logged: uvicorn's access log goes to stdout, and would hold nothing that ours does not.
+        server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False))
+        shown = f"[{host}]" if ":" in host else host
+        sys.stderr.write(f"fraction-mcp listens on http://{shown}:{port}/mcp\n")
         await server.serve()
-    finally:
-        await office.aclose()

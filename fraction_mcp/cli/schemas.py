@@ -9,7 +9,7 @@ import anyio
 from pydantic import SecretStr
 
 from fraction_mcp.config import Settings
-from fraction_mcp.operations.desk import Desk
+from fraction_mcp.office import Office
 from fraction_mcp.server import create_server
 from fraction_mcp.tools import contract
 
@@ -51,13 +51,13 @@ def _everything() -> Settings:
     """Settings under which every tool is listed. Nothing signs in: no tool is called."""
     some = SecretStr("x")
     return Settings.model_construct(
-        fraction_email="x", fraction_password=some, fracttal_client_id="x", fracttal_client_secret=some
+        confirm="two_step",
+        fraction_email="x",
+        fraction_password=some,
+        fracttal_client_id="x",
+        fracttal_client_secret=some,
     )
 
 
 async def _served(settings: Settings) -> list[dict[str, Any]]:
-    return await contract.served_tools(create_server(settings, _nobody))
-
-
-async def _nobody() -> Desk:
-    raise AssertionError("no tool is called while tools are listed")
+    return await contract.served_tools(create_server(Office(settings)))

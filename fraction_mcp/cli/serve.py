@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from fraction_mcp.config import Settings, nothing_configured
 from fraction_mcp.errors import ConfigError
+from fraction_mcp.office import Office
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -35,15 +36,15 @@ def serve(*, sandbox: bool, http: bool, host: str, port: int, read_only: bool) -
     if read_only:
         settings = settings.model_copy(update={"read_only": True})
     logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    app = _open_sandbox(settings) if sandbox else None
+    office = Office(settings, _open_sandbox(settings) if sandbox else None)
     if http:
         from fraction_mcp.web import serve_http  # noqa: PLC0415 - stdio needs none of it
 
-        anyio.run(serve_http, settings, host, port, app)
+        anyio.run(serve_http, office, host, port)
     else:
         from fraction_mcp.server import serve_stdio  # noqa: PLC0415
 
-        anyio.run(serve_stdio, settings, app)
+        anyio.run(serve_stdio, office)
     return 0
 
 

@@ -19,6 +19,7 @@ class Connection:
     """What is known of a connection without asking: who is signed in, and what is left of the rate limit."""
 
     base_url: str
+    account: str
     signed_in: bool
     user: Mapping[str, Any] | None
     company: Mapping[str, Any] | None
@@ -40,7 +41,8 @@ class Erp(Protocol):
         body: object = None,
         fresh: bool = False,
     ) -> Answer:
-        """Ask for an endpoint. Raises ErpError. `fresh` reads past any memory of an earlier answer."""
+        """Ask for an endpoint. Raises ErpError. `fresh` reads past any memory of an earlier answer; a `body` of bytes
+        goes out as it is."""
         ...
 
     def connection(self) -> Connection: ...

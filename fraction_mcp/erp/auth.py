@@ -23,6 +23,7 @@ from fraction_mcp.erp.wire import Answer, encode
 __all__ = ["Exchange", "FractionSignIn", "FracttalSignIn", "SignIn"]
 
 _MARGIN = timedelta(minutes=5)  # a token is renewed this long before it expires, or in the last tenth of a short life
+_LONGEST_LIFE_S = 366 * 86_400  # a longer life is as good as none
 _REFUSED_FOR = timedelta(seconds=30)  # wrong credentials are not tried again sooner: accounts get locked that way
 
 
@@ -45,7 +46,8 @@ class _Held:
 class SignIn:
     """A token on demand. Subclasses say how one is obtained and renewed."""
 
-    def __init__(self, exchange: Exchange, clock: Callable[[], datetime]) -> None:
+    def __init__(self, exchange: Exchange, clock: Callable[[], datetime], account: str) -> None:
+        self.account = account
         self._exchange = exchange
         self._clock = clock
         self._lock = anyio.Lock()
@@ -92,7 +94,7 @@ class SignIn:
         self._held = None
         now = self._clock()
         if self._refused is not None and now - self._refused[0] < _REFUSED_FOR:
-            raise self._refused[1]
+            raise self._refused[1].with_traceback(None)
         try:
             return await self._obtain()
         except (errors.NotAuthenticated, errors.AccountInactive) as error:
@@ -119,12 +121,11 @@ class FractionSignIn(SignIn):
     """FractionERP: e-mail and password for a token with an end; a refresh gives a new one and revokes the old."""
 
     def __init__(self, exchange: Exchange, clock: Callable[[], datetime], *, email: str, password: SecretStr) -> None:
-        super().__init__(exchange, clock)
-        self._email = email
+        super().__init__(exchange, clock, email)
         self._password = password
 
     async def _obtain(self) -> _Held:
-        body = encode({"email": self._email, "password": self._password.get_secret_value()}).encode()
+        body = encode({"email": self.account, "password": self._password.get_secret_value()}).encode()
         return self._read(await self._exchange(LOGIN, headers=_JSON, content=body))
 
     async def _renew(self, token: str) -> _Held:
@@ -142,19 +143,18 @@ class FracttalSignIn(SignIn):
     def __init__(
         self, exchange: Exchange, clock: Callable[[], datetime], *, client_id: str, client_secret: SecretStr
     ) -> None:
-        super().__init__(exchange, clock)
-        self._client_id = client_id
+        super().__init__(exchange, clock, client_id)
         self._client_secret = client_secret
 
     async def _obtain(self) -> _Held:
-        pair = f"{self._client_id}:{self._client_secret.get_secret_value()}".encode()
+        pair = f"{self.account}:{self._client_secret.get_secret_value()}".encode()
         headers = {
             "Authorization": "Basic " + base64.b64encode(pair).decode(),
             "Content-Type": "application/x-www-form-urlencoded",
         }
         form = urlencode({"grant_type": "client_credentials"}).encode()
         token = (await self._exchange(TOKEN, headers=headers, content=form)).read(Token)
-        life = None if token.expires_in is None else timedelta(seconds=token.expires_in)
+        life = None if token.expires_in is None else timedelta(seconds=min(token.expires_in, _LONGEST_LIFE_S))
         return self._hold(token, None if life is None else self._clock() + life)
 
     async def _renew(self, token: str) -> _Held:  # noqa: ARG002 - the next token does not depend on the last

@@ -76,7 +76,8 @@ class RememberingErp:
         began, writes = self._clock(), self._writes
         try:
             answer = await self._erp.call(endpoint, path=path, query=query)
-            if self._keep_s and writes == self._writes:
+            newer = (kept := self._kept.get(key)) is not None and kept[0] > began
+            if self._keep_s and writes == self._writes and not newer:
                 self._kept[key] = (began, answer)
                 self._kept.move_to_end(key)
                 while len(self._kept) > _MOST:

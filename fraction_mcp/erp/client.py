@@ -91,7 +91,9 @@ class ErpClient:
 
     def connection(self) -> Connection:
         sign_in = self.sign_in
-        return Connection(self.base_url, sign_in.signed_in, sign_in.user, sign_in.company, self._budget)
+        return Connection(
+            self.base_url, sign_in.account, sign_in.signed_in, sign_in.user, sign_in.company, self._budget
+        )
 
     async def call(
         self,

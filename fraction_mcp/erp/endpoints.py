@@ -9,7 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal
 
-__all__ = ["KINDS", "Endpoint", "Paging", "Source", "System"]
+__all__ = ["KINDS", "NAMED", "Endpoint", "Paging", "Source", "System"]
 
 
 class System(StrEnum):
@@ -48,6 +48,11 @@ class Endpoint:
     paging: Paging = Paging.NONE
     signed: bool = True
     source: Source = Source.SEED
+
+    @property
+    def key(self) -> str:
+        """Its name in the journal: stable, and unique among all endpoints."""
+        return f"{self.system}:{self.method} {self.path}"
 
     @property
     def writes(self) -> bool:
@@ -123,3 +128,6 @@ KINDS = MappingProxyType(
     }
 )
 """The eight kinds of record that FractionERP lists: kind -> (list, single)."""
+
+NAMED = MappingProxyType({value.key: value for value in list(globals().values()) if isinstance(value, Endpoint)})
+"""Every endpoint by its key, for who reads one back from the journal."""

@@ -54,7 +54,9 @@ class PriceList(_Sent):
 
 
 class Token(_Sent):
-    access_token: Annotated[str, Field(min_length=1, repr=False)]
+    model_config = ConfigDict(extra="ignore")  # a refresh_token that nobody uses is a secret to lose
+
+    access_token: Annotated[str, Field(pattern="^[!-~]+$", repr=False)]
     expires_at: OptionalText = ""
     expires_in: int | None = None
     user: dict[str, Any] | None = None

@@ -7,7 +7,7 @@ document they come from; `FractionERP` is `fractionerp-rest-api.txt`, `Fracttal`
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 from fraction_mcp import errors
 from fraction_mcp.erp.endpoints import TOKEN, Endpoint, Paging, System
 from fraction_mcp.erp.records import Record
-from fraction_mcp.shapes import clean, plain
+from fraction_mcp.shapes import clean, plain, quoted
 
 __all__ = ["Answer", "Budget", "Page", "Request", "Response", "budget", "build", "decipher", "encode", "read_record"]
 
@@ -35,7 +35,7 @@ class Request:
 
     method: str
     target: str
-    content: bytes | None
+    content: bytes | None = field(repr=False)
 
 
 def build(
@@ -44,12 +44,16 @@ def build(
     query: Mapping[str, str | int] | None = None,
     body: object = None,
 ) -> Request:
-    """Fill an endpoint in. Every character of a path value that could change the path is percent-encoded."""
+    """Fill an endpoint in; a body of bytes is taken as it is, anything else is encoded.
+
+    Every character of a path value that could change the path is percent-encoded.
+    """
     values = {name: _segment(name, str(value)) for name, value in (path or {}).items()}
     target = endpoint.path.format_map(values)
     if query:
         target += "?" + urlencode(query, quote_via=quote, safe="")
-    return Request(endpoint.method, target, None if body is None else encode(body).encode())
+    content = body if body is None or isinstance(body, bytes) else encode(body).encode()
+    return Request(endpoint.method, target, content)
 
 
 def _segment(name: str, value: str) -> str:
@@ -65,7 +69,7 @@ def encode(value: object) -> str:
             return "{" + ",".join(f"{json.dumps(k)}:{encode(v)}" for k, v in sorted(value.items())) + "}"
         case list() | tuple():
             return "[" + ",".join(map(encode, value)) + "]"
-        case Decimal():
+        case Decimal() if value.is_finite():
             return plain(value)
         case float():
             raise TypeError("a float is not exact: send a Decimal")
@@ -95,7 +99,7 @@ class Answer:
 
     endpoint: Endpoint
     status: int
-    data: Any
+    data: Any = field(repr=False)
     page: Page | None
     read_at: datetime
 
@@ -130,8 +134,8 @@ class Response:
     asked from, since its answer does not say."""
 
     status: int
-    headers: Mapping[str, str]
-    content: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes = field(repr=False)
     at: datetime
     start: int = 0
 
@@ -205,7 +209,7 @@ def _envelope(content: bytes) -> tuple[dict[str, Any] | None, str]:
         return None, "it is HTML or XML, as a proxy answers"
     try:
         value = json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+    except (ValueError, ArithmeticError, RecursionError):  # 1e99999999999999999999 is beyond Decimal itself
         return None, "it is not JSON, or was cut off"
     return (value, "") if isinstance(value, dict) else (None, "it is JSON, but not an object")
 
@@ -254,7 +258,12 @@ def _refusal(endpoint: Endpoint, response: Response, envelope: dict[str, Any] | 
     """A status of 3xx or 4xx as an error: by the ERP's own code where it has one, else by the status."""
     status = response.status
     codes, told = _complaints(envelope)
-    if not told and (endpoint.writes or status not in {401, 406, 429}):
+    if endpoint.system is System.FRACTIONERP:
+        own, believed = bool(codes), {401, 429}
+    else:
+        own, believed = envelope is not None and envelope.get("success") is False, {401, 406, 429}
+    # A proxy refuses in words of its own, and may do so after the write has passed it.
+    if status < 400 or (not (told and own) if endpoint.writes else not told and status not in believed):
         flaw = flaw or "it is not the documented envelope of an error"
         return _unreadable(endpoint, status, flaw, response.request_id)
     # A read loses nothing by believing a bare status: it may sign in again, or wait.
@@ -289,20 +298,21 @@ def _complaints(envelope: dict[str, Any] | None) -> tuple[list[str], str]:
     """The codes and the words of an error envelope: FractionERP's `errors`, Fracttal's `message`, OAuth's `error`."""
     if envelope is None or envelope.get("success") is True:
         return [], ""
-    found = [item for item in envelope.get("errors") or [] if isinstance(item, dict)]
+    sent = envelope.get("errors")
+    found = [item for item in sent if isinstance(item, dict)] if isinstance(sent, list) else []
     codes = [code for item in found if isinstance(code := item.get("code"), str)]
     words = "; ".join(filter(None, (_complaint(item) for item in found[:5])))
     for key in ("message", "error"):
         if not words and isinstance(envelope.get(key), str):
-            words = f"'{clean(envelope[key])}'"
+            words = quoted(envelope[key], 200)
     return codes, words
 
 
 def _complaint(item: dict[str, Any]) -> str:
     """One entry of `errors`. Where it names a field is not documented: `field`, `source`, `path` or not at all."""
     field = next((str(item[key]) for key in ("field", "source", "path") if isinstance(item.get(key), str | int)), "")
-    words = clean(str(item.get("message") or item.get("code") or ""))
-    return f"{clean(field, 60)}: '{words}'" if field else f"'{words}'" if words else ""
+    words = quoted(str(item.get("message") or item.get("code") or ""), 200)
+    return f"{clean(field, 60)}: {words}" if field else words if words != "''" else ""
 
 
 # ------------------------------------------------------------------------------------------------------- rate limits
@@ -362,9 +372,9 @@ def _moment(unix: int) -> datetime:
 def _server_time(headers: Mapping[str, str], now: datetime) -> datetime:
     try:
         moment = parsedate_to_datetime(headers["date"])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         return now
-    return moment if moment.tzinfo else now
+    return moment if moment.tzinfo and abs(moment - now) < timedelta(days=366) else now
 
 
 # ------------------------------------------------------------------------------------------------------------- pages
@@ -399,6 +409,6 @@ def _page(endpoint: Endpoint, envelope: Mapping[str, Any], start: int) -> Page |
 
 def _count(value: object) -> int | None:
     """A count in either spelling; anything else is not known."""
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 15:
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

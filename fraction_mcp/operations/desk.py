@@ -1,7 +1,9 @@
 """What a clerk has at hand: the ERPs that are configured, and the few facts that answers need."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from fraction_mcp.erp import Erp
 from fraction_mcp.erp.endpoints import System
@@ -9,12 +11,18 @@ from fraction_mcp.errors import NotConfigured
 from fraction_mcp.operations.lookup import Lookup
 from fraction_mcp.shapes import plain
 
+if TYPE_CHECKING:
+    from fraction_mcp.operations.approval import Clerk
+
 __all__ = ["Desk"]
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Passed to every tool. `currency` is the ISO 4217 code of FractionERP's base currency, empty where not known."""
+    """Passed to every tool. `currency` is the ISO 4217 code of FractionERP's base currency, empty where not known.
+
+    `clerk` opens the journal at its first call: a session that only reads never does.
+    """
 
     erps: dict[System, Erp]
     currency: str
@@ -23,9 +31,19 @@ class Desk:
     version: str
     keep_s: float
     lookups: dict[System, Lookup]
+    clerk: "Callable[[], Awaitable[Clerk]]"
 
     @classmethod
-    def set_up(cls, *erps: Erp, currency: str, confirm: str, read_only: bool, version: str, keep_s: float) -> "Desk":
+    def set_up(
+        cls,
+        *erps: Erp,
+        currency: str,
+        confirm: str,
+        read_only: bool,
+        version: str,
+        keep_s: float,
+        clerk: "Callable[[], Awaitable[Clerk]]",
+    ) -> "Desk":
         return cls(
             erps={erp.system: erp for erp in erps},
             currency=currency,
@@ -33,6 +51,7 @@ class Desk:
             read_only=read_only,
             version=version,
             keep_s=keep_s,
+            clerk=clerk,
             lookups={erp.system: Lookup(erp, keep_s=keep_s) for erp in erps},
         )
 

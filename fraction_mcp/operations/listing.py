@@ -53,6 +53,8 @@ class Coverage(Piece):
             more = page < last_page
         elif total is not None:
             more = page * limit < total
+        elif told is not None and told.has_more is not None:
+            more = told.has_more
         else:
             more = returned == limit
         first = told.first_row if told and told.first_row is not None else (page - 1) * limit + 1

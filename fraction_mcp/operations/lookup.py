@@ -2,8 +2,9 @@
 
 An exact match wins (case and surrounding space aside). The ERP's `search` finds anything that contains the text, in an
 order of its own, so `BRKT-1` may stand behind a hundred of `BRKT-1000…`. Asked to sort by the number itself, it puts
-the match where it can be reached in a few pages whatever their count; that the answer is sorted is checked on every
-page, since no document says by which fields a list sorts, and all pages are read where it is not.
+the match where it can be reached in a few pages whatever their count. No document says by which fields a list sorts, so
+that it does is checked: once by asking the other way round, since a page may be in order by chance, and on every page.
+All pages are read where it does not.
 """
 
 import difflib
@@ -27,6 +28,7 @@ _PAGE = 100  # FractionERP's most a page
 _MOST_PAGES = 50  # unsorted pages read for one name before giving up
 _CANDIDATES = 10
 _REMEMBERED = 2_000
+_ID_DIGITS = 18  # what any database counts in
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,11 @@ class NotOne:
             exact = [c for c in self.candidates if fold(c.name) == fold(self.said)]
             if len(exact) > 1:
                 return f"{len(exact)} {noun}s are called {said}; nothing was assumed."
-            return f"No {noun} is called exactly {said}, and several come near; nothing was assumed."
+            if exact:
+                key = self.subject.key.replace("_", " ")
+                return f"{said} is one {noun}'s {key} and another's id; nothing was assumed."
+            several = "several come" if len(self.candidates) > 1 else "one comes"
+            return f"No {noun} is called exactly {said}, and {several} near; nothing was assumed."
         if not self.complete:
             return f"No {noun} called {said} was found in the part of the list that was read."
         return f"No {noun} is called {said}."
@@ -112,6 +118,7 @@ class Lookup:
         self._clock = clock
         self._seen: OrderedDict[str, tuple[float, Record]] = OrderedDict()
         self._unsortable: set[str] = set()
+        self._sorts: dict[str, bool] = {}
 
     def learn_parts(self, records: Iterable[Record]) -> None:
         """Part numbers seen in any answer: the next question about one of them needs no search."""
@@ -131,11 +138,11 @@ class Lookup:
         said = clean(said, 200)
         if not strict and subject is PART and (seen := self._remembered(said)):
             return Found(seen, "exact", said)
-        scan = await _Scan(self, subject, said).run()
+        scan = await _Scan(self, subject, said, fresh=strict).run()
         exact = _closest_spelling(scan.exact, subject, said)
         by_id = None
-        if said.isascii() and said.isdigit() and (strict or not exact):
-            by_id = await self._by_id(subject, said)
+        if said.isascii() and said.isdigit() and len(said) <= _ID_DIGITS and (strict or not exact):
+            by_id = await self._by_id(subject, said, fresh=strict)
         if strict and by_id and exact and any(record.get("id") != by_id.get("id") for record in exact):
             exact = [*exact, by_id]
         if len(exact) == 1:
@@ -154,27 +161,57 @@ class Lookup:
 
     def _remembered(self, said: str) -> Record | None:
         at, record = self._seen.get(fold(said), (0.0, None))
-        return record if record is not None and self._clock() - at < self._keep_s else None
+        if record is None or self._clock() - at >= self._keep_s:
+            return None
+        # Another part's number may differ in case alone: only the spelling that was seen is known.
+        return record if clean(str(record["part_number"])) == said else None
 
-    async def _by_id(self, subject: Subject, said: str) -> Record | None:
+    async def _by_id(self, subject: Subject, said: str, *, fresh: bool) -> Record | None:
         try:
-            return (await self._erp.call(subject.single, path={"id": int(said)})).record()
+            return (await self._erp.call(subject.single, path={"id": int(said)}, fresh=fresh)).record()
         except NotFound:
             return None
 
-    async def search(self, subject: Subject, text: str, page: int) -> Answer:
+    async def search(self, subject: Subject, text: str, page: int, *, fresh: bool = False) -> Answer:
         """A page of what contains the text, sorted by the subject's own field where the ERP sorts by it."""
         query: dict[str, str | int] = {"search": text, "per_page": _PAGE, "page": page}
         if subject.noun not in self._unsortable:
             try:
-                return await self._erp.call(subject.listing, query={**query, "sort": subject.key, "order": "asc"})
+                query_sorted = {**query, "sort": subject.key, "order": "asc"}
+                return await self._erp.call(subject.listing, query=query_sorted, fresh=fresh)
             except InvalidFields:
                 self._unsortable.add(subject.noun)
-        return await self._erp.call(subject.listing, query=query)
+        return await self._erp.call(subject.listing, query=query, fresh=fresh)
+
+    async def sorts(self, subject: Subject, text: str, lowest: Sequence[str], order: Callable[[str], str]) -> bool:
+        """Whether the ERP sorts by the subject's own field; `lowest` is a first page that looks sorted, its keys.
+
+        It may look so by chance, as where ids were given in the order of the numbers. Asked for the highest, an ERP
+        that sorts shows one that is not below that page. Asked once.
+        """
+        if subject.noun in self._unsortable or order(lowest[0]) == order(lowest[-1]):
+            return False
+        if subject.noun not in self._sorts:
+            query = {"search": text, "per_page": 1, "page": 1, "sort": subject.key, "order": "desc"}
+            highest = (await self._erp.call(subject.listing, query=query)).records()[:1]
+            self._sorts[subject.noun] = any(
+                order(str(row.get(subject.key) or "")) >= order(lowest[-1]) for row in highest
+            )
+        return self._sorts[subject.noun]
+
+    async def alike(self, subject: Subject, said: str) -> list[Record]:
+        """Records whose key is the same but for case and spaces, as far as the ERP's search shows them; read anew."""
+        words = dict.fromkeys(filter(None, (said, *(match[0] for match in [_first_word(said)] if match))))
+        found: dict[object, Record] = {}
+        for word in words:
+            for record in (await self.search(subject, word, 1, fresh=True)).records():
+                if _squeezed(record.get(subject.key)) == _squeezed(said):
+                    found[record.get("id")] = record
+        return list(found.values())
 
     async def _similar(self, subject: Subject, said: str) -> list[Record]:
         """Records that share the first word of what was said: candidates for a misspelt name."""
-        word = re.match(r"[^\W\d_]{3,}|\w{3,}", said)
+        word = _first_word(said)
         if word is None or word[0] == said:
             return []
         return (await self.search(subject, word[0], 1)).records()
@@ -205,8 +242,9 @@ class Lookup:
 class _Scan:
     """Looks for an exact match through the pages of a search, in as few requests as their order allows."""
 
-    def __init__(self, lookup: Lookup, subject: Subject, said: str) -> None:
+    def __init__(self, lookup: Lookup, subject: Subject, said: str, *, fresh: bool) -> None:
         self._lookup = lookup
+        self._fresh = fresh
         self._subject = subject
         self._said = said
         self._wanted = fold(said)
@@ -219,16 +257,21 @@ class _Scan:
         rows, last = await self._read(1)
         self.near = [r for r in rows if self._wanted in fold(r.get(self._subject.key))] or rows
         self.whole = last <= 1
-        if self._settled(rows) or last <= 1:
+        if last <= 1 or (self.exact and self._subject.unique):
             return self
-        if self._order(rows) is None:
+        order = self._order(rows)
+        if (
+            not rows
+            or order is None
+            or not await self._lookup.sorts(self._subject, self._said, list(map(self._key, rows)), order)
+        ):
             await self._read_all(range(2, last + 1))
-        else:
+        elif not self._settled(rows):
             await self._halve(2, last)
         return self
 
     async def _read(self, page: int) -> tuple[list[Record], int]:
-        answer = await self._lookup.search(self._subject, self._said, page)
+        answer = await self._lookup.search(self._subject, self._said, page, fresh=self._fresh)
         rows = answer.records()
         if self._subject is PART:
             self._lookup.learn_parts(rows)
@@ -289,6 +332,14 @@ def _closest_spelling(exact: list[Record], subject: Subject, said: str) -> list[
     """Of several records that differ only in case, the one spelt as asked."""
     same = [record for record in exact if str(record.get(subject.key)).strip() == said]
     return same if len(same) == 1 and subject.unique else exact
+
+
+def _first_word(said: str) -> re.Match[str] | None:
+    return re.match(r"[^\W\d_]{3,}|\w{3,}", said)
+
+
+def _squeezed(text: object) -> str:
+    return "".join(fold(text).split())
 
 
 def _likeness(name: object, said: str) -> float:

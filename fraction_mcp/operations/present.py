@@ -13,7 +13,7 @@ from fraction_mcp.erp.records import Record
 from fraction_mcp.errors import InputError
 from fraction_mcp.shapes import clean, plain
 
-__all__ = ["Cell", "chosen_columns", "presented", "table"]
+__all__ = ["ABSENT", "Cell", "at_path", "chosen_columns", "presented", "table"]
 
 Cell = str | int | bool | None
 _CELL = 60
@@ -57,7 +57,7 @@ def table(records: Sequence[Record], fields: Sequence[str] = ()) -> tuple[list[s
     """Columns and rows, `id` first. `fields` names the columns (dots for nested ones, `lines[].qty` for a list's);
     `["*"]` takes all there are. Raises InputError for a field that no record has."""
     columns = chosen_columns(records, fields)
-    return columns, [[_cell(_at(record, column)) for column in columns] for record in records]
+    return columns, [[_cell(at_path(record, column)) for column in columns] for record in records]
 
 
 def chosen_columns(records: Sequence[Record], fields: Sequence[str] = ()) -> list[str]:
@@ -67,7 +67,7 @@ def chosen_columns(records: Sequence[Record], fields: Sequence[str] = ()) -> lis
     if list(fields) == ["*"]:
         return ["id", *(name for name in known if name != "id")]
     if records:
-        missing = [field for field in fields if all(_at(record, field) is _ABSENT for record in records)]
+        missing = [field for field in fields if all(at_path(record, field) is ABSENT for record in records)]
         if missing:
             there = ", ".join(clean(name, 40) for name in known[:60])
             raise InputError({"fields": f"no record has {', '.join(missing)}; the fields here are {there}"})
@@ -86,24 +86,24 @@ def _rank(name: str, records: Sequence[Record]) -> tuple[int, int]:
     return (dull, kind)
 
 
-_ABSENT = object()
+ABSENT = object()
 
 
-def _at(record: Any, path: str) -> Any:
-    """The value at a path such as `customer.name` or `lines[].part_number`; _ABSENT where there is none."""
+def at_path(record: Any, path: str) -> Any:
+    """The value at a path such as `customer.name` or `lines[].part_number`; ABSENT where there is none."""
     value: Any = record
     steps = path.split(".")
     for index, step in enumerate(steps):
         name, each, _ = step.partition("[]")
         if not isinstance(value, dict) or name not in value:
-            return _ABSENT
+            return ABSENT
         value = value[name]
         if each:
             rest = ".".join(steps[index + 1 :])
             items = value if isinstance(value, list) else []
-            found = [_at(item, rest) if rest else item for item in items]
-            found = [item for item in found if item is not _ABSENT]
-            return found or (_ABSENT if items else [])
+            found = [at_path(item, rest) if rest else item for item in items]
+            found = [item for item in found if item is not ABSENT]
+            return found or (ABSENT if items else [])
     return value
 
 
@@ -116,7 +116,7 @@ def _cell(value: Any) -> Cell:
         case str():
             return clean(value, _CELL)
         case dict():
-            name = next((value[key] for key in _NAMES if value.get(key) not in {None, ""}), None)
+            name = next((value[key] for key in _NAMES if value.get(key) not in (None, "")), None)
             return _cell(name) if not isinstance(name, dict | list) else None
         case list() if value and all(not isinstance(item, dict | list) for item in value):
             return clean("; ".join(str(_cell(item)) for item in value), _CELL)

@@ -5,9 +5,9 @@ selling price; otherwise no price. `fractionerp-rest-api.txt` promises neither t
 quantity stands there once: they are sorted here, and of two prices for the same quantity none is picked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Literal
 
 from fraction_mcp.erp import endpoints
@@ -22,6 +22,7 @@ __all__ = [
     "Priced",
     "PricedPart",
     "Unpriced",
+    "exact_sum",
     "part_of",
     "price_at",
     "price_for_quantity",
@@ -71,6 +72,12 @@ def price_at(price_list: PriceList, quantity: Decimal) -> Priced | Unpriced:
     known = following is not None and len(by_quantity[following]) == 1
     next_break = (following, min(by_quantity[following])) if following is not None and known else None
     return Priced(unit_price, exact_total(unit_price, quantity), reached, next_break)
+
+
+def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
+    """The sum of amounts, without the rounding to 28 digits that Python's decimals have by default."""
+    with localcontext(prec=80):
+        return sum(amounts, Decimal(0))
 
 
 # --------------------------------------------------------------------------------------------- one part, one quantity
@@ -180,9 +187,10 @@ def part_of(found: Found) -> PricedPart:
     )
 
 
-async def price_lists(desk: Desk, part_id: int, customer_id: object = None) -> list[PriceList]:
+async def price_lists(desk: Desk, part_id: int, customer_id: object = None, *, fresh: bool = False) -> list[PriceList]:
+    """The price lists of a part, or one customer's."""
     query = {"customer_id": str(customer_id)} if customer_id is not None else None
-    answer = await desk.fraction.call(endpoints.PART_PRICE_LISTS, path={"id": part_id}, query=query)
+    answer = await desk.fraction.call(endpoints.PART_PRICE_LISTS, path={"id": part_id}, query=query, fresh=fresh)
     lists = answer.read_all(PriceList)
     return [one for one in lists if customer_id is None or one.customer_id == customer_id]
 
@@ -227,7 +235,10 @@ def _customer_price(one: PriceList, priced: Priced) -> CustomerPrice:
         quantity, unit_price = priced.next_break
         total = exact_total(unit_price, quantity)
         next_break = NextBreak(
-            quantity=quantity, unit_price=unit_price, line_total=total, extra_cost=total - priced.line_total
+            quantity=quantity,
+            unit_price=unit_price,
+            line_total=total,
+            extra_cost=exact_sum((total, priced.line_total.copy_negate())),
         )
     return CustomerPrice(
         customer_id=one.customer_id,

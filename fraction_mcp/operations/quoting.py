@@ -9,7 +9,7 @@ import anyio
 from fraction_mcp.erp.records import PriceList
 from fraction_mcp.operations.desk import Desk
 from fraction_mcp.operations.lookup import CUSTOMER, PART, Candidate, NotOne, fold
-from fraction_mcp.operations.pricing import PricedPart, Unpriced, part_of, price_at, price_lists
+from fraction_mcp.operations.pricing import PricedPart, Unpriced, exact_sum, part_of, price_at, price_lists
 from fraction_mcp.shapes import Amount, Answer, Piece, Quantity, UnitPrice, clean, quoted
 
 __all__ = ["AskedLine", "OrderPrices", "price_lines"]
@@ -68,7 +68,7 @@ async def price_lines(desk: Desk, customer: str, lines: Sequence[AskedLine]) -> 
     buyer = QuotedCustomer(id=known.record.get("id", ""), name=clean(str(known.record.get("name") or "")))
     shelf = await _gathered(desk, buyer.id, lines)
     priced = [_priced_line(line, shelf[fold(line.part)]) for line in lines]
-    total = sum((line.line_total for line in priced if line.line_total is not None), Decimal(0))
+    total = exact_sum(line.line_total for line in priced if line.line_total is not None)
     count = sum(line.status == "priced" for line in priced)
     return OrderPrices(
         summary=known.remark(CUSTOMER) + _order_sentence(desk, buyer, priced, total),
@@ -107,10 +107,21 @@ async def _gathered(desk: Desk, customer_id: object, lines: Sequence[AskedLine])
             part = part_of(found)
             shelf[key] = (part, found.remark(PART), await price_lists(desk, part.id, customer_id))
 
-    async with anyio.create_task_group() as group:
-        for key, said in wanted.items():
-            group.start_soon(fetch, key, said)
+    try:
+        async with anyio.create_task_group() as group:
+            for key, said in wanted.items():
+                group.start_soon(fetch, key, said)
+    except BaseExceptionGroup as failures:
+        raise _first_of(failures) from None
     return shelf
+
+
+def _first_of(failures: BaseExceptionGroup) -> BaseException:
+    """The first thing that went wrong: the others were cancelled, or failed for the same reason."""
+    first: BaseException = failures
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first
 
 
 def _priced_line(line: AskedLine, entry: "NotOne | tuple[PricedPart, str, list[PriceList]]") -> PricedLine:

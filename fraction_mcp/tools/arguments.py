@@ -84,9 +84,9 @@ def _shown(value: object) -> str:
         return str(value).lower()
     if isinstance(value, str):
         return quoted(value, 40)
-    return (
-        "null" if value is None else str(value)[:40] if isinstance(value, int | float) else f"a {_KINDS[type(value)]}"
-    )
+    if isinstance(value, int | float):
+        return str(value) if -1e15 < value < 1e15 else "so large a number"  # Python refuses to spell some out
+    return "null" if value is None else f"a {_KINDS[type(value)]}"
 
 
 _KINDS: Mapping[type, str] = {dict: "JSON object", list: "list"}

@@ -82,4 +82,8 @@ def _subset(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _SPELLINGS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
-    "mcp": dict, "openai": _openai, "anthropic": _anthropic, "gemini": _gemini}
+    "mcp": dict,
+    "openai": _openai,
+    "anthropic": _anthropic,
+    "gemini": _gemini,
+}

@@ -14,6 +14,7 @@ from typing import Any
 
 from fraction_mcp.erp.endpoints import Endpoint, System
 from fraction_mcp.operations.desk import Desk
+from fraction_mcp.operations.writes import Plan, WriteAnswer
 from fraction_mcp.shapes import Answer, Ask, input_schema, output_schema
 
 __all__ = ["Effect", "ToolSpec", "registry", "tool"]
@@ -22,17 +23,32 @@ __all__ = ["Effect", "ToolSpec", "registry", "tool"]
 class Effect(Enum):
     """What calling a tool does to the ERP, and so what a host is told of it.
 
-    Anything but READ implies a person's consent; the author of a tool cannot opt out.
+    CREATE and REPLACE imply a person's consent, and their author cannot opt out: such a tool returns a plan, and only
+    `server` knows how to obtain consent and have it committed.
     """
 
     READ = "read"
+    CREATE = "create"
+    REPLACE = "replace"
+    STATUS = "status"  # looks a write up, and looks in the ERP for one whose outcome is unknown
+    CONFIRM = "confirm"  # commits a write that waits, under the policy two_step
+
+    @property
+    def plans(self) -> bool:
+        return self in {Effect.CREATE, Effect.REPLACE}
 
     @property
     def reads(self) -> bool:
-        return self is Effect.READ
+        return self in {Effect.READ, Effect.STATUS}
+
+    @property
+    def destroys(self) -> bool:
+        """What it replaces is gone. A confirmation counts, so that hosts ask before it."""
+        return self in {Effect.REPLACE, Effect.CONFIRM}
 
 
-Run = Callable[[Desk, Any], Awaitable[Answer]]
+Run = Callable[[Desk, Any], Awaitable[Any]]
+"""`(desk, ask)` -> an Answer; of CREATE and REPLACE a Plan."""
 
 
 @dataclass(frozen=True)
@@ -73,17 +89,19 @@ def registry() -> Mapping[str, ToolSpec]:
 def tool(*, effect: Effect, calls: tuple[Endpoint, ...] = ()) -> Callable[[Run], Run]:
     """Declare a tool: `async def name(desk: Desk, ask: SomeAsk) -> SomeAnswer` with a docstring for the model.
 
-    `calls` are the endpoints that it needs, and by them the ERPs.
+    `calls` are the endpoints that it needs, and by them the ERPs. A tool that creates or replaces returns a Plan.
     """
 
     def declare(run: Run) -> Run:
         hints = typing.get_type_hints(run)
+        if (hints["return"] is Plan) is not effect.plans:
+            raise TypeError(f"{run.__name__}: a tool that creates or replaces returns a Plan, and no other does")
         _registry[run.__name__] = ToolSpec(
             name=run.__name__,
             description=inspect.cleandoc(run.__doc__ or ""),
             effect=effect,
             ask=hints["ask"],
-            answer=hints["return"],
+            answer=WriteAnswer if effect.plans else hints["return"],
             run=run,
             systems=frozenset(endpoint.system for endpoint in calls),
         )

@@ -1,0 +1,141 @@
+"""One process's working place: the desk, the journal and the inbox, each set up when it is first needed.
+
+A floor of its own between what decides (operations) and the ways in (server, web, cli), which all need the same one.
+Nothing is loaded before it is used: httpx waits for the first call, SQLAlchemy for the first write, the inbox for the
+first write that nobody could be asked about.
+"""
+
+import logging
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import anyio
+from anyio.abc import TaskGroup
+
+from fraction_mcp import __version__
+from fraction_mcp.config import Settings
+from fraction_mcp.erp.cache import RememberingErp
+from fraction_mcp.operations.desk import Desk
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from starlette.types import ASGIApp
+
+    from fraction_mcp.erp.client import ErpClient
+    from fraction_mcp.operations.approval import Clerk
+    from fraction_mcp.operations.writes import Plan
+
+__all__ = ["Office"]
+
+logger = logging.getLogger(__name__)
+
+
+class Office:
+    """An async context manager: what it has set up is cleared away when it is left."""
+
+    def __init__(self, settings: Settings, sandbox: "ASGIApp | None" = None) -> None:
+        self.settings = settings
+        self._sandbox = sandbox
+        self._lock = anyio.Lock()
+        self._desk: Desk | None = None
+        self._clerk: Clerk | None = None
+        self._clients: list[ErpClient] = []
+        self._tasks: TaskGroup
+        self._watching = False
+        self._inbox_open = False
+
+    async def __aenter__(self) -> Self:
+        self._tasks = await anyio.create_task_group().__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        self._tasks.cancel_scope.cancel()
+        try:
+            return await self._tasks.__aexit__(kind, error, trace)
+        finally:
+            for client in self._clients:
+                await client.aclose()
+            if self._clerk is not None:
+                await self._clerk.journal.aclose()
+
+    async def desk(self) -> Desk:
+        async with self._lock:
+            if self._desk is None:
+                self._desk = self._set_up()
+            return self._desk
+
+    def _set_up(self) -> Desk:
+        from fraction_mcp.erp.client import fraction_client, fracttal_client  # noqa: PLC0415 - see the docstring
+
+        settings = self.settings
+        if settings.fraction_configured:
+            self._clients.append(fraction_client(settings, self._sandbox))
+        if settings.fracttal_configured:
+            self._clients.append(fracttal_client(settings, self._sandbox))
+        return Desk.set_up(
+            *(RememberingErp(client, keep_s=settings.cache_s) for client in self._clients),
+            currency=settings.fraction_currency,
+            confirm=settings.confirm,
+            read_only=settings.read_only,
+            version=__version__,
+            keep_s=settings.cache_s,
+            clerk=self.clerk,
+        )
+
+    async def clerk(self) -> "Clerk":
+        """The hand in the journal, which is opened (and made, where it is new) at the first call."""
+        desk = await self.desk()
+        async with self._lock:
+            if self._clerk is None:
+                from fraction_mcp.operations.approval import Clerk, Terms  # noqa: PLC0415 - see the docstring
+                from fraction_mcp.operations.journal import Journal  # noqa: PLC0415
+
+                settings = self.settings
+                # A write may be sent twice under one claim (a 401 in between), with a sign-in before each.
+                terms = Terms(wait_s=settings.approval_ttl_s, lease_s=4 * settings.timeout_s + 5)
+                journal = await Journal.open(settings.database_url.get_secret_value(), settings.state_folder())
+                self._clerk = Clerk(desk, journal, replan=_replan, terms=terms)
+            return self._clerk
+
+    async def watch(self) -> None:
+        """See to writes that wait, in the background, until none does."""
+        if not self._watching:
+            self._watching = True
+            self._tasks.start_soon(self._watch)
+
+    async def _watch(self) -> None:
+        try:
+            await (await self.clerk()).watch()
+        except Exception:  # the writes keep waiting; whoever asks about one sees to it then
+            logger.exception("watching the writes that wait failed")
+        finally:
+            self._watching = False
+
+    async def open_inbox(self) -> None:
+        """Show the person at this machine what waits, once a process: in their browser, where there is one."""
+        if self._inbox_open or not self.settings.open_inbox:
+            return
+        self._inbox_open = True
+        self._tasks.start_soon(self._serve_inbox)
+
+    async def _serve_inbox(self) -> None:
+        try:
+            from fraction_mcp.approvals import serve_inbox  # noqa: PLC0415 - see the docstring
+
+            await serve_inbox(await self.clerk(), port=0, open_browser=True)
+        except Exception:
+            logger.exception("the approval inbox could not be opened; `fraction-mcp approvals` opens it")
+            self._inbox_open = False
+
+
+async def _replan(desk: Desk, tool: str, arguments: "Mapping[str, Any]") -> "Plan":
+    from fraction_mcp.tools.arguments import read_arguments  # noqa: PLC0415 - see the docstring
+    from fraction_mcp.tools.spec import registry  # noqa: PLC0415
+
+    spec = registry()[tool]
+    plan: Plan = await spec.run(desk, read_arguments(spec, arguments))
+    return plan

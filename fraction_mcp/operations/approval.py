@@ -1,0 +1,355 @@
+"""From a plan to a write that landed once: who may approve what, for how long, bound to which bytes.
+
+`Clerk` is the only path: propose (the journal has the write before anybody is asked), decide, commit. A commit reads
+anew what the plan was based on, claims the write in one compare-and-set, sends the frozen bytes once, and writes down
+what came of it; what is unsure stays `unknown` until reading back, or a person, settles it.
+"""
+
+import hashlib
+import hmac
+import json
+import logging
+import os
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from fraction_mcp import errors
+from fraction_mcp.erp import Erp
+from fraction_mcp.erp.endpoints import NAMED, System
+from fraction_mcp.operations.desk import Desk
+from fraction_mcp.operations.lifecycle import State, Write
+from fraction_mcp.operations.present import presented
+from fraction_mcp.operations.writes import Change, Plan, Trouble, WriteAnswer, drafted, identity_of, look_for
+from fraction_mcp.shapes import clean, quoted
+
+if TYPE_CHECKING:
+    from fraction_mcp.operations.journal import Journal
+
+__all__ = ["Clerk", "Replan", "Terms", "answer_for", "identity_parts", "question"]
+
+logger = logging.getLogger(__name__)
+
+_JUST_LANDED_S = 900
+_WATCH_S = 1.0
+
+Replan = Callable[[Desk, str, Mapping[str, Any]], Awaitable[Plan]]
+"""Plans the write of a tool from its arguments again: (desk, tool, arguments)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How long a write may wait for a person, and how long a process that sends one may be silent."""
+
+    wait_s: float
+    lease_s: float
+
+
+class Clerk:
+    """One process's hand in the writes. Give it the desk and the journal; `replan` comes from the tools."""
+
+    def __init__(self, desk: Desk, journal: "Journal", *, replan: Replan, terms: Terms, asker: str = "local") -> None:
+        self.desk = desk
+        self.journal = journal
+        self._replan = replan
+        self._terms = terms
+        self._asker = asker
+        self._committing = anyio.Lock()
+
+    # ------------------------------------------------------------------------------------------------------- proposing
+
+    async def propose(self, plan: Plan, *, tool: str, arguments: Mapping[str, Any], asked_by: str) -> Write:
+        """The write in the journal, waiting; or the one of the same key that is still open."""
+        draft = drafted(
+            plan,
+            tool=tool,
+            arguments=arguments,
+            identity=identity_of(self.desk.erp(plan.endpoint.system)),
+            asker=self._asker,
+            asked_by=clean(asked_by, 120),
+            expires_at=time.time() + self._terms.wait_s,
+        )
+        landed = await self.journal.landed_before(draft.key, time.time() - _JUST_LANDED_S)
+        if landed is not None:
+            minutes = int((time.time() - landed.updated_at) // 60)
+            when = f"{minutes} minutes" if minutes != 1 else "1 minute"
+            number = _number(landed.outcome.get("result"))
+            again = f"An identical write landed {when} ago{f' as {number}' if number else ''}: this makes a second one."
+            draft = replace(draft, plan={**draft.plan, "warnings": [again, *draft.plan["warnings"]]})
+        return await self.journal.propose(draft)
+
+    async def new_token(self, write: Write) -> str:
+        """A single-use token for a waiting write (policy two_step); the journal keeps its hash alone."""
+        token = secrets.token_urlsafe(18)
+        await self.journal.set_token(write.id, _token_hash(token))
+        return token
+
+    async def check_token(self, write_id: str, token: str) -> Write:
+        """The waiting write that this token confirms. Raises ConsentError; a wrong token does not use the write up."""
+        write = await self.write(write_id)
+        if write.state is not State.AWAITING:
+            raise errors.ConsentError(
+                f"the write {write.id} is not waiting for a confirmation: it is {_plain_state(write)}",
+                hint=f"get_write_status({write.id}) tells what became of it.",
+            )
+        if not write.token_hash or not hmac.compare_digest(write.token_hash, _token_hash(token)):
+            raise errors.ConsentError(
+                "the confirmation token is not the one of this write; nothing was written",
+                hint="Call the write's tool again for a new token.",
+            )
+        return write
+
+    async def write(self, write_id: str) -> Write:
+        """Raises WriteNotFound."""
+        found = await self.journal.get(write_id)
+        if found is None:
+            raise errors.WriteNotFound(
+                f"there is no write {quoted(write_id)} in the journal", hint="Its id stands in the write's own result."
+            )
+        return found
+
+    # -------------------------------------------------------------------------------------------------------- deciding
+
+    async def approve(self, write: Write, *, by: str, digest: str = "") -> Write:
+        """A person's yes to what they were shown (`digest`), and the commit if this process may make it."""
+        with anyio.CancelScope(shield=True):
+            decided = await self.journal.approve(write.id, digest=digest or write.digest, by=by)
+            if self.may_commit(decided):
+                decided = await self.commit(decided)
+        return decided
+
+    async def decline(self, write: Write, *, by: str, cancelled: bool = False) -> Write:
+        return await self.journal.decline(write.id, by=by, cancelled=cancelled)
+
+    def may_commit(self, write: Write) -> bool:
+        """Whether the write is approved, and this process works in the ERP that it was planned for."""
+        return write.state is State.APPROVED and System(write.plan["system"]) in self.desk.erps
+
+    async def settle(self, write: Write, *, landed: bool, by: str) -> Write:
+        """A person says what became of a write whose outcome is unknown."""
+        outcome = dict(write.outcome)
+        if not landed:
+            outcome |= _trouble("UPSTREAM_ERROR", "a person found that it was not written", "", written="no")
+        return await self.journal.settle(write.id, landed=landed, by=by, outcome=outcome)
+
+    # ------------------------------------------------------------------------------------------------------ committing
+
+    async def commit(self, write: Write) -> Write:
+        """Send an approved write, once; the write as it then is. Nothing that the caller does stops it half way."""
+        with anyio.CancelScope(shield=True):
+            async with self._committing:
+                write = await self.write(write.id)
+                if self.may_commit(write):
+                    write = await self._commit(write)
+        return write
+
+    async def _commit(self, write: Write) -> Write:
+        erp = self.desk.erp(System(write.plan["system"]))
+        again = await self._read_anew(write, erp)
+        if again is None:
+            return await self.write(write.id)
+        owner = f"{os.getpid()}-{secrets.token_hex(8)}"
+        claimed = await self.journal.claim(
+            write.id, identity=write.identity, digest=write.digest, owner=owner, lease_s=self._terms.lease_s
+        )
+        if not claimed:
+            return await self.write(write.id)
+        kind, outcome = await _sent(erp, write)
+        outcome["look"] = again["look"]  # with the ids that were there just before the send
+        finished = await self.journal.finish(write.id, kind, outcome, owner=owner)
+        if finished.outcome != outcome:  # a person settled it while the answer was on its way: kept beside it
+            await self.journal.note(write.id, "late_answer", {"kind": kind, **outcome})
+        return await self.look_again(finished) if finished.state is State.UNKNOWN else finished
+
+    async def _read_anew(self, write: Write, erp: Erp) -> Mapping[str, Any] | None:
+        """The plan as it would be made now; None where it must not be sent: the journal then says why."""
+        try:
+            plan = await self._replan(self.desk, write.plan["tool"], write.plan["arguments"])
+            now = drafted(
+                plan,
+                tool=write.plan["tool"],
+                arguments=write.plan["arguments"],
+                identity=identity_of(erp),
+                asker=self._asker,
+                asked_by=write.asked_by,
+                expires_at=write.expires_at,
+            )
+        except errors.ErpError as error:
+            if isinstance(error, errors.NotFound):
+                await self._refuse(write, f"what it was based on can no longer be read: {error.message}", [])
+            else:
+                await self.journal.finish(write.id, "put_back", _told(error, written="no"))
+            return None
+        except errors.FractionMcpError as error:
+            await self._refuse(write, error.message, [])
+            return None
+        if now.identity != write.identity:
+            logger.info("%s was planned for another ERP or account; it is left to its own process", write.id)
+            return None
+        if now.digest != write.digest:
+            await self._refuse(write, "what it was based on has changed since it was shown", now.plan["preview"])
+            return None
+        return now.plan
+
+    async def _refuse(self, write: Write, why: str, preview: list[Any]) -> None:
+        hint = "Call the tool again: the new state is shown, and a person is asked anew."
+        outcome = _trouble(errors.ConsentError.code, f"{why}; nothing was written", hint, written="no")
+        await self.journal.finish(write.id, "refused", {**outcome, **({"preview": preview} if preview else {})})
+
+    async def look_again(self, write: Write) -> Write:
+        """Look in the ERP for a write whose outcome is unknown. Seen once: done. Otherwise it stays unknown."""
+        erp = self.desk.erps.get(System(write.plan["system"]))
+        if write.state is not State.UNKNOWN or erp is None:
+            return write
+        try:
+            sighting = await look_for(erp, write.outcome.get("look") or write.plan["look"])
+            if identity_of(erp) != write.identity:
+                return write
+        except errors.ErpError as error:
+            await self.journal.note(write.id, "looked", {"found": "could not look", "why": error.message})
+            return write
+        if sighting.found != "one":
+            await self.journal.note(write.id, "looked", {"found": sighting.found})
+            return await self.write(write.id)
+        outcome = {"result": presented(sighting.record), "found_by": "reading back", "look": write.outcome.get("look")}
+        return await self.journal.finish(write.id, "done", outcome)
+
+    async def follow_up(self, write: Write) -> Write:
+        """What can be done for a write that is asked about: commit it if approved, look for it if unsure."""
+        if self.may_commit(write):
+            write = await self.commit(write)
+        return await self.look_again(write)
+
+    async def watch(self) -> None:
+        """While writes wait, commit those that were approved elsewhere and belong to this process's ERPs."""
+        while waiting := await self.journal.latest((State.AWAITING, State.APPROVED), limit=200):
+            for write in waiting:
+                if self.may_commit(write) and write.identity == self._identity(write):
+                    await self.commit(write)
+            await anyio.sleep(_WATCH_S)
+
+    def _identity(self, write: Write) -> str:
+        return identity_of(self.desk.erps[System(write.plan["system"])])
+
+
+async def _sent(erp: Erp, write: Write) -> tuple[str, dict[str, Any]]:
+    """Send the frozen bytes, and the journal's word for what happened (house.md, What happened)."""
+    plan = write.plan
+    try:
+        answer = await erp.call(NAMED[plan["endpoint"]], path=plan["path"], body=plan["content"].encode())
+        return "done", {"result": presented(answer.record())}
+    except errors.ErpRejected as error:
+        return "failed", _told(error, written="no")
+    except (errors.ErpOutcomeUnknown, errors.ErpContractBroken) as error:
+        return "unknown", _told(error, written="maybe")
+    except errors.ErpError as error:  # the write's own request raises none of these: it never left
+        return "not_sent", _told(error, written="no")
+    except Exception:
+        logger.exception("sending %s failed inside this server", write.id)
+        return "unknown", _trouble("OUTCOME_UNKNOWN", "something went wrong while it was sent", "", written="maybe")
+
+
+def _told(error: errors.ErpError, *, written: str) -> dict[str, Any]:
+    code = errors.ErpOutcomeUnknown.code if written == "maybe" else error.code
+    return _trouble(code, error.message, error.hint, written=written, retryable=error.retryable)
+
+
+def _trouble(code: str, message: str, hint: str, *, written: str, retryable: bool = False) -> dict[str, Any]:
+    return {
+        "error": {"code": code, "message": message, "hint": hint, "retryable": retryable, "written": written},
+    }
+
+
+def _token_hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _number(result: object) -> str:
+    """What people call a record by."""
+    if not isinstance(result, Mapping):
+        return ""
+    names = ("quote_number", "part_number", "document", "name", "id")
+    return next((clean(str(result[name]), 60) for name in names if result.get(name)), "")
+
+
+# ------------------------------------------------------------------------------------------------------------ answers
+
+_WORDS = {
+    "awaiting_approval": "waits for a person's approval",
+    "approved": "is approved, and being sent",
+    "sending": "is being sent",
+    "done": "is done",
+    "failed": "failed: nothing was written",
+    "unknown": "was sent, and nobody knows what became of it: it may have been written",
+    "declined": "was declined: nothing was written",
+    "cancelled": "was cancelled: nothing was written",
+    "expired": "expired without an approval: nothing was written",
+}
+_OUTCOMES = {"approved": "in_progress", "sending": "in_progress"}
+_NEXT = {
+    "awaiting_approval": "Ask the user to decide in the approval inbox, then call get_write_status.",
+    "approved": "Call get_write_status in a few seconds.",
+    "sending": "Call get_write_status in a few seconds.",
+    "unknown": "Tell the user to look in the ERP and to settle it in the approval inbox. Do not ask for it again.",
+}
+
+
+def _plain_state(write: Write) -> str:
+    return str(write.state).replace("_", " ")
+
+
+def answer_for(write: Write, *, token: str = "") -> WriteAnswer:
+    """Where a write stands, as a tool result."""
+    state, outcome = str(write.state), write.outcome
+    number = _number(outcome.get("result"))
+    title = write.plan["title"]
+    words = f"{title}: it {_WORDS[state]}" + (f", as {quoted(number)}" if state == "done" and number else "")
+    trouble = Trouble(**outcome["error"]) if state in {"failed", "unknown"} and outcome.get("error") else None
+    if state == "unknown" and trouble is None:
+        trouble = Trouble(**_trouble("OUTCOME_UNKNOWN", _WORDS[state], "", written="maybe")["error"])
+    if state == "awaiting_approval" and outcome.get("error"):
+        words += f". Sending it was tried: {outcome['error']['message']}"
+    step = _NEXT.get(state, "")
+    if token:
+        words = f"{title}: it waits for a confirmation; nothing was written yet"
+        step = "Show the preview to the user; only if they agree, call confirm_write with the token."
+    return WriteAnswer(
+        summary=words + ".",
+        next=step,
+        outcome="confirmation_required" if token else _OUTCOMES.get(state, state),  # type: ignore[arg-type]
+        write_id=write.id,
+        system=write.plan["system"],
+        operation=write.plan["tool"],
+        preview=tuple(Change(**row) for row in outcome.get("preview") or write.plan["preview"]),
+        warnings=tuple(write.plan["warnings"]),
+        result=outcome.get("result"),
+        confirmation_token=token or None,
+        expires_at=_iso(write.expires_at) if state == "awaiting_approval" else None,
+        error=trouble,
+    )
+
+
+def question(write: Write) -> str:
+    """What a person is asked: the title, where it goes, each line, and the warnings, in plain text."""
+    plan = write.plan
+    system, base_url, company, account = identity_parts(write.identity)
+    lines = [f"{plan['title']}?", f"In {System(system).label} of {company or base_url}, as {account}.", ""]
+    for row in plan["preview"]:
+        before = f"{row['before']} → " if row["before"] is not None and row["before"] != row["after"] else ""
+        lines.append(f"{row['field']}: {before}{row['after'] if row['after'] is not None else '(removed)'}")
+    lines += ["", *(f"Warning: {warning}" for warning in plan["warnings"])] if plan["warnings"] else []
+    return "\n".join(lines)
+
+
+def identity_parts(identity: str) -> tuple[str, str, str, str]:
+    system, base_url, company, account = json.loads(identity)
+    return system, base_url, company, account
+
+
+def _iso(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")

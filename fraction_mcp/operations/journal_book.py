@@ -1,0 +1,149 @@
+"""The journal's tables, and one transaction on them: changes to writes, and the chain of events."""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fraction_mcp.operations.lifecycle import MOVES, WAITING, Draft, Event, State, Write
+
+__all__ = ["GENESIS", "VERSION", "Book", "chained", "dumped", "read_event", "read_write"]
+
+VERSION = 1
+GENESIS = "0" * 64
+
+metadata = sa.MetaData()
+writes = sa.Table(
+    "writes",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("key", sa.String(64), nullable=False, index=True),
+    sa.Column("identity", sa.Text, nullable=False),
+    sa.Column("state", sa.String(24), nullable=False, index=True),
+    sa.Column("created_at", sa.Float(53), nullable=False),
+    sa.Column("updated_at", sa.Float(53), nullable=False),
+    sa.Column("expires_at", sa.Float(53), nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("plan", sa.Text, nullable=False),
+    sa.Column("asked_by", sa.Text, nullable=False),
+    sa.Column("owner", sa.String(80), nullable=False, default=""),
+    sa.Column("lease_until", sa.Float(53), nullable=False, default=0.0),
+    sa.Column("token_hash", sa.String(64), nullable=False, default=""),
+    sa.Column("outcome", sa.Text, nullable=False, default="{}"),
+)
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("write_id", sa.String(32), nullable=False, index=True),
+    sa.Column("at", sa.Float(53), nullable=False),
+    sa.Column("kind", sa.String(24), nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+# One row: the end of the chain. Locking it first is what serialises every transaction (on SQLite, which has no row
+# locks and leaves FOR UPDATE out, BEGIN IMMEDIATE does).
+head = sa.Table(
+    "head",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+
+
+class Book:
+    """One transaction: changes to writes, and their events."""
+
+    def __init__(self, connection: AsyncConnection, now: float) -> None:
+        self.execute = connection.execute
+        self._now = now
+        self._hash = ""
+        self._seq = 0
+
+    async def lock(self) -> None:
+        """Waits for whoever is changing something, and reads the end of the chain."""
+        at = (await self.execute(sa.select(head.c.seq, head.c.hash).with_for_update())).one()
+        self._seq, self._hash = at.seq, at.hash
+
+    async def lapsed(self, write: Write) -> Write:
+        """What time alone has done."""
+        if write.state in WAITING and write.expires_at <= self._now:
+            return await self.change(write, "expired", {})
+        if write.state is State.SENDING and write.lease_until <= self._now:
+            why = {"why": "the process that sent it has not said what came of it"}
+            return await self.change(write, "unknown", why, outcome=dumped(why))
+        return write
+
+    async def add(self, draft: Draft) -> Write:
+        write_id = "w" + secrets.token_hex(6)
+        await self.execute(
+            sa.insert(writes).values(
+                id=write_id,
+                key=draft.key,
+                identity=draft.identity,
+                state=State.AWAITING,
+                created_at=self._now,
+                updated_at=self._now,
+                expires_at=draft.expires_at,
+                digest=draft.digest,
+                plan=dumped(draft.plan),
+                asked_by=draft.asked_by,
+                owner="",
+                lease_until=0.0,
+                token_hash="",
+                outcome="{}",
+            )
+        )
+        detail = {"digest": draft.digest, "plan": draft.plan, "asked_by": draft.asked_by, "identity": draft.identity}
+        await self.append(write_id, "proposed", detail)
+        return await self._again(write_id)
+
+    async def change(
+        self, write: Write, kind: str, detail: Mapping[str, Any], *, plan: Draft | None = None, **values: Any
+    ) -> Write:
+        """A new state (or a new plan in the same one), and its event."""
+        if plan is not None:
+            values |= {"digest": plan.digest, "plan": dumped(plan.plan), "expires_at": plan.expires_at}
+        else:
+            values["state"] = MOVES[kind][1]
+        values["updated_at"] = self._now
+        await self.execute(sa.update(writes).where(writes.c.id == write.id).values(**values))
+        await self.append(write.id, kind, detail)
+        return await self._again(write.id)
+
+    async def append(self, write_id: str, kind: str, detail: Mapping[str, Any]) -> None:
+        text = dumped(detail)
+        self._seq += 1
+        self._hash = chained(self._hash, self._seq, write_id, self._now, kind, text)
+        values = {"seq": self._seq, "write_id": write_id, "at": self._now, "kind": kind, "detail": text}
+        await self.execute(sa.insert(events).values(**values, hash=self._hash))
+        await self.execute(sa.update(head).values(seq=self._seq, hash=self._hash))
+
+    async def _again(self, write_id: str) -> Write:
+        return read_write((await self.execute(sa.select(writes).where(writes.c.id == write_id))).one())
+
+
+def chained(before: str, *facts: object) -> str:
+    """The hash of an event: over the one before it and all that it says."""
+    return hashlib.sha256("\n".join((before, *map(str, facts))).encode()).hexdigest()
+
+
+def dumped(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def read_write(row: sa.Row[Any]) -> Write:
+    held = row._asdict()
+    held["state"] = State(held["state"])
+    held["plan"], held["outcome"] = json.loads(held["plan"]), json.loads(held["outcome"])
+    return Write(**held)
+
+
+def read_event(row: sa.Row[Any]) -> Event:
+    return Event(row.seq, row.write_id, row.at, row.kind, json.loads(row.detail), row.hash)

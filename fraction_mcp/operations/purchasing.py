@@ -1,0 +1,205 @@
+"""The plan for a Fracttal purchase order to a warehouse (`fracttal-create-purchase-orders.txt`).
+
+Quantities go out as text, costs as numbers, and each line's total is worked out here, exactly. Who the supplier is,
+whether the items stand in the warehouse and whether the document was used before are reads that only inform: Fracttal
+is the one to refuse.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import anyio
+
+from fraction_mcp.erp import Erp, endpoints
+from fraction_mcp.erp.endpoints import Endpoint, System
+from fraction_mcp.erp.records import Record
+from fraction_mcp.errors import ErpError, InputError
+from fraction_mcp.operations.desk import Desk
+from fraction_mcp.operations.lookup import fold
+from fraction_mcp.operations.writes import Change, LookFor, Plan
+from fraction_mcp.shapes import clean, exact_product, plain, quoted
+
+__all__ = ["PRIORITIES", "OrderItem", "WarehouseOrder", "warehouse_order_plan"]
+
+PRIORITIES: Mapping[str, int] = {"very_high": 1, "high": 2, "medium": 3, "low": 4, "very_low": 5}
+_SEEN_BEFORE = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderItem:
+    """`unit_cost` has the tax applied already."""
+
+    code: str
+    quantity: Decimal
+    unit_cost: Decimal
+    tax_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class WarehouseOrder:
+    """What was asked for; an empty text is not sent."""
+
+    warehouse_code: str
+    document: str
+    items: Sequence[OrderItem]
+    supplier_code: str
+    cost_center_code: str
+    cost_center_description: str
+    delivery_date: str
+    priority: str
+    description: str
+
+
+async def warehouse_order_plan(desk: Desk, order: WarehouseOrder, today: Callable[[], date] = date.today) -> Plan:
+    erp = desk.erp(System.FRACTTAL)
+    due = _due(order.delivery_date)
+    day = today()
+    known = await _Advice.ask(erp, order, day, due)
+    total = sum((exact_product(item.unit_cost, item.quantity) for item in order.items), Decimal(0))
+    return Plan(
+        title=f"Order {len(order.items)} items under {quoted(order.document)} for the warehouse "
+        f"{quoted(order.warehouse_code)}",
+        endpoint=endpoints.CREATE_WAREHOUSE_ORDER,
+        path={"code": order.warehouse_code},
+        body=_body(order),
+        preview=[*_preview(order), Change(field="total", before=None, after=plain(total, 2))],
+        notes=known.notes,
+        warnings=known.warnings,
+        look=LookFor(
+            endpoints.WAREHOUSE_ORDERS,
+            {"document": order.document},
+            query=_recent(order, day, due),
+            known=[one.get("id") for one in known.same],
+        ),
+    )
+
+
+def _due(text: str) -> date | None:
+    if not text:
+        return None
+    try:
+        # strptime with its strict width: fromisoformat would also take 20261231, which the document does not
+        return datetime.strptime(text.zfill(10), "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
+    except ValueError:
+        raise InputError({"delivery_date": f"must be a date such as 2026-12-31, not {quoted(text)}"}) from None
+
+
+def _body(order: WarehouseOrder) -> dict[str, Any]:
+    """The documented names; the document's own sample sends `cost_center`, which its table does not know."""
+    optional: dict[str, Any] = {
+        "code_third_party": order.supplier_code,
+        "value_cost_center": order.cost_center_code,
+        "description_cost_center": order.cost_center_description,
+        "date": order.delivery_date,
+        "description": order.description,
+    }
+    body: dict[str, Any] = {"document": order.document, "items": [_line(item) for item in order.items]}
+    body |= {name: value for name, value in optional.items() if value}
+    if order.priority:
+        body["id_priority"] = PRIORITIES[order.priority]
+    return body
+
+
+def _line(item: OrderItem) -> dict[str, Any]:
+    return {
+        "code": item.code,
+        "qty": plain(item.quantity),
+        "unit_cost": item.unit_cost,
+        "total_cost": exact_product(item.unit_cost, item.quantity),
+        **({"tax_name": item.tax_name} if item.tax_name else {}),
+    }
+
+
+def _preview(order: WarehouseOrder) -> list[Change]:
+    shown = {
+        "warehouse": order.warehouse_code,
+        "document": order.document,
+        "supplier": order.supplier_code,
+        "cost center": " ".join(filter(None, (order.cost_center_code, order.cost_center_description))),
+        "delivery date": order.delivery_date or "the time of creation (Fracttal's default)",
+        "priority": order.priority.replace("_", " "),
+        "description": order.description,
+        "currency": "the company's default in Fracttal (not stated)",
+        "tax": "already in each unit cost",
+    }
+    rows = [Change(field=name, before=None, after=clean(value, 1_000)) for name, value in shown.items() if value]
+    for number, item in enumerate(order.items, start=1):
+        total = exact_product(item.unit_cost, item.quantity)
+        tax = f", tax {quoted(item.tax_name, 30)}" if item.tax_name else ""
+        words = f"{plain(item.quantity)} × {plain(item.unit_cost, 2)} = {plain(total, 2)}{tax}"
+        rows.append(Change(field=f"item {number}", before=None, after=f"{quoted(item.code)}: {words}"))
+    return rows
+
+
+def _recent(order: WarehouseOrder, day: date, due: date | None) -> dict[str, str | int]:
+    """The orders of this warehouse around now. Without dates Fracttal answers for the last 30 days only."""
+    until = max(day, due or day) + timedelta(days=1)
+    return {
+        "warehouse_code": order.warehouse_code,
+        "since": (day - _SEEN_BEFORE).isoformat(),
+        "until": until.isoformat(),
+        "start": 0,
+        "limit": 100,
+    }
+
+
+@dataclass(slots=True)
+class _Advice:
+    """What the supporting reads told. Each may fail without failing the plan."""
+
+    warnings: list[str]
+    notes: list[Change]
+    same: list[Record]
+
+    @classmethod
+    async def ask(cls, erp: Erp, order: WarehouseOrder, day: date, due: date | None) -> "_Advice":
+        advice = cls([], [], [])
+        async with anyio.create_task_group() as group:
+            group.start_soon(advice._document, erp, order, _recent(order, day, due))
+            group.start_soon(advice._items, erp, order)
+            if order.supplier_code:
+                group.start_soon(advice._supplier, erp, order)
+        advice.warnings.sort(key=lambda words: "Whether" in words)
+        return advice
+
+    async def _document(self, erp: Erp, order: WarehouseOrder, query: Mapping[str, str | int]) -> None:
+        recent = await _tried(erp, endpoints.WAREHOUSE_ORDERS, query)
+        if recent is None:
+            self.warnings.append("Whether this document was used in the last 90 days could not be checked.")
+            return
+        self.same = [one for one in recent if fold(one.get("document")) == fold(order.document)]
+        self.warnings += [
+            f"The document {quoted(order.document)} was used before, by the order {quoted(str(one.get('id')))}."
+            for one in self.same[:3]
+        ]
+
+    async def _items(self, erp: Erp, order: WarehouseOrder) -> None:
+        query: dict[str, str | int] = {"code": order.warehouse_code, "start": 0, "limit": 100}
+        there = await _tried(erp, endpoints.WAREHOUSE_ITEMS, query)
+        if not there or len(there) >= 100:
+            return  # nothing, or not all, is known of the warehouse: silence is honest
+        codes = {fold(code) for one in there for code in (one.get("code"), one.get("item_code")) if code}
+        missing = [item.code for item in order.items if codes and fold(item.code) not in codes]
+        if missing:
+            names = ", ".join(quoted(code, 40) for code in missing[:5])
+            self.warnings.append(f"{names} is not among the items of this warehouse; Fracttal may refuse the order.")
+
+    async def _supplier(self, erp: Erp, order: WarehouseOrder) -> None:
+        query: dict[str, str | int] = {"code": order.supplier_code, "start": 0, "limit": 10}
+        found = await _tried(erp, endpoints.THIRD_PARTIES, query)
+        named = [one for one in found or [] if fold(one.get("code")) == fold(order.supplier_code)]
+        if named:
+            name = next((str(named[0][key]) for key in ("name", "description") if named[0].get(key)), "")
+            self.notes.append(Change(field="supplier's name", before=None, after=clean(name)))
+        elif found is not None:
+            self.warnings.append(f"No supplier with the code {quoted(order.supplier_code)} was found.")
+
+
+async def _tried(erp: Erp, endpoint: Endpoint, query: Mapping[str, str | int]) -> list[Record] | None:
+    try:
+        return (await erp.call(endpoint, query=query, fresh=True)).records()
+    except ErpError:
+        return None
