@@ -1,6 +1,7 @@
 """`demo`: what an assistant asks and what it gets, through a real MCP session with the server on the embedded ERPs."""
 
-import os
+import io
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -10,15 +11,16 @@ from typing import Any
 import anyio
 from mcp import Client
 from mcp.types import TextContent
-from rich import box
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from fraction_mcp import __version__
 from fraction_mcp.cli.session import own_server
 
-__all__ = ["demo"]
+__all__ = ["SCENES", "Scene", "demo", "session"]
+
+_PIPED_WIDTH, _WIDEST = 100, 110  # a line of prose is not read easily beyond
+_GAP = "  "
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class Scene:
     arguments: dict[str, Any]
 
 
-_SCENES = (
-    Scene("Which bearing housings do we make?", "search_parts", {"query": "bearing", "limit": 4}),
+SCENES = (
+    Scene("Which bearing housings do we make?", "search_parts", {"query": "bearing housing", "limit": 4}),
     Scene(
         "What do 250 of WIDGET-001 cost for Acme Corp?",
         "get_price_for_quantity",
@@ -52,48 +54,86 @@ _SCENES = (
     Scene(
         "Show me the newest contracts.",
         "list_records",
-        {"kind": "contracts", "sort": "contract_date", "order": "desc", "limit": 5},
+        {
+            "kind": "contracts",
+            "sort": "contract_date",
+            "order": "desc",
+            "limit": 5,
+            "fields": ["quote_number", "status", "customer", "contract_date"],
+        },
     ),
 )
 
 
 def demo() -> int:
-    """Run the session; rich on a terminal, plain text where it is piped."""
-    return anyio.run(_demo)
+    """Run the session; set well on a terminal, plain ASCII of our own where it is piped."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a customer's name need not be in the terminal's character set
+    console = Console(highlight=False, soft_wrap=True)
+    return 0 if anyio.run(_whole, console) else 1
 
 
-async def _demo() -> int:
-    console = Console(highlight=False, width=None if os.isatty(1) else 110)
+async def _whole(console: Console) -> bool:
     began = time.monotonic()
-    # A company of its own, so that it is the same every time and nobody's sandbox is touched.
+    answered = await session(console, SCENES)
+    _say(console, f"{len(SCENES)} questions, {time.monotonic() - began:.1f} s with start-up.", "dim")
+    _say(console, "Connect your own assistant to it: fraction-mcp serve --sandbox (README, Connect).")
+    return answered
+
+
+async def session(console: Console, scenes: Sequence[Scene]) -> bool:
+    """Play the scenes to a console, and say whether every one was answered.
+
+    The company is one of its own: the same every time, and nobody's sandbox. Colours only mark: what must be read has
+    the terminal's own colour, which is legible on any background.
+    """
     with tempfile.TemporaryDirectory(prefix="fraction-mcp-demo-", ignore_cleanup_errors=True) as folder:
         environment = {"FRACTION_MCP_STATE_DIR": folder, "FRACTION_CURRENCY": "GBP"}
         async with own_server("--sandbox", environment=environment) as client:
-            count = len((await client.list_tools()).tools)
-            console.print(
-                f"[bold]fraction-mcp {__version__}[/] · MCP {client.protocol_version} over stdio · {count} tools · "
-                "the embedded FractionERP of Harrow & Pike Precision Ltd\n"
+            _say(
+                console,
+                Text.assemble(
+                    ("Harrow & Pike Precision Ltd", "bold"),
+                    (f"  embedded FractionERP, MCP {client.protocol_version} over stdio", "dim"),
+                ),
             )
-            for scene in _SCENES:
-                await _play(console, client, scene)
-    console.print(f"[dim]{len(_SCENES)} questions, {time.monotonic() - began:.1f} s with start-up.[/]")
-    console.print("Connect your assistant to it: [bold]fraction-mcp serve --sandbox[/] (README, Connect).")
-    return 0
+            answered = [await _play(console, client, scene) for scene in scenes]
+            console.print()
+    return all(answered)
 
 
-async def _play(console: Console, client: Client, scene: Scene) -> None:
-    result = await client.call_tool(scene.tool, scene.arguments)
-    text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
-    spoken = ", ".join(f"{name}={_spoken(value)}" for name, value in scene.arguments.items())
-    console.print(Text("› ", "bold cyan") + Text(scene.question, "bold"))
-    console.print(Text(f"  {scene.tool}({spoken})", "dim"), soft_wrap=False)
-    data = result.structured_content or {}
-    console.print(Text(f"  {data.get('summary', text)}", "green" if not result.is_error else "red"))
-    if (table := _table(data)) is not None:
-        console.print(table)
-    if data.get("next"):
-        console.print(Text(f"  Next: {data['next']}", "yellow"))
+async def _play(console: Console, client: Client, scene: Scene) -> bool:
     console.print()
+    spoken = ", ".join(f"{name}={_spoken(value)}" for name, value in scene.arguments.items())
+    _say(console, Text.assemble(("› " if _drawn(console) else "> ", "cyan"), (scene.question, "bold")))
+    _say(console, f"{scene.tool}({spoken})", "dim", indent=2)
+    result = await client.call_tool(scene.tool, scene.arguments)
+    data = result.structured_content or {}
+    text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+    _say(console, data.get("summary", text), "red" if result.is_error else "", indent=2)
+    for line in _table(data, _width(console) - 2, "─" if _drawn(console) else "-"):
+        _say(console, line, indent=2)
+    if data.get("next"):
+        _say(console, f"Next: {data['next']}", "magenta", indent=2)
+    return not result.is_error
+
+
+def _say(console: Console, text: str | Text, style: str = "", *, indent: int = 0) -> None:
+    """One paragraph; its further lines are indented like its first, and no line ends in spaces."""
+    told = text if isinstance(text, Text) else Text(text)
+    for line in told.wrap(console, _width(console) - indent):
+        line.rstrip()
+        line.stylize_before(style)
+        console.print(Text(" " * indent) + line)
+
+
+def _width(console: Console) -> int:
+    return min(console.width, _WIDEST) if console.is_terminal else _PIPED_WIDTH
+
+
+def _drawn(console: Console) -> bool:
+    """Whether glyphs beyond ASCII may be drawn: on a terminal that has them."""
+    return console.is_terminal and not console.options.ascii_only
 
 
 def _spoken(value: Any) -> str:
@@ -104,37 +144,41 @@ def _spoken(value: Any) -> str:
     return str(value)
 
 
-_SHOWN = {
+_TELLING = {
     "lines": ("part_number", "quantity", "unit_price", "line_total", "status"),
     "prices": ("customer_name", "unit_price", "line_total", "break_quantity", "next_break"),
 }
 
 
-def _table(data: Mapping[str, Any]) -> Table | None:
-    """The rows of a result: a list's own columns, or the telling ones of prices and priced lines."""
-    if data.get("rows"):
-        return _drawn(data["columns"][:6], [row[:6] for row in data["rows"]])
-    for name, columns in _SHOWN.items():
+def _table(data: Mapping[str, Any], width: int, rule: str) -> list[Text]:
+    """The rows of a result: a list's own columns, or the telling ones of prices and priced lines, as many as fit."""
+    columns: Sequence[str] = data.get("columns", ())
+    rows: Sequence[Sequence[Any]] = data.get("rows", ())
+    for name, telling in _TELLING.items():
         if data.get(name):
-            return _drawn(columns, [[item[column] for column in columns] for item in data[name]])
-    return None
-
-
-def _drawn(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+            columns, rows = telling, [[item[column] for column in telling] for item in data[name]]
+    set_columns: list[list[str]] = []
     for index, column in enumerate(columns):
-        figures = all(_figure(row[index]) for row in rows)
-        table.add_column(column.replace("_", " "), justify="right" if figures else "left", overflow="ellipsis")
-    for row in rows:
-        table.add_row(*(Text(_written(value)) for value in row))
-    return table
+        cells = _set(column.replace("_", " "), [row[index] for row in rows])
+        if sum(cell_len(each[0]) + len(_GAP) for each in set_columns) + cell_len(cells[0]) > width:
+            break
+        set_columns.append(cells)
+    if not rows:
+        return []
+    head, *body = [_GAP.join(line) for line in zip(*set_columns, strict=True)]
+    return [Text(head, "bold"), Text(rule * cell_len(head), "dim"), *map(Text, body)]
 
 
-def _figure(value: Any) -> bool:
-    return value is None or (isinstance(value, int | str) and str(value).replace(".", "", 1).isdigit())
+def _set(heading: str, values: Sequence[Any]) -> list[str]:
+    """A column with its heading, every cell as wide as the widest: figures to the right, all else to the left."""
+    cells = [heading, *map(_written, values)]
+    width = max(map(cell_len, cells))
+    figures = all(value is None or str(value).replace(".", "", 1).isdecimal() for value in values)
+    blanks = [" " * (width - cell_len(cell)) for cell in cells]
+    return [blank + cell if figures else cell + blank for cell, blank in zip(cells, blanks, strict=True)]
 
 
 def _written(value: Any) -> str:
     if isinstance(value, dict):
-        return f"from {value['quantity']}: {value['unit_price']} each, {value['extra_cost']} more in all"
+        return f"{value['quantity']} at {value['unit_price']}, +{value['extra_cost']}"
     return "" if value is None else str(value)

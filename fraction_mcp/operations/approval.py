@@ -77,9 +77,9 @@ class Clerk:
         landed = await self.journal.landed_before(draft.key, time.time() - _JUST_LANDED_S)
         if landed is not None:
             minutes = int((time.time() - landed.updated_at) // 60)
-            when = f"{minutes} minutes" if minutes != 1 else "1 minute"
+            when = f"{minutes} minutes ago" if minutes > 1 else "a moment ago"
             number = _number(landed.outcome.get("result"))
-            again = f"An identical write landed {when} ago{f' as {number}' if number else ''}: this makes a second one."
+            again = f"An identical write landed {when}{f' as {quoted(number)}' if number else ''}; this repeats it."
             draft = replace(draft, plan={**draft.plan, "warnings": [again, *draft.plan["warnings"]]})
         return await self.journal.propose(draft)
 

@@ -192,7 +192,7 @@ class Lookup:
         if subject.noun in self._unsortable or order(lowest[0]) == order(lowest[-1]):
             return False
         if subject.noun not in self._sorts:
-            query = {"search": text, "per_page": 1, "page": 1, "sort": subject.key, "order": "desc"}
+            query: dict[str, str | int] = {"search": text, "per_page": 1, "sort": subject.key, "order": "desc"}
             highest = (await self._erp.call(subject.listing, query=query)).records()[:1]
             self._sorts[subject.noun] = any(
                 order(str(row.get(subject.key) or "")) >= order(lowest[-1]) for row in highest
@@ -259,12 +259,8 @@ class _Scan:
         self.whole = last <= 1
         if last <= 1 or (self.exact and self._subject.unique):
             return self
-        order = self._order(rows)
-        if (
-            not rows
-            or order is None
-            or not await self._lookup.sorts(self._subject, self._said, list(map(self._key, rows)), order)
-        ):
+        order, keys = self._order(rows), list(map(self._key, rows))
+        if not keys or order is None or not await self._lookup.sorts(self._subject, self._said, keys, order):
             await self._read_all(range(2, last + 1))
         elif not self._settled(rows):
             await self._halve(2, last)

@@ -60,7 +60,7 @@ async def warehouse_order_plan(desk: Desk, order: WarehouseOrder, today: Callabl
     known = await _Advice.ask(erp, order, day, due)
     total = sum((exact_product(item.unit_cost, item.quantity) for item in order.items), Decimal(0))
     return Plan(
-        title=f"Order {len(order.items)} items under {quoted(order.document)} for the warehouse "
+        title=f"Order {len(order.items)} item{'s' if len(order.items) > 1 else ''} under {quoted(order.document)} for the warehouse "
         f"{quoted(order.warehouse_code)}",
         endpoint=endpoints.CREATE_WAREHOUSE_ORDER,
         path={"code": order.warehouse_code},

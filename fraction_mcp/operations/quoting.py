@@ -153,7 +153,7 @@ def _order_sentence(desk: Desk, buyer: QuotedCustomer, lines: list[PricedLine], 
     elif priced:
         sentence = (
             f"{priced} of {len(lines)} lines are priced for {who}: {desk.money(total)} for those, "
-            f"and no total for the order, since {len(lines) - priced} lack a price"
+            f"and no total for the order, since {_lacking(len(lines) - priced)} a price"
         )
     else:
         sentence = f"None of the {len(lines)} lines has a price for {who}"
@@ -162,6 +162,10 @@ def _order_sentence(desk: Desk, buyer: QuotedCustomer, lines: list[PricedLine], 
     if twice:
         sentence += f"; {', '.join(map(quoted, twice[:3]))} stands on several lines, each priced at its own quantity"
     return sentence + "."
+
+
+def _lacking(count: int) -> str:
+    return "1 lacks" if count == 1 else f"{count} lack"
 
 
 def _order_next(lines: list[PricedLine]) -> str:

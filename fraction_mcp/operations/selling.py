@@ -294,6 +294,10 @@ def _relative(before: list[Decimal] | None, after: Decimal | None) -> Decimal:
     return (after - before[0]) / before[0] * 100
 
 
+def _breaks(count: int) -> str:
+    return "1 break disappears" if count == 1 else f"{count} breaks disappear"
+
+
 def _price_warnings(there: PriceList | None, wanted: Sequence[Break], price: Decimal | None) -> list[str]:
     """The gravest first: what disappears, what rises, what jumps, what exceeds the base selling price."""
     new = dict(wanted)
@@ -301,7 +305,7 @@ def _price_warnings(there: PriceList | None, wanted: Sequence[Break], price: Dec
     for step in there.price_breaks if there else ():
         old.setdefault(step.quantity, []).append(step.unit_price)
     gone = [plain(quantity) for quantity in sorted(old) if quantity not in new]
-    warnings = [f"{len(gone)} breaks disappear: from {', '.join(gone)}."] if gone else []
+    warnings = [f"{_breaks(len(gone))}: from {', '.join(gone)}."] if gone else []
     rising = [plain(high[0]) for low, high in pairwise(wanted) if high[1] > low[1]]
     warnings += [f"The unit price rises with the quantity at {', '.join(rising)}."] if rising else []
     jumps = [plain(quantity) for quantity in sorted(new) if abs(_relative(old.get(quantity), new[quantity])) > 20]
