@@ -7,6 +7,7 @@
     ├─ AmbiguousReference                  a name that is not one record; candidates
     ├─ ConsentError                        a confirmation that does not count
     ├─ WriteNotFound                       no write of that id is in the journal
+    ├─ TooCostly                           would eat too much of the rate budget; nothing was started
     └─ ErpError(system, operation, status, request_id)
        ├─ ErpUnreachable                   nothing was sent
        ├─ ErpOutcomeUnknown                a write was sent, no answer
@@ -52,6 +53,7 @@ __all__ = [
     "NotFound",
     "PlanRestricted",
     "RateLimited",
+    "TooCostly",
     "WriteNotFound",
 ]
 
@@ -111,6 +113,12 @@ class WriteNotFound(FractionMcpError):
     """No write of that id is in the journal."""
 
     code = "NOT_FOUND"
+
+
+class TooCostly(FractionMcpError):
+    """What was asked would eat too much of the ERP's rate budget, and was not started."""
+
+    code = "RATE_LIMITED"
 
 
 class ErpError(FractionMcpError):

@@ -5,6 +5,7 @@ Nothing is loaded before it is used: httpx waits for the first call, SQLAlchemy 
 first write that nobody could be asked about.
 """
 
+import getpass
 import logging
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -27,9 +28,17 @@ if TYPE_CHECKING:
     from fraction_mcp.operations.approval import Clerk
     from fraction_mcp.operations.writes import Plan
 
-__all__ = ["Office"]
+__all__ = ["Office", "who_is_here"]
 
 logger = logging.getLogger(__name__)
+
+
+def who_is_here() -> str:
+    """The person at this machine, as the operating system knows them: for the journal."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container without users
+        return "somebody"
 
 
 class Office:
@@ -45,6 +54,7 @@ class Office:
         self._tasks: TaskGroup
         self._watching = False
         self._inbox_open = False
+        self._recall = anyio.Event()
 
     async def __aenter__(self) -> Self:
         self._tasks = await anyio.create_task_group().__aenter__()
@@ -116,17 +126,27 @@ class Office:
             self._watching = False
 
     async def open_inbox(self) -> None:
-        """Show the person at this machine what waits, once a process: in their browser, where there is one."""
-        if self._inbox_open or not self.settings.open_inbox:
+        """Show the person at this machine what waits: in their browser, where there is one.
+
+        One inbox a process; it opens the browser again for a later write that nobody is looking at.
+        """
+        if not self.settings.open_inbox:
+            return
+        if self._inbox_open:
+            self._recall.set()
             return
         self._inbox_open = True
         self._tasks.start_soon(self._serve_inbox)
+
+    async def _recalled(self) -> None:
+        await self._recall.wait()
+        self._recall = anyio.Event()
 
     async def _serve_inbox(self) -> None:
         try:
             from fraction_mcp.approvals import serve_inbox  # noqa: PLC0415 - see the docstring
 
-            await serve_inbox(await self.clerk(), port=0, open_browser=True)
+            await serve_inbox(await self.clerk(), port=0, open_browser=True, recalled=self._recalled)
         except Exception:
             logger.exception("the approval inbox could not be opened; `fraction-mcp approvals` opens it")
             self._inbox_open = False

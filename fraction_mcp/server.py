@@ -7,8 +7,9 @@ waiting in the journal.
 
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Literal
 
 import anyio
@@ -33,9 +34,11 @@ from mcp.types import (
 
 from fraction_mcp import __version__
 from fraction_mcp.config import Settings
+from fraction_mcp.erp import freshness
 from fraction_mcp.erp.endpoints import System
-from fraction_mcp.errors import AmbiguousReference, FractionMcpError
+from fraction_mcp.errors import AmbiguousReference, ErpOutcomeUnknown, FractionMcpError
 from fraction_mcp.office import Office
+from fraction_mcp.operations import progress
 from fraction_mcp.operations.approval import Clerk, answer_for, question
 from fraction_mcp.operations.lifecycle import State, Write
 from fraction_mcp.operations.writes import WriteAnswer
@@ -157,6 +160,7 @@ _ASK: dict[str, Any] = {
 }
 _ANSWER = "approve"  # the name of the one question in a round
 _TICK_S = 15.0
+_TELL_S = 0.2
 
 Decision = Literal["yes", "no", "cancel", "nobody"]
 
@@ -174,7 +178,10 @@ class _Call:
         arguments = self._params.arguments or {}
         ask = read_arguments(self._spec, arguments)
         if not self._spec.effect.plans:
-            return _result(await self._spec.run(await self._office.desk(), ask))
+            desk = await self._office.desk()
+            with self._progress(), freshness.gathered() as reads:
+                answer: Answer = await self._spec.run(desk, ask)
+            return _result(answer.model_copy(update={"as_of": reads.as_of}), failed=_has_failed(answer))
         clerk = await self._office.clerk()
         if (write := await self._asked_about(clerk)) is not None:
             return await self._decided(clerk, write)
@@ -184,6 +191,27 @@ class _Call:
             return _result(_unclear(unclear, self._spec))
         write = await clerk.propose(plan, tool=self._spec.name, arguments=arguments, asked_by=self._client())
         return await self._ask(clerk, write)
+
+    @contextmanager
+    def _progress(self) -> Iterator[None]:
+        """Long readings report to whoever asked to be told, at most a few times a second."""
+        token = progress.reporter.set(self._reporter() if (self._ctx.meta or {}).get("progressToken") else None)
+        try:
+            yield
+        finally:
+            progress.reporter.reset(token)
+
+    def _reporter(self) -> progress.Reporter:
+        told_at = 0.0
+
+        async def tell(done: float, total: float | None, what: str) -> None:
+            nonlocal told_at
+            now = time.monotonic()
+            if now - told_at >= _TELL_S or done == total:
+                told_at = now
+                await self._ctx.session.report_progress(done, total, what)
+
+        return tell
 
     def _client(self) -> str:
         told = self._ctx.session.client_params
@@ -195,12 +223,12 @@ class _Call:
             return None
         state = json.loads(self._params.request_state)
         write = await clerk.journal.get(state["write"])
-        # A plan that has changed since was not what the person saw: the question is asked anew.
-        return (
-            write
-            if write is not None and (write.digest == state["digest"] or write.state is not State.AWAITING)
-            else None
-        )
+        if write is None:
+            return None
+        # A plan that has changed since was not what the person saw, and one that came back unsent was answered once
+        # already: the question is asked anew.
+        asked_now = (write.digest, write.updated_at) == (state["digest"], state["since"])
+        return write if asked_now or write.state is not State.AWAITING else None
 
     async def _decided(self, clerk: Clerk, write: Write) -> Result:
         """A round's answer. An answer to a write that is already decided changes nothing, and tells how it stands."""
@@ -212,6 +240,7 @@ class _Call:
         """Whoever can be asked, in the order of house.md; a write that no longer waits is only told of."""
         if write.state is not State.AWAITING:
             return _write_result(await clerk.follow_up(write))
+        await self._office.watch()  # it may be approved elsewhere while the question is open
         if self._can_elicit():
             if self._ctx.protocol_version >= _ROUNDS_SINCE:
                 return _round(write)
@@ -260,7 +289,6 @@ class _Call:
             return _write_result(write, token=await clerk.new_token(write))
         if write.state is State.AWAITING:
             await self._office.open_inbox()
-            await self._office.watch()
         return _write_result(write)
 
 
@@ -276,7 +304,7 @@ def _decision(answer: ElicitResult) -> Decision:
 def _round(write: Write) -> InputRequiredResult:
     """The question as a round of its own; the state that comes back is sealed by the boundary."""
     asked = ElicitRequest(params=ElicitRequestFormParams(message=question(write), requested_schema=_ASK))
-    state = json.dumps({"write": write.id, "digest": write.digest})
+    state = json.dumps({"write": write.id, "digest": write.digest, "since": write.updated_at})
     return InputRequiredResult(request_state=state, input_requests={_ANSWER: asked})
 
 
@@ -290,7 +318,11 @@ def _result(answer: Answer, *, failed: bool = False) -> CallToolResult:
 
 def _write_result(write: Write, *, token: str = "") -> CallToolResult:
     answer = answer_for(write, token=token)
-    return _result(answer, failed=answer.outcome in {"failed", "unknown"})
+    return _result(answer, failed=_has_failed(answer))
+
+
+def _has_failed(answer: Answer) -> bool:
+    return isinstance(answer, WriteAnswer) and answer.outcome in {"failed", "unknown"}
 
 
 def _unclear(unclear: AmbiguousReference, spec: ToolSpec) -> WriteAnswer:
@@ -308,15 +340,16 @@ def _unclear(unclear: AmbiguousReference, spec: ToolSpec) -> WriteAnswer:
 def _error(error: FractionMcpError, spec: ToolSpec) -> CallToolResult:
     """An error as a tool result: for the reader who can act. A read leaves `written` null."""
     writes = not spec.effect.reads
+    unsure = isinstance(error, ErpOutcomeUnknown)
     told: Mapping[str, Any] = {
         "code": error.code,
         "message": error.message,
         "hint": error.hint,
         "retryable": error.retryable,
-        "written": "no" if writes else None,
+        "written": ("maybe" if unsure else "no") if writes else None,
     }
     text = f"{error.code}: {error.message}"
-    text += "; nothing was written." if writes and "nothing was written" not in error.message else "."
+    text += "; nothing was written." if writes and not unsure and "nothing was written" not in error.message else "."
     text += f" {error.hint}" if error.hint else ""
     return CallToolResult(content=[TextContent(text=text)], structured_content={"error": told}, is_error=True)
 

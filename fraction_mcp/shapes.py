@@ -177,16 +177,18 @@ class Piece(BaseModel):
 
 
 class Answer(Piece):
-    """What a tool answers: one sentence first; `next` only where something is left to do."""
+    """What a tool answers: one sentence first; `next` only where something is left to do; `as_of` when it was read."""
 
     summary: str
     next: str = ""
+    as_of: str = ""
 
     def to_wire(self) -> dict[str, Any]:
         """The structured result: decimals as text, unknown figures as null, `next` only if it says something."""
         data = self.model_dump(mode="json", by_alias=True)
-        if not data["next"]:
-            del data["next"]
+        for name in ("next", "as_of"):
+            if not data[name]:
+                del data[name]
         return data
 
 
@@ -212,16 +214,39 @@ def quoted(text: str, limit: int = 60) -> str:
 # ------------------------------------------------------------------------------------------------------ JSON schemas
 
 
+_UNSAID = {"minLength", "maxLength", "maxItems", "minimum"}
+
+
 def input_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """The JSON Schema of a tool's arguments: flat, closed, without $ref, unions or titles."""
-    return _rendered(model, "validation")
+    """The JSON Schema of a tool's arguments: flat, closed, without $ref, unions or titles.
+
+    Every client pays for it in tokens at every session, so bounds that no honest caller meets are enforced without
+    being stated, and an empty default is left out: what is not required may be left out.
+    """
+    return cast(dict[str, Any], _lean(_rendered(model, "validation")))
+
+
+def _lean(schema: Any) -> Any:
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: value for key, value in schema.items() if key not in _UNSAID and not _goes_without(key, value)}
+    if "enum" in kept:
+        kept["enum"] = [value for value in kept["enum"] if value != ""]
+    if "properties" in kept:
+        kept["properties"] = {name: _lean(value) for name, value in kept["properties"].items()}
+    if "items" in kept:
+        kept["items"] = _lean(kept["items"])
+    return kept
+
+
+def _goes_without(key: str, value: object) -> bool:
+    return (key == "default" and value in ("", [], 1)) or (key == "maximum" and isinstance(value, int) and value > 200)
 
 
 def output_schema(model: type[BaseModel]) -> dict[str, Any]:
     """The JSON Schema of a tool's result, without $ref or titles; `null` stands in a type list."""
     schema = _rendered(model, "serialization")
-    if "next" in schema.get("required", []):
-        schema["required"].remove("next")
+    schema["required"] = [name for name in schema.get("required", []) if name not in {"next", "as_of"}]
     return schema
 
 

@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 
 import anyio
 
-from fraction_mcp.erp import Connection, Erp
+from fraction_mcp.erp import Connection, Erp, freshness
 from fraction_mcp.erp.endpoints import Endpoint, System
 from fraction_mcp.erp.wire import Answer
 
 __all__ = ["RememberingErp"]
 
-_MOST = 128  # answers kept; a page of 100 records is some 100 kB decoded
+_MOST_ANSWERS = 128
+_MOST_RECORDS = 2_000  # a page of 100 is some 300 kB in memory: reading a whole long list must not fill it
 
 _Key = tuple[str, ...]
 
@@ -30,6 +31,7 @@ class RememberingErp:
         self._clock = clock
         self._kept: OrderedDict[_Key, tuple[float, Answer]] = OrderedDict()
         self._asked: dict[_Key, anyio.Event] = {}
+        self._records = 0
         self._writes = 0
 
     @property
@@ -59,6 +61,7 @@ class RememberingErp:
         while not fresh and self._keep_s:
             if (kept := self._kept.get(key)) and self._clock() - kept[0] < self._keep_s:
                 self._kept.move_to_end(key)
+                freshness.read(kept[1].read_at)
                 return kept[1]
             if (asked := self._asked.get(key)) is None:
                 break
@@ -76,22 +79,34 @@ class RememberingErp:
         began, writes = self._clock(), self._writes
         try:
             answer = await self._erp.call(endpoint, path=path, query=query)
+            freshness.read(answer.read_at)
             newer = (kept := self._kept.get(key)) is not None and kept[0] > began
             if self._keep_s and writes == self._writes and not newer:
-                self._kept[key] = (began, answer)
-                self._kept.move_to_end(key)
-                while len(self._kept) > _MOST:
-                    self._kept.popitem(last=False)
+                self._keep(key, began, answer)
             return answer
         finally:
             if self._asked.get(key) is done:
                 del self._asked[key]
             done.set()
 
+    def _keep(self, key: _Key, began: float, answer: Answer) -> None:
+        if (before := self._kept.pop(key, None)) is not None:
+            self._records -= _size(before[1])
+        self._kept[key] = (began, answer)
+        self._records += _size(answer)
+        while len(self._kept) > _MOST_ANSWERS or self._records > _MOST_RECORDS:
+            _, (_, oldest) = self._kept.popitem(last=False)
+            self._records -= _size(oldest)
+
     def _forget(self) -> None:
         self._writes += 1
         self._kept.clear()
+        self._records = 0
         self._asked.clear()  # a read that began before the write is not shared with one that came after it
+
+
+def _size(answer: Answer) -> int:
+    return len(answer.data) if isinstance(answer.data, list) else 1
 
 
 def _spelt(values: Mapping[str, str | int] | None) -> list[str]:

@@ -127,8 +127,20 @@ class Clerk:
         return await self.journal.decline(write.id, by=by, cancelled=cancelled)
 
     def may_commit(self, write: Write) -> bool:
-        """Whether the write is approved, and this process works in the ERP that it was planned for."""
-        return write.state is State.APPROVED and System(write.plan["system"]) in self.desk.erps
+        """Whether the write is approved, and this process may write in the ERP that it was planned for."""
+        return write.state is State.APPROVED and not self.desk.read_only and self.reaches(write)
+
+    def reaches(self, write: Write) -> bool:
+        """Whether this process works in the ERP and account of the write, as far as it knows.
+
+        The company shows with the first sign-in only; until then it counts as the right one, and `commit` compares.
+        """
+        erp = self.desk.erps.get(System(write.plan["system"]))
+        if erp is None:
+            return False
+        _, base_url, company, account = identity_parts(write.identity)
+        _, our_base_url, our_company, our_account = identity_parts(identity_of(erp))
+        return (base_url, account) == (our_base_url, our_account) and our_company in {"", company}
 
     async def settle(self, write: Write, *, landed: bool, by: str) -> Write:
         """A person says what became of a write whose outcome is unknown."""
@@ -161,10 +173,19 @@ class Clerk:
             return await self.write(write.id)
         kind, outcome = await _sent(erp, write)
         outcome["look"] = again["look"]  # with the ids that were there just before the send
-        finished = await self.journal.finish(write.id, kind, outcome, owner=owner)
-        if finished.outcome != outcome:  # a person settled it while the answer was on its way: kept beside it
-            await self.journal.note(write.id, "late_answer", {"kind": kind, **outcome})
-        return await self.look_again(finished) if finished.state is State.UNKNOWN else finished
+        try:
+            finished = await self.journal.finish(write.id, kind, outcome, owner=owner)
+            if finished.outcome != outcome:  # a person settled it while the answer was on its way: kept beside it
+                await self.journal.note(write.id, "late_answer", {"kind": kind, **outcome})
+            return await self.look_again(finished) if finished.state is State.UNKNOWN else finished
+        except Exception as error:
+            logger.exception("what came of %s could not be written down", write.id)
+            raise errors.ErpOutcomeUnknown(
+                f"the write {write.id} was sent, and the journal failed after it; it may have been written",
+                system=erp.system,
+                operation=write.plan["tool"],
+                hint=f"get_write_status({write.id}) tells what is known. Do not ask for it again.",
+            ) from error
 
     async def _read_anew(self, write: Write, erp: Erp) -> Mapping[str, Any] | None:
         """The plan as it would be made now; None where it must not be sent: the journal then says why."""
@@ -179,14 +200,15 @@ class Clerk:
                 asked_by=write.asked_by,
                 expires_at=write.expires_at,
             )
-        except errors.ErpError as error:
+        except errors.FractionMcpError as error:
+            if not self.reaches(write):  # what could not be read is not the ERP that the write was planned for
+                return None
             if isinstance(error, errors.NotFound):
                 await self._refuse(write, f"what it was based on can no longer be read: {error.message}", [])
-            else:
+            elif isinstance(error, errors.ErpError):
                 await self.journal.finish(write.id, "put_back", _told(error, written="no"))
-            return None
-        except errors.FractionMcpError as error:
-            await self._refuse(write, error.message, [])
+            else:
+                await self._refuse(write, error.message, [])
             return None
         if now.identity != write.identity:
             logger.info("%s was planned for another ERP or account; it is left to its own process", write.id)
@@ -204,7 +226,7 @@ class Clerk:
     async def look_again(self, write: Write) -> Write:
         """Look in the ERP for a write whose outcome is unknown. Seen once: done. Otherwise it stays unknown."""
         erp = self.desk.erps.get(System(write.plan["system"]))
-        if write.state is not State.UNKNOWN or erp is None:
+        if write.state is not State.UNKNOWN or erp is None or not self.reaches(write):
             return write
         try:
             sighting = await look_for(erp, write.outcome.get("look") or write.plan["look"])
@@ -229,12 +251,9 @@ class Clerk:
         """While writes wait, commit those that were approved elsewhere and belong to this process's ERPs."""
         while waiting := await self.journal.latest((State.AWAITING, State.APPROVED), limit=200):
             for write in waiting:
-                if self.may_commit(write) and write.identity == self._identity(write):
+                if self.may_commit(write):
                     await self.commit(write)
             await anyio.sleep(_WATCH_S)
-
-    def _identity(self, write: Write) -> str:
-        return identity_of(self.desk.erps[System(write.plan["system"])])
 
 
 async def _sent(erp: Erp, write: Write) -> tuple[str, dict[str, Any]]:
@@ -338,7 +357,11 @@ def question(write: Write) -> str:
     """What a person is asked: the title, where it goes, each line, and the warnings, in plain text."""
     plan = write.plan
     system, base_url, company, account = identity_parts(write.identity)
-    lines = [f"{plan['title']}?", f"In {System(system).label} of {company or base_url}, as {account}.", ""]
+    lines = [
+        f"{plan['title']}?",
+        f"In {System(system).label} of {clean(company or base_url)}, as {clean(account)}.",
+        "",
+    ]
     for row in plan["preview"]:
         before = f"{row['before']} → " if row["before"] is not None and row["before"] != row["after"] else ""
         lines.append(f"{row['field']}: {before}{row['after'] if row['after'] is not None else '(removed)'}")

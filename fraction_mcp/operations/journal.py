@@ -85,7 +85,7 @@ class Journal:
         return [write for write in found if not states or write.state in states]
 
     async def events(self, write_id: str = "") -> list[Event]:
-        query = sa.select(tables.events).order_by(tables.events.c.seq)
+        query = _in_order()
         if write_id:
             query = query.where(tables.events.c.write_id == write_id)
         async with self._engine.connect() as connection:
@@ -122,8 +122,12 @@ class Journal:
             return await book.add(draft)
 
     async def approve(self, write_id: str, *, digest: str, by: str) -> Write:
-        """A person's yes, bound to what they were shown. The state that it returns tells whether it counted."""
-        return await self._move(write_id, "approved", {"by": by}, where=tables.writes.c.digest == digest)
+        """A person's yes, bound to what they were shown. The state that it returns tells whether it counted.
+
+        It uses a two-step token up: a write that was not sent is asked about anew.
+        """
+        shown = tables.writes.c.digest == digest
+        return await self._move(write_id, "approved", {"by": by}, where=shown, token_hash="")
 
     async def decline(self, write_id: str, *, by: str, cancelled: bool = False) -> Write:
         return await self._move(write_id, "cancelled" if cancelled else "declined", {"by": by})
@@ -197,7 +201,9 @@ class Journal:
     async def verify(self, anchor: str = "") -> str:
         """Empty where the chain is whole (and holds `anchor`); else what is wrong, and at which event."""
         before, seen = GENESIS, not anchor or anchor == GENESIS
-        events = await self.events()
+        async with self._transaction() as book:  # the events and the end of one moment
+            events = [read_event(row) for row in (await book.execute(_in_order())).all()]
+            end = str((await book.execute(sa.select(tables.head.c.hash))).scalar_one())
         for number, found in enumerate(events, start=1):
             if found.seq != number:
                 return f"event {number} is missing"
@@ -205,7 +211,7 @@ class Journal:
                 return f"event {number} ({found.kind} of {found.write_id}) was changed"
             before = found.hash
             seen = seen or before == anchor
-        if before != await self.head():
+        if before != end:
             return f"events after {len(events)} are missing"
         return "" if seen else "the anchor is not in the chain: its tail was cut or rewritten"
 
@@ -214,9 +220,13 @@ class Journal:
         """One serialised transaction, finished even if its caller is cancelled meanwhile."""
         with anyio.CancelScope(shield=True):
             async with self._engine.begin() as connection:
-                book = Book(connection, self._clock())
+                book = Book(connection, self._clock)
                 await book.lock()
                 yield book
+
+
+def _in_order() -> sa.Select[Any]:
+    return sa.select(tables.events).order_by(tables.events.c.seq)
 
 
 def _private_file(folder: Path) -> Path:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -60,16 +60,18 @@ head = sa.Table(
 class Book:
     """One transaction: changes to writes, and their events."""
 
-    def __init__(self, connection: AsyncConnection, now: float) -> None:
+    def __init__(self, connection: AsyncConnection, clock: Callable[[], float]) -> None:
         self.execute = connection.execute
-        self._now = now
+        self._clock = clock
+        self._now = clock()
         self._hash = ""
         self._seq = 0
 
     async def lock(self) -> None:
-        """Waits for whoever is changing something, and reads the end of the chain."""
+        """Waits for whoever is changing something, and reads the end of the chain. The time is that of its turn."""
         at = (await self.execute(sa.select(head.c.seq, head.c.hash).with_for_update())).one()
         self._seq, self._hash = at.seq, at.hash
+        self._now = self._clock()
 
     async def lapsed(self, write: Write) -> Write:
         """What time alone has done."""
@@ -110,6 +112,7 @@ class Book:
         """A new state (or a new plan in the same one), and its event."""
         if plan is not None:
             values |= {"digest": plan.digest, "plan": dumped(plan.plan), "expires_at": plan.expires_at}
+            values["token_hash"] = ""  # it was given for what was shown before
         else:
             values["state"] = MOVES[kind][1]
         values["updated_at"] = self._now

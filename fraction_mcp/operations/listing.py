@@ -1,242 +1,207 @@
-"""A page of records -> a small table with honest coverage; one record -> all of it."""
+"""A page of records -> a small table with honest coverage, filtered where it is asked for."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
-
-from pydantic import ConfigDict, Field
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal
 
 from fraction_mcp.erp import endpoints
-from fraction_mcp.erp.endpoints import Endpoint
-from fraction_mcp.erp.records import PriceBreak, PriceList
-from fraction_mcp.erp.wire import Answer as ErpAnswer
+from fraction_mcp.erp.endpoints import System
+from fraction_mcp.erp.records import Record
 from fraction_mcp.errors import InputError
+from fraction_mcp.operations.coverage import Coverage
 from fraction_mcp.operations.desk import Desk
-from fraction_mcp.operations.lookup import CUSTOMER, PART, Candidate, NotOne
-from fraction_mcp.operations.present import Cell, presented, table
-from fraction_mcp.shapes import Answer, Piece, Quantity, UnitPrice, clean, quoted
+from fraction_mcp.operations.filters import Condition, Filters, as_date
+from fraction_mcp.operations.fold import Query, Reading, read_all
+from fraction_mcp.operations.lookup import fold
+from fraction_mcp.operations.present import Cell, field_paths, refuse_unknown, table
+from fraction_mcp.shapes import Answer, Piece, clean, quoted
 
-__all__ = [
-    "Coverage",
-    "CustomerAnswer",
-    "Listing",
-    "PartAnswer",
-    "RecordAnswer",
-    "customer_record",
-    "list_kind",
-    "one_record",
-    "part_record",
-]
+__all__ = ["FracttalOrders", "Listing", "Shown", "list_fracttal_orders", "list_kind"]
+
+_EVERY_PAGE = 10_000  # the rate budget ends a reading long before
+_PATHS = 80  # field paths kept to name in an error
+_ROOM = 20_000  # characters of rows in a result: some 6,000 tokens
 
 
-class Coverage(Piece):
-    """What an answer rests on. `total` as the ERP states it; a figure that nobody stated is null."""
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Which rows of a list, in which order, and which of their fields."""
 
-    model_config = ConfigDict(populate_by_name=True)
+    limit: int = 10
+    page: int = 1
+    sort: str = ""
+    order: str = ""
+    fields: Sequence[str] = ()
 
-    total: int | None
-    scanned: int
-    returned: int
-    first: int | None = Field(alias="from")
-    last: int | None = Field(alias="to")
-    page: int
-    last_page: int | None
-    complete: bool
-    next_page: int | None
-
-    @classmethod
-    def of_page(cls, answer: ErpAnswer, returned: int, page: int, limit: int) -> "Coverage":
-        """A single page. Where the ERP says nothing of pages, a full one is taken to be followed by another."""
-        told = answer.page
-        total = told.total if told else None
-        last_page = told.last if told else None
-        if last_page is not None:
-            more = page < last_page
-        elif total is not None:
-            more = page * limit < total
-        elif told is not None and told.has_more is not None:
-            more = told.has_more
-        else:
-            more = returned == limit
-        first = told.first_row if told and told.first_row is not None else (page - 1) * limit + 1
-        return cls(
-            total=total,
-            scanned=returned,
-            returned=returned,
-            first=first if returned else None,
-            last=first + returned - 1 if returned else None,
-            page=page,
-            last_page=last_page,
-            complete=page == 1 and not more,
-            next_page=page + 1 if more else None,
-        )
-
-    def phrase(self, noun: str) -> str:
-        """The rows and what they are a part of: `rows 11 to 20 of 600 parts`."""
-        if not self.returned:
-            return f"no {noun}" if self.page == 1 else f"no {noun} on page {self.page}"
-        if self.complete:
-            return f"all {self.returned} {noun}" if self.returned > 1 else f"1 {noun.removesuffix('s')}"
-        of = f"of {self.total} {noun}" if self.total is not None else f"of the {noun}, whose number is not stated"
-        return f"rows {self.first} to {self.last} {of}"
+    @property
+    def query(self) -> dict[str, str | int]:
+        return {name: value for name, value in (("sort", self.sort), ("order", self.order)) if value}
 
 
 class Listing(Answer):
     kind: str
     coverage: Coverage
+    warnings: tuple[str, ...] = ()
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
 
 
-async def _page(
-    desk: Desk, endpoint: Endpoint, *, search: str, limit: int, page: int, sort: str, order: str
-) -> ErpAnswer:
-    asked: dict[str, str | int] = {"search": search, "sort": sort, "order": order, "per_page": limit, "page": page}
-    return await desk.fraction.call(endpoint, query={name: value for name, value in asked.items() if value != ""})
-
-
-def _sentence(coverage: Coverage, noun: str, search: str, sort: str, order: str) -> str:
-    words = coverage.phrase(noun)
-    words += f" matching {quoted(search)}" if search else ""
-    words += f", sorted by {clean(sort, 40)}{' descending' if order == 'desc' else ''}" if sort else ""
-    return words[0].upper() + words[1:] + "."
-
-
-def _more(coverage: Coverage) -> str:
-    return f"Call again with page={coverage.next_page} for more, or narrow the search." if coverage.next_page else ""
-
-
 async def list_kind(
-    desk: Desk,
-    kind: str,
-    *,
-    search: str = "",
-    limit: int = 10,
-    page: int = 1,
-    sort: str = "",
-    order: str = "",
-    fields: Sequence[str] = (),
+    desk: Desk, kind: str, shown: Shown, *, search: str = "", conditions: Sequence[Condition] = ()
 ) -> Listing:
-    """One page of any kind of record, as columns that tell something."""
-    answer = await _page(desk, endpoints.KINDS[kind][0], search=search, limit=limit, page=page, sort=sort, order=order)
+    """One page of any kind of record; with conditions, of those that meet them: then all pages are read."""
+    endpoint = endpoints.KINDS[kind][0]
+    query = {**shown.query, **({"search": search} if search else {})}
+    noun = kind.replace("_", " ")
+    words = f" matching {quoted(search)}" if search else ""
+    words += (
+        f", sorted by {clean(shown.sort, 40)}{' descending' if shown.order == 'desc' else ''}" if shown.sort else ""
+    )
+    if conditions:
+        found = await _Matches.read(desk, endpoint, query, conditions, shown)
+        coverage = Coverage.of_matches(found.reading, found.count, len(found.rows), shown.page, shown.limit)
+        many = f"{found.count} of {found.reading.scanned} {noun}{words} meet the filters"
+        words = many + (f"; {coverage.phrase('of them')}" if 0 < len(found.rows) < found.count else "")
+        if not found.reading.complete:
+            words = f"Partial: {words}"
+        return _listing(kind, coverage, found.rows, shown, summary=words + ".", warnings=found.reading.warnings())
+    answer = await desk.fraction.call(endpoint, query={**query, "per_page": shown.limit, "page": shown.page})
     records = answer.records()
     if kind == "parts":
         desk.lookup.learn_parts(records)
-    columns, rows = table(records, fields)
-    coverage = Coverage.of_page(answer, len(rows), page, limit)
+    coverage = Coverage.of_page(answer, len(records), shown.page, shown.limit)
+    phrase = coverage.phrase(noun)
+    return _listing(kind, coverage, records, shown, summary=f"{phrase[0].upper()}{phrase[1:]}{words}.")
+
+
+def _listing(
+    kind: str,
+    coverage: Coverage,
+    records: Sequence[Record],
+    shown: Shown,
+    *,
+    summary: str = "",
+    warnings: Sequence[str] = (),
+) -> Listing:
+    """The rows as a table, whole ones only, as many as there is room for."""
+    columns, rows = table(records, shown.fields)
+    room, fitting = _ROOM, 0
+    for row in rows:
+        room -= sum(len(str(cell)) + 3 for cell in row)
+        if room < 0:
+            break
+        fitting += 1
+    step = f"Call again with page={coverage.next_page} for more, or narrow the search." if coverage.next_page else ""
+    if fitting < len(rows):
+        coverage = coverage.cut_to(fitting)
+        summary = f"{summary[:-1]}, of which {fitting} fit into a result."
+        step = f"Ask for fewer fields, or with limit={max(fitting, 1)}, to see all rows."
     return Listing(
-        summary=_sentence(coverage, kind.replace("_", " "), search, sort, order),
-        next=_more(coverage),
+        summary=summary,
+        next=step,
         kind=kind,
         coverage=coverage,
+        warnings=tuple(warnings),
         columns=tuple(columns),
-        rows=tuple(map(tuple, rows)),
+        rows=tuple(map(tuple, rows[:fitting])),
     )
 
 
-# ---------------------------------------------------------------------------------------------------- single records
+@dataclass(slots=True)
+class _Matches:
+    """The records that meet all conditions: how many, and those of the page that was asked for."""
 
-
-class RecordAnswer(Answer):
-    kind: str
-    record: dict[str, Any]
-
-
-async def one_record(desk: Desk, kind: str, record_id: str) -> RecordAnswer:
-    """One record, whole. Raises NotFound where the ERP has none of that id, InputError where it can be no id."""
-    if not (record_id.isascii() and record_id.isdigit() and len(record_id) <= 18):
-        raise InputError(
-            {"id": f"must be a record's numeric id, not {quoted(record_id)}"},
-            hint=f"Find the id with list_records(kind={kind!r}, search=…).",
-        )
-    answer = await desk.fraction.call(endpoints.KINDS[kind][1], path={"id": int(record_id)})
-    record = presented(answer.record())
-    noun = kind.replace("_", " ").removesuffix("s")
-    return RecordAnswer(
-        summary=f"{noun[0].upper()}{noun[1:]} {record_id}, with its {len(record)} fields.", kind=kind, record=record
-    )
-
-
-class ShownBreak(Piece):
-    quantity: Quantity
-    unit_price: UnitPrice
+    reading: Reading
+    count: int
+    rows: list[Record]
 
     @classmethod
-    def of(cls, step: PriceBreak) -> "ShownBreak":
-        return cls(quantity=step.quantity, unit_price=step.unit_price)
+    async def read(
+        cls, desk: Desk, endpoint: endpoints.Endpoint, query: Query, conditions: Sequence[Condition], shown: Shown
+    ) -> "_Matches":
+        filters = Filters(conditions)
+        found = cls(Reading(), 0, [])
+        first = (shown.page - 1) * shown.limit
+        fields: dict[str, None] = {}
+
+        def take(records: list[Record]) -> None:
+            for record in records:
+                fields.update(dict.fromkeys(field_paths(record)) if len(fields) < _PATHS else {})
+                if filters.match(record):
+                    if first <= found.count < first + shown.limit:
+                        found.rows.append(record)
+                    found.count += 1
+
+        found.reading = await read_all(desk.fraction, endpoint, query, take, max_pages=_EVERY_PAGE)
+        if found.reading.scanned:
+            refuse_unknown({"filters": filters.unknown()}, fields)
+        return found
 
 
-class ShownPriceList(Piece):
-    customer_id: int
-    customer_name: str
-    customer_part_number: str
-    selling_price: UnitPrice | None
-    price_breaks: tuple[ShownBreak, ...]
-
-    @classmethod
-    def of(cls, sent: PriceList) -> "ShownPriceList":
-        return cls(
-            customer_id=sent.customer_id,
-            customer_name=clean(sent.customer_name),
-            customer_part_number=clean(sent.customer_part_number),
-            selling_price=sent.selling_price,
-            price_breaks=tuple(map(ShownBreak.of, sorted(sent.price_breaks, key=lambda step: step.quantity))),
-        )
+# ---------------------------------------------------------------------------------------------------------- Fracttal
 
 
-Status = Literal["found", "ambiguous", "not_found"]
+class Window(Piece):
+    """The days that a list of orders covers; null where it is open. `stated_by` says whose choice they are."""
+
+    since: str | None
+    until: str | None
+    stated_by: Literal["caller", "fracttal"]
 
 
-class PartAnswer(Answer):
-    status: Status
-    part: dict[str, Any] | None = None
-    price_lists: tuple[ShownPriceList, ...] = ()
-    candidates: tuple[Candidate, ...] = ()
+class FracttalOrders(Listing):
+    window: Window
 
 
-async def part_record(desk: Desk, said: str) -> PartAnswer:
-    """A part and every customer's price list of it."""
-    found = await desk.lookup.find(PART, said)
-    if isinstance(found, NotOne):
-        return PartAnswer(
-            summary=found.summary, next=found.next, status=found.status, candidates=tuple(found.candidates)
-        )
-    part_id = found.record["id"]
-    answer = await desk.fraction.call(endpoints.PART_PRICE_LISTS, path={"id": part_id})
-    lists = tuple(map(ShownPriceList.of, answer.read_all(PriceList)))
-    owners = "no price list" if not lists else f"price lists of {len(lists)} customer{'s' if len(lists) > 1 else ''}"
-    return PartAnswer(
-        summary=f"{found.remark(PART)}Part {quoted(str(found.record['part_number']))} (id {part_id}), with {owners}.",
-        status="found",
-        part=presented(found.record),
-        price_lists=lists,
+async def list_fracttal_orders(
+    desk: Desk, *, warehouse_code: str, since: str, until: str, document: str, shown: Shown
+) -> FracttalOrders:
+    """Purchase orders of Fracttal's warehouses. Without dates Fracttal answers for the last 30 days only."""
+    first, last = _day("since", since), _day("until", until)
+    if first and last and first > last:
+        raise InputError({"since": "lies after until"})
+    today = datetime.now(UTC).date()
+    if first and not last:
+        last = max(today, first) + timedelta(days=366)  # delivery dates lie ahead
+    if last and not first:
+        first = last - timedelta(days=30)
+    asked = bool(first)
+    window = Window(
+        since=(first or today - timedelta(days=30)).isoformat(),
+        until=last.isoformat() if last else None,
+        stated_by="caller" if asked else "fracttal",
+    )
+    query: dict[str, str | int] = {"warehouse_code": warehouse_code} if warehouse_code else {}
+    if first and last:
+        query |= {"since": first.isoformat(), "until": last.isoformat()}
+    rows: list[Record] = []
+
+    def take(records: list[Record]) -> None:
+        rows.extend(one for one in records if not document or fold(one.get("document")) == fold(document))
+
+    erp = desk.erp(System.FRACTTAL)
+    reading = await read_all(erp, endpoints.WAREHOUSE_ORDERS, query, take, max_pages=_EVERY_PAGE)
+    start = (shown.page - 1) * shown.limit
+    page = rows[start : start + shown.limit]
+    coverage = Coverage.of_matches(reading, len(rows), len(page), shown.page, shown.limit)
+    listing = _listing("fracttal_purchase_orders", coverage, page, shown, warnings=reading.warnings())
+    return FracttalOrders(
+        **{**dict(listing), "summary": _orders_sentence(coverage, window, document), "window": window}
     )
 
 
-class CustomerAnswer(Answer):
-    status: Status
-    customer: dict[str, Any] | None = None
-    contacts: tuple[dict[str, Any], ...] = ()
-    candidates: tuple[Candidate, ...] = ()
-
-
-async def customer_record(desk: Desk, said: str) -> CustomerAnswer:
-    """A customer with its contacts, which the single record carries (`fractionerp-rest-api.txt`)."""
-    found = await desk.lookup.find(CUSTOMER, said)
-    if isinstance(found, NotOne):
-        return CustomerAnswer(
-            summary=found.summary, next=found.next, status=found.status, candidates=tuple(found.candidates)
+def _orders_sentence(coverage: Coverage, window: Window, document: str) -> str:
+    phrase = coverage.phrase("purchase orders")
+    words = phrase[0].upper() + phrase[1:] + (f" with the document {quoted(document)}" if document else "")
+    if window.stated_by == "fracttal":
+        return (
+            f"{words}, in the last 30 days only (since {window.since}): without dates Fracttal looks no further back."
         )
-    record = found.record
-    if found.how != "id":  # by id, the single record is already here
-        record = (await desk.fraction.call(endpoints.CUSTOMER, path={"id": record["id"]})).record()
-    sent = record.get("contacts")
-    contacts = tuple(presented(one) for one in sent if isinstance(one, dict)) if isinstance(sent, list) else ()
-    customer = presented({name: value for name, value in record.items() if name != "contacts"})
-    count = f"{len(contacts)} contact{'' if len(contacts) == 1 else 's'}"
-    name = quoted(str(record.get("name") or ""))
-    return CustomerAnswer(
-        summary=f"{found.remark(CUSTOMER)}Customer {name} (id {record.get('id')}), with {count}.",
-        status="found",
-        customer=customer,
-        contacts=contacts,
-    )
+    return f"{words}, from {window.since} to {window.until}."
+
+
+def _day(name: str, text: str) -> date | None:
+    if text and (len(text) != 10 or as_date(text) is None):
+        raise InputError({name: f"must be a date such as 2026-12-31, not {quoted(text)}"})
+    return as_date(text)

@@ -92,7 +92,10 @@ class NotOne:
                 key = self.subject.key.replace("_", " ")
                 return f"{said} is one {noun}'s {key} and another's id; nothing was assumed."
             several = "several come" if len(self.candidates) > 1 else "one comes"
-            return f"No {noun} is called exactly {said}, and {several} near; nothing was assumed."
+            none = f"No {noun} is called exactly {said}"
+            if not self.complete:
+                none = f"No {noun} called exactly {said} was found in the part of the list that was read"
+            return f"{none}, and {several} near; nothing was assumed."
         if not self.complete:
             return f"No {noun} called {said} was found in the part of the list that was read."
         return f"No {noun} is called {said}."
@@ -155,7 +158,7 @@ class Lookup:
         if len(near) == 1 and scan.whole and not strict:
             return Found(near[0], "near", said)
         if near:
-            return self._not_one("ambiguous", subject, said, near, argument)
+            return self._not_one("ambiguous", subject, said, near, argument, complete=scan.complete)
         loose = await self._similar(subject, said)
         return self._not_one("not_found", subject, said, loose, argument, complete=scan.complete)
 

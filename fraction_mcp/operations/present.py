@@ -5,15 +5,25 @@ order for columns, and what is there decides.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from fraction_mcp.erp.records import Record
 from fraction_mcp.errors import InputError
-from fraction_mcp.shapes import clean, plain
+from fraction_mcp.shapes import clean, plain, quoted
 
-__all__ = ["ABSENT", "Cell", "at_path", "chosen_columns", "presented", "table"]
+__all__ = [
+    "ABSENT",
+    "Cell",
+    "at_path",
+    "called",
+    "chosen_columns",
+    "field_paths",
+    "presented",
+    "refuse_unknown",
+    "table",
+]
 
 Cell = str | int | bool | None
 _CELL = 60
@@ -24,16 +34,17 @@ _COLUMNS = 8
 
 _RANKS = (
     r"^id$",
-    r"number$|^number$|^code$|_no$",
-    r"^name$|^title$",
+    r"number$|^code$|_no$|^document$",
+    r"^(name|title)$|_name$",
+    r"status|state",
     r"^description$",
-    r"status|state$",
     r"^(customer|supplier|part|contract)$",
     r"date$|^due|_at$",
     r"total|amount|value|price|cost|net|gross|tax|balance",
     r"currency",
     r"^(qty|quantity|uom)|_ref$|^revision$|^material$|^category$",
 )
+_LAST = re.compile(r"^id_|^(created|updated)_at$")
 _NAMES = ("name", "part_number", "number", "quote_number", "code", "title", "id")
 
 
@@ -68,10 +79,30 @@ def chosen_columns(records: Sequence[Record], fields: Sequence[str] = ()) -> lis
         return ["id", *(name for name in known if name != "id")]
     if records:
         missing = [field for field in fields if all(at_path(record, field) is ABSENT for record in records)]
-        if missing:
-            there = ", ".join(clean(name, 40) for name in known[:60])
-            raise InputError({"fields": f"no record has {', '.join(missing)}; the fields here are {there}"})
+        refuse_unknown({"fields": missing}, dict.fromkeys(path for one in records for path in field_paths(one)))
     return ["id", *(name for name in dict.fromkeys(fields) if name != "id")]
+
+
+def refuse_unknown(asked: Mapping[str, Sequence[str]], fields: Iterable[str]) -> None:
+    """Raises InputError for the paths (by argument) that no record had, naming the fields that exist."""
+    problems = {
+        argument: f"no record has {', '.join(quoted(path) for path in paths)}"
+        for argument, paths in asked.items()
+        if paths
+    }
+    if problems:
+        there = ", ".join(clean(name, 60) for name in list(fields)[:80])
+        raise InputError(problems, hint=f"The fields here are: {there}.")
+
+
+def field_paths(record: Record) -> Iterable[str]:
+    """The paths that a record offers, one level deep: `status`, `customer.name`, `lines[].qty`."""
+    for name, value in record.items():
+        inner = value[0] if isinstance(value, list) and value else value
+        if isinstance(inner, dict):
+            yield from (f"{name}{'[]' if isinstance(value, list) else ''}.{key}" for key in inner)
+        else:
+            yield name
 
 
 def _rank(name: str, records: Sequence[Record]) -> tuple[int, int]:
@@ -80,7 +111,7 @@ def _rank(name: str, records: Sequence[Record]) -> tuple[int, int]:
         return (-1, 0)
     told = [_cell(record.get(name)) for record in records]
     dull = 2 if all(cell in {None, ""} for cell in told) else int(len(told) > 3 and len(set(told)) == 1)
-    if name in {"created_at", "updated_at"}:
+    if _LAST.search(name):
         return (dull, len(_RANKS) + 1)
     kind = next((rank for rank, pattern in enumerate(_RANKS) if re.search(pattern, name)), len(_RANKS))
     return (dull, kind)
@@ -103,8 +134,13 @@ def at_path(record: Any, path: str) -> Any:
             items = value if isinstance(value, list) else []
             found = [at_path(item, rest) if rest else item for item in items]
             found = [item for item in found if item is not ABSENT]
-            return found or (ABSENT if items else [])
+            return found or ABSENT
     return value
+
+
+def called(value: Any) -> str:
+    """A value as one would write it: an object by its name."""
+    return str(shown) if (shown := _cell(value)) is not None else ""
 
 
 def _cell(value: Any) -> Cell:

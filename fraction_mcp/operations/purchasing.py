@@ -60,8 +60,8 @@ async def warehouse_order_plan(desk: Desk, order: WarehouseOrder, today: Callabl
     known = await _Advice.ask(erp, order, day, due)
     total = sum((exact_product(item.unit_cost, item.quantity) for item in order.items), Decimal(0))
     return Plan(
-        title=f"Order {len(order.items)} item{'s' if len(order.items) > 1 else ''} under {quoted(order.document)} for the warehouse "
-        f"{quoted(order.warehouse_code)}",
+        title=f"Order {'1 item' if len(order.items) == 1 else f'{len(order.items)} items'} under "
+        f"{quoted(order.document)} for the warehouse {quoted(order.warehouse_code)}",
         endpoint=endpoints.CREATE_WAREHOUSE_ORDER,
         path={"code": order.warehouse_code},
         body=_body(order),
@@ -72,7 +72,7 @@ async def warehouse_order_plan(desk: Desk, order: WarehouseOrder, today: Callabl
             endpoints.WAREHOUSE_ORDERS,
             {"document": order.document},
             query=_recent(order, day, due),
-            known=[one.get("id") for one in known.same],
+            known=None if known.same is None else [one.get("id") for one in known.same],
         ),
     )
 
@@ -148,15 +148,15 @@ def _recent(order: WarehouseOrder, day: date, due: date | None) -> dict[str, str
 
 @dataclass(slots=True)
 class _Advice:
-    """What the supporting reads told. Each may fail without failing the plan."""
+    """What the supporting reads told. Each may fail without failing the plan; `same` is then None."""
 
     warnings: list[str]
     notes: list[Change]
-    same: list[Record]
+    same: list[Record] | None
 
     @classmethod
     async def ask(cls, erp: Erp, order: WarehouseOrder, day: date, due: date | None) -> "_Advice":
-        advice = cls([], [], [])
+        advice = cls([], [], None)
         async with anyio.create_task_group() as group:
             group.start_soon(advice._document, erp, order, _recent(order, day, due))
             group.start_soon(advice._items, erp, order)
@@ -170,10 +170,10 @@ class _Advice:
         if recent is None:
             self.warnings.append("Whether this document was used in the last 90 days could not be checked.")
             return
-        self.same = [one for one in recent if fold(one.get("document")) == fold(order.document)]
+        same = self.same = [one for one in recent if fold(one.get("document")) == fold(order.document)]
         self.warnings += [
             f"The document {quoted(order.document)} was used before, by the order {quoted(str(one.get('id')))}."
-            for one in self.same[:3]
+            for one in same[:3]
         ]
 
     async def _items(self, erp: Erp, order: WarehouseOrder) -> None:

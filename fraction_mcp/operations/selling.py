@@ -56,7 +56,7 @@ async def enquiry_plan(desk: Desk, *, customer: str, contact: str, customer_ref:
         preview.append(Change(field=name, before=None, after=clean(value, 1_000)))
     query: dict[str, str | int] = {"search": customer_ref or str(buyer.get("name") or ""), "per_page": 100, "page": 1}
     warnings: list[str] = []
-    known: list[Any] = []
+    known: list[Any] | None = None
     basis: dict[str, Any] = {}
     try:
         there = (await desk.fraction.call(endpoints.CONTRACTS, query=query, fresh=True)).records()

@@ -84,13 +84,14 @@ class LookFor:
     """How to find afterwards what a write made: a list, the fields that must match, and the ids that were there before.
 
     `match` maps field paths to values; numbers match as numbers, texts as texts, and a list whatever its order.
+    `known` is None where the ids before could not be read: then nothing that is seen afterwards proves anything.
     """
 
     endpoint: Endpoint
     match: Mapping[str, Any]
     path: Mapping[str, str | int] = field(default_factory=dict)
     query: Mapping[str, str | int] = field(default_factory=dict)
-    known: Sequence[Any] = ()
+    known: Sequence[Any] | None = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,7 @@ def _frozen_look(look: LookFor) -> dict[str, Any]:
         "match": encode(look.match),  # as text: its numbers must come back as decimals
         "path": dict(look.path),
         "query": dict(look.query),
-        "known": list(look.known),
+        "known": None if look.known is None else list(look.known),
     }
 
 
@@ -175,14 +176,16 @@ def _frozen_look(look: LookFor) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What looking for a write found: one record, several, or none."""
+    """What looking for a write found: one record, several, or none; unsure where what was there before is not known."""
 
-    found: Literal["one", "several", "none"]
+    found: Literal["one", "several", "none", "unsure"]
     record: Record | None = None
 
 
 async def look_for(erp: Erp, look: Mapping[str, Any]) -> Sighting:
     """Look for what a write made (a frozen `LookFor`). Raises ErpError. None seen is no proof that nothing landed."""
+    if look["known"] is None:
+        return Sighting("unsure")
     answer = await erp.call(NAMED[look["endpoint"]], path=look["path"], query=look["query"], fresh=True)
     match = json.loads(look["match"], parse_float=Decimal)
     hits = [

@@ -20,6 +20,6 @@ class ConnectionAsk(Ask):
 async def get_connection_status(desk: Desk, ask: ConnectionAsk) -> status.ConnectionStatus:
     """Say which ERPs are connected, as whom, and how many requests are left.
 
-    Use when a tool reports a sign-in or rate-limit problem, or someone asks what this server may do.
+    Use when a tool reports a sign-in or rate-limit problem.
     """
     return await status.connection_status(desk, ask.system)

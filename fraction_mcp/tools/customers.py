@@ -1,7 +1,7 @@
 """Customers and their contacts."""
 
 from fraction_mcp.erp import endpoints
-from fraction_mcp.operations import listing
+from fraction_mcp.operations import listing, single
 from fraction_mcp.operations.desk import Desk
 from fraction_mcp.shapes import Ask
 from fraction_mcp.tools.parts import CustomerName, Search
@@ -14,12 +14,10 @@ __all__: list[str] = []
 async def search_customers(desk: Desk, ask: Search) -> listing.Listing:
     """Find customers whose name or other fields contain a text.
 
-    Use when a customer's name is only partly known.
-    Not for one known customer with its contacts: get_customer.
+    Use when a name is only partly known.
+    Not for contacts: get_customer.
     """
-    return await listing.list_kind(
-        desk, "customers", search=ask.query, limit=ask.limit, page=ask.page, sort=ask.sort, order=ask.order
-    )
+    return await listing.list_kind(desk, "customers", ask.shown(), search=ask.query)
 
 
 class OneCustomer(Ask):
@@ -27,10 +25,10 @@ class OneCustomer(Ask):
 
 
 @tool(effect=Effect.READ, calls=(endpoints.CUSTOMERS, endpoints.CUSTOMER))
-async def get_customer(desk: Desk, ask: OneCustomer) -> listing.CustomerAnswer:
+async def get_customer(desk: Desk, ask: OneCustomer) -> single.CustomerAnswer:
     """Read one customer with its contacts.
 
-    Use when an address, a contact or a contact's e-mail is wanted.
-    Not for a customer's contracts or invoices: list_records with search.
+    Use when an address or a contact is wanted.
+    Not for a customer's contracts: list_records.
     """
-    return await listing.customer_record(desk, ask.customer)
+    return await single.customer_record(desk, ask.customer)

@@ -20,16 +20,16 @@ Note = Annotated[str, Field(max_length=4_000)]
 
 class CreateEnquiry(Ask):
     customer: CustomerName
-    contact: IdText = Field("", description="Contact's name, e-mail or id")
-    customer_ref: Line = Field("", description="Customer's reference, e.g. PO-12345")
+    contact: IdText = Field("", description="Name, e-mail or id")
+    customer_ref: Line = Field("", description="e.g. PO-12345")
     notes: Note = Field("", description="Free text")
 
 
 @tool(effect=Effect.CREATE, calls=(endpoints.CREATE_CONTRACT, endpoints.CUSTOMERS, endpoints.CONTRACTS))
 async def create_enquiry(desk: Desk, ask: CreateEnquiry) -> Plan:
-    """Create an enquiry for a customer, after a person approved it; its quote number is in the result.
+    """Create an enquiry for a customer, after a person approved it.
 
-    Use when a customer asks for a quote. Lines and prices are added in FractionERP.
+    Use when a customer asks for a quote. Its lines are added in FractionERP.
     """
     return await selling.enquiry_plan(
         desk, customer=ask.customer, contact=ask.contact, customer_ref=ask.customer_ref, notes=ask.notes
@@ -48,7 +48,7 @@ class AddContact(Ask):
 async def add_contact(desk: Desk, ask: AddContact) -> Plan:
     """Add a contact to a customer, after a person approved it.
 
-    Use when a customer's new contact is to be kept. Check get_customer first.
+    Use when a new contact is to be kept.
     """
     return await selling.contact_plan(
         desk, customer=ask.customer, name=ask.name, email=ask.email, phone=ask.phone, job_title=ask.job_title
@@ -56,10 +56,10 @@ async def add_contact(desk: Desk, ask: AddContact) -> Plan:
 
 
 class CreatePart(Ask):
-    part_number: Line = Field(min_length=1, description="New and unique, e.g. WIDGET-001")
+    part_number: Line = Field(min_length=1, description="Unique, e.g. WIDGET-001")
     description: Line = Field("", description="e.g. Custom widget")
     revision: Line = Field("", description="e.g. A")
-    uom: Line = Field("", description="Unit of measure; EA if empty")
+    uom: Line = Field("", description="Default EA")
     material: Line = Field("", description="e.g. Stainless Steel")
     category: Line = Field("", description="e.g. Machined Parts")
 
@@ -68,23 +68,21 @@ class CreatePart(Ask):
 async def create_part(desk: Desk, ask: CreatePart) -> Plan:
     """Create a manufactured part, after a person approved it.
 
-    Use when a part number does not exist yet; search_parts shows whether it does.
+    Use when a part number does not exist yet.
     """
     return await selling.part_plan(desk, part_number=ask.part_number, fields=ask.model_dump(exclude={"part_number"}))
 
 
 class PriceBreak(Ask):
-    quantity: QuantityIn = Field(description="From this quantity, e.g. 100")
+    quantity: QuantityIn = Field(description="From, e.g. 100")
     unit_price: MoneyIn = Field(description='e.g. "10.00"')
 
 
 class SetPriceList(Ask):
     part: PartName
     customer: CustomerName
-    price_breaks: list[PriceBreak] = Field(min_length=1, max_length=100, description="All breaks that shall hold")
-    selling_price: OptionalMoneyIn = Field(
-        "", validate_default=True, description='Base selling price, e.g. "10.50"; empty: unchanged'
-    )
+    price_breaks: list[PriceBreak] = Field(min_length=1, max_length=100, description="All that shall hold")
+    selling_price: OptionalMoneyIn = Field("", validate_default=True, description='e.g. "10.50"; empty: unchanged')
     customer_part_number: Line = Field("", description="Empty: unchanged")
 
 
@@ -95,7 +93,7 @@ class SetPriceList(Ask):
 async def set_price_list(desk: Desk, ask: SetPriceList) -> Plan:
     """Replace all price breaks of a part for a customer, in base currency, after a person approved it.
 
-    Use when a customer's prices change. Breaks that are left out disappear: read them with get_part first.
+    Use when prices change. Breaks left out disappear: read them with get_part first.
     """
     return await selling.price_list_plan(
         desk,

@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from fraction_mcp.erp import endpoints
-from fraction_mcp.operations import purchasing
+from fraction_mcp.operations import listing, purchasing
 from fraction_mcp.operations.desk import Desk
 from fraction_mcp.operations.writes import Plan
 from fraction_mcp.shapes import Ask, IdText, MoneyIn, QuantityIn
+from fraction_mcp.tools.parts import Limit, PageNumber
 from fraction_mcp.tools.spec import Effect, tool
 
 __all__: list[str] = []
@@ -16,8 +17,34 @@ __all__: list[str] = []
 Code = Annotated[IdText, Field(max_length=120)]
 
 
+class ListFracttalPurchaseOrders(Ask):
+    warehouse_code: Code = Field("", description="e.g. 1254; empty: all")
+    since: Code = Field("", description="YYYY-MM-DD")
+    until: Code = Field("", description="YYYY-MM-DD")
+    document: Code = Field("", description="e.g. OC_325")
+    limit: Limit = 10
+    page: PageNumber = 1
+
+
+@tool(effect=Effect.READ, calls=(endpoints.WAREHOUSE_ORDERS,))
+async def list_fracttal_purchase_orders(desk: Desk, ask: ListFracttalPurchaseOrders) -> listing.FracttalOrders:
+    """List Fracttal's warehouse purchase orders, without their lines.
+
+    Use when maintenance orders are asked for; without dates, the last 30 days.
+    Not for FractionERP's purchase orders: list_records.
+    """
+    return await listing.list_fracttal_orders(
+        desk,
+        warehouse_code=ask.warehouse_code,
+        since=ask.since,
+        until=ask.until,
+        document=ask.document,
+        shown=listing.Shown(ask.limit, ask.page),
+    )
+
+
 class OrderItem(Ask):
-    code: Code = Field(min_length=1, description="Item code, e.g. DEST01")
+    code: Code = Field(min_length=1, description="e.g. DEST01")
     quantity: QuantityIn = Field(description="e.g. 9")
     unit_cost: MoneyIn = Field(description='With the tax applied, e.g. "5000"')
     tax_name: Code = Field("", description="e.g. IVA")
@@ -25,8 +52,8 @@ class OrderItem(Ask):
 
 class CreateFracttalPurchaseOrder(Ask):
     warehouse_code: Code = Field(min_length=1, description="e.g. 1254")
-    document: Code = Field(min_length=1, description="Order reference, e.g. OC_325")
-    items: list[OrderItem] = Field(min_length=1, max_length=100, description="Items of this warehouse")
+    document: Code = Field(min_length=1, description="e.g. OC_325")
+    items: list[OrderItem] = Field(min_length=1, max_length=100, description="In this warehouse")
     supplier_code: Code = Field("", description="e.g. SUP-002")
     cost_center_code: Code = Field("", description="Or the description")
     cost_center_description: Code = Field("", description="Or the code")
@@ -39,7 +66,7 @@ class CreateFracttalPurchaseOrder(Ask):
 async def create_fracttal_purchase_order(desk: Desk, ask: CreateFracttalPurchaseOrder) -> Plan:
     """Create a purchase order to a Fracttal warehouse, after a person approved it.
 
-    Use when maintenance items are to be ordered. The currency is the company's default; totals are worked out here.
+    Use when maintenance items are to be ordered, in the company's default currency.
     """
     order = purchasing.WarehouseOrder(
         items=[purchasing.OrderItem(item.code, item.quantity, item.unit_cost, item.tax_name) for item in ask.items],

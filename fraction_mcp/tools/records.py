@@ -1,65 +1,121 @@
-"""Every kind of record that FractionERP lists."""
+"""Every kind of record that FractionERP lists: tables, summaries, single records."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from fraction_mcp.erp import endpoints
-from fraction_mcp.operations import listing
+from fraction_mcp.errors import InputError
+from fraction_mcp.operations import listing, single, summary
+from fraction_mcp.operations.aggregate import Asked
 from fraction_mcp.operations.desk import Desk
-from fraction_mcp.shapes import Ask, IdText
-from fraction_mcp.tools.parts import Limit, Order, PageNumber, Sort
+from fraction_mcp.operations.filters import Condition
+from fraction_mcp.shapes import Ask, IdText, whole_number
+from fraction_mcp.tools.parts import Paged
 from fraction_mcp.tools.spec import Effect, tool
 
-__all__ = ["Kind"]
+__all__: list[str] = []
 
 Kind = Annotated[
     Literal["customers", "parts", "contracts", "boms", "work_orders", "purchase_orders", "shipments", "invoices"],
     Field(description="Kind of record"),
 ]
+Path = Annotated[str, Field(min_length=1, max_length=120)]
+Paths = Annotated[list[Path], Field(max_length=10)]
 
 
-class ListRecords(Ask):
+class Filter(Ask):
+    field: Path = Field(description="e.g. customer.name, lines[].qty")
+    op: Literal["=", "!=", "<", "<=", ">", ">=", "contains", "in", "is_empty"] = Field(description="Operator")
+    value: IdText = Field("", description="e.g. 100 or 2026-01-31")
+    values: list[IdText] = Field([], max_length=100, description="For in")
+
+
+Filters = Annotated[list[Filter], Field(default_factory=list, max_length=10, description="All must hold")]
+Text = Annotated[IdText, Field(description="Text to find")]
+
+
+def _conditions(filters: list[Filter]) -> list[Condition]:
+    return [(one.field, one.op, one.value, one.values) for one in filters]
+
+
+class ListRecords(Paged):
     kind: Kind
-    search: IdText = Field("", description="Text to find")
-    limit: Limit = 10
-    page: PageNumber = 1
-    sort: Sort = ""
-    order: Order = ""
-    fields: list[Annotated[str, Field(min_length=1, max_length=120)]] = Field(
-        [], max_length=40, description='Columns, e.g. ["status", "customer.name"]; ["*"] for all'
-    )
+    search: Text = ""
+    filters: Filters
+    fields: list[Path] = Field([], max_length=40, description='Columns; ["*"]: all')
 
 
-@tool(effect=Effect.READ, calls=tuple(listing for listing, _ in endpoints.KINDS.values()))
+@tool(effect=Effect.READ, calls=tuple(many for many, _ in endpoints.KINDS.values()))
 async def list_records(desk: Desk, ask: ListRecords) -> listing.Listing:
-    """List records of any kind as a table, a page at a time; contracts are enquiries, quotes and sales orders.
+    """List records of any kind as a table; contracts are enquiries, quotes and sales orders.
 
-    Use when contracts, work orders, purchase orders, shipments, invoices or boms are asked for.
-    Not for parts by text (search_parts) or all fields of one record (get_record).
+    Use when rows of any kind are wanted.
+    Not for counts or sums: summarise_records.
     """
     return await listing.list_kind(
-        desk,
-        ask.kind,
-        search=ask.search,
-        limit=ask.limit,
-        page=ask.page,
-        sort=ask.sort,
-        order=ask.order,
-        fields=ask.fields,
+        desk, ask.kind, ask.shown(ask.fields), search=ask.search, conditions=_conditions(ask.filters)
     )
 
 
 class GetRecord(Ask):
     kind: Kind
-    id: IdText = Field(min_length=1, description="Numeric id from a list, e.g. 653")
+    id: IdText = Field(min_length=1, description="e.g. 653")
 
 
-@tool(effect=Effect.READ, calls=tuple(single for _, single in endpoints.KINDS.values()))
-async def get_record(desk: Desk, ask: GetRecord) -> listing.RecordAnswer:
+@tool(effect=Effect.READ, calls=tuple(one for _, one in endpoints.KINDS.values()))
+async def get_record(desk: Desk, ask: GetRecord) -> single.RecordAnswer:
     """Read one record of any kind, with all its fields and lines.
 
-    Use when the id is known from a list.
-    Not for a part or customer known by number or name: get_part, get_customer.
+    Use when an id is known from a list.
+    Not for a part or customer by name: get_part, get_customer.
     """
-    return await listing.one_record(desk, ask.kind, ask.id)
+    return await single.one_record(desk, ask.kind, ask.id)
+
+
+class SummariseRecords(Ask):
+    kind: Kind
+    search: Text = ""
+    group_by: list[Path] = Field([], max_length=3, description="Fields, e.g. status")
+    sum: Paths = Field([], description="Fields")
+    min: Paths = Field([], description="Fields")
+    max: Paths = Field([], description="Fields")
+    average: Paths = Field([], description="Fields")
+    filters: Filters
+    date_field: str = Field("", max_length=120, description="e.g. contract_date")
+    date_bucket: Literal["", "day", "week", "month", "quarter", "year"] = Field("", description="Group width")
+    top: Annotated[int, Field(ge=1, le=200, description="Groups"), whole_number] = 20
+    max_pages: Annotated[int, Field(ge=1, le=10_000, description="Of 100 rows"), whole_number] = 50
+
+
+@tool(effect=Effect.READ, calls=tuple(many for many, _ in endpoints.KINDS.values()))
+async def summarise_records(desk: Desk, ask: SummariseRecords) -> summary.Summary:
+    """Count, sum, average and group records of any kind exactly, over all pages.
+
+    Use when someone asks how many or how much.
+    Not for the rows: list_records.
+    """
+    asked = Asked(
+        group_by=ask.group_by,
+        sums=ask.sum,
+        lows=ask.min,
+        highs=ask.max,
+        averages=ask.average,
+        dates=_dates(ask.date_field, ask.date_bucket),
+    )
+    return await summary.summarise(
+        desk,
+        ask.kind,
+        asked,
+        search=ask.search,
+        conditions=_conditions(ask.filters),
+        top=ask.top,
+        max_pages=ask.max_pages,
+    )
+
+
+def _dates(field: str, bucket: str) -> tuple[str, str]:
+    """A date field without a width is taken by the month. Raises InputError for a width without a field."""
+    if bucket and not field:
+        raise InputError({"date_bucket": "goes with date_field, which is missing"})
+    return (field, bucket or "month") if field else ("", "")

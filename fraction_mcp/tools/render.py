@@ -27,7 +27,13 @@ def rendered(data: Mapping[str, Any]) -> str:
 
 def _pairs(values: Mapping[str, Any]) -> str:
     """Facts on one line. What is null or empty says nothing; what nests is spelt with dots."""
-    return "; ".join(f"{name}={_cell(value)}" for name, value in _flat(values).items() if value not in (None, "", []))
+    return "; ".join(f"{name}={_fact(value)}" for name, value in _flat(values).items() if value not in (None, "", []))
+
+
+def _fact(value: Any) -> str:
+    """A value that could be taken for several facts stands in quotes, as in CSV."""
+    text = _cell(value)
+    return '"' + text.replace('"', '""') + '"' if ";" in text or text.startswith('"') else text
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -73,7 +73,31 @@ class ToolSpec:
 
     @cached_property
     def output_schema(self) -> dict[str, Any]:
-        return output_schema(self.answer)
+        return _or_error(output_schema(self.answer))
+
+
+_ERROR: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "code": {"type": "string"},
+        "message": {"type": "string"},
+        "hint": {"type": "string"},
+        "retryable": {"type": "boolean"},
+        "written": {"type": ["string", "null"]},
+    },
+    "required": ["code", "message", "hint", "retryable", "written"],
+    "additionalProperties": False,
+}
+
+
+def _or_error(schema: dict[str, Any]) -> dict[str, Any]:
+    """The answer, or `error`: hosts hold a tool's error against its output schema, too, and drop it."""
+    answer = [name for name in schema["required"] if name != "error"]
+    return {
+        **{key: value for key, value in schema.items() if key != "required"},
+        "properties": {**schema["properties"], "error": dict(_ERROR)},
+        "anyOf": [{"required": answer}, {"required": ["error"]}],
+    }
 
 
 _registry: dict[str, ToolSpec] = {}
@@ -98,7 +122,7 @@ def tool(*, effect: Effect, calls: tuple[Endpoint, ...] = ()) -> Callable[[Run],
             raise TypeError(f"{run.__name__}: a tool that creates or replaces returns a Plan, and no other does")
         _registry[run.__name__] = ToolSpec(
             name=run.__name__,
-            description=inspect.cleandoc(run.__doc__ or ""),
+            description=inspect.cleandoc(run.__doc__ or "").replace("\n\n", "\n"),
             effect=effect,
             ask=hints["ask"],
             answer=WriteAnswer if effect.plans else hints["return"],

@@ -12,28 +12,28 @@ __all__: list[str] = []
 
 
 class GetWriteStatus(Ask):
-    write_id: str = Field(min_length=1, max_length=40, description="From a write's result, e.g. w1f0c9ab23d4e")
+    write_id: str = Field(min_length=1, max_length=40, description="From its result")
 
 
 @tool(effect=Effect.STATUS)
 async def get_write_status(desk: Desk, ask: GetWriteStatus) -> WriteAnswer:
-    """Say where a write stands: waiting for approval, done with the ERP's number, declined, failed or unknown.
+    """Say where a write stands.
 
-    Use when a write was awaiting approval or in progress, or its outcome unknown.
+    Use when a write was awaiting approval, in progress or unknown.
     """
     clerk = await desk.clerk()
     return answer_for(await clerk.follow_up(await clerk.write(ask.write_id)))
 
 
 class ConfirmWrite(GetWriteStatus):
-    confirmation_token: str = Field(min_length=1, max_length=80, description="From the write's result")
+    confirmation_token: str = Field(min_length=1, max_length=80, description="From its result")
 
 
 @tool(effect=Effect.CONFIRM)
 async def confirm_write(desk: Desk, ask: ConfirmWrite) -> WriteAnswer:
     """Send a write whose preview the user has seen and agreed to.
 
-    Use when a write answered confirmation_required, and only after the user said yes to its preview.
+    Use when a write answered confirmation_required and the user said yes to its preview.
     """
     clerk = await desk.clerk()
     write = await clerk.check_token(ask.write_id, ask.confirmation_token)

@@ -1,0 +1,98 @@
+"""What an answer rests on: how much there is, how much was read, whether that is all."""
+
+from pydantic import ConfigDict, Field
+
+from fraction_mcp.erp.wire import Answer as ErpAnswer
+from fraction_mcp.operations.fold import Reading
+from fraction_mcp.shapes import Piece
+
+__all__ = ["Coverage"]
+
+
+class Coverage(Piece):
+    """What an answer rests on. `total` as the ERP states it; a figure that nobody stated is null."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    total: int | None
+    scanned: int
+    returned: int
+    first: int | None = Field(alias="from")
+    last: int | None = Field(alias="to")
+    page: int
+    last_page: int | None
+    complete: bool
+    next_page: int | None
+
+    @classmethod
+    def of_page(cls, answer: ErpAnswer, returned: int, page: int, limit: int) -> "Coverage":
+        """A single page. Where the ERP says nothing of pages, a full one is taken to be followed by another."""
+        told = answer.page
+        total = told.total if told else None
+        last_page = told.last if told else None
+        if last_page is not None:
+            more = page < last_page
+        elif total is not None:
+            more = page * limit < total
+        elif told is not None and told.has_more is not None:
+            more = told.has_more
+        else:
+            more = returned == limit
+        first = told.first_row if told and told.first_row is not None else (page - 1) * limit + 1
+        return cls(
+            total=total,
+            scanned=returned,
+            returned=returned,
+            first=first if returned else None,
+            last=first + returned - 1 if returned else None,
+            page=page,
+            last_page=last_page,
+            complete=page == 1 and not more,
+            next_page=page + 1 if more else None,
+        )
+
+    @classmethod
+    def of_matches(cls, reading: Reading, matches: int, returned: int, page: int, limit: int) -> "Coverage":
+        """A page of what matched, out of all records that were read."""
+        first = (page - 1) * limit + 1
+        pages = max(-(-matches // limit), 1)
+        return cls(
+            total=matches if reading.complete else None,
+            scanned=reading.scanned,
+            returned=returned,
+            first=first if returned else None,
+            last=first + returned - 1 if returned else None,
+            page=page,
+            last_page=pages,
+            complete=reading.complete and returned == matches,
+            next_page=page + 1 if page < pages else None,
+        )
+
+    @classmethod
+    def of_all(cls, reading: Reading, returned: int) -> "Coverage":
+        """A summary: `total` is the ERP's own figure, `scanned` what was read of it."""
+        return cls(
+            total=reading.total,
+            scanned=reading.scanned,
+            returned=returned,
+            first=1 if returned else None,
+            last=returned or None,
+            page=1,
+            last_page=1,
+            complete=reading.complete,
+            next_page=None,
+        )
+
+    def cut_to(self, rows: int) -> "Coverage":
+        """The same, with fewer rows in the result than were found."""
+        last = self.first + rows - 1 if self.first and rows else None
+        return self.model_copy(update={"returned": rows, "last": last, "complete": False})
+
+    def phrase(self, noun: str) -> str:
+        """The rows and what they are a part of: `rows 11 to 20 of 600 parts`."""
+        if not self.returned:
+            return f"no {noun}" if self.page == 1 else f"no {noun} on page {self.page}"
+        if self.complete:
+            return f"all {self.returned} {noun}" if self.returned > 1 else f"1 {noun.removesuffix('s')}"
+        of = f"of {self.total} {noun}" if self.total is not None else f"of the {noun}, whose number is not stated"
+        return f"rows {self.first} to {self.last} {of}"

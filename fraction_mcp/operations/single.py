@@ -1,0 +1,119 @@
+"""One record, whole: of any kind by its id, a part with its price lists, a customer with its contacts."""
+
+from typing import Any, Literal
+
+from fraction_mcp.erp import endpoints
+from fraction_mcp.erp.records import PriceBreak, PriceList
+from fraction_mcp.errors import InputError
+from fraction_mcp.operations.desk import Desk
+from fraction_mcp.operations.lookup import CUSTOMER, PART, Candidate, NotOne
+from fraction_mcp.operations.present import presented
+from fraction_mcp.shapes import Answer, Piece, Quantity, UnitPrice, clean, quoted
+
+__all__ = ["CustomerAnswer", "PartAnswer", "RecordAnswer", "customer_record", "one_record", "part_record"]
+
+
+class RecordAnswer(Answer):
+    kind: str
+    record: dict[str, Any]
+
+
+async def one_record(desk: Desk, kind: str, record_id: str) -> RecordAnswer:
+    """One record, whole. Raises NotFound where the ERP has none of that id, InputError where it can be no id."""
+    if not (record_id.isascii() and record_id.isdigit() and len(record_id) <= 18):
+        raise InputError(
+            {"id": f"must be a record's numeric id, not {quoted(record_id)}"},
+            hint=f"Find the id with list_records(kind={kind!r}, search=…).",
+        )
+    answer = await desk.fraction.call(endpoints.KINDS[kind][1], path={"id": int(record_id)})
+    record = presented(answer.record())
+    noun = kind.replace("_", " ").removesuffix("s")
+    return RecordAnswer(
+        summary=f"{noun[0].upper()}{noun[1:]} {record_id}, with its {len(record)} fields.", kind=kind, record=record
+    )
+
+
+class ShownBreak(Piece):
+    quantity: Quantity
+    unit_price: UnitPrice
+
+    @classmethod
+    def of(cls, step: PriceBreak) -> "ShownBreak":
+        return cls(quantity=step.quantity, unit_price=step.unit_price)
+
+
+class ShownPriceList(Piece):
+    customer_id: int
+    customer_name: str
+    customer_part_number: str
+    selling_price: UnitPrice | None
+    price_breaks: tuple[ShownBreak, ...]
+
+    @classmethod
+    def of(cls, sent: PriceList) -> "ShownPriceList":
+        return cls(
+            customer_id=sent.customer_id,
+            customer_name=clean(sent.customer_name),
+            customer_part_number=clean(sent.customer_part_number),
+            selling_price=sent.selling_price,
+            price_breaks=tuple(map(ShownBreak.of, sorted(sent.price_breaks, key=lambda step: step.quantity))),
+        )
+
+
+Status = Literal["found", "ambiguous", "not_found"]
+
+
+class PartAnswer(Answer):
+    status: Status
+    part: dict[str, Any] | None = None
+    price_lists: tuple[ShownPriceList, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+
+
+async def part_record(desk: Desk, said: str) -> PartAnswer:
+    """A part and every customer's price list of it."""
+    found = await desk.lookup.find(PART, said)
+    if isinstance(found, NotOne):
+        return PartAnswer(
+            summary=found.summary, next=found.next, status=found.status, candidates=tuple(found.candidates)
+        )
+    part_id = found.record["id"]
+    answer = await desk.fraction.call(endpoints.PART_PRICE_LISTS, path={"id": part_id})
+    lists = tuple(map(ShownPriceList.of, answer.read_all(PriceList)))
+    owners = "no price list" if not lists else f"price lists of {len(lists)} customer{'s' if len(lists) > 1 else ''}"
+    return PartAnswer(
+        summary=f"{found.remark(PART)}Part {quoted(str(found.record['part_number']))} (id {part_id}), with {owners}.",
+        status="found",
+        part=presented(found.record),
+        price_lists=lists,
+    )
+
+
+class CustomerAnswer(Answer):
+    status: Status
+    customer: dict[str, Any] | None = None
+    contacts: tuple[dict[str, Any], ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+
+
+async def customer_record(desk: Desk, said: str) -> CustomerAnswer:
+    """A customer with its contacts, which the single record carries (`fractionerp-rest-api.txt`)."""
+    found = await desk.lookup.find(CUSTOMER, said)
+    if isinstance(found, NotOne):
+        return CustomerAnswer(
+            summary=found.summary, next=found.next, status=found.status, candidates=tuple(found.candidates)
+        )
+    record = found.record
+    if found.how != "id":  # by id, the single record is already here
+        record = (await desk.fraction.call(endpoints.CUSTOMER, path={"id": record["id"]})).record()
+    sent = record.get("contacts")
+    contacts = tuple(presented(one) for one in sent if isinstance(one, dict)) if isinstance(sent, list) else ()
+    customer = presented({name: value for name, value in record.items() if name != "contacts"})
+    count = f"{len(contacts)} contact{'' if len(contacts) == 1 else 's'}"
+    name = quoted(str(record.get("name") or ""))
+    return CustomerAnswer(
+        summary=f"{found.remark(CUSTOMER)}Customer {name} (id {record.get('id')}), with {count}.",
+        status="found",
+        customer=customer,
+        contacts=contacts,
+    )

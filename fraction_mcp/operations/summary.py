@@ -1,0 +1,136 @@
+"""All pages of a kind of record, folded into counts and figures by group, with the truth about what was read."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fraction_mcp.erp import endpoints
+from fraction_mcp.operations.aggregate import Aggregates, Asked
+from fraction_mcp.operations.coverage import Coverage
+from fraction_mcp.operations.desk import Desk
+from fraction_mcp.operations.filters import Condition, Filters
+from fraction_mcp.operations.fold import Reading, counted, read_all
+from fraction_mcp.operations.present import Cell, field_paths, refuse_unknown
+from fraction_mcp.shapes import Answer, clean, quoted
+
+__all__ = ["Summary", "summarise"]
+
+
+_PATHS = 80  # field paths kept to name in an error
+
+
+class Summary(Answer):
+    kind: str
+    coverage: Coverage
+    warnings: tuple[str, ...] = ()
+    totals: dict[str, Any]
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+async def summarise(
+    desk: Desk,
+    kind: str,
+    asked: Asked,
+    *,
+    search: str = "",
+    conditions: Sequence[Condition] = (),
+    top: int = 20,
+    max_pages: int = 50,
+) -> Summary:
+    """Fold all pages (at most `max_pages`). Without groups, figures and filters, a count: one request.
+
+    Raises InputError for a field that no record has, TooCostly where the rate budget would not bear it.
+    """
+    endpoint = endpoints.KINDS[kind][0]
+    query: dict[str, str | int] = {"search": search} if search else {}
+    noun = kind.replace("_", " ")
+    filters = Filters(conditions)
+    groups = Aggregates(asked)
+    if not (asked.paths or filters) and (total := await counted(desk.fraction, endpoint, query)) is not None:
+        return _count(kind, noun, search, total)
+    matched = 0
+    fields: dict[str, None] = {}
+
+    def take(records: list[dict[str, Any]]) -> None:
+        nonlocal matched
+        for record in records:
+            fields.update(dict.fromkeys(field_paths(record)) if len(fields) < _PATHS else {})
+            if filters.match(record):
+                matched += 1
+                groups.take(record)
+
+    reading = await read_all(desk.fraction, endpoint, query, take, max_pages=max_pages)
+    if reading.scanned:
+        refuse_unknown({"filters": filters.unknown()}, fields)
+        if matched:
+            refuse_unknown(_never(asked, groups), fields)
+    rows = groups.rows(top)
+    warnings = (*reading.warnings(), *_remarks(groups, noun))
+    return Summary(
+        summary=_sentence(groups, reading, noun, search, matched if filters else None),
+        next="Narrow it with search, or raise max_pages, to cover everything." if reading.capped else "",
+        kind=kind,
+        coverage=Coverage.of_all(reading, len(rows)),
+        warnings=warnings,
+        totals=groups.totals(),
+        columns=tuple(groups.columns()),
+        rows=tuple(tuple(clean(cell, 80) if isinstance(cell, str) else cell for cell in row) for row in rows),
+    )
+
+
+def _count(kind: str, noun: str, search: str, total: int) -> Summary:
+    reading = Reading(total=total, scanned=total)
+    of = f" matching {quoted(search)}" if search else ""
+    return Summary(
+        summary=f"There are {total} {noun}{of}, as FractionERP counts them.",
+        kind=kind,
+        coverage=Coverage.of_all(reading, 1).model_copy(update={"scanned": 0}),
+        totals={"count": total},
+        columns=("count",),
+        rows=((total,),),
+    )
+
+
+def _never(asked: Asked, groups: Aggregates) -> dict[str, list[str]]:
+    """The paths that no record had, by the argument that named them."""
+    named = {
+        "group_by": asked.group_by,
+        "sum": asked.sums,
+        "min": asked.lows,
+        "max": asked.highs,
+        "average": asked.averages,
+        "date_field": [asked.dates[0]] if asked.dates[0] else [],
+    }
+    return {name: [path for path in paths if path not in groups.met] for name, paths in named.items()}
+
+
+def _remarks(groups: Aggregates, noun: str) -> list[str]:
+    """What the figures leave out."""
+    words = []
+    if groups.by_currency and len(groups.currencies) > 1:
+        names = ", ".join(currency or "not stated" for currency in sorted(groups.currencies))
+        words.append(f"Amounts are kept apart by currency ({names}) and never added across.")
+    words += [f"{count} values of {name} are empty and left out." for name, count in groups.blank.items()]
+    words += [
+        f"{count} values of {name} cannot be counted with and are left out." for name, count in groups.odd.items()
+    ]
+    if groups.without_elements:
+        words.append(f"{groups.without_elements} {noun} have no {groups.asked.list_field} and are not counted.")
+    return words
+
+
+def _sentence(groups: Aggregates, reading: Reading, noun: str, search: str, matched: int | None) -> str:
+    what = f"all {reading.scanned} {noun}" if reading.complete else f"only {reading.scanned} {noun}"
+    if not reading.complete and reading.total is not None:
+        what += f" of {reading.total}"
+    words = f"Partial: {what}" if not reading.complete else what[0].upper() + what[1:]
+    words += f" matching {quoted(search)}" if search else ""
+    words += " were read"
+    if matched is not None:
+        words += f", and {matched} meet the filters"
+    count = len(groups.groups)
+    if groups.asked.group_by or groups.asked.dates[0]:
+        words += f"; they make {count} group{'' if count == 1 else 's'}"
+    if groups.asked.list_field:
+        words += f", counted by the elements of {groups.asked.list_field}"
+    return words + "."
