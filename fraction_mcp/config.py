@@ -82,6 +82,11 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise ConfigError("; ".join(_told(problem) for problem in error.errors())) from None
         settings._refuse_halves()
+        if 0 < len(settings.secret_key.get_secret_value().encode()) < 32:
+            raise ConfigError(
+                "FRACTION_MCP_SECRET_KEY: must be at least 32 bytes; make one with: "
+                'python -c "import secrets; print(secrets.token_hex(32))"'
+            )
         return settings
 
     @property

@@ -5,7 +5,6 @@ Nothing is loaded before it is used: httpx waits for the first call, SQLAlchemy 
 first write that nobody could be asked about.
 """
 
-import getpass
 import logging
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -15,8 +14,6 @@ from anyio.abc import TaskGroup
 
 from fraction_mcp import __version__
 from fraction_mcp.config import Settings
-from fraction_mcp.erp.cache import RememberingErp
-from fraction_mcp.operations.desk import Desk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,19 +23,12 @@ if TYPE_CHECKING:
 
     from fraction_mcp.erp.client import ErpClient
     from fraction_mcp.operations.approval import Clerk
+    from fraction_mcp.operations.desk import Desk
     from fraction_mcp.operations.writes import Plan
 
-__all__ = ["Office", "who_is_here"]
+__all__ = ["Office"]
 
 logger = logging.getLogger(__name__)
-
-
-def who_is_here() -> str:
-    """The person at this machine, as the operating system knows them: for the journal."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container without users
-        return "somebody"
 
 
 class Office:
@@ -72,14 +62,16 @@ class Office:
             if self._clerk is not None:
                 await self._clerk.journal.aclose()
 
-    async def desk(self) -> Desk:
+    async def desk(self) -> "Desk":
         async with self._lock:
             if self._desk is None:
                 self._desk = self._set_up()
             return self._desk
 
-    def _set_up(self) -> Desk:
-        from fraction_mcp.erp.client import fraction_client, fracttal_client  # noqa: PLC0415 - see the docstring
+    def _set_up(self) -> "Desk":
+        from fraction_mcp.erp.cache import RememberingErp  # noqa: PLC0415 - see the docstring
+        from fraction_mcp.erp.client import fraction_client, fracttal_client  # noqa: PLC0415
+        from fraction_mcp.operations.desk import Desk  # noqa: PLC0415
 
         settings = self.settings
         if settings.fraction_configured:
@@ -152,10 +144,10 @@ class Office:
             self._inbox_open = False
 
 
-async def _replan(desk: Desk, tool: str, arguments: "Mapping[str, Any]") -> "Plan":
+async def _replan(desk: "Desk", tool: str, arguments: "Mapping[str, Any]") -> "Plan":
     from fraction_mcp.tools.arguments import read_arguments  # noqa: PLC0415 - see the docstring
-    from fraction_mcp.tools.spec import registry  # noqa: PLC0415
+    from fraction_mcp.tools.catalogue import catalogue  # noqa: PLC0415
 
-    spec = registry()[tool]
+    spec = catalogue()[tool]
     plan: Plan = await spec.run(desk, read_arguments(spec, arguments))
     return plan

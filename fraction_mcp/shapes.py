@@ -7,7 +7,7 @@ Nothing here knows HTTP, MCP or either ERP. The rule that everything else leans 
 import re
 import unicodedata
 from collections.abc import Mapping
-from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Annotated, Any, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
@@ -40,6 +40,7 @@ __all__ = [
 # of many stay exact within 80 digits.
 _EXACT = Context(prec=80)
 _CENT = Decimal("0.01")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,3})?")
 _PLAIN = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{1,6})?")
 _WIRE_DIGITS = 40  # a product of two is exact within _EXACT
 _FLOAT_DIGITS = 15  # what an IEEE double carries through a decimal text unchanged
@@ -99,10 +100,9 @@ def _wire_decimal(value: object) -> object:
     if isinstance(value, float | bool):
         raise ValueError("not an exact decimal")  # noqa: TRY004 - see to_decimal
     if isinstance(value, str):
-        try:
-            value = Decimal(value.strip())
-        except InvalidOperation:
-            raise ValueError("not a decimal") from None
+        if not _NUMBER.fullmatch(value.strip()):
+            raise ValueError("not a decimal")
+        value = Decimal(value.strip())
     if isinstance(value, int):
         value = Decimal(value)
     if isinstance(value, Decimal) and (
@@ -167,13 +167,14 @@ whole_number = BeforeValidator(_whole)
 class Ask(BaseModel):
     """What a tool is asked with. Unknown names and wrong types are refused, never dropped or bent."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, str_strip_whitespace=True)
+    # Validators are built at the first use (`defer_build`, here and below): a session uses few of the models.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, str_strip_whitespace=True, defer_build=True)
 
 
 class Piece(BaseModel):
     """A piece of an answer: closed and frozen, like the answer itself."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Answer(Piece):

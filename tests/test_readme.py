@@ -23,7 +23,7 @@ from rich.console import Console
 from fraction_mcp.cli import main
 from fraction_mcp.cli.demo import SCENES, session
 from fraction_mcp.config import Settings
-from fraction_mcp.tools.spec import registry
+from fraction_mcp.tools.catalogue import catalogue
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -191,7 +191,7 @@ def table(heading: str) -> list[list[str]]:
 def test_the_table_of_tools_is_the_registry() -> None:
     rows = [
         f"| `{spec.name}` | {'reads' if spec.effect.reads else 'writes'} | {spec.description.partition(chr(10))[0]} |"
-        for spec in registry().values()
+        for spec in catalogue().values()
     ]
     found = [line for line in README.splitlines() if re.match(r"\| `[a-z_]+` \| (reads|writes) \|", line)]
     assert found == rows, "the table should be:\n" + "\n".join(rows)

@@ -15,7 +15,7 @@ from fraction_mcp.office import Office
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-__all__ = ["checked_settings", "serve", "serve_embedded"]
+__all__ = ["checked_settings", "office_for", "serve", "serve_embedded"]
 
 _PARTS, _SEED = 600, 1
 _EMBEDDED = "http://embedded.sandbox"  # an address that leads nowhere: requests never leave the process
@@ -29,6 +29,15 @@ def checked_settings(*, sandbox: bool) -> Settings:
     if not (settings.fraction_configured or settings.fracttal_configured):
         raise nothing_configured()
     return settings
+
+
+def office_for(*, sandbox: bool) -> Office:
+    """A working place for decisions about writes. It may be one without accounts: then it decides and sends nothing."""
+    settings = Settings.load()
+    if not sandbox:
+        return Office(settings)
+    settings = _embedded_settings(settings)
+    return Office(settings, _open_sandbox(settings))
 
 
 def serve(*, sandbox: bool, http: bool, host: str, port: int, read_only: bool) -> int:

@@ -4,12 +4,15 @@
 put a fake in its place.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from fraction_mcp.erp.endpoints import Endpoint, System
-from fraction_mcp.erp.wire import Answer, Budget
+if TYPE_CHECKING:
+    from fraction_mcp.erp.endpoints import Endpoint, System
+    from fraction_mcp.erp.wire import Answer, Budget
 
 __all__ = ["Connection", "Erp"]
 

@@ -41,6 +41,7 @@ class _Held:
 
     token: SecretStr
     renew_at: datetime | None
+    expires_at: datetime | None
 
 
 class SignIn:
@@ -59,6 +60,11 @@ class SignIn:
     @property
     def signed_in(self) -> bool:
         return self._held is not None
+
+    @property
+    def held(self) -> str:
+        """The token in hand, good or not; empty where there is none."""
+        return self._held.token.get_secret_value() if self._held else ""
 
     def forget(self) -> None:
         self._held = None
@@ -91,6 +97,10 @@ class SignIn:
                 return await self._renew(held.token.get_secret_value())
             except errors.NotAuthenticated:
                 pass  # it was revoked or has run out meanwhile: sign in
+            except errors.ErpError:
+                if held.expires_at is None or self._clock() >= held.expires_at:
+                    raise
+                return held  # it could not be renewed yet, and is good for a while
         self._held = None
         now = self._clock()
         if self._refused is not None and now - self._refused[0] < _REFUSED_FOR:
@@ -114,7 +124,7 @@ class SignIn:
         # A token that is past its time on arrival tells of two clocks that disagree: then only a 401 tells the end.
         life = expires_at - now if expires_at is not None and expires_at > now else None
         renew_at = None if life is None else now + life - min(_MARGIN, life / 10)
-        return _Held(SecretStr(token.access_token), renew_at)
+        return _Held(SecretStr(token.access_token), renew_at, None if life is None else expires_at)
 
 
 class FractionSignIn(SignIn):

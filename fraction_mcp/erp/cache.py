@@ -13,6 +13,7 @@ import anyio
 from fraction_mcp.erp import Connection, Erp, freshness
 from fraction_mcp.erp.endpoints import Endpoint, System
 from fraction_mcp.erp.wire import Answer
+from fraction_mcp.errors import ErpError
 
 __all__ = ["RememberingErp"]
 
@@ -20,6 +21,14 @@ _MOST_ANSWERS = 128
 _MOST_RECORDS = 2_000  # a page of 100 is some 300 kB in memory: reading a whole long list must not fill it
 
 _Key = tuple[str, ...]
+
+
+class _Asked:
+    """A read under way that others wait for."""
+
+    def __init__(self) -> None:
+        self.done = anyio.Event()
+        self.failure: ErpError | None = None
 
 
 class RememberingErp:
@@ -30,7 +39,7 @@ class RememberingErp:
         self._keep_s = keep_s
         self._clock = clock
         self._kept: OrderedDict[_Key, tuple[float, Answer]] = OrderedDict()
-        self._asked: dict[_Key, anyio.Event] = {}
+        self._asked: dict[_Key, _Asked] = {}
         self._records = 0
         self._writes = 0
 
@@ -65,7 +74,10 @@ class RememberingErp:
                 return kept[1]
             if (asked := self._asked.get(key)) is None:
                 break
-            await asked.wait()  # then look again: it may have failed, or have been cancelled with its caller
+            await asked.done.wait()
+            if asked.failure is not None:
+                raise asked.failure.with_traceback(None)
+            # Then look again: it was answered, or cancelled with its caller.
         return await self._ask(key, endpoint, path, query)
 
     async def _ask(
@@ -75,19 +87,23 @@ class RememberingErp:
         path: Mapping[str, str | int] | None,
         query: Mapping[str, str | int] | None,
     ) -> Answer:
-        done = self._asked[key] = anyio.Event()
+        asked = self._asked[key] = _Asked()
         began, writes = self._clock(), self._writes
         try:
             answer = await self._erp.call(endpoint, path=path, query=query)
             freshness.read(answer.read_at)
+        except ErpError as error:
+            asked.failure = error  # whoever waited for this answer shares its failure, and nobody asks in turn
+            raise
+        else:
             newer = (kept := self._kept.get(key)) is not None and kept[0] > began
             if self._keep_s and writes == self._writes and not newer:
                 self._keep(key, began, answer)
             return answer
         finally:
-            if self._asked.get(key) is done:
+            if self._asked.get(key) is asked:
                 del self._asked[key]
-            done.set()
+            asked.done.set()
 
     def _keep(self, key: _Key, began: float, answer: Answer) -> None:
         if (before := self._kept.pop(key, None)) is not None:

@@ -63,6 +63,9 @@ class ErpClient:
         self._sleep = sleep
         self._gate = anyio.CapacityLimiter(_AT_ONCE)
         self._budget: Budget | None = None
+        # Trusted roots take a fortieth of a second to load: once for both, and not at all for plain http.
+        needs_tls = base_url.startswith("https:") or token_url.startswith("https:")
+        self._verify = httpx.create_ssl_context() if needs_tls and transport is None else False
         self._reads = self._http(keepalive=_AT_ONCE)
         # A write never goes out on an idle connection: one that the other side has just closed would make a write
         # that nobody received look like one whose answer was lost.
@@ -72,6 +75,7 @@ class ErpClient:
         connect_s = min(10.0, self._timeout_s * 0.8)  # so that a slow connect is told apart from a slow answer
         return httpx.AsyncClient(
             transport=self._transport,
+            verify=self._verify,
             timeout=httpx.Timeout(self._timeout_s, connect=connect_s, pool=connect_s),
             limits=httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=keepalive, keepalive_expiry=30),
             headers={"Accept": "application/json", "User-Agent": f"fraction-mcp/{__version__}"},
@@ -80,9 +84,10 @@ class ErpClient:
 
     async def aclose(self) -> None:
         """Revoke the token if there is one (briefly, and not at any price), and close the connections."""
-        if self.sign_in.signed_in and self.system is System.FRACTIONERP:
+        held = self.sign_in.held
+        if held and self.system is System.FRACTIONERP:
             with anyio.move_on_after(_SIGN_OUT_S, shield=True), suppress(errors.ErpError):
-                headers = {"Authorization": f"Bearer {await self.sign_in.token()}"}
+                headers = {"Authorization": f"Bearer {held}"}
                 await self._exchange(LOGOUT, Request(LOGOUT.method, LOGOUT.path, None), headers)
         self.sign_in.forget()
         with anyio.CancelScope(shield=True):

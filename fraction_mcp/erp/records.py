@@ -26,7 +26,7 @@ OptionalText = Annotated[str, BeforeValidator(_text)]
 
 
 class _Sent(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="allow", coerce_numbers_to_str=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="allow", coerce_numbers_to_str=True)
 
 
 class Part(_Sent):

@@ -270,6 +270,8 @@ def _refusal(endpoint: Endpoint, response: Response, envelope: dict[str, Any] | 
     if status == 429 or (status == 406 and endpoint.system is System.FRACTTAL):
         return _rate_limited(endpoint, response)
     kind = next((_BY_CODE[code] for code in codes if code in _BY_CODE), _BY_STATUS.get(status, errors.ErpRejected))
+    if endpoint is TOKEN and status == 400:  # OAuth answers wrong credentials with 400 or 401 (RFC 6749, 5.2)
+        kind = errors.NotAuthenticated
     hint = ""
     if endpoint.system is System.FRACTTAL:
         kind, hint = _fracttal_meaning(status, told, kind)
@@ -310,9 +312,18 @@ def _complaints(envelope: dict[str, Any] | None) -> tuple[list[str], str]:
 
 def _complaint(item: dict[str, Any]) -> str:
     """One entry of `errors`. Where it names a field is not documented: `field`, `source`, `path` or not at all."""
-    field = next((str(item[key]) for key in ("field", "source", "path") if isinstance(item.get(key), str | int)), "")
+    field = next((name for key in ("field", "source", "path") if (name := _field_name(item.get(key)))), "")
     words = quoted(str(item.get("message") or item.get("code") or ""), 200)
     return f"{clean(field, 60)}: {words}" if field else words if words != "''" else ""
+
+
+def _field_name(value: object) -> str:
+    """A field in any of the usual spellings: a name, a list of steps, or JSON:API's `{"pointer": "/data/name"}`."""
+    if isinstance(value, dict):
+        value = value.get("pointer")
+    if isinstance(value, list):
+        return ".".join(str(step) for step in value if isinstance(step, str | int))
+    return str(value) if isinstance(value, str | int) else ""
 
 
 # ------------------------------------------------------------------------------------------------------- rate limits

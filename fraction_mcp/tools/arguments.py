@@ -54,12 +54,11 @@ def _reason(spec: ToolSpec, problem: ErrorDetails) -> str:
             return str(context["error"])
         case "literal_error":
             return f"must be one of {context['expected'].replace(' or ', ', ')}, not {_shown(problem['input'])}"
-        case "string_too_short":
-            return "must not be empty"
-        case "too_short":
-            return f"must hold at least {context['min_length']}"
+        case "string_too_short" | "too_short":
+            text = isinstance(problem["input"], str)
+            return "must not be empty" if text else f"must hold at least {context['min_length']}"
         case "string_too_long" | "too_long":
-            unit = " characters" if kind == "string_too_long" else ""
+            unit = " characters" if isinstance(problem["input"], str) else ""
             return f"must hold at most {context['max_length']}{unit}"
         case "greater_than_equal":
             return f"must be {context['ge']} or more, not {_shown(problem['input'])}"

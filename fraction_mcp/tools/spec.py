@@ -46,6 +46,11 @@ class Effect(Enum):
         """What it replaces is gone. A confirmation counts, so that hosts ask before it."""
         return self in {Effect.REPLACE, Effect.CONFIRM}
 
+    @property
+    def repeats(self) -> bool:
+        """Doing it twice leaves what doing it once does."""
+        return self is Effect.REPLACE
+
 
 Run = Callable[[Desk, Any], Awaitable[Any]]
 """`(desk, ask)` -> an Answer; of CREATE and REPLACE a Plan."""
@@ -104,9 +109,7 @@ _registry: dict[str, ToolSpec] = {}
 
 
 def registry() -> Mapping[str, ToolSpec]:
-    """Every tool, in the order in which it is listed: the order of declaration."""
-    from fraction_mcp import tools  # noqa: F401, PLC0415 - declaring is a side effect of the import
-
+    """The tools that have been declared so far; `catalogue` has them all."""
     return _registry
 
 

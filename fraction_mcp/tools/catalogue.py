@@ -1,0 +1,35 @@
+"""Every tool, in the order in which they are listed: the order of declaration, and so of these imports."""
+
+from collections.abc import Mapping
+
+from fraction_mcp.config import Settings
+from fraction_mcp.erp.endpoints import System
+from fraction_mcp.tools import connection, customers, enquiries, parts, purchasing, records, writes  # noqa: F401 - declaring is the import's effect, and its order the list's
+from fraction_mcp.tools.spec import Effect, ToolSpec, registry
+
+__all__ = ["catalogue", "offered"]
+
+
+def catalogue() -> Mapping[str, ToolSpec]:
+    """Every tool there is, by its name."""
+    return registry()
+
+
+def offered(settings: Settings) -> dict[str, ToolSpec]:
+    """The tools of the ERPs that are configured; without those that write where the server is read-only."""
+    configured = {
+        system
+        for system, there in (
+            (System.FRACTIONERP, settings.fraction_configured),
+            (System.FRACTTAL, settings.fracttal_configured),
+        )
+        if there
+    }
+    hidden: set[Effect] = set()
+    if settings.read_only:
+        hidden |= {Effect.CREATE, Effect.REPLACE, Effect.CONFIRM}
+    if settings.confirm != "two_step":
+        hidden.add(Effect.CONFIRM)
+    return {
+        name: spec for name, spec in catalogue().items() if spec.systems <= configured and spec.effect not in hidden
+    }

@@ -1,0 +1,307 @@
+"""The short memory of reads, over an ERP that answers when the test says so."""
+
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import anyio
+import pytest
+
+from fraction_mcp import errors
+from fraction_mcp.erp import Connection
+from fraction_mcp.erp import endpoints as e
+from fraction_mcp.erp.cache import RememberingErp
+from fraction_mcp.erp.wire import Answer
+
+pytestmark = pytest.mark.anyio
+
+BROKEN = errors.ErpBroken("broken", system="fractionerp", operation="list parts")
+
+
+class FakeErp:
+    """Answers each call with its number, at once or when the gate of that call is opened."""
+
+    system = e.System.FRACTIONERP
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.gates: dict[int, anyio.Event] = {}
+        self.started: dict[int, anyio.Event] = {}
+        self.failing: set[int] = set()
+        self.rows = 1
+
+    def hold(self, *numbers: int) -> None:
+        """The calls of these numbers (from 1) are not answered before their gate is opened."""
+        for number in numbers:
+            self.gates[number], self.started[number] = anyio.Event(), anyio.Event()
+
+    async def call(self, endpoint, *, path=None, query=None, body=None, fresh=False) -> Answer:
+        number = len(self.asked) + 1
+        self.asked.append(f"{endpoint.method} {endpoint.path}")
+        if number in self.gates:
+            self.started[number].set()
+            await self.gates[number].wait()
+        if number in self.failing:
+            raise BROKEN
+        return Answer(endpoint, 200, [{"id": number}] * self.rows, None, datetime(2026, 1, 1, tzinfo=UTC))
+
+    def connection(self) -> Connection:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def erp():
+    return FakeErp()
+
+
+class Time:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def time():
+    return Time()
+
+
+@pytest.fixture
+def memory(erp, time):
+    return RememberingErp(erp, keep_s=30, clock=time)
+
+
+@asynccontextmanager
+async def together():
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            yield group
+
+
+async def number_of(memory, **query) -> int:
+    fresh = query.pop("fresh", False)
+    with anyio.fail_after(5):
+        return (await memory.call(e.PARTS, query=query, fresh=fresh)).data[0]["id"]
+
+
+async def write(memory):
+    await memory.call(e.CREATE_PART, body={})
+
+
+def noting(memory, into: list, **query):
+    async def ask():
+        into.append(await number_of(memory, **query))
+
+    return ask
+
+
+async def test_the_same_question_is_asked_once(erp, memory):
+    assert [await number_of(memory, search="a", page=1), await number_of(memory, page="1", search="a")] == [1, 1]
+    assert len(erp.asked) == 1
+
+
+async def test_another_question_is_another_request(erp, memory):
+    assert [await number_of(memory, search="a"), await number_of(memory, search="b"), await number_of(memory)] == [
+        1,
+        2,
+        3,
+    ]
+    await memory.call(e.PART, path={"id": 1})
+    await memory.call(e.PART, path={"id": 2})
+    await memory.call(e.CUSTOMERS)
+    assert len(erp.asked) == 6
+
+
+async def test_an_answer_is_kept_for_its_time_and_no_longer(time, memory):
+    assert await number_of(memory) == 1
+    time.now += 29.9
+    assert await number_of(memory) == 1
+    time.now += 0.1
+    assert await number_of(memory) == 2
+
+
+async def test_the_time_runs_from_when_the_question_was_sent(erp, time, memory):
+    erp.hold(1)
+    got = []
+    async with together() as group:
+        group.start_soon(noting(memory, got))
+        await erp.started[1].wait()
+        time.now += 20
+        erp.gates[1].set()
+    time.now += 15
+    assert await number_of(memory) == 2
+
+
+async def test_questions_at_the_same_time_share_one_request(erp, memory):
+    erp.hold(1)
+    got = []
+    async with together() as group:
+        for _ in range(10):
+            group.start_soon(noting(memory, got))
+        await erp.started[1].wait()
+        await anyio.wait_all_tasks_blocked()
+        erp.gates[1].set()
+    assert (got, len(erp.asked)) == ([1] * 10, 1)
+
+
+async def test_a_failure_is_not_kept(erp, memory):
+    erp.failing = {1}
+    with pytest.raises(errors.ErpBroken):
+        await number_of(memory)
+    assert await number_of(memory) == 2
+
+
+async def test_those_who_waited_for_a_failure_share_it_and_the_next_caller_asks_anew(erp, memory):
+    erp.hold(1)
+    erp.failing = {1}
+    failed = []
+
+    async def fail():
+        with pytest.raises(errors.ErpBroken):
+            await number_of(memory)
+        failed.append(1)
+
+    async with together() as group:
+        group.start_soon(fail)
+        await erp.started[1].wait()
+        for _ in range(5):
+            group.start_soon(fail)
+        await anyio.wait_all_tasks_blocked()
+        erp.gates[1].set()
+    assert (len(failed), len(erp.asked)) == (6, 1)
+    assert await number_of(memory) == 2
+
+
+async def test_a_cancelled_leader_leaves_its_followers_an_answer(erp, memory):
+    erp.hold(1)
+    got = []
+    async with together() as group:
+        leader = anyio.CancelScope()
+
+        async def lead():
+            with leader:
+                await number_of(memory)
+
+        group.start_soon(lead)
+        await erp.started[1].wait()
+        for _ in range(3):
+            group.start_soon(noting(memory, got))
+        await anyio.wait_all_tasks_blocked()
+        leader.cancel()
+    assert (got, len(erp.asked)) == ([2] * 3, 2)
+
+
+async def test_a_cancelled_follower_disturbs_nobody(erp, memory):
+    erp.hold(1)
+    got = []
+    async with together() as group:
+        group.start_soon(noting(memory, got))
+        await erp.started[1].wait()
+        with anyio.move_on_after(0):
+            await number_of(memory)
+        erp.gates[1].set()
+    assert (got, len(erp.asked)) == ([1], 1)
+
+
+# -------------------------------------------------------------------------------------------------------------- writes
+
+
+async def test_a_write_empties_the_memory_and_is_never_answered_from_it(erp, memory):
+    await number_of(memory)
+    await write(memory)
+    await write(memory)
+    assert await number_of(memory) == 4
+    assert erp.asked == ["GET /parts", "POST /parts", "POST /parts", "GET /parts"]
+
+
+async def test_a_write_that_failed_empties_the_memory_as_well(erp, memory):
+    erp.failing = {2}
+    await number_of(memory)
+    with pytest.raises(errors.ErpBroken):
+        await write(memory)
+    assert await number_of(memory) == 3
+
+
+async def test_nothing_read_while_a_write_is_on_its_way_outlives_it(erp, memory):
+    """The write may have been done before or after such a read: nobody knows."""
+    erp.hold(2)
+    await number_of(memory)
+    async with together() as group:
+        group.start_soon(write, memory)
+        await erp.started[2].wait()
+        assert await number_of(memory) == 3, "what was kept before the write is gone as it begins"
+        erp.gates[2].set()
+    assert await number_of(memory) == 4
+
+
+async def test_a_read_that_began_before_a_write_is_neither_kept_nor_shared(erp, memory):
+    erp.hold(1)
+    early, late = [], []
+    async with together() as group:
+        group.start_soon(noting(memory, early))
+        await erp.started[1].wait()
+        await write(memory)
+        late.append(await number_of(memory))
+        erp.gates[1].set()
+    assert (early, late) == ([1], [3])
+    assert await number_of(memory) == 3
+
+
+async def test_those_who_waited_since_before_a_write_may_have_an_answer_from_after_it(erp, memory):
+    erp.hold(1)
+    got = []
+    async with together() as group:
+        group.start_soon(noting(memory, got))
+        await erp.started[1].wait()
+        group.start_soon(noting(memory, got))
+        await anyio.wait_all_tasks_blocked()
+        await write(memory)
+        erp.gates[1].set()
+    assert sorted(got) == [1, 3], "the follower asks again, since what it waited for was not kept"
+
+
+# --------------------------------------------------------------------------------------------------------- going past
+
+
+async def test_without_a_time_nothing_is_ever_answered_from_memory(erp):
+    memory = RememberingErp(erp, keep_s=0)
+    assert [await number_of(memory) for _ in range(3)] == [1, 2, 3]
+    erp.hold(4)
+    got = []
+    async with together() as group:
+        group.start_soon(noting(memory, got))
+        await erp.started[4].wait()
+        assert await number_of(memory) == 5
+        erp.gates[4].set()
+
+
+async def test_a_fresh_read_goes_through_and_is_remembered(erp, memory):
+    await number_of(memory)
+    assert await number_of(memory, fresh=True) == 2
+    assert await number_of(memory) == 2
+
+
+async def test_an_older_read_that_ends_later_does_not_replace_a_fresher_one(erp, time, memory):
+    erp.hold(1)
+    got = []
+    async with together() as group:
+        group.start_soon(noting(memory, got))
+        await erp.started[1].wait()
+        time.now += 1
+        assert await number_of(memory, fresh=True) == 2
+        erp.gates[1].set()
+    assert await number_of(memory) == 2
+
+
+async def test_the_memory_holds_a_bounded_number_of_answers(erp, memory):
+    for page in range(200):
+        await number_of(memory, page=page)
+    assert await number_of(memory, page=199) == 200
+    assert await number_of(memory, page=0) == 201, "the one that was not asked for longest is gone"
+
+
+async def test_long_lists_do_not_fill_the_memory(erp, memory):
+    erp.rows = 900
+    assert [await number_of(memory, page=page) for page in (1, 2, 3)] == [1, 2, 3]
+    assert [await number_of(memory, page=page) for page in (3, 2, 1)] == [3, 2, 4]
+    erp.rows = 100_000
+    assert [await number_of(memory, page=9), await number_of(memory, page=9)] == [5, 6]

@@ -1,0 +1,258 @@
+"""The two token lives against the embedded ERPs, in process and over sockets."""
+
+import anyio
+import pytest
+
+from fraction_mcp import errors, sandbox
+from fraction_mcp.erp import endpoints as e
+
+pytestmark = pytest.mark.anyio
+
+LOGIN, REFRESH, LOGOUT, TOKEN = "POST /auth/login", "POST /auth/refresh", "POST /auth/logout", "POST /oauth/token"
+
+
+async def twenty(client, endpoint=e.PART):
+    """Twenty different reads at once; every one of them must be answered."""
+    answers = {}
+
+    async def ask(number):
+        answers[number] = (await client.call(endpoint, path={"id": number})).record()["id"]
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as group:
+            for number in range(1, 21):
+                group.start_soon(ask, number)
+    assert answers == {number: number for number in range(1, 21)}
+
+
+async def test_nobody_signs_in_before_the_first_call(world):
+    client = world.fraction()
+    assert world.log() == []
+    assert not client.connection().signed_in
+    await client.call(e.PARTS)
+    await client.call(e.PARTS)
+    assert world.log() == [f"{LOGIN} 200", "GET /parts 200", "GET /parts 200"]
+
+
+async def test_who_is_signed_in_is_known_without_asking(near):
+    client = near.fraction()
+    await client.call(e.PARTS)
+    connection = client.connection()
+    assert connection.signed_in
+    assert connection.account == sandbox.EMAIL
+    assert connection.base_url.endswith(sandbox.FRACTION_PATH)
+    assert connection.user["email"] == sandbox.EMAIL
+    assert connection.company["plan"] == "pro"
+    assert (connection.budget.limit, connection.budget.remaining >= 0) == (2000, True)
+
+
+async def test_a_sign_in_is_done_once_for_twenty_callers(world):
+    await twenty(world.fraction())
+    assert world.count(LOGIN) == 1
+
+
+async def test_a_refresh_is_done_once_for_twenty_callers_and_locks_nobody_out(world):
+    client = world.fraction()
+    await client.call(e.PARTS)
+    world.clock.ahead(hours=12, minutes=-4)
+    await twenty(client)
+    assert (world.count(LOGIN), world.count(REFRESH)) == (1, 1)
+    assert not [line for line in world.log() if line.endswith("401")]
+
+
+@pytest.mark.parametrize(("before_the_end_s", "refreshes"), [(301, 0), (299, 1)])
+async def test_a_token_is_renewed_five_minutes_before_it_ends(near, before_the_end_s, refreshes):
+    near.app.state.token_lifetime_s = 3600
+    client = near.fraction()
+    await client.call(e.PARTS)
+    near.clock.ahead(seconds=3600 - before_the_end_s)
+    await client.call(e.PARTS)
+    assert near.count(REFRESH) == refreshes
+
+
+async def test_a_short_token_is_renewed_in_its_last_tenth(near):
+    near.app.state.token_lifetime_s = 100
+    client = near.fraction()
+    await client.call(e.PARTS)
+    near.clock.ahead(seconds=85)
+    await client.call(e.PARTS)
+    assert near.count(REFRESH) == 0
+    near.clock.ahead(seconds=10)
+    await client.call(e.PARTS)
+    assert near.count(REFRESH) == 1
+
+
+async def test_a_clock_ahead_of_the_erps_does_not_renew_at_every_call(near):
+    """The token looks as if it had ended on arrival: then only a 401 tells the end."""
+    near.clock.ahead(days=2)
+    client = near.fraction()
+    for _ in range(3):
+        await client.call(e.PARTS)
+    assert (near.count(LOGIN), near.count(REFRESH)) == (1, 0)
+
+
+async def test_a_token_that_cannot_be_renewed_any_more_is_got_anew(world):
+    client = world.fraction()
+    await client.call(e.PARTS)
+    world.app.state.store.expire_tokens("fraction")
+    world.clock.ahead(hours=13)
+    await client.call(e.PARTS)
+    assert world.log()[2:] == [f"{REFRESH} 401", f"{LOGIN} 200", "GET /parts 200"]
+
+
+async def test_a_401_signs_in_once_more(world):
+    client = world.fraction()
+    await client.call(e.PARTS)
+    world.arm("expire", path="/parts")
+    assert (await client.call(e.PARTS)).records()
+    assert world.log()[2:] == ["GET /parts 401", f"{LOGIN} 200", "GET /parts 200"]
+
+
+async def test_a_401_signs_in_once_more_for_twenty_callers_together(world):
+    client = world.fraction()
+    await client.call(e.PARTS)
+    world.app.state.store.expire_tokens("fraction")
+    await twenty(client)
+    assert (world.count(LOGIN), world.count(REFRESH)) == (2, 0)
+
+
+@pytest.mark.parametrize("kind", ["status", "html"])
+async def test_a_401_that_stays_signs_in_only_once_more(world, kind):
+    client = world.fraction()
+    world.arm(kind, status=401, path="/parts", times=9)
+    with pytest.raises(errors.NotAuthenticated):
+        await client.call(e.PARTS)
+    assert (world.count("GET /parts"), world.count(LOGIN)) == (2, 2)
+
+
+async def test_wrong_credentials_are_told_and_not_hammered(world):
+    client = world.fraction(password="wrong")
+    for _ in range(5):
+        with pytest.raises(errors.NotAuthenticated, match="Invalid credentials") as caught:
+            await client.call(e.PARTS)
+    assert caught.value.operation == "sign in"
+    assert world.log() == [f"{LOGIN} 401"]
+    world.clock.ahead(seconds=29)
+    with pytest.raises(errors.NotAuthenticated):
+        await client.call(e.PARTS)
+    assert world.count(LOGIN) == 1
+    world.clock.ahead(seconds=2)
+    with pytest.raises(errors.NotAuthenticated):
+        await client.call(e.PARTS)
+    assert world.count(LOGIN) == 2
+
+
+async def test_wrong_credentials_are_tried_once_for_twenty_callers(near):
+    client = near.fraction(password="wrong")
+    refused = []
+
+    async def ask():
+        with pytest.raises(errors.NotAuthenticated):
+            await client.call(e.PARTS)
+        refused.append(1)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(20):
+            group.start_soon(ask)
+    assert (len(refused), near.count(LOGIN)) == (20, 1)
+
+
+@pytest.mark.parametrize(
+    ("email", "kind"),
+    [("lee@lapsed.example", errors.AccountInactive), ("kit@starter.example", errors.PlanRestricted)],
+)
+async def test_an_account_that_may_not_is_told_why(near, email, kind):
+    client = near.fraction(email=email)
+    with pytest.raises(kind):
+        await client.call(e.PARTS)
+    assert near.count(LOGIN) == 1
+
+
+async def test_a_forbidden_write_does_not_sign_in_again(near):
+    client = near.fraction(email="viewer@harrow-pike.example")
+    with pytest.raises(errors.Forbidden):
+        await client.call(e.CREATE_PART, body={"part_number": "VIEWER-1"})
+    assert near.log() == [f"{LOGIN} 200", "POST /parts 403"]
+
+
+async def test_a_caller_that_gives_up_while_signing_in_leaves_the_way_free(wired):
+    client = wired.fraction()
+    wired.arm("timeout", path="/auth/login")
+    with anyio.move_on_after(0.1) as scope:
+        await client.call(e.PARTS)
+    assert scope.cancelled_caught
+    with anyio.fail_after(5):
+        assert (await client.call(e.PARTS)).records()
+
+
+# ------------------------------------------------------------------------------------------------------------ the end
+
+
+async def test_closing_signs_out_and_the_token_is_dead(world):
+    client = world.fraction()
+    await client.call(e.PARTS)
+    token = await client.sign_in.token()
+    await client.aclose()
+    assert world.log()[-1] == f"{LOGOUT} 200"
+    assert world.app.state.store.token_owner("fraction", token) is None
+    assert not client.connection().signed_in
+
+
+async def test_closing_a_client_that_never_asked_sends_nothing(world):
+    await world.fraction().aclose()
+    await world.fracttal().aclose()
+    assert world.log() == []
+
+
+@pytest.mark.parametrize("kind", ["status", "html", "drop_before", "timeout"])
+async def test_closing_succeeds_whatever_becomes_of_the_sign_out(wired, monkeypatch, kind):
+    monkeypatch.setattr("fraction_mcp.erp.client._SIGN_OUT_S", 0.1)
+    client = wired.fraction()
+    await client.call(e.PARTS)
+    wired.arm(kind, path="/auth/logout")
+    began = anyio.current_time()
+    await client.aclose()
+    assert anyio.current_time() - began < 2
+    assert wired.count(LOGOUT) == 1
+
+
+# ----------------------------------------------------------------------------------------------------------- Fracttal
+
+
+async def test_a_fracttal_token_is_got_once_for_twenty_callers_and_again_before_it_ends(world):
+    client = world.fracttal()
+    async with anyio.create_task_group() as group:
+        for _ in range(20):
+            group.start_soon(client.call, e.WAREHOUSES)
+    assert world.count(TOKEN) == 1
+    world.clock.ahead(seconds=7200 - 200)
+    async with anyio.create_task_group() as group:
+        for _ in range(20):
+            group.start_soon(client.call, e.WAREHOUSES)
+    assert world.count(TOKEN) == 2
+
+
+async def test_a_401_of_fracttals_gets_another_token_once(world):
+    client = world.fracttal()
+    await client.call(e.WAREHOUSES)
+    world.arm("expire", path="/warehouses")
+    assert (await client.call(e.WAREHOUSES)).records()
+    assert [line.rpartition("/")[2] for line in world.log()] == [
+        "token 200", "warehouses 200", "warehouses 401", "token 200", "warehouses 200",
+    ]  # fmt: skip
+
+
+async def test_a_module_that_is_not_enabled_does_not_ask_for_another_token(world):
+    client = world.fracttal(client_id="sandbox-no-module")
+    with pytest.raises(errors.Forbidden) as caught:
+        await client.call(e.WAREHOUSES)
+    assert "not enabled" in caught.value.hint
+    assert len(world.log()) == 2
+
+
+async def test_a_wrong_client_secret_is_told_and_not_hammered(world):
+    client = world.fracttal(secret="wrong")
+    for _ in range(3):
+        with pytest.raises(errors.NotAuthenticated, match="invalid_client"):
+            await client.call(e.WAREHOUSES)
+    assert len(world.log()) == 1

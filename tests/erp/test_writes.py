@@ -1,0 +1,212 @@
+"""Writes: sent once, whatever happens, and what became of them is told by one of three errors."""
+
+import itertools
+from decimal import Decimal
+
+import anyio
+import pytest
+
+from fraction_mcp import errors
+from fraction_mcp.erp import endpoints as e
+
+pytestmark = pytest.mark.anyio
+
+POST = "POST /parts"
+LOGIN = "POST /auth/login"
+TOKEN = ("200 OK", b'{"data":{"access_token":"t0k3n"}}')
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def number():
+    """A part number of the test's own: the company is the whole folder's."""
+    return f"WRITE-{next(_numbers)}"
+
+
+async def create(client, number):
+    with anyio.fail_after(5):
+        return await client.call(e.CREATE_PART, body={"part_number": number})
+
+
+async def landed(client, number):
+    found = (await client.call(e.PARTS, query={"search": number})).records()
+    return any(part["part_number"] == number for part in found)
+
+
+async def test_a_write_is_sent_and_answered(world, number):
+    answer = await create(world.fraction(), number)
+    assert (answer.status, answer.record()["part_number"]) == (201, number)
+    assert world.log() == [f"{LOGIN} 200", f"{POST} 201"]
+
+
+# kind of fault, and whether the part is there afterwards
+UNKNOWN = {
+    "a status 500": ({"kind": "status", "status": 500}, False),
+    "a status 500 after the work": ({"kind": "after_500"}, True),
+    "a gateway's 502": ({"kind": "html", "status": 502}, False),
+    "a gateway's 503": ({"kind": "html", "status": 503}, False),
+    "a gateway's 504": ({"kind": "html", "status": 504}, False),
+    "an empty success": ({"kind": "empty"}, False),
+    "an empty 204": ({"kind": "empty", "status": 204}, False),
+    "a success that is no object": ({"kind": "garbage", "status": 201}, False),
+    "a success in HTML": ({"kind": "html", "status": 200}, False),
+    "half an answer": ({"kind": "truncate"}, True),
+    "a 401 without an envelope": ({"kind": "html", "status": 401}, False),
+    "a 403 without an envelope": ({"kind": "html", "status": 403}, False),
+    "a 404 without an envelope": ({"kind": "garbage", "status": 404, "body": '{"message":"no route"}'}, False),
+    "a 408 of a proxy": ({"kind": "garbage", "status": 408, "body": '{"message":"Request Timeout"}'}, False),
+    "a 429 without an envelope": ({"kind": "empty", "status": 429}, False),
+    "a dropped request": ({"kind": "drop_before"}, False),
+    "a dropped answer": ({"kind": "drop_after"}, True),
+    "an answer that breaks off": ({"kind": "cut"}, True),
+}
+
+
+@pytest.mark.parametrize(("fault", "done"), UNKNOWN.values(), ids=UNKNOWN)
+async def test_a_write_is_never_sent_twice_and_its_outcome_is_unknown_after(wired, number, fault, done):
+    client = wired.fraction()
+    wired.arm(**fault, method="POST", path="/parts", times=9)
+    with pytest.raises(errors.ErpOutcomeUnknown, match="it may have been written") as caught:
+        await create(client, number)
+    assert (caught.value.system, caught.value.operation) == ("fractionerp", "create a part")
+    assert not caught.value.retryable
+    assert (wired.count(POST), wired.count(LOGIN), wired.slept) == (1, 1, [])
+    wired.app.state.faults.clear()
+    assert await landed(client, number) is done
+
+
+@pytest.mark.parametrize(("kind", "done"), [("timeout", False), ("timeout_after", True)])
+async def test_a_write_that_timed_out_is_unknown_and_not_sent_again(wired, number, kind, done):
+    client = wired.fraction(timeout_s=0.3)
+    wired.arm(kind, method="POST", path="/parts", times=9)
+    with pytest.raises(errors.ErpOutcomeUnknown, match=r"did not answer within 0\.3 seconds.*may have been written"):
+        await create(client, number)
+    assert (wired.count(POST), wired.slept) == (1, [])
+    wired.app.state.faults.clear()
+    assert await landed(client, number) is done
+
+
+@pytest.mark.parametrize("kind", ["status", "after_500", "html", "empty", "garbage", "truncate", "drop_before"])
+async def test_in_process_a_write_is_sent_once_as_well(near, number, kind):
+    client = near.fraction()
+    near.arm(kind, method="POST", path="/parts", times=9)
+    with pytest.raises(errors.ErpOutcomeUnknown):
+        await create(client, number)
+    assert near.count(POST) == 1
+
+
+async def test_every_write_is_sent_once(wired):
+    client = wired.fraction()
+    writes = [
+        (e.CREATE_CONTACT, {"id": 1}, "/customers/1/contacts"),
+        (e.CREATE_CONTRACT, {}, "/contracts"),
+        (e.SET_PRICE_LIST, {"id": 1}, "/parts/1/price-lists"),
+    ]
+    for endpoint, path, asked in writes:
+        wired.arm("drop_before", method=endpoint.method, path=asked, times=9)
+        with pytest.raises(errors.ErpOutcomeUnknown):
+            await client.call(endpoint, path=path, body={})
+        assert wired.count(f"{endpoint.method} {asked}") == 1
+
+
+async def test_a_refusal_in_the_erps_own_envelope_says_that_nothing_was_written(world, number):
+    client = world.fraction()
+    await create(client, number)
+    with pytest.raises(errors.Duplicate):
+        await create(client, number)
+    with pytest.raises(errors.InvalidFields, match="part_number"):
+        await client.call(e.CREATE_PART, body={})
+    with pytest.raises(errors.NotFound):
+        await client.call(e.CREATE_CONTACT, path={"id": 999_999}, body={"name": "x"})
+    assert world.slept == []
+
+
+@pytest.mark.parametrize("seconds", [1, 600])
+async def test_a_write_over_the_limit_is_refused_and_not_waited_for(world, number, seconds):
+    client = world.fraction()
+    world.arm("status", status=429, method="POST", path="/parts", seconds=seconds)
+    with pytest.raises(errors.RateLimited) as caught:
+        await create(client, number)
+    assert seconds - 2 <= caught.value.retry_after_s <= seconds + 2
+    assert (world.count(POST), world.slept) == (1, [])
+
+
+# ----------------------------------------------------------------------------------------------------- a token refused
+
+
+@pytest.mark.parametrize("fault", [{"kind": "expire"}, {"kind": "status", "status": 401}], ids=["ended", "refused"])
+async def test_a_401_in_the_own_envelope_signs_in_again_and_sends_once_more(world, number, fault):
+    client = world.fraction()
+    world.arm(**fault, method="POST", path="/parts")
+    assert (await create(client, number)).status == 201
+    assert world.log() == [f"{LOGIN} 200", f"{POST} 401", f"{LOGIN} 200", f"{POST} 201"]
+
+
+async def test_a_401_that_stays_is_the_end_of_it(world, number):
+    client = world.fraction()
+    world.arm("status", status=401, method="POST", path="/parts", times=9)
+    with pytest.raises(errors.NotAuthenticated):
+        await create(client, number)
+    assert (world.count(POST), world.count(LOGIN)) == (2, 2)
+
+
+async def test_a_dropped_answer_after_the_new_sign_in_is_still_unknown(wired, number):
+    client = wired.fraction()
+    wired.arm("expire", method="POST", path="/parts")
+    wired.arm("drop_after", method="POST", path="/parts", after=1)
+    with pytest.raises(errors.ErpOutcomeUnknown):
+        await create(client, number)
+    assert wired.count(POST) == 2
+    assert await landed(client, number)
+
+
+# --------------------------------------------------------------------------------------------------------- connections
+
+
+async def test_where_nobody_listens_nothing_was_sent(wired, number, nowhere):
+    client = wired.fraction()
+    await client.call(e.PARTS)
+    there, client.base_url = client.base_url, nowhere
+    with pytest.raises(errors.ErpUnreachable, match="nothing was sent") as caught:
+        await create(client, number)
+    assert (caught.value.operation, caught.value.status, wired.slept) == ("create a part", None, [])
+    client.base_url = there
+    assert not await landed(client, number)
+
+
+async def test_a_write_never_goes_out_on_a_connection_that_was_used_before(wired, number):
+    """One that the server has just closed would make a write that nobody received look like a lost answer."""
+    client = wired.fraction()
+    await client.call(e.PARTS)
+    await create(client, number)
+    await create(client, number + "-B")
+    await client.call(e.PARTS)
+    reads = wired.noting.connections("GET", "/parts")
+    writes = wired.noting.connections("POST", "/parts")
+    assert reads[0] == reads[1]
+    assert len({reads[0], *writes}) == 3
+
+
+async def test_a_write_is_not_followed_elsewhere(wired, scripted, number):
+    elsewhere = await scripted(("201 Created", b'{"data":{}}'))
+    server = await scripted(TOKEN, ("308 Permanent", b"", {"Location": f"{elsewhere.url}/parts"}))
+    client = wired.fraction()
+    client.base_url = server.url
+    with pytest.raises(errors.ErpOutcomeUnknown):
+        await create(client, number)
+    assert (len(server.received), elsewhere.received) == (2, [])
+
+
+async def test_the_bytes_that_go_out_are_the_canonical_ones(wired, scripted, number):
+    server = await scripted(TOKEN, ("200 OK", b'{"data":{}}'))
+    client = wired.fraction()
+    client.base_url = server.url
+    body = {"price_breaks": [{"qty": 100, "price": Decimal("10.10")}], "customer_id": 52}
+    await client.call(e.SET_PRICE_LIST, path={"id": 7}, body=body)
+    head, _, sent = server.received[1].partition(b"\r\n\r\n")
+    assert sent == b'{"customer_id":52,"price_breaks":[{"price":10.1,"qty":100}]}'
+    assert head.startswith(b"PUT /parts/7/price-lists HTTP/1.1\r\n")
+    for header in (b"content-type: application/json", b"accept: application/json", b"authorization: bearer t0k3n"):
+        assert header in head.lower()
