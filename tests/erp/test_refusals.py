@@ -74,7 +74,20 @@ def test_a_field_is_named_under_whichever_name_it_comes(name):
     assert error.message == "FractionERP refused to create a part: uom: 'Too long.'"
 
 
-@pytest.mark.parametrize("place", [{}, {"field": None}, {"source": {"pointer": "/uom"}}, {"path": ["uom"]}])
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ({"source": {"pointer": "/data/uom"}}, "/data/uom"),
+        ({"path": ["lines", 2, "uom"]}, "lines.2.uom"),
+        ({"field": None, "path": "uom"}, "uom"),
+    ],
+)
+def test_a_field_is_told_in_whatever_form_it_comes(place, told):
+    error = refusal(e.CREATE_PART, 422, envelope("VALIDATION_ERROR", "Too long.", **place), errors.InvalidFields)
+    assert error.message == f"FractionERP refused to create a part: {told}: 'Too long.'"
+
+
+@pytest.mark.parametrize("place", [{}, {"field": None}, {"source": {}}, {"path": []}])
 def test_a_complaint_without_a_field_is_told_without_one(place):
     error = refusal(e.CREATE_PART, 422, envelope("VALIDATION_ERROR", "Too long.", **place), errors.InvalidFields)
     assert error.message == "FractionERP refused to create a part: 'Too long.'"
