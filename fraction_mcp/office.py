@@ -63,10 +63,9 @@ class Office:
                 await self._clerk.journal.aclose()
 
     async def desk(self) -> "Desk":
-        async with self._lock:
-            if self._desk is None:
-                self._desk = self._set_up()
-            return self._desk
+        if self._desk is None:
+            self._desk = self._set_up()
+        return self._desk
 
     def _set_up(self) -> "Desk":
         from fraction_mcp.erp.cache import RememberingErp  # noqa: PLC0415 - see the docstring

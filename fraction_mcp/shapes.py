@@ -201,6 +201,8 @@ _INVISIBLE = {"Cc", "Cf", "Co", "Cn", "Cs"}
 
 def clean(text: str, limit: int = 200) -> str:
     """Text that anyone may have typed into an ERP, fit for one line: no control or bidirectional characters, cut."""
+    if len(text) <= limit and text.isascii() and text.isprintable() and "  " not in text:  # most are
+        return text.strip()
     text = _SPACES.sub(" ", text)
     text = "".join(c for c in text if unicodedata.category(c) not in _INVISIBLE) if not text.isascii() else text
     text = _SPACES.sub(" ", "".join(c for c in text if c.isprintable())).strip()

@@ -25,6 +25,7 @@ from mcp.types import (
 from fraction_mcp import __version__
 from fraction_mcp.config import Settings
 from fraction_mcp.office import Office
+from fraction_mcp.server.pipes import loop_streams
 
 if TYPE_CHECKING:
     from fraction_mcp.tools.spec import ToolSpec
@@ -117,5 +118,5 @@ async def serve_stdio(office: Office) -> None:
     """Serve one client on stdin and stdout until it closes them."""
     async with office:
         server = create_server(office)
-        async with stdio_server() as (read, write):
+        async with loop_streams() as (stdin, stdout), stdio_server(stdin, stdout) as (read, write):
             await server.run(read, write, server.create_initialization_options())

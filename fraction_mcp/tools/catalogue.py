@@ -1,18 +1,25 @@
-"""Every tool, in the order in which they are listed: the order of declaration, and so of these imports."""
+"""Every tool, in the order in which they are listed: by these modules, and in each by declaration."""
 
 from collections.abc import Mapping
+from functools import cache
 
 from fraction_mcp.config import Settings
 from fraction_mcp.erp.endpoints import System
-from fraction_mcp.tools import connection, customers, enquiries, parts, purchasing, records, writes  # noqa: F401 - declaring is the import's effect, and its order the list's
+from fraction_mcp.tools import connection, customers, enquiries, parts, purchasing, records, writes
 from fraction_mcp.tools.spec import Effect, ToolSpec, registry
 
 __all__ = ["catalogue", "offered"]
 
+_ORDER = (parts, customers, records, connection, enquiries, purchasing, writes)
 
+
+@cache
 def catalogue() -> Mapping[str, ToolSpec]:
     """Every tool there is, by its name."""
-    return registry()
+    declared = registry()
+    return {
+        name: spec for module in _ORDER for name, spec in declared.items() if spec.run.__module__ == module.__name__
+    }
 
 
 def offered(settings: Settings) -> dict[str, ToolSpec]:

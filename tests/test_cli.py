@@ -1,0 +1,321 @@
+"""The commands as a person types them: what they print, where, and with which exit code."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from fraction_mcp import __version__
+from fraction_mcp.cli import main
+from tests.support import child_environment, free_port, wait_for
+
+SCHEMAS = Path(__file__).parents[1] / "tool_schemas"
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("state")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_developers_own(monkeypatch: pytest.MonkeyPatch, state: Path) -> None:
+    for name in set(os.environ) - set(child_environment()):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("FRACTION_MCP_STATE_DIR", str(state))
+
+
+def ran(state: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "fraction_mcp", *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+        env=child_environment(FRACTION_MCP_STATE_DIR=str(state), **settings),
+    )
+
+
+# ----------------------------------------------------------------------------------------------------- wrong beginnings
+
+
+def test_serve_without_an_account_stops_and_names_both_ways_on(state: Path) -> None:
+    run = ran(state, "serve")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith("fraction-mcp: no ERP is configured: set FRACTION_EMAIL and FRACTION_PASSWORD")
+    assert "fraction-mcp serve --sandbox" in run.stderr
+    assert len(run.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"FRACTION_EMAIL": "a@b.example"}, "FRACTION_EMAIL is set, but FRACTION_PASSWORD is not"),
+        ({"FRACTION_MCP_CACHE": "1"}, "FRACTION_MCP_CACHE is not a setting of fraction-mcp; did you mean"),
+        ({"FRACTION_MCP_CONFIRM": "never"}, "FRACTION_MCP_CONFIRM: "),
+    ],
+)
+def test_a_wrong_setting_stops_serve_with_its_name(state: Path, settings: dict[str, str], told: str) -> None:
+    run = ran(state, "serve", "--sandbox", **settings)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith(f"fraction-mcp: {told}")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["serv"], ["serve", "--sand"], ["serve", "--port", "70000"], ["serve", "--port", "x"], ["sandbox", "--parts", "5"],
+     ["schemas", "--format", "xml"], ["schemas", "--write", "a", "--check", "b"], ["call"], ["demo", "--fast"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_wrong_usage_is_exit_code_2_and_told_on_stderr(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    said = capsys.readouterr()
+    assert (stop.value.code, said.out) == (2, "")
+    assert "usage: fraction-mcp" in said.err
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert (stop.value.code, capsys.readouterr().out) == (0, f"fraction-mcp {__version__}\n")
+
+
+# ---------------------------------------------------------------------------------------------------------------- tools
+
+
+def test_tools_lists_each_tool_on_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tools"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split("  ")[0] == "search_parts"
+    assert all(re.fullmatch(r"[a-z_]+ {2,}[A-Z].+\.", line) for line in lines)
+
+
+def test_tools_json_is_what_tools_list_sends(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tools", "--json"]) == 0
+    tools = json.loads(capsys.readouterr().out)
+    published = json.loads((SCHEMAS / "get_price_for_quantity.json").read_text(encoding="utf-8"))
+    (same,) = [tool for tool in tools if tool["name"] == "get_price_for_quantity"]
+    assert set(same) == set(published)
+    assert same["inputSchema"] == published["inputSchema"]
+
+
+def test_tools_of_one_erp_are_listed_where_only_that_one_is_configured(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRACTTAL_CLIENT_ID", "x")
+    monkeypatch.setenv("FRACTTAL_CLIENT_SECRET", "y")
+    assert main(["tools"]) == 0
+    out = capsys.readouterr().out
+    assert "get_connection_status" in out
+    assert "get_price_for_quantity" not in out
+
+
+# -------------------------------------------------------------------------------------------------------------- schemas
+
+
+def test_schemas_check_finds_what_is_missing_stale_and_extra_and_names_the_mend(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(tmp_path / "new" / "folder")
+    assert main(["schemas", "--write", folder]) == 0
+    assert main(["schemas", "--check", folder]) == 0
+    (Path(folder) / "get_part.json").unlink()
+    (Path(folder) / "get_customer.json").write_text("{}\n", encoding="utf-8")
+    (Path(folder) / "get_weather.json").write_text("{}\n", encoding="utf-8")
+    capsys.readouterr()
+    assert main(["schemas", "--check", folder]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines() == [
+        "get_part.json is missing",
+        "get_customer.json is stale",
+        "get_weather.json is of no tool",
+        f"To mend it: fraction-mcp schemas --write {folder}",
+    ]
+    assert main(["schemas", "--write", folder]) == 0
+    assert main(["schemas", "--check", folder]) == 0
+
+
+def test_schemas_check_of_a_folder_that_is_not_there_misses_every_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["schemas", "--check", str(tmp_path / "nowhere")]) == 1
+    assert "get_part.json is missing" in capsys.readouterr().err
+
+
+def test_published_files_are_the_same_bytes_on_every_platform(tmp_path: Path) -> None:
+    assert main(["schemas", "--write", str(tmp_path)]) == 0
+    for file in tmp_path.iterdir():
+        content = file.read_bytes()
+        assert content.endswith(b"}\n")
+        assert b"\r" not in content
+        assert json.loads(content)["name"] == file.stem
+
+
+@pytest.mark.parametrize(
+    ("style", "path"),
+    [
+        ("mcp", ["inputSchema"]),
+        ("openai", ["function", "parameters"]),
+        ("anthropic", ["input_schema"]),
+        ("gemini", ["parameters"]),
+    ],
+)
+def test_schemas_are_spelt_for_other_apis(style: str, path: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schemas", "--format", style]) == 0
+    tools = json.loads(capsys.readouterr().out)
+    assert len(tools) >= 9
+    for tool in tools:
+        for step in path:
+            tool = tool[step]  # noqa: PLW2901 - down the path
+        assert tool["type"] == "object"
+
+
+def test_the_schemas_do_not_depend_on_the_environment(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["schemas"]) == 0
+    everything = capsys.readouterr().out
+    monkeypatch.setenv("FRACTION_MCP_STRUCTURED", "off")
+    monkeypatch.setenv("FRACTION_MCP_READ_ONLY", "true")
+    assert main(["schemas"]) == 0
+    assert capsys.readouterr().out == everything
+
+
+# ----------------------------------------------------------------------------------------------------------------- call
+
+
+def test_call_prints_the_text_of_a_result(state: Path) -> None:
+    run = ran(
+        state, "call", "--sandbox", "get_price_for_quantity", "part=WIDGET-001", "quantity=250", "customer=Acme Corp"
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout.startswith("250 EA of 'WIDGET-001' cost 2500.00 in base currency for 'Acme Corp'")
+    assert run.stdout.endswith("1750.00\n")
+
+
+def test_call_json_prints_the_structured_result_and_takes_arguments_as_json(state: Path) -> None:
+    lines = [{"part": "Ø12 PIN", "quantity": "1000"}, {"part": 'PLATE & COVER "A"', "quantity": 1}]
+    run = ran(
+        state, "call", "--sandbox", "price_order_lines", "customer=Müller & Söhne GmbH",
+        "--args", json.dumps({"lines": lines}), "--json",
+    )  # fmt: skip
+    assert (run.returncode, run.stderr) == (0, "")
+    data = json.loads(run.stdout)
+    assert (data["customer"]["id"], data["lines"][0]["line_total"]) == (3, "31.25")
+
+
+def test_call_takes_lists_and_numbers_as_they_are_typed(state: Path) -> None:
+    run = ran(
+        state, "call", "--sandbox", "list_records", "kind=contracts", 'fields=["status"]', "limit=2", "--json"
+    )  # fmt: skip
+    data = json.loads(run.stdout)
+    assert (data["columns"], len(data["rows"])) == (["id", "status"], 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["get_part", "part=WIDGET-001", "colour=red"], 1, "INVALID_INPUT: colour: is not a known name."),
+        (
+            ["get_price_for_quantity", "part=WIDGET-001", "quantity=0"],
+            1,
+            "INVALID_INPUT: quantity: must be greater than 0",
+        ),
+        (["get_record", "kind=contracts", "id=999999"], 1, "NOT_FOUND: FractionERP refused to read a contract"),
+        (["get_weather"], 2, "fraction-mcp: there is no tool get_weather; there are search_parts, get_part"),
+        (["get_part", "WIDGET-001"], 2, "fraction-mcp: WIDGET-001 is not name=value"),
+        (["get_part", "--args", "{"], 2, "fraction-mcp: --args is not JSON"),
+        (["get_part", "--args", "[1]"], 2, "fraction-mcp: --args must be a JSON object"),
+    ],
+)
+def test_a_call_that_fails_says_so_on_stderr_with_its_exit_code(
+    state: Path, arguments: list[str], code: int, told: str
+) -> None:
+    run = ran(state, "call", "--sandbox", *arguments)
+    assert (run.returncode, run.stdout) == (code, "")
+    assert run.stderr.startswith(told), run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_a_failed_call_with_json_prints_the_error_for_a_program_to_read(state: Path) -> None:
+    run = ran(state, "call", "--sandbox", "get_part", "--json")
+    assert (run.returncode, run.stderr) == (1, "")
+    assert json.loads(run.stdout)["error"]["code"] == "INVALID_INPUT"
+
+
+def test_a_call_without_an_account_names_both_ways_on(state: Path) -> None:
+    run = ran(state, "call", "get_part", "part=1")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "fraction-mcp: no ERP is configured" in run.stderr
+
+
+# ----------------------------------------------------------------------------------------------------- demo and sandbox
+
+
+def test_the_demo_takes_seconds_and_is_plain_where_it_is_piped(state: Path) -> None:
+    began = time.monotonic()
+    run = ran(state, "demo")
+    assert time.monotonic() - began < 10
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "\x1b" not in run.stdout
+    assert "2500.00 GBP" in run.stdout
+    assert "get_price_for_quantity(" in run.stdout
+    assert "fraction-mcp serve --sandbox" in run.stdout
+    assert not list(state.glob("*demo*"))
+
+
+def test_the_sandbox_serves_over_http_and_a_server_works_in_it(tmp_path: Path) -> None:
+    port = free_port()
+    environment = child_environment(FRACTION_MCP_STATE_DIR=str(tmp_path))
+    with subprocess.Popen(
+        [sys.executable, "-m", "fraction_mcp", "sandbox", "--port", str(port)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as process:
+        try:
+            wait_for(process, port)
+            assert process.stderr is not None
+            page = httpx.get(f"http://127.0.0.1:{port}/")
+            assert "an embedded FractionERP and Fracttal" in page.text
+            told = [process.stderr.readline() for _ in range(7)]
+            exports = dict(re.findall(r"(FRACT\w+)=(\S+)", " ".join(told)))
+            run = ran(
+                tmp_path, "call", "get_price_for_quantity", "part=BRKT-1", "quantity=250", "customer=52", **exports
+            )
+        finally:
+            process.terminate()
+            out, _ = process.communicate(timeout=10)
+    assert out == ""
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith("250 EA of 'BRKT-1' cost 1617.81 in base currency for 'Acme Corp', at 6.47125 each")
+
+
+def test_a_port_that_is_taken_is_told_in_a_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        run = ran(tmp_path, "sandbox", "--port", str(port))
+    assert run.returncode in {1, 2}
+    assert "Traceback" not in run.stderr
+    assert f"{port}" in run.stderr.splitlines()[-1]
+
+
+def test_the_command_is_installed_under_its_name() -> None:
+    command = shutil.which("fraction-mcp", path=str(Path(sys.executable).parent))
+    assert command is not None
+    run = subprocess.run([command, "--version"], capture_output=True, text=True, check=False, timeout=30)
+    assert run.stdout == f"fraction-mcp {__version__}\n"
