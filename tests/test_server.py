@@ -1,0 +1,269 @@
+"""The server as a host starts it: a real pipe, every protocol version, and a real loopback socket."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from mcp import Client, StdioServerParameters
+from mcp.types.version import HANDSHAKE_PROTOCOL_VERSIONS
+
+from fraction_mcp.errors import ConfigError
+from fraction_mcp.web import refuse_open_address
+from tests.support import child_environment, free_port, wait_for
+
+pytestmark = pytest.mark.anyio
+
+PRICE = {"part": "WIDGET-001", "quantity": 250, "customer": "Acme Corp"}
+SERVE = [sys.executable, "-m", "fraction_mcp", "serve"]
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One state folder for all children, so that the company is made once."""
+    return tmp_path_factory.mktemp("state")
+
+
+@pytest.fixture
+def environment(state: Path) -> dict[str, str]:
+    return child_environment(FRACTION_MCP_STATE_DIR=str(state), FRACTION_CURRENCY="GBP")
+
+
+# ---------------------------------------------------------------------------------------------------------- a real pipe
+
+
+@pytest.mark.parametrize(("mode", "version"), [("auto", "2026-07-28"), ("legacy", "2025-11-25")])
+async def test_the_sdks_client_gets_a_price_over_a_pipe(environment: dict[str, str], mode: str, version: str) -> None:
+    server = StdioServerParameters(command=SERVE[0], args=[*SERVE[1:], "--sandbox"], env=environment)
+    with anyio.fail_after(30):
+        async with Client(server, mode=mode) as client:
+            assert client.protocol_version == version
+            names = [tool.name for tool in (await client.list_tools()).tools]
+            data = (await client.call_tool("get_price_for_quantity", PRICE)).structured_content or {}
+    assert "get_price_for_quantity" in names
+    assert data["prices"][0]["line_total"] == "2500.00"
+    assert data["summary"].startswith("250 EA of 'WIDGET-001' cost 2500.00 GBP for 'Acme Corp', at 10.00 each")
+
+
+@dataclass
+class Raw:
+    """JSON-RPC by hand, for what no well-behaved client sends."""
+
+    process: subprocess.Popen[str]
+    lines: list[str]
+
+    def send(self, text: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(text + "\n")
+        self.process.stdin.flush()
+
+    def ask(self, method: str, params: dict[str, Any], number: int = 1) -> dict[str, Any]:
+        self.send(json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}))
+        return self.answer()
+
+    def answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        self.lines.append(line)
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def initialize(self, version: str) -> dict[str, Any]:
+        told = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "raw", "version": "0"}}
+        answer = self.ask("initialize", told)
+        self.send('{"jsonrpc": "2.0", "method": "notifications/initialized"}')
+        return answer
+
+
+@contextmanager
+def raw(environment: dict[str, str]) -> Iterator[Raw]:
+    with subprocess.Popen(
+        [*SERVE, "--sandbox"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        env=environment,
+    ) as process:
+        try:
+            talk = Raw(process, [])
+            yield talk
+            rest, errors = process.communicate(timeout=10)  # closing stdin is how a host says goodbye
+            assert process.returncode == 0, errors
+            assert rest == "", "stdout holds protocol messages and nothing else"
+            assert errors == ""
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("version", HANDSHAKE_PROTOCOL_VERSIONS)
+def test_a_host_of_any_older_version_gets_a_price(environment: dict[str, str], version: str) -> None:
+    with raw(environment) as host:
+        answer = host.initialize(version)["result"]
+        assert answer["protocolVersion"] == version
+        assert "never pick one yourself" in answer["instructions"]
+        tools = host.ask("tools/list", {}, 2)["result"]["tools"]
+        assert "get_price_for_quantity" in [tool["name"] for tool in tools]
+        result = host.ask("tools/call", {"name": "get_price_for_quantity", "arguments": PRICE}, 3)["result"]
+        assert "cost 2500.00 GBP" in result["content"][0]["text"]
+        unknown = host.ask("tools/call", {"name": "get_weather", "arguments": {}}, 4)
+        assert unknown["error"]["code"] == -32602
+        assert all(json.loads(line)["jsonrpc"] == "2.0" for line in host.lines)
+
+
+def test_figures_that_only_a_raw_client_can_send_are_refused(environment: dict[str, str]) -> None:
+    with raw(environment) as host:
+        host.initialize("2025-06-18")
+        for spelt, reason in [
+            ("NaN", "must be a finite number"),
+            ("Infinity", "must be a finite number"),
+            ("-Infinity", "must be a finite number"),
+            ("1e400", "must be a finite number"),
+            ("-1e400", "must be a finite number"),
+            ("1" * 400, "must be a plain decimal number"),
+            ("0.1234567", "must be a plain decimal number"),
+        ]:
+            arguments = '{"part": "WIDGET-001", "quantity": ' + spelt + "}"
+            call = '{"name": "get_price_for_quantity", "arguments": ' + arguments + "}"
+            host.send('{"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": ' + call + "}")
+            result = host.answer()["result"]
+            assert result["isError"] is True
+            assert result["structuredContent"]["error"]["message"].startswith(f"quantity: {reason}"), spelt
+
+
+def test_names_beyond_ascii_travel_as_utf_8_whatever_the_platform_thinks(environment: dict[str, str]) -> None:
+    with raw({**environment, "PYTHONIOENCODING": "latin-1", "LC_ALL": "C", "PYTHONUTF8": "0"}) as host:
+        host.initialize("2025-06-18")
+        result = host.ask("tools/call", {"name": "get_customer", "arguments": {"customer": "株式会社 精密"}}, 2)[
+            "result"
+        ]
+        assert result["structuredContent"]["customer"]["name"] == "株式会社 精密"
+
+
+# ------------------------------------------------------------------------------------------------------ start-up weight
+
+HEAVY = {
+    "httpx", "jsonschema", "rich", "sqlalchemy", "typer", "sqlite3", "uvicorn", "jinja2", "aiosqlite", "asyncpg",
+    "platformdirs", "fraction_mcp.sandbox", "fraction_mcp.erp.client", "fraction_mcp.operations.journal",
+    "fraction_mcp.approvals", "fraction_mcp.web", "fraction_mcp.tools.contract",
+}  # fmt: skip
+
+BARE = """
+import sys
+from mcp.server import Server
+from mcp.server.stdio import stdio_server
+print(*sys.modules, sep="\\n")
+"""
+
+# What `serve` does up to the answer to tools/list, asked the way a stream is, then what is loaded by then.
+LISTED = """
+import sys
+before = set(sys.modules)
+import anyio
+from fraction_mcp import cli
+from fraction_mcp.cli.serve import checked_settings
+from fraction_mcp.office import Office
+from fraction_mcp.server import create_server, serve_stdio
+
+async def main():
+    async with Office(checked_settings(sandbox=False)) as office:
+        server = create_server(office)
+        entry = server.get_request_handler("tools/list")
+        answer = await entry.handler(None, None)
+        assert len(answer.tools) > 8
+        print(*sys.modules, sep="\\n")
+
+anyio.run(main)
+"""
+
+
+def loaded(script: str, environment: dict[str, str]) -> set[str]:
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, env=environment, timeout=60
+    )
+    assert run.returncode == 0, run.stderr
+    return set(run.stdout.split())
+
+
+def test_listing_the_tools_loads_nothing_heavy_beyond_a_bare_server(environment: dict[str, str]) -> None:
+    account = {"FRACTION_EMAIL": "clerk@example.com", "FRACTION_PASSWORD": "dummy"}
+    ours, bare = loaded(LISTED, {**environment, **account}), loaded(BARE, environment)
+    assert "fraction_mcp.server" in ours
+    assert "mcp.server" in bare
+    heavy = {module for module in ours - bare if module in HEAVY or module.partition(".")[0] in HEAVY}
+    assert heavy == set()
+
+
+# ---------------------------------------------------------------------------------------------------- a loopback socket
+
+
+@pytest.fixture(scope="module")
+def url(state: Path) -> Iterator[str]:
+    """`serve --http`, ended by its process."""
+    port = free_port()
+    with subprocess.Popen(
+        [*SERVE, "--sandbox", "--http", "--port", str(port)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=child_environment(FRACTION_MCP_STATE_DIR=str(state), FRACTION_CURRENCY="GBP"),
+    ) as process:
+        try:
+            wait_for(process, port)
+            yield f"http://127.0.0.1:{port}/mcp"
+        finally:
+            process.terminate()
+            told, errors = process.communicate(timeout=10)
+    assert told == ""
+    assert errors.splitlines()[0] == f"fraction-mcp listens on http://127.0.0.1:{port}/mcp"
+
+
+@pytest.mark.parametrize(("mode", "version"), [("auto", "2026-07-28"), ("legacy", "2025-11-25")])
+async def test_the_sdks_client_gets_a_price_over_http(url: str, mode: str, version: str) -> None:
+    with anyio.fail_after(30):
+        async with Client(url, mode=mode) as client:
+            assert client.protocol_version == version
+            data = (await client.call_tool("get_price_for_quantity", PRICE)).structured_content or {}
+    assert data["prices"][0]["line_total"] == "2500.00"
+
+
+def test_an_address_that_others_can_reach_is_refused(environment: dict[str, str]) -> None:
+    run = subprocess.run(
+        [*SERVE, "--sandbox", "--http", "--host", "0.0.0.0", "--port", "0"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+        timeout=30,
+    )
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith("fraction-mcp: --host 0.0.0.0 could be reached by others")
+    assert "127.0.0.1" in run.stderr
+
+
+@pytest.mark.parametrize(
+    "host", ["::", "192.168.1.10", "example.com", "", "127.0.0.1.example.com", "localhost.example.com", "127.1"]
+)
+def test_only_loopback_addresses_are_served(host: str) -> None:
+    with pytest.raises(ConfigError, match="could be reached by others"):
+        refuse_open_address(host)
+    for fine in ("127.0.0.1", "127.8.8.8", "::1", "localhost"):
+        refuse_open_address(fine)
+
+
+@pytest.mark.parametrize("header", [{"Host": "evil.example"}, {"Origin": "https://evil.example"}])
+def test_a_page_that_rebinds_its_name_to_this_machine_is_refused(url: str, header: dict[str, str]) -> None:
+    told = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "page", "version": "0"}}
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": told}
+    sent = {"Accept": "application/json, text/event-stream"}
+    assert httpx.post(url, json=asked, headers=sent).status_code == 200
+    assert httpx.post(url, json=asked, headers={**sent, **header}).status_code in {403, 421}
