@@ -5,6 +5,7 @@ address is refused. `Host` and `Origin` are checked by the SDK against DNS rebin
 """
 
 import ipaddress
+import socket
 import sys
 
 import uvicorn
@@ -30,12 +31,29 @@ def refuse_open_address(host: str) -> None:
 
 
 async def serve_http(office: Office, host: str, port: int) -> None:
-    """Serve any number of clients until interrupted."""
+    """Serve any number of clients until interrupted. Raises ConfigError for a port that cannot be had."""
     refuse_open_address(host)
+    listener = _listening(host, port)
     async with office:
         app = create_server(office).streamable_http_app(host=host)
         # Requests are not logged: uvicorn's access log goes to stdout, and would hold nothing that ours does not.
-        server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
         shown = f"[{host}]" if ":" in host else host
-        sys.stderr.write(f"fraction-mcp listens on http://{shown}:{port}/mcp\n")
-        await server.serve()
+        sys.stderr.write(f"fraction-mcp listens on http://{shown}:{listener.getsockname()[1]}/mcp\n")
+        await server.serve(sockets=[listener])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket that listens already, so that what is announced is true. Port 0 takes a free one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # The protocol is named, since asyncio turns Nagle's algorithm off only then: else every answer waits 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if sys.platform != "win32":  # there it would let two servers share the port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(f"port {port} on {host} cannot be had: {error.strerror or error}") from error
+    return listener

@@ -318,7 +318,6 @@ def test_the_sandbox_serves_over_http_and_a_server_works_in_it(tmp_path: Path) -
     assert run.stdout.startswith("250 EA of 'BRKT-1' cost 1617.81 in base currency for 'Acme Corp', at 6.47125 each")
 
 
-@pytest.mark.xfail(reason="uvicorn ends the process itself, with 3, before cli/serve.py can tell why")
 def test_a_port_that_is_taken_is_told_in_a_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -4,6 +4,7 @@ Knows how the two ERPs, the faults and the request log are put together. Refuses
 """
 
 import json
+import socket
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -101,11 +102,16 @@ def _mount(path: str, app: ASGIApp) -> Mount:
 def serve_sandbox(
     path: Path, *, host: str = "127.0.0.1", port: int = 8790, parts: int = 600, seed: int = 1, reset: bool = False
 ) -> None:
-    """Serve the sandbox over HTTP until interrupted. Prints nothing on stdout."""
+    """Serve the sandbox over HTTP until interrupted. Prints nothing on stdout. Raises OSError for a port in use."""
     import uvicorn  # noqa: PLC0415 - the rest of the sandbox runs in process, without a server
 
     app = open_sandbox(path, parts=parts, seed=seed, reset=reset)
-    uvicorn.run(app, host=host, port=port, log_level="warning", http="h11")
+    # The protocol is named, since asyncio turns Nagle's algorithm off only then: else every answer waits 40 ms.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(128)
+        uvicorn.Server(uvicorn.Config(app, log_level="warning", http="h11")).run(sockets=[listener])
 
 
 async def _faults(request: Request) -> Response:

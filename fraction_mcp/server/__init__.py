@@ -77,6 +77,10 @@ def create_server(office: Office) -> Server[Any]:
             result = result.model_copy(update={"structured_content": None})
         return result
 
+    def input_schema(name: str) -> "dict[str, Any] | None":
+        spec = specs().get(name)
+        return spec.input_schema if spec else None
+
     server = Server(
         "fraction-mcp",
         version=__version__,
@@ -85,6 +89,7 @@ def create_server(office: Office) -> Server[Any]:
         cache_hints={"tools/list": CacheHint(ttl_ms=_LIST_TTL_MS, scope="public")},
         on_list_tools=list_tools,
         on_call_tool=call_tool,
+        get_tool_input_schema=input_schema,  # without it the SDK lists every tool at each HTTP call
     )
     server.middleware.append(RequestStateBoundary(_seal(settings), default_audience="fraction-mcp"))
     return server
