@@ -2,6 +2,7 @@
 #   make demo    watch an assistant's session on the embedded ERPs
 #   make test    run the tests
 #   make lint    style, types, house rules
+#   make bench   measure, beside references in the same run
 #   make lock    resolve the pinned environments anew (maintainers; needs a package index)
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ RUN := .venv-demo/bin
 DEV := .venv/bin
 PIP := -m pip --disable-pip-version-check -q
 
-.PHONY: demo test lint schemas lock clean
+.PHONY: demo test lint schemas bench lock clean
 
 demo: .venv-demo/.made
 	@$(RUN)/fraction-mcp demo
@@ -25,6 +26,9 @@ lint: .venv/.made
 
 schemas: .venv/.made
 	$(DEV)/fraction-mcp schemas --write tool_schemas
+
+bench: .venv/.made
+	$(DEV)/python -m benchmarks.run
 
 # The pinned environments: hashes are checked, nothing unpinned is built or fetched.
 .venv-demo/.made: requirements.lock pyproject.toml

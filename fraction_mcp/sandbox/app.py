@@ -4,8 +4,8 @@ Knows how the two ERPs, the faults and the request log are put together. Refuses
 """
 
 import json
-import socket
 import re
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
