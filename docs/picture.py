@@ -19,7 +19,7 @@ from rich.text import Text
 from fraction_mcp.cli.demo import SCENES, session
 
 WIDTH = 95
-PRICES = [scene for scene in SCENES if "price" in scene.tool]
+PRICES = [scene for scene in SCENES if "price" in scene.tool and not scene.answer]
 FONTS = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 
 # Dark in itself, so that it reads on a light page as well as on a dark one; every colour is at least 4.5 : 1.

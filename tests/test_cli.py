@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import mcp.client.stdio  # noqa: F401 - binds stderr at its import: before a test has put another in its place
 import pytest
 
 from fraction_mcp import __version__

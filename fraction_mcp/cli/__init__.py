@@ -14,12 +14,16 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. Exit codes: 0 fine; 1 the operation failed; 2 wrong usage or configuration."""
-    asked = _parser().parse_args(arguments)
+    parser = _parser()
+    asked, rest = parser.parse_known_args(arguments)
+    if rest and "pairs" in asked and not any(word.startswith("-") for word in rest):
+        asked.pairs += rest  # argparse leaves over what comes behind a flag: call TOOL --sandbox name=value
+    elif rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     from fraction_mcp.errors import ConfigError, FractionMcpError  # noqa: PLC0415 - after --help and --version
 
     try:
-        run: Callable[[argparse.Namespace], int] = asked.run
-        return run(asked)
+        return _ran(asked)
     except FractionMcpError as error:
         sys.stderr.write(f"fraction-mcp: {error.message}\n" + (f"{error.hint}\n" if error.hint else ""))
         return 2 if isinstance(error, ConfigError) else 1
@@ -28,6 +32,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has left, as `| head` does
         sys.stderr.close()
         return 1
+
+
+def _ran(asked: argparse.Namespace) -> int:
+    """Task groups wrap what was raised inside them: a single cause is the cause."""
+    run: Callable[[argparse.Namespace], int] = asked.run
+    try:
+        return run(asked)
+    except BaseExceptionGroup as group:
+        cause: BaseException = group
+        while isinstance(cause, BaseExceptionGroup) and len(cause.exceptions) == 1:
+            cause = cause.exceptions[0]
+        raise cause from None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,6 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     call.add_argument("--json", action="store_true", help="print the structured result")
     call.set_defaults(run=_call)
 
+    _deciding(commands)
+
     tools = commands.add_parser("tools", help="list the tools that are offered", allow_abbrev=False)
     tools.add_argument("--json", action="store_true", help="as tools/list sends them")
     tools.set_defaults(run=_tools)
@@ -74,6 +92,38 @@ def _parser() -> argparse.ArgumentParser:
     sandbox.add_argument("--reset", action="store_true", help="start the company afresh")
     sandbox.set_defaults(run=_sandbox)
     return parser
+
+
+def _deciding(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """What people do with the writes that assistants ask for."""
+    inbox = commands.add_parser("approvals", help="decide about writes, in the browser", allow_abbrev=False)
+    inbox.add_argument("--port", type=_port, default=0, help="a free one unless given")
+    inbox.add_argument("--no-open", action="store_true", help="print the sign-in link, and open no browser")
+    _sandbox_flag(inbox)
+    inbox.set_defaults(run=_approvals)
+
+    for name, told in (("approve", "approve a write, in this terminal"), ("decline", "decline one")):
+        command = commands.add_parser(name, help=told, allow_abbrev=False)
+        command.add_argument("id", metavar="ID")
+        _sandbox_flag(command)
+        command.set_defaults(run=_decide, what=name)
+
+    resolve = commands.add_parser("resolve", help="settle a write whose outcome is unknown", allow_abbrev=False)
+    resolve.add_argument("id", metavar="ID")
+    resolve.add_argument("what", choices=("landed", "absent"), help="whether it is in the ERP")
+    _sandbox_flag(resolve)
+    resolve.set_defaults(run=_decide)
+
+    writes = commands.add_parser("writes", help="list writes, or show one's whole life", allow_abbrev=False)
+    writes.add_argument("id", metavar="ID", nargs="?", default="")
+    writes.set_defaults(run=_writes)
+
+    audit = commands.add_parser("audit", help="list or verify the journal's events", allow_abbrev=False)
+    audit.add_argument("--verify", action="store_true", help="check that no event was edited, removed or reordered")
+    audit.add_argument(
+        "--anchor", metavar="HASH", nargs="?", const="", help="print the head to keep elsewhere; or verify against it"
+    )
+    audit.set_defaults(run=_audit)
 
 
 def _sandbox_flag(parser: argparse.ArgumentParser) -> None:
@@ -129,3 +179,27 @@ def _sandbox(asked: argparse.Namespace) -> int:
     from fraction_mcp.cli.serve import serve_embedded  # noqa: PLC0415
 
     return serve_embedded(port=asked.port, parts=asked.parts, seed=asked.seed, reset=asked.reset)
+
+
+def _approvals(asked: argparse.Namespace) -> int:
+    from fraction_mcp.cli.inbox import approvals  # noqa: PLC0415
+
+    return approvals(port=asked.port, open_browser=not asked.no_open, sandbox=asked.sandbox)
+
+
+def _decide(asked: argparse.Namespace) -> int:
+    from fraction_mcp.cli.decide import decide  # noqa: PLC0415
+
+    return decide(asked.what, asked.id, sandbox=asked.sandbox)
+
+
+def _writes(asked: argparse.Namespace) -> int:
+    from fraction_mcp.cli.ledger import writes  # noqa: PLC0415
+
+    return writes(asked.id)
+
+
+def _audit(asked: argparse.Namespace) -> int:
+    from fraction_mcp.cli.ledger import audit  # noqa: PLC0415
+
+    return audit(verify=asked.verify, anchor=asked.anchor)

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import anyio
-from mcp.types import CallToolResult, TextContent, Tool
+from mcp.client import ClientRequestContext
+from mcp.types import CallToolResult, ElicitRequestFormParams, ElicitRequestParams, ElicitResult, TextContent, Tool
 
+from fraction_mcp.cli.consent import on_a_terminal, typed_yes
 from fraction_mcp.cli.serve import checked_settings
 from fraction_mcp.cli.session import own_server
 from fraction_mcp.errors import ConfigError
+from fraction_mcp.shapes import clean
 
 __all__ = ["call"]
 
@@ -21,16 +24,40 @@ def call(tool: str, pairs: Sequence[str], args: str, *, sandbox: bool, as_json: 
 
 
 async def _call(name: str, pairs: list[str], args: str, sandbox: bool, as_json: bool) -> int:
-    async with own_server(*(["--sandbox"] if sandbox else [])) as client:
+    # A client that cannot ask says so: a write then waits in the approval inbox.
+    ask = _ask if on_a_terminal() else None
+    async with own_server(*(["--sandbox"] if sandbox else []), elicitation_callback=ask) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
         if name not in tools:
             raise ConfigError(f"there is no tool {name}; there are {', '.join(tools)}")
-        result = await client.call_tool(name, {**_whole(args), **_typed(tools[name], pairs)})
+        arguments = {**_whole(args), **_typed(tools[name], pairs)}
+        result = await client.call_tool(name, arguments, progress_callback=_show_progress)
     text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
     if as_json:
         text = json.dumps(_structured(result, text), indent=2, ensure_ascii=False)
     print(text, file=sys.stderr if result.is_error and not as_json else sys.stdout)
     return 1 if result.is_error else 0
+
+
+async def _ask(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG001 - the SDK's
+    """A server's question, put to whoever sits at this terminal."""
+    if not isinstance(params, ElicitRequestFormParams) or set(params.requested_schema.get("properties", ())) != {
+        "approve"
+    }:
+        return ElicitResult(action="cancel")  # a yes answers no other form
+    # What a server sent, without characters that would move the cursor or turn the text round.
+    lines = [clean(line, 2_000) for line in params.message.splitlines()]
+    sys.stderr.write("\n".join(["", *lines, "", ""]))
+    answer = await typed_yes("Approve? Type yes: ")
+    if answer is None:
+        return ElicitResult(action="cancel")
+    return ElicitResult(action="accept", content={"approve": True}) if answer else ElicitResult(action="decline")
+
+
+async def _show_progress(progress: float, total: float | None, message: str | None) -> None:
+    if sys.stderr.isatty():
+        of = f" of {total:g}" if total is not None else ""
+        sys.stderr.write(f"… {clean(message or '') or 'working'} ({progress:g}{of})\n")
 
 
 def _structured(result: CallToolResult, text: str) -> Any:

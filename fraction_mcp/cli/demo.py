@@ -10,7 +10,8 @@ from typing import Any
 
 import anyio
 from mcp import Client
-from mcp.types import TextContent
+from mcp.client import ClientRequestContext
+from mcp.types import ElicitRequestParams, ElicitResult, TextContent
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
@@ -25,11 +26,13 @@ _GAP = "  "
 
 @dataclass(frozen=True)
 class Scene:
-    """A person's question, and the tool call by which an assistant answers it."""
+    """What a person says, and the tool call that an assistant makes of it. `answer` is what the person types when they
+    are asked for consent."""
 
     question: str
     tool: str
     arguments: dict[str, Any]
+    answer: str = ""
 
 
 SCENES = (
@@ -62,6 +65,22 @@ SCENES = (
             "fields": ["quote_number", "status", "customer", "contract_date"],
         },
     ),
+    Scene(
+        "Raise an enquiry for Acme Corp, their reference RFQ-2026-118.",
+        "create_enquiry",
+        {"customer": "Acme Corp", "customer_ref": "RFQ-2026-118", "notes": "500 of WIDGET-001, in two lots"},
+        answer="yes",
+    ),
+    Scene(
+        "Make that price 8.00 from 500, for good.",
+        "set_price_list",
+        {
+            "part": "WIDGET-001",
+            "customer": "Acme Corp",
+            "price_breaks": [{"quantity": 1, "unit_price": "12.50"}, {"quantity": 500, "unit_price": "8.00"}],
+        },
+        answer="no",
+    ),
 )
 
 
@@ -89,7 +108,8 @@ async def session(console: Console, scenes: Sequence[Scene]) -> bool:
     """
     with tempfile.TemporaryDirectory(prefix="fraction-mcp-demo-", ignore_cleanup_errors=True) as folder:
         environment = {"FRACTION_MCP_STATE_DIR": folder, "FRACTION_CURRENCY": "GBP"}
-        async with own_server("--sandbox", environment=environment) as client:
+        person = _Person(console)
+        async with own_server("--sandbox", environment=environment, elicitation_callback=person) as client:
             _say(
                 console,
                 Text.assemble(
@@ -97,13 +117,30 @@ async def session(console: Console, scenes: Sequence[Scene]) -> bool:
                     (f"  embedded FractionERP, MCP {client.protocol_version} over stdio", "dim"),
                 ),
             )
-            answered = [await _play(console, client, scene) for scene in scenes]
+            answered = [await _play(console, client, person, scene) for scene in scenes]
             console.print()
     return all(answered)
 
 
-async def _play(console: Console, client: Client, scene: Scene) -> bool:
+class _Person:
+    """Whoever is asked for consent: sees the question as a client shows it, and gives the scene's answer."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self.answer = ""
+
+    async def __call__(self, context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG002 - the SDK's
+        for line in params.message.splitlines():
+            _say(self._console, line, "yellow" if line.startswith("Warning:") else "", indent=6)
+        _say(self._console, Text.assemble("A person answers: ", (self.answer, "bold")), indent=4)
+        if self.answer == "yes":
+            return ElicitResult(action="accept", content={"approve": True})
+        return ElicitResult(action="decline")
+
+
+async def _play(console: Console, client: Client, person: _Person, scene: Scene) -> bool:
     console.print()
+    person.answer = scene.answer
     spoken = ", ".join(f"{name}={_spoken(value)}" for name, value in scene.arguments.items())
     _say(console, Text.assemble(("› " if _drawn(console) else "> ", "cyan"), (scene.question, "bold")))
     _say(console, f"{scene.tool}({spoken})", "dim", indent=2)
@@ -124,7 +161,7 @@ def _say(console: Console, text: str | Text, style: str = "", *, indent: int = 0
     for line in told.wrap(console, _width(console) - indent):
         line.rstrip()
         line.stylize_before(style)
-        console.print(Text(" " * indent) + line)
+        console.print(Text(" " * indent) + line if line else line)
 
 
 def _width(console: Console) -> int:

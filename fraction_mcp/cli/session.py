@@ -6,24 +6,28 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from mcp import Client, StdioServerParameters
+from mcp.client.session import ElicitationFnT
+from mcp.types import Implementation
+
+from fraction_mcp import __version__
 
 __all__ = ["own_server"]
 
+_INFO = Implementation(name="fraction-mcp", version=__version__)  # who asked, in the journal and the inbox
+
 
 @asynccontextmanager
-async def own_server(*flags: str, environment: Mapping[str, str] | None = None) -> AsyncIterator[Client]:
-    """The SDK's client on `fraction-mcp serve` with these flags, in this environment."""
+async def own_server(
+    *flags: str, environment: Mapping[str, str] | None = None, elicitation_callback: ElicitationFnT | None = None
+) -> AsyncIterator[Client]:
+    """The SDK's client on `fraction-mcp serve` with these flags, in this environment.
+
+    The server opens no inbox of its own: it would end with the session, before a person could decide in it.
+    """
     parameters = StdioServerParameters(
         command=sys.executable,
         args=["-m", "fraction_mcp", "serve", *flags],
-        env={**os.environ, **(environment or {})},
+        env={**os.environ, "FRACTION_MCP_OPEN_INBOX": "false", **(environment or {})},
     )
-    try:
-        async with Client(parameters) as client:
-            yield client
-    except BaseExceptionGroup as group:
-        # The SDK's task groups wrap what was raised inside; a single cause is the cause.
-        cause: BaseException = group
-        while isinstance(cause, BaseExceptionGroup) and len(cause.exceptions) == 1:
-            cause = cause.exceptions[0]
-        raise cause from None
+    async with Client(parameters, client_info=_INFO, elicitation_callback=elicitation_callback) as client:
+        yield client

@@ -31,7 +31,7 @@ from fraction_mcp.shapes import clean, quoted
 if TYPE_CHECKING:
     from fraction_mcp.operations.journal import Journal
 
-__all__ = ["Clerk", "Replan", "Terms", "answer_for", "identity_parts", "question"]
+__all__ = ["Clerk", "Replan", "Terms", "answer_for", "company_of", "identity_parts", "question"]
 
 logger = logging.getLogger(__name__)
 
@@ -167,12 +167,17 @@ class Clerk:
             return await self.write(write.id)
         owner = f"{os.getpid()}-{secrets.token_hex(8)}"
         claimed = await self.journal.claim(
-            write.id, identity=write.identity, digest=write.digest, owner=owner, lease_s=self._terms.lease_s
+            write.id,
+            identity=write.identity,
+            digest=write.digest,
+            owner=owner,
+            lease_s=self._terms.lease_s,
+            outcome={"look": again["look"]},  # with the ids that were there just before the send
         )
         if not claimed:
             return await self.write(write.id)
         kind, outcome = await _sent(erp, write)
-        outcome["look"] = again["look"]  # with the ids that were there just before the send
+        outcome["look"] = again["look"]
         try:
             finished = await self.journal.finish(write.id, kind, outcome, owner=owner)
             if finished.outcome != outcome:  # a person settled it while the answer was on its way: kept beside it
@@ -367,6 +372,12 @@ def question(write: Write) -> str:
         lines.append(f"{row['field']}: {before}{row['after'] if row['after'] is not None else '(removed)'}")
     lines += ["", *(f"Warning: {warning}" for warning in plan["warnings"])] if plan["warnings"] else []
     return "\n".join(lines)
+
+
+def company_of(write: Write) -> str:
+    """The name of the company that a write goes to; empty where the ERP does not tell it."""
+    company = identity_parts(write.identity)[2]
+    return clean(company.partition("/")[2] or company, 120)
 
 
 def identity_parts(identity: str) -> tuple[str, str, str, str]:

@@ -26,6 +26,7 @@ from fraction_mcp.operations.lifecycle import MOVES, OPEN, Draft, Event, State, 
 __all__ = ["Journal"]
 
 _BUSY_S = 30
+_FILE = "journal.sqlite3"
 
 
 class Journal:
@@ -52,6 +53,11 @@ class Journal:
                 if attempt == 3:  # another process that was making it at the same moment has long finished
                     raise
         return journal
+
+    @staticmethod
+    def is_there(url: str, folder: Path) -> bool:
+        """Whether there is one to open, for whoever only wants to look: a database that is named counts as one."""
+        return bool(url) or (folder / _FILE).exists()
 
     async def aclose(self) -> None:
         with anyio.CancelScope(shield=True):
@@ -132,13 +138,23 @@ class Journal:
     async def decline(self, write_id: str, *, by: str, cancelled: bool = False) -> Write:
         return await self._move(write_id, "cancelled" if cancelled else "declined", {"by": by})
 
-    async def claim(self, write_id: str, *, identity: str, digest: str, owner: str, lease_s: float) -> bool:
+    async def claim(
+        self,
+        write_id: str,
+        *,
+        identity: str,
+        digest: str,
+        owner: str,
+        lease_s: float,
+        outcome: Mapping[str, Any] | None = None,
+    ) -> bool:
         """Single use: true for exactly one caller, before it sends. False: expired, decided otherwise, or claimed.
 
-        `owner` must be new for each attempt: it is how a caller knows its own claim.
+        `owner` must be new for each attempt: it is how a caller knows its own claim. `outcome` is what whoever comes
+        after a caller that died must know.
         """
         now = self._clock()
-        values = {"owner": owner, "lease_until": now + lease_s}
+        values = {"owner": owner, "lease_until": now + lease_s, "outcome": dumped(outcome or {})}
         bound = sa.and_(
             tables.writes.c.identity == identity,
             tables.writes.c.digest == digest,
@@ -232,7 +248,7 @@ def _in_order() -> sa.Select[Any]:
 def _private_file(folder: Path) -> Path:
     """The journal's file, readable by its owner alone, made before SQLite would make it with looser rights."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / "journal.sqlite3"
+    path = folder / _FILE
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     return path
 

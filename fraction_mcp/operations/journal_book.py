@@ -79,7 +79,7 @@ class Book:
             return await self.change(write, "expired", {})
         if write.state is State.SENDING and write.lease_until <= self._now:
             why = {"why": "the process that sent it has not said what came of it"}
-            return await self.change(write, "unknown", why, outcome=dumped(why))
+            return await self.change(write, "unknown", why, outcome=dumped({**write.outcome, **why}))
         return write
 
     async def add(self, draft: Draft) -> Write:

@@ -1,0 +1,247 @@
+"""A write as a card shows it: plain texts and what may be done, in the order in which a person needs them.
+
+Knows what a write says. Refuses to know HTML, which the templates are for, and what a decision does, which is the
+clerk's.
+"""
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from fraction_mcp.approvals.payload import readable
+from fraction_mcp.erp.endpoints import System
+from fraction_mcp.operations.approval import Clerk, answer_for, company_of, identity_parts
+from fraction_mcp.operations.lifecycle import Event, State, Write
+from fraction_mcp.operations.telling import Moment, moment
+from fraction_mcp.operations.writes import WriteAnswer
+
+__all__ = ["Board", "Card", "Told", "read_board", "told_of"]
+
+_BUSY = (State.APPROVED, State.SENDING)
+_DECIDED = (State.DONE, State.FAILED, State.DECLINED, State.CANCELLED, State.EXPIRED)
+_SHOWN_DECIDED, _SHOWN_OPEN = 10, 200
+
+_BADGES = {
+    State.AWAITING: ("waits for you", "wait"),
+    State.APPROVED: ("approved", "busy"),
+    State.SENDING: ("being sent", "busy"),
+    State.UNKNOWN: ("unknown", "unsure"),
+    State.DONE: ("done", "done"),
+    State.FAILED: ("failed", "bad"),
+    State.DECLINED: ("declined", "off"),
+    State.CANCELLED: ("cancelled", "off"),
+    State.EXPIRED: ("expired", "off"),
+}
+# What a write is about, rather than what it changes: shown above the table.
+_ABOUT = frozenset({"part", "customer", "contact", "warehouse", "supplier", "document", "currency"})
+_SOUGHT = {
+    "none": "It was not seen there. That is no proof that it was not written.",
+    "several": "Several records look like it: which of them is this one, only a person can tell.",
+    "could not look": "The ERP could not be asked.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table. `kind` says how `before` and `after` differ."""
+
+    field: str
+    before: str
+    after: str
+    kind: Literal["same", "new", "changed", "removed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    id: str
+    digest: str
+    state: str
+    badge: str
+    tone: str
+    title: str
+    about: tuple[tuple[str, str], ...]
+    rows: tuple[Row, ...]
+    has_before: bool
+    warnings: tuple[str, ...]
+    notice: str
+    outcome: str
+    system: str
+    host: str
+    company: str
+    account: str
+    asked_by: str
+    asked: Moment
+    expires: Moment | None
+    decided: Moment | None
+    method: str
+    target: str
+    payload: str
+    can_decide: bool
+    can_withdraw: bool
+    can_settle: bool
+    can_look: bool
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a button did, said at the top of the page that it leads to."""
+
+    prefix: str
+    title: str
+    words: str
+    tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The whole list, in its order: what waits (the oldest first, so that a new one moves nothing that is being
+    read), what is on its way, what is unsure, what was decided lately."""
+
+    waiting: tuple[Card, ...]
+    busy: tuple[Card, ...]
+    unsure: tuple[Card, ...]
+    decided: tuple[Card, ...]
+
+    @property
+    def headline(self) -> str:
+        count = len(self.waiting)
+        told = f"{count} {'write waits' if count == 1 else 'writes wait'} for you" if count else "Nothing waits for you"
+        return told + (f", and {len(self.unsure)} must be settled" if self.unsure else "")
+
+    @property
+    def needing(self) -> int:
+        return len(self.waiting) + len(self.unsure)
+
+
+async def told_of(clerk: Clerk, write: Write, prefix: str) -> Told:
+    """How a write stands now: the same words as on its card."""
+    card = _card(clerk, write, await clerk.journal.events(write.id), time.time())
+    return Told(prefix, card.title, card.outcome or card.notice or "it waits for you.", card.tone)
+
+
+async def read_board(clerk: Clerk) -> Board:
+    """The list as the journal has it now."""
+    journal = clerk.journal
+    there = await journal.latest((*_BUSY, State.AWAITING, State.UNKNOWN), limit=_SHOWN_OPEN)
+    decided = await journal.latest(_DECIDED, limit=_SHOWN_DECIDED)
+    events = {write.id: await journal.events(write.id) for write in there if write.state is State.UNKNOWN}
+    return _board(clerk, [*there, *decided], events, time.time())
+
+
+def _board(clerk: Clerk, writes: Sequence[Write], events: Mapping[str, Sequence[Event]], now: float) -> Board:
+    oldest_first = sorted(writes, key=lambda write: (write.created_at, write.id))
+    latest_first = sorted(writes, key=lambda write: (-write.updated_at, write.id))
+
+    def those(ordered: Sequence[Write], *states: State) -> tuple[Card, ...]:
+        return tuple(_card(clerk, write, events.get(write.id, ()), now) for write in ordered if write.state in states)
+
+    return Board(
+        waiting=those(oldest_first, State.AWAITING),
+        busy=those(oldest_first, *_BUSY),
+        unsure=those(oldest_first, State.UNKNOWN),
+        decided=those(latest_first, *_DECIDED),
+    )
+
+
+def _card(clerk: Clerk, write: Write, events: Sequence[Event], now: float) -> Card:
+    plan, answer = write.plan, answer_for(write)
+    system, base_url, _, account = identity_parts(write.identity)
+    about, rows = _split([change.model_dump() for change in answer.preview])
+    reaches = clerk.reaches(write)
+    badge, tone = _BADGES[write.state]
+    over = write.state in _DECIDED
+    card = Card(
+        id=write.id,
+        digest=write.digest,
+        state=str(write.state),
+        badge=badge,
+        tone=tone,
+        title=plan["title"],
+        about=about,
+        rows=rows,
+        has_before=any(row.before for row in rows),
+        warnings=answer.warnings,
+        notice=_notice(write, events, reaches=reaches),
+        outcome=_outcome(answer, plan["title"]) if over else "",
+        system=System(system).label,
+        host=urlsplit(base_url).hostname or base_url,
+        company=company_of(write),
+        account=account,
+        asked_by=write.asked_by,
+        asked=moment(write.created_at, now),
+        expires=moment(write.expires_at, now) if write.state is State.AWAITING else None,
+        decided=moment(write.updated_at, now) if over else None,
+        method=plan["method"],
+        target=plan["target"],
+        payload=readable(plan["content"]),
+        can_decide=write.state is State.AWAITING,
+        can_withdraw=write.state is State.APPROVED,
+        can_settle=write.state is State.UNKNOWN,
+        can_look=write.state is State.UNKNOWN and reaches,
+    )
+    return _with_version(card)
+
+
+def _with_version(card: Card) -> Card:
+    """A card's version changes with whatever it shows except the passing of time."""
+    shown = asdict(card)
+    for name in ("asked", "expires", "decided"):
+        shown[name] = shown[name] and shown[name]["iso"]
+    return replace(card, version=hashlib.sha256(repr(sorted(shown.items())).encode()).hexdigest()[:16])
+
+
+def _outcome(answer: WriteAnswer, title: str) -> str:
+    words = _sentence(answer.summary.removeprefix(f"{title}: "))
+    if answer.error is None:
+        return words
+    reason = _sentence(answer.error.message)
+    return f"{words} {reason}" + ("" if reason.rstrip("'’").endswith((".", "!", "?")) else ".")
+
+
+def _split(preview: Sequence[Mapping[str, Any]]) -> tuple[tuple[tuple[str, str], ...], tuple[Row, ...]]:
+    about, rows = [], []
+    for change in preview:
+        before, after = change["before"], change["after"]
+        if change["field"] in _ABOUT and after is not None and before in {None, after}:
+            about.append((_label(change["field"]), after))
+        else:
+            rows.append(Row(_label(change["field"]), before or "", after or "", _kind(before, after)))
+    return tuple(about), tuple(rows)
+
+
+def _kind(before: str | None, after: str | None) -> Literal["same", "new", "changed", "removed"]:
+    if before is None:
+        return "new"
+    if after is None:
+        return "removed"
+    return "same" if before == after else "changed"
+
+
+def _label(name: str) -> str:
+    return _sentence(name.replace("_", " "))
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _notice(write: Write, events: Sequence[Event], *, reaches: bool) -> str:
+    """What a person should know before they press a button, or while they wait."""
+    match write.state:
+        case State.AWAITING if write.outcome.get("error"):
+            return f"Sending it was tried, and nothing was written: {write.outcome['error']['message']}"
+        case State.AWAITING if not reaches:
+            return "This inbox is not signed in there: once approved, the server that asked for it sends it."
+        case State.APPROVED if not reaches:
+            return "Approved; the server that asked for it will send it."
+        case State.APPROVED | State.SENDING:
+            return "Approved; it is being sent."
+        case State.UNKNOWN:
+            looked = [event for event in events if event.kind == "looked"]
+            told = _SOUGHT.get(str(looked[-1].detail.get("found")), "") if looked else ""
+            return f"It was sent, and no clear answer came back: it may have been written. {told}".strip()
+    return ""

@@ -1,0 +1,68 @@
+"""What stands before every page: the checks that no page may forget, and the headers that every answer has.
+
+Knows paths and headers. What the checks mean is `door`'s.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fraction_mcp.approvals.door import Door
+
+__all__ = ["SESSION", "Gate"]
+
+SESSION = "fraction_mcp.session"
+"""Where a request's scope holds its session."""
+
+_OPEN = ("/enter", "/static/")
+_HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "x-frame-options": "DENY",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+
+class Gate:
+    """`shut` answers whoever has no session."""
+
+    def __init__(self, app: ASGIApp, door: Door, shut: Callable[[Request], Awaitable[Response]]) -> None:
+        self._app = app
+        self._door = door
+        self._shut = shut
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(_HEADERS)
+            await send(message)
+
+        app: ASGIApp = await self._refusal(scope, receive) or self._app
+        await app(scope, receive, send_with_headers)
+
+    async def _refusal(self, scope: Scope, receive: Receive) -> Response | None:
+        headers = Headers(scope=scope)
+        if not self._door.is_host(headers.get("host", "")):
+            return PlainTextResponse("This inbox is not reached by that name.\n", 421)
+        if scope["method"] not in {"GET", "HEAD"} and not self._door.is_own_form(headers):
+            return PlainTextResponse("This did not come from a page of the inbox. Nothing was decided.\n", 403)
+        if scope["path"].startswith(_OPEN):
+            return None
+        request = Request(scope, receive)
+        session = self._door.session(request.cookies)
+        if session is None:
+            return await self._shut(request)
+        scope[SESSION] = session
+        return None

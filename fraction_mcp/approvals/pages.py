@@ -1,0 +1,219 @@
+"""The inbox's pages: the list, and what its buttons do. Plain forms and redirects; a script only keeps it fresh.
+
+Knows HTML and HTTP. Whatever came out of an ERP is escaped by the templates, which are the only place where text
+becomes HTML.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import anyio
+import jinja2
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from fraction_mcp.approvals.cards import Told, read_board, told_of
+from fraction_mcp.approvals.door import Door, Session
+from fraction_mcp.approvals.gate import SESSION, Gate
+from fraction_mcp.errors import FractionMcpError, WriteNotFound
+from fraction_mcp.operations.approval import Clerk
+from fraction_mcp.operations.lifecycle import State, Write
+from fraction_mcp.operations.telling import who_is_here
+
+__all__ = ["Decide", "Pages"]
+
+logger = logging.getLogger(__name__)
+
+Decide = Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
+"""Runs a decision to its end, even if the browser that asked for it leaves."""
+
+_HERE = Path(__file__).parent
+_STATIC = {"inbox.css": "text/css", "inbox.js": "text/javascript", "icon.svg": "image/svg+xml"}
+_LARGEST_FORM = 8_192
+_LOOK_S = 1.0
+_LAPSES_S = 30  # how often the journal is asked for what time alone has done
+_TOLD = {
+    "changed": "It changed after this page showed it, so nothing was approved. Look at what it is now.",
+    "late": "It had been decided already, so the button did nothing.",
+    "decided": "",
+}
+
+
+class Pages:
+    """One inbox's application (`app`). `closing` ends the streams of whoever is watching."""
+
+    def __init__(self, clerk: Clerk, door: Door, decide: Decide, closing: anyio.Event) -> None:
+        self._clerk = clerk
+        self._door = door
+        self._decide = decide
+        self._closing = closing
+        self.watched_by = 0
+        self._templates = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(_HERE / "templates"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        routes = [
+            Route("/", self._list),
+            Route("/cards", self._cards),
+            Route("/events", self._events, methods=["GET"]),
+            Route("/enter", self._enter),
+            Route("/static/{name}", self._static),
+            Route("/writes/{id}/{what}", self._decision, methods=["POST"]),
+        ]
+        self.app: ASGIApp = Gate(Starlette(routes=routes), door, self._shut)
+
+    # --------------------------------------------------------------------------------------------------------- looking
+
+    async def _list(self, request: Request) -> Response:
+        board = await read_board(self._clerk)
+        told = await self._told(request)
+        return self._page("page.html", board=board, csrf=_session(request).csrf, told=told)
+
+    async def _told(self, request: Request) -> Told | None:
+        """What the button did that led here; the address says only which write it was and why."""
+        for name, prefix in _TOLD.items():
+            write = await self._clerk.journal.get(request.query_params.get(name, ""))
+            if write is not None:
+                return await told_of(self._clerk, write, prefix)
+        return None
+
+    async def _cards(self, request: Request) -> Response:
+        return self._page("cards.html", board=await read_board(self._clerk), csrf=_session(request).csrf)
+
+    async def _events(self, _request: Request) -> Response:
+        return StreamingResponse(self._changes(), media_type="text/event-stream")
+
+    async def _changes(self) -> AsyncIterator[str]:
+        """One event now, and one whenever the journal has grown, until the browser leaves or the inbox ends."""
+        self.watched_by += 1
+        try:
+            told, looks = "", 0
+            while not self._closing.is_set():
+                if looks % _LAPSES_S == 0:
+                    await read_board(self._clerk)  # marks as expired what has expired
+                with anyio.CancelScope(shield=True):  # a database connection is not left half way
+                    head = await self._clerk.journal.head()
+                yield f"data: {head}\n\n" if head != told else ":\n\n"
+                told, looks = head, looks + 1
+                with anyio.move_on_after(_LOOK_S):
+                    await self._closing.wait()
+        finally:
+            self.watched_by -= 1
+
+    # -------------------------------------------------------------------------------------------------------- deciding
+
+    async def _decision(self, request: Request) -> Response:
+        form = await _form(request)
+        if not self._door.is_token(_session(request), form.get("csrf", "")):
+            return PlainTextResponse("The page was out of date. Nothing was decided: load it again.\n", 403)
+        digest = form.get("digest", "")
+        action = _ACTIONS.get(request.path_params["what"])
+        if action is None or not digest:
+            return PlainTextResponse("There is no such button.\n", 400)
+        try:
+            write = await self._clerk.write(request.path_params["id"])
+        except WriteNotFound as error:
+            return PlainTextResponse(f"{error.message}\n", 404)
+        states, act = action
+        if write.state not in states:
+            return _back(write, "late")
+        after: list[Write] = []
+
+        async def decided() -> None:
+            after.append(await act(self._clerk, write, f"{who_is_here()} in the approval inbox", digest))
+
+        try:
+            await self._decide(decided)
+        except FractionMcpError as error:
+            logger.warning("%s: %s", write.id, error.message)
+            return PlainTextResponse(f"{error.message}. {error.hint}\n", 502)
+        return _back(write, "changed" if after and _was_changed(after[0], digest) else "decided")
+
+    # ---------------------------------------------------------------------------------------------------- coming in
+
+    async def _enter(self, request: Request) -> Response:
+        """A page and not a redirect: a browser that was sent here from another site (a terminal in a web page) keeps
+        a strict cookie back until a page of ours asks."""
+        session = self._door.session(request.cookies) or self._door.enter(request.query_params.get("token", ""))
+        if session is None:
+            return await self._shut(request)
+        response = self._page("entered.html")
+        response.set_cookie(self._door.cookie, session.id, path="/", httponly=True, samesite="strict")
+        return response
+
+    async def _shut(self, _request: Request) -> Response:
+        return self._page("shut.html", status=403)
+
+    async def _static(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in _STATIC:
+            return PlainTextResponse("Not found\n", 404)
+        return Response(await anyio.Path(_HERE / "static" / name).read_bytes(), media_type=_STATIC[name])
+
+    def _page(self, template: str, *, status: int = 200, **values: Any) -> Response:
+        return HTMLResponse(self._templates.get_template(template).render(**values), status)
+
+
+def _session(request: Request) -> Session:
+    session: Session = request.scope[SESSION]
+    return session
+
+
+def _back(write: Write, told: str) -> Response:
+    return RedirectResponse(f"/?{told}={write.id}", 303)
+
+
+def _was_changed(after: Write, digest: str) -> bool:
+    """Whether the yes was for another plan than the one that waits now."""
+    return after.state is State.AWAITING and after.digest != digest
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """The first value of each field; nothing from a body that no form of ours sends."""
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > _LARGEST_FORM:
+            return {}
+    return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
+
+
+Act = Callable[[Clerk, Write, str, str], Awaitable[Write]]
+
+
+async def _approve(clerk: Clerk, write: Write, by: str, digest: str) -> Write:
+    return await clerk.approve(write, by=by, digest=digest)
+
+
+async def _decline(clerk: Clerk, write: Write, by: str, _digest: str) -> Write:
+    return await clerk.decline(write, by=by)
+
+
+async def _landed(clerk: Clerk, write: Write, by: str, _digest: str) -> Write:
+    return await clerk.settle(write, landed=True, by=by)
+
+
+async def _absent(clerk: Clerk, write: Write, by: str, _digest: str) -> Write:
+    return await clerk.settle(write, landed=False, by=by)
+
+
+async def _look(clerk: Clerk, write: Write, _by: str, _digest: str) -> Write:
+    return await clerk.look_again(write)
+
+
+_ACTIONS: dict[str, tuple[tuple[State, ...], Act]] = {
+    "approve": ((State.AWAITING,), _approve),
+    "decline": ((State.AWAITING, State.APPROVED), _decline),
+    "landed": ((State.UNKNOWN,), _landed),
+    "absent": ((State.UNKNOWN,), _absent),
+    "look": ((State.UNKNOWN,), _look),
+}

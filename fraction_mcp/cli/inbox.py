@@ -1,0 +1,53 @@
+"""`approvals`: the approval inbox, served from this terminal until it is interrupted."""
+
+import logging
+import sys
+
+import anyio
+
+from fraction_mcp.cli.serve import office_for
+from fraction_mcp.office import Office
+from fraction_mcp.operations.approval import Clerk
+
+__all__ = ["approvals"]
+
+logger = logging.getLogger(__name__)
+
+
+def approvals(*, port: int, open_browser: bool, sandbox: bool) -> int:
+    office = office_for(sandbox=sandbox)
+    logging.basicConfig(
+        level=office.settings.log_level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
+    )
+    anyio.run(_serve, office, port, open_browser)
+    return 0
+
+
+async def _serve(office: Office, port: int, open_browser: bool) -> None:
+    from fraction_mcp.approvals import serve_inbox  # noqa: PLC0415 - a wrong setting is told before it is loaded
+
+    async with office:
+        clerk = await office.clerk()
+        async with anyio.create_task_group() as group:
+            group.start_soon(_watch, clerk)
+            try:
+                await serve_inbox(clerk, port=port, open_browser=open_browser, announce=_announce)
+            finally:
+                group.cancel_scope.cancel()
+
+
+def _announce(link: str) -> None:
+    sys.stderr.write(
+        f"The approval inbox is open until you press Ctrl-C. This link signs in one browser, once:\n  {link}\n"
+    )
+    sys.stderr.flush()
+
+
+async def _watch(clerk: Clerk) -> None:
+    """Send what is approved elsewhere, too, as long as the inbox is open."""
+    while True:
+        try:
+            await clerk.watch()
+        except Exception:
+            logger.exception("watching the writes that wait failed; it goes on")
+        await anyio.sleep(1)

@@ -1,0 +1,190 @@
+"""`writes` and `audit`: what the journal holds, to read. Neither makes a journal where there is none."""
+
+import json
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import anyio
+
+from fraction_mcp.cli.showing import Teller, outcome_of
+from fraction_mcp.config import Settings
+from fraction_mcp.erp.endpoints import System
+from fraction_mcp.errors import ConfigError, FractionMcpError, WriteNotFound
+from fraction_mcp.operations.approval import company_of
+from fraction_mcp.operations.journal import Journal
+from fraction_mcp.operations.lifecycle import Event
+from fraction_mcp.operations.telling import moment
+from fraction_mcp.shapes import quoted
+
+__all__ = ["audit", "writes"]
+
+_NONE = "No writes yet."
+_LISTED = 50
+
+
+def writes(write_id: str) -> int:
+    """The newest writes, or the whole life of one."""
+    return _in_journal(lambda journal: _life(journal, write_id) if write_id else _list(journal), missing=write_id)
+
+
+def audit(*, verify: bool, anchor: str | None) -> int:
+    """List every event; or check the chain (against an anchor, where one is given); or print its head."""
+    if anchor and not verify:
+        raise ConfigError("--anchor HASH is for --verify; --anchor alone prints the hash to keep")
+    if anchor and not re.fullmatch(r"[0-9a-f]{64}", anchor):
+        raise ConfigError("an anchor has 64 hexadecimal digits: `audit --anchor` prints it")
+    if verify:
+        return _in_journal(lambda journal: _verify(journal, anchor or ""), anchored=bool(anchor))
+    return _in_journal(_events if anchor is None else _head)
+
+
+def _in_journal(work: Callable[[Journal], Awaitable[int]], *, missing: str = "", anchored: bool = False) -> int:
+    settings = Settings.load()
+    url, folder = settings.database_url.get_secret_value(), settings.state_folder()
+    if not Journal.is_there(url, folder):
+        if anchored:
+            raise FractionMcpError("there is no journal, and the anchor is of one: it was removed, or lies elsewhere")
+        if missing:
+            raise WriteNotFound(f"there is no write {quoted(missing)}: no write was ever asked for here")
+        print(_NONE)
+        return 0
+
+    async def run() -> int:
+        journal = await Journal.open(url, folder)
+        try:
+            return await work(journal)
+        finally:
+            await journal.aclose()
+
+    return anyio.run(run)
+
+
+async def _list(journal: Journal) -> int:
+    found = await journal.latest(limit=_LISTED + 1)
+    if not found:
+        print(_NONE)
+        return 0
+    rows = [("ID", "STATE", "WHAT", "ERP", "ASKED BY", "AGE")]
+    for write in found[:_LISTED]:
+        erp = ", ".join(filter(None, (System(write.plan["system"]).label, company_of(write))))
+        age = moment(write.created_at, time.time()).distance.removesuffix(" ago")
+        state = str(write.state).replace("_", " ")
+        rows.append((write.id, state, write.plan["title"], erp, write.asked_by, age))
+    teller = Teller()
+    teller.rows(rows, heading=True, give=(3, 4, 2))
+    if len(found) > _LISTED:
+        teller.say(f"The newest {_LISTED}; `audit` lists every event.", "dim")
+    return 0
+
+
+async def _life(journal: Journal, write_id: str) -> int:
+    write = await journal.get(write_id)
+    if write is None:
+        raise WriteNotFound(f"there is no write {quoted(write_id)} in the journal", hint="`writes` lists them.")
+    teller = Teller()
+    teller.say(f"{write.id}  {outcome_of(write)}", "bold")
+    teller.say(f"{System(write.plan['system']).label} of {company_of(write) or 'its company'}", "dim")
+    plan: Mapping[str, Any] = {}
+    for event in await journal.events(write_id):
+        plan = event.detail.get("plan", plan)
+        teller.say()
+        teller.rows([(_when(event), _sentence(event))])
+        _detail(teller, event, plan)
+    return 0
+
+
+async def _events(journal: Journal) -> int:
+    rows = [("SEQ", "WHEN", "WRITE", "EVENT", "HASH")]
+    rows += [
+        (str(event.seq), _when(event), event.write_id, _sentence(event), event.hash[:12])
+        for event in await journal.events()
+    ]
+    if len(rows) == 1:
+        print(_NONE)
+        return 0
+    Teller().rows(rows, heading=True, give=(3,))
+    return 0
+
+
+async def _head(journal: Journal) -> int:
+    print(await journal.head())
+    return 0
+
+
+async def _verify(journal: Journal, anchor: str) -> int:
+    wrong = await journal.verify(anchor)
+    if wrong:
+        raise FractionMcpError(f"the journal's chain is broken: {wrong}")
+    count = len(await journal.events())
+    print(
+        f"The chain of {count} event{'s' if count != 1 else ''} is whole"
+        + (", and holds the anchor." if anchor else ".")
+    )
+    print(f"Its head: {await journal.head()}")
+    return 0
+
+
+# -------------------------------------------------------------------------------------------------------------- events
+
+_WORDS = {
+    "proposed": "asked for by {asked_by}",
+    "replanned": "planned anew: what it is based on had changed",
+    "approved": "approved by {by}",
+    "declined": "declined by {by}",
+    "cancelled": "cancelled by {by}",
+    "expired": "expired: nobody had decided",
+    "claimed": "sent by process {owner}",
+    "refused": "not sent: {error}",
+    "put_back": "not sent, and to be asked anew: {error}",
+    "not_sent": "nothing left this machine, and to be asked anew: {error}",
+    "done": "done",
+    "failed": "failed: {error}",
+    "unknown": "the outcome is unknown: {error}",
+    "looked": "looked for in the ERP: {found}",
+    "late_answer": "an answer came after it was settled: {kind}",
+    "settled_landed": "settled by {by}: it is in the ERP",
+    "settled_absent": "settled by {by}: it is not in the ERP",
+}
+
+
+def _sentence(event: Event) -> str:
+    detail = event.detail
+    error = detail.get("error") or {}
+    facts = {
+        "by": detail.get("by", "somebody"),
+        "asked_by": detail.get("asked_by", "an MCP client"),
+        "owner": detail.get("owner", "?"),
+        "found": detail.get("found", "?"),
+        "kind": detail.get("kind", "?"),
+        "error": error.get("message") or detail.get("why") or "no reason is known",
+    }
+    words = _WORDS.get(event.kind, event.kind.replace("_", " ")).format(**facts)
+    return words + (f" ({detail['found_by']})" if detail.get("found_by") else "")
+
+
+def _detail(teller: Teller, event: Event, plan: Mapping[str, Any]) -> None:
+    """What was shown, which bytes went out, and what came back, under the event that it belongs to."""
+    detail = event.detail
+    match event.kind:
+        case "proposed" | "replanned":
+            teller.say(f"shown: {plan.get('title', '')}", indent=2)
+            teller.changes(plan.get("preview", []), indent=4)
+            for warning in plan.get("warnings", []):
+                teller.say(f"Warning: {warning}", "yellow", indent=4)
+            teller.say(f"digest {detail.get('digest', '')}", "dim", indent=2)
+        case "claimed":
+            teller.say(f"{plan.get('method', '')} {plan.get('target', '')} {plan.get('content', '')}", indent=2)
+        case "refused" if detail.get("preview"):
+            teller.say("it would now be:", indent=2)
+            teller.changes(detail["preview"], indent=4)
+    if detail.get("result") is not None:
+        teller.say(f"came back: {json.dumps(detail['result'], ensure_ascii=False)}", indent=2)
+    if detail.get("why") and event.kind == "looked":
+        teller.say(str(detail["why"]), indent=2)
+
+
+def _when(event: Event) -> str:
+    return f"{datetime.fromtimestamp(event.at).astimezone():%Y-%m-%d %H:%M:%S %z}"

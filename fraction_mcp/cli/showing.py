@@ -1,0 +1,92 @@
+"""Writes as a terminal shows them, set well for people and plain where they are piped.
+
+Knows what a write says. Nothing that came out of an ERP reaches a terminal unclean: a control character could move the
+cursor and repaint what a person judges by.
+"""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, TextIO
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.text import Text
+
+from fraction_mcp.erp.endpoints import System
+from fraction_mcp.operations.approval import answer_for, company_of, identity_parts
+from fraction_mcp.operations.lifecycle import State, Write
+from fraction_mcp.operations.telling import moment
+from fraction_mcp.shapes import clean
+
+__all__ = ["Teller", "outcome_of"]
+
+_LINE = 4_000
+_NARROWEST = 12
+
+
+class Teller:
+    """Says things on a stream: with colours and within its width on a terminal, in plain whole lines elsewhere."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._console = Console(file=stream or sys.stdout, highlight=False, soft_wrap=True, emoji=False, markup=False)
+
+    @property
+    def width(self) -> int | None:
+        return self._console.width if self._console.is_terminal else None
+
+    def say(self, text: str = "", style: str = "", *, indent: int = 0) -> None:
+        self._console.print(Text(" " * indent) + Text(clean(text, _LINE), style))
+
+    def rows(
+        self, rows: Sequence[Sequence[str]], *, indent: int = 0, heading: bool = False, give: Sequence[int] = (-1,)
+    ) -> None:
+        """Aligned columns; on a terminal that is too narrow, those in `give` are cut, in this order."""
+        if not rows:
+            return
+        cells = [[clean(cell, _LINE) for cell in row] for row in rows]
+        widths = [max(cell_len(row[index]) for row in cells) for index in range(len(cells[0]))]
+        for column in give if self.width is not None else ():
+            over = sum(widths) + 2 * (len(widths) - 1) + indent - (self.width or 0)
+            widths[column] = min(widths[column], max(_NARROWEST, widths[column] - max(0, over)))
+        for number, row in enumerate(cells):
+            padded = [_fitted(cell, width) for cell, width in zip(row, widths, strict=True)]
+            line = " " * indent + "  ".join(padded).rstrip()
+            self._console.print(Text(line, "bold" if heading and number == 0 else ""))
+
+    def preview(self, write: Write) -> None:
+        """What a person judges a write by: what, where, before and after, warnings, the exact request."""
+        plan = write.plan
+        self.say(plan["title"], "bold")
+        system, base_url, _, account = identity_parts(write.identity)
+        self.say(f"In {System(system).label} of {company_of(write) or 'its company'} ({base_url}), as {account}.")
+        asked, expires = moment(write.created_at, time.time()), moment(write.expires_at, time.time())
+        until = f"; expires {expires.distance} ({expires.spoken})" if write.state is State.AWAITING else ""
+        self.say(f"Asked for by {write.asked_by} {asked.distance}{until}.", "dim")
+        self.say()
+        self.changes(plan["preview"])
+        self.say()
+        for warning in plan["warnings"]:
+            self.say(f"Warning: {warning}", "yellow")
+        if plan["warnings"]:
+            self.say()
+        self.say("Exactly what is sent:", "dim")
+        self.say(f"{plan['method']} {plan['target']} {plan['content']}", "dim", indent=2)
+
+    def changes(self, preview: Sequence[Mapping[str, Any]], *, indent: int = 2) -> None:
+        rows = []
+        for row in preview:
+            before, after = row["before"], row["after"]
+            told = f"{before} → {after or '(removed)'}" if before is not None and before != after else after or ""
+            rows.append((row["field"].replace("_", " "), told))
+        self.rows(rows, indent=indent)
+
+
+def _fitted(cell: str, width: int) -> str:
+    return cell + " " * (width - cell_len(cell)) if cell_len(cell) <= width else set_cell_size(cell, width - 1) + "…"
+
+
+def outcome_of(write: Write) -> str:
+    """How a write stands, in the words that the assistant gets, with the reason where there is one."""
+    answer = answer_for(write)
+    return answer.summary + (f" {answer.error.message}. {answer.error.hint}" if answer.error else "")

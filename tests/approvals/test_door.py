@@ -1,0 +1,206 @@
+"""Who comes in, and what no request gets past."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from fraction_mcp.approvals.door import Door
+
+from .conftest import HERE, PORT, Browser, Desk, visitor
+
+pytestmark = pytest.mark.anyio
+
+
+# -------------------------------------------------------------------------------------------------------------- sign-in
+
+
+async def test_a_sign_in_link_counts_once(browser: Browser) -> None:
+    link = browser.door.new_link()
+    async with visitor(browser.pages.app) as one, visitor(browser.pages.app) as other:
+        first = await one.get(link)
+        assert first.status_code == 200
+        cookie = first.headers["set-cookie"]
+        assert cookie.startswith(f"fraction_mcp_inbox_{PORT}=")
+        assert {"HttpOnly", "Path=/", "SameSite=strict"} <= set(cookie.split("; "))
+        assert (await one.get("/")).status_code == 200
+        second = await other.get(link)
+        assert second.status_code == 403
+        assert "set-cookie" not in second.headers
+
+
+async def test_without_a_session_nothing_is_shown_but_how_to_open_the_inbox(desk: Desk, browser: Browser) -> None:
+    write = await desk.part("SECRET-PART")
+    async with visitor(browser.pages.app) as stranger:
+        for path in ("/", "/cards", "/events", f"/writes/{write.id}/approve", "/nowhere"):
+            answer = await stranger.get(path)
+            assert answer.status_code == 403, path
+            assert "fraction-mcp approvals" in answer.text
+            assert "SECRET-PART" not in answer.text
+        assert (await stranger.get("/static/inbox.css")).status_code == 200
+
+
+async def test_a_made_up_session_does_not_count(browser: Browser) -> None:
+    async with visitor(browser.pages.app, Cookie=f"{browser.door.cookie}=made-up") as stranger:
+        assert (await stranger.get("/")).status_code == 403
+
+
+async def test_a_link_for_the_browser_does_not_count_after_its_time() -> None:
+    now = 0.0
+    door = Door(PORT, clock=lambda: now)
+    late, lasting = (door.new_link(lasts_s=600), door.new_link())
+    now = 600.0
+    assert door.enter(late.partition("token=")[2]) is None
+    assert door.enter(lasting.partition("token=")[2]) is not None
+
+
+async def test_old_links_make_way_for_new_ones() -> None:
+    door = Door(PORT)
+    links = [door.new_link().partition("token=")[2] for _ in range(30)]
+    assert door.enter(links[0]) is None
+    assert door.enter(links[-1]) is not None
+
+
+# -------------------------------------------------------------------------------------------------------- host, origin
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", f"evil.example:{PORT}", "127.0.0.1", "127.0.0.1:1", f"127.0.0.2:{PORT}", ""]
+)
+async def test_another_host_name_is_not_answered(browser: Browser, host: str) -> None:
+    answer = await browser.http.get("/", headers={"Host": host})
+    assert answer.status_code == 421
+    assert "Approval" not in answer.text
+
+
+@pytest.mark.parametrize("host", [f"127.0.0.1:{PORT}", f"localhost:{PORT}", f"LOCALHOST:{PORT}", f"[::1]:{PORT}"])
+async def test_every_name_of_this_machine_is_answered(browser: Browser, host: str) -> None:
+    assert (await browser.http.get("/", headers={"Host": host})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": f"https://127.0.0.1:{PORT}"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Origin": f"http://localhost:{PORT}"},
+        {"Origin": HERE, "Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "none"},
+    ],
+)
+async def test_a_form_of_another_site_decides_nothing(desk: Desk, browser: Browser, headers: dict[str, str]) -> None:
+    write = await desk.part()
+    await browser.load()
+    answer = await browser.http.post(f"/writes/{write.id}/approve", data=browser.form(write), headers=headers)
+    assert answer.status_code == 403
+    assert await desk.state(write) == "awaiting_approval"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": HERE},
+        {"Origin": HERE, "Sec-Fetch-Site": "same-origin"},
+        {"Origin": "null", "Sec-Fetch-Site": "same-origin"},  # what a form on a page without a referrer sends
+    ],
+)
+async def test_a_form_of_the_inbox_decides(desk: Desk, browser: Browser, headers: dict[str, str]) -> None:
+    write = await desk.part()
+    await browser.load()
+    answer = await browser.http.post(f"/writes/{write.id}/decline", data=browser.form(write), headers=headers)
+    assert answer.status_code == 303
+    assert await desk.state(write) == "declined"
+
+
+# ---------------------------------------------------------------------------------------------------------------- forms
+
+
+@pytest.mark.parametrize("csrf", ["", "wrong", "é"])
+async def test_a_form_without_the_session_s_token_decides_nothing(desk: Desk, browser: Browser, csrf: str) -> None:
+    write = await desk.part()
+    await browser.load()
+    answer = await browser.http.post(f"/writes/{write.id}/approve", data={**browser.form(write), "csrf": csrf})
+    assert answer.status_code == 403
+    assert await desk.state(write) == "awaiting_approval"
+
+
+async def test_the_token_of_another_session_decides_nothing(desk: Desk, browser: Browser) -> None:
+    write = await desk.part()
+    await browser.load()
+    async with visitor(browser.pages.app) as other:
+        await other.get(browser.door.new_link())
+        answer = await other.post(f"/writes/{write.id}/approve", data=browser.form(write))
+    assert answer.status_code == 403
+    assert await desk.state(write) == "awaiting_approval"
+
+
+@pytest.mark.parametrize(
+    ("path", "changes", "status"),
+    [
+        ("approve", {"digest": ""}, 400),
+        ("destroy", {}, 400),
+        ("approve", {"more": "x" * 10_000}, 403),
+    ],
+)
+async def test_what_no_form_of_the_inbox_sends_decides_nothing(
+    desk: Desk, browser: Browser, path: str, changes: dict[str, Any], status: int
+) -> None:
+    write = await desk.part()
+    await browser.load()
+    answer = await browser.http.post(f"/writes/{write.id}/{path}", data={**browser.form(write), **changes})
+    assert answer.status_code == status
+    assert await desk.state(write) == "awaiting_approval"
+
+
+async def test_a_write_that_is_not_there_is_told_so(desk: Desk, browser: Browser) -> None:
+    write = await desk.part()
+    await browser.load()
+    answer = await browser.http.post("/writes/w000/approve", data=browser.form(write))
+    assert answer.status_code == 404
+    assert "there is no write 'w000'" in answer.text
+
+
+# -------------------------------------------------------------------------------------------------------------- headers
+
+
+@pytest.mark.parametrize("path", ["/", "/cards", "/enter", "/static/inbox.js", "/static/nothing", "/nowhere"])
+async def test_every_answer_has_the_headers_that_close_a_page_off(browser: Browser, path: str) -> None:
+    closed_off(await browser.http.get(path))
+
+
+async def test_a_refusal_has_them_too(desk: Desk, browser: Browser) -> None:
+    closed_off(await browser.http.get("/", headers={"Host": "evil.example"}))
+    closed_off(await browser.http.post("/", headers={"Origin": "https://evil.example"}))
+    write = await desk.part()
+    await browser.load()
+    closed_off(await browser.http.post(f"/writes/{write.id}/decline", data=browser.form(write)))
+
+
+def closed_off(answer: httpx.Response) -> None:
+    assert answer.headers["content-security-policy"] == (
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_a_page_that_fails_has_them_too_and_tells_nothing_of_the_inside(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(_clerk: object) -> None:
+        raise RuntimeError("of the inside")
+
+    monkeypatch.setattr("fraction_mcp.approvals.pages.read_board", broken)
+    transport = httpx.ASGITransport(browser.pages.app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=HERE, cookies=browser.http.cookies) as http:
+        answer = await http.get("/")
+    assert answer.status_code == 500
+    assert "of the inside" not in answer.text
+    closed_off(answer)

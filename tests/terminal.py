@@ -1,0 +1,143 @@
+"""A person at a terminal, for tests: a pseudo-terminal, what stands on its screen, and what is typed there."""
+
+import os
+import re
+import select
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+
+from fraction_mcp import sandbox
+from fraction_mcp.cli.serve import office_for
+from fraction_mcp.office import _replan
+from tests.support import child_environment
+
+pty = pytest.importorskip("pty", reason="a terminal of the tests' own")
+
+LONG_ENOUGH_S = 60
+
+
+@pytest.fixture(scope="session")
+def small_company(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("company") / "sandbox.sqlite3"
+    sandbox.open_sandbox(path, parts=40).state.store.close()
+    return path
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_company: Path) -> Path:
+    """A state folder with an embedded company in it, and no journal yet."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    shutil.copy(small_company, folder / "sandbox.sqlite3")
+    for name in set(os.environ) - set(child_environment()):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("FRACTION_MCP_STATE_DIR", str(folder))
+    return folder
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "fraction_mcp", *words]
+
+
+def piped(state: Path, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """A command whose stdin is no terminal."""
+    return subprocess.run(
+        command(*words),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        input=stdin,
+        timeout=LONG_ENOUGH_S,
+        env=child_environment(FRACTION_MCP_STATE_DIR=str(state)),
+    )
+
+
+class Terminal:
+    """A person at a terminal who runs one command. `seen` is what stands on the screen so far."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", fd: int) -> None:
+        self.process = process
+        self._fd = fd
+        self.seen = ""
+
+    def until(self, pattern: str) -> str:
+        """Wait until the screen shows it; fails where the command ends before."""
+        deadline = time.monotonic() + LONG_ENOUGH_S
+        while not re.search(pattern, self.seen):
+            assert time.monotonic() < deadline, f"{pattern} never came:\n{self.seen}"
+            assert self._more(), f"{pattern} did not come before the end:\n{self.seen}"
+        return self.seen
+
+    def types(self, text: str) -> None:
+        os.write(self._fd, text.encode())
+
+    def exit_code(self) -> int:
+        while self._more():
+            pass
+        return self.process.wait(LONG_ENOUGH_S)
+
+    def _more(self) -> bool:
+        ready, _, _ = select.select([self._fd], [], [], LONG_ENOUGH_S)
+        try:
+            piece = os.read(self._fd, 65_536) if ready else b""
+        except OSError:  # Linux's way to say that nobody holds the other end
+            piece = b""
+        self.seen += piece.decode("utf-8", "replace").replace("\r\n", "\n")
+        return bool(piece)
+
+
+@contextmanager
+def terminal(state: Path, *words: str, stdout: int | None = None) -> Iterator[Terminal]:
+    ours, theirs = pty.openpty()
+    environment = child_environment(FRACTION_MCP_STATE_DIR=str(state), TERM="xterm", NO_COLOR="1", COLUMNS="100")
+    process = subprocess.Popen(
+        command(*words),
+        stdin=theirs,
+        stdout=theirs if stdout is None else stdout,
+        stderr=theirs,
+        env=environment,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    try:
+        yield Terminal(process, ours)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def waiting(state: Path, ref: str = "TERM-1") -> str:
+    """The id of a write that an assistant asked for where nobody could be asked."""
+
+    async def asked() -> str:
+        async with office_for(sandbox=True) as office:
+            clerk = await office.clerk()
+            arguments = {"customer": "Acme Corp", "customer_ref": ref}
+            plan = await _replan(clerk.desk, "create_enquiry", arguments)
+            write = await clerk.propose(plan, tool="create_enquiry", arguments=arguments, asked_by="Claude Desktop 1.4")
+            return write.id
+
+    return anyio.run(asked)
+
+
+def enquiries(state: Path, ref: str) -> int:
+    with closing(sqlite3.connect(state / "sandbox.sqlite3")) as db:
+        sql = "SELECT count(*) FROM contracts WHERE json_extract(doc, '$.customer_ref') = ?"
+        count: int = db.execute(sql, (ref,)).fetchone()[0]
+        return count
+
+
+def standing(state: Path) -> list[str]:
+    """The states of all writes."""
+    with closing(sqlite3.connect(state / "journal.sqlite3")) as db:
+        return [row[0] for row in db.execute("SELECT state FROM writes")]

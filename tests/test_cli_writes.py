@@ -1,0 +1,218 @@
+"""Deciding about writes at a terminal: `approve`, `decline`, `resolve`, `call`, `approvals`."""
+
+import re
+import signal
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from fraction_mcp.cli.serve import office_for
+from tests.terminal import enquiries, piped, small_company, standing, state, terminal, waiting
+
+__all__ = ["small_company", "state"]  # fixtures
+
+
+# ---------------------------------------------------------------------------------------------------- approve, decline
+
+
+def test_a_typed_yes_approves_and_the_write_lands(state: Path) -> None:
+    write_id = waiting(state)
+    with terminal(state, "approve", write_id, "--sandbox") as screen:
+        shown = screen.until(r"Approve\? Type yes: ")
+        for words in (
+            "Create an enquiry for 'Acme Corp'",
+            "In FractionERP of Harrow & Pike Precision Ltd",
+            "as demo@harrow-pike.example",
+            "customer      Acme Corp (id 52)",
+            "customer ref  TERM-1",
+            'POST /contracts {"customer_id":52,"customer_ref":"TERM-1"}',
+            "expires in 23 hours",
+        ):
+            assert words in shown
+        screen.types("yes\n")
+        assert screen.exit_code() == 0
+        assert re.search(r"it is done, as 'Q\d+'", screen.seen)
+    assert enquiries(state, "TERM-1") == 1
+
+
+@pytest.mark.parametrize("typed", ["y\n", "\n", "\x04"], ids=["y", "an empty line", "the end of input"])
+def test_nothing_but_a_typed_yes_approves(state: Path, typed: str) -> None:
+    write_id = waiting(state)
+    with terminal(state, "approve", write_id, "--sandbox") as screen:
+        screen.until(r"Type yes: ")
+        screen.types(typed)
+        assert screen.exit_code() == 1
+        assert "Nothing was decided: it stands as before." in screen.seen
+    assert standing(state) == ["awaiting_approval"]
+
+
+def test_ctrl_c_at_the_question_decides_nothing(state: Path) -> None:
+    write_id = waiting(state)
+    with terminal(state, "approve", write_id, "--sandbox") as screen:
+        screen.until(r"Type yes: ")
+        screen.process.send_signal(signal.SIGINT)
+        assert screen.exit_code() == 1
+        assert "Traceback" not in screen.seen
+    assert standing(state) == ["awaiting_approval"]
+
+
+def test_a_typed_yes_declines(state: Path) -> None:
+    write_id = waiting(state)
+    with terminal(state, "decline", write_id) as screen:  # no account is needed to decline
+        screen.until(r"Decline\? Type yes: ")
+        screen.types("yes\n")
+        assert screen.exit_code() == 0
+        assert "it was declined: nothing was written" in screen.seen
+    with terminal(state, "approve", write_id) as screen:
+        assert screen.exit_code() == 1
+        assert "was declined" in screen.seen
+        assert "Type yes" not in screen.seen
+
+
+def test_an_approval_without_an_account_leaves_the_sending_to_the_server(state: Path) -> None:
+    write_id = waiting(state)
+    with terminal(state, "approve", write_id) as screen:
+        screen.until(r"Type yes: ")
+        screen.types("yes\n")
+        assert screen.exit_code() == 0
+        assert "approved; the server that asked for it will send it" in screen.seen
+    assert enquiries(state, "TERM-1") == 0
+    # Whoever of that account looks next sends it.
+    assert "it is done" in piped(state, "call", "get_write_status", f"write_id={write_id}", "--sandbox").stdout
+    assert enquiries(state, "TERM-1") == 1
+
+
+def test_what_is_approved_is_seen_even_where_stdout_goes_elsewhere(state: Path) -> None:
+    write_id = waiting(state)
+    with terminal(state, "approve", write_id, "--sandbox", stdout=subprocess.DEVNULL) as screen:
+        assert "TERM-1" in screen.until(r"Type yes: ")
+
+
+@pytest.mark.parametrize("words", [("approve", "w1"), ("decline", "w1"), ("resolve", "w1", "landed")])
+def test_without_a_terminal_nothing_is_decided(state: Path, words: tuple[str, ...]) -> None:
+    run = piped(state, *words, stdin="yes\n")
+    assert run.returncode == 2
+    assert f"{words[0]} needs a terminal" in run.stderr
+    assert run.stdout == ""
+    assert not (state / "journal.sqlite3").exists()
+
+
+def test_a_write_that_is_not_there_is_told_so(state: Path) -> None:
+    with terminal(state, "approve", "w000") as screen:
+        assert screen.exit_code() == 1
+        assert screen.seen == "fraction-mcp: there is no write 'w000': no write was ever asked for here\n"
+    assert not (state / "journal.sqlite3").exists()
+
+
+# -------------------------------------------------------------------------------------------------------------- resolve
+
+
+@pytest.mark.parametrize(
+    ("found", "told", "state_after"),
+    [("landed", "it is done", "done"), ("absent", "a person found that it was not written", "failed")],
+)
+def test_a_typed_yes_settles_what_nobody_knows(state: Path, found: str, told: str, state_after: str) -> None:
+    write_id = waiting(state)
+    with terminal(state, "resolve", write_id, found) as screen:
+        assert screen.exit_code() == 1
+        assert "So there is nothing to decide." in screen.seen
+    unsure(write_id)
+    with terminal(state, "resolve", write_id, found) as screen:
+        assert "TERM-1" in screen.until(r"Type yes: ")
+        screen.types("yes\n")
+        assert screen.exit_code() == 0
+        assert told in screen.seen
+    assert standing(state) == [state_after]
+
+
+def unsure(write_id: str) -> None:
+    """Send it, and lose the answer."""
+
+    async def lost() -> None:
+        async with office_for(sandbox=True) as office:
+            clerk = await office.clerk()
+            app: Any = office._sandbox
+            app.state.faults.arm("html", method="POST", path="/contracts", status=502)
+            await clerk.approve(await clerk.write(write_id), by="a test")
+
+    anyio.run(lost)
+
+
+# ---------------------------------------------------------------------------------------------------------------- call
+
+
+def test_call_asks_at_a_terminal_and_a_typed_yes_writes(state: Path) -> None:
+    with terminal(state, "call", "create_enquiry", "customer=Acme Corp", "customer_ref=TERM-2", "--sandbox") as screen:
+        shown = screen.until(r"Approve\? Type yes: ")
+        assert "Create an enquiry for 'Acme Corp'?" in shown
+        assert "customer_ref: TERM-2" in shown
+        screen.types("yes\n")
+        assert screen.exit_code() == 0
+        assert re.search(r"it is done, as 'Q\d+'", screen.seen)
+    assert enquiries(state, "TERM-2") == 1
+
+
+def test_call_takes_any_other_answer_for_a_no(state: Path) -> None:
+    with terminal(state, "call", "create_part", "part_number=TERM-3", "--sandbox") as screen:
+        screen.until(r"Type yes: ")
+        screen.types("sure\n")
+        assert screen.exit_code() == 0
+        assert "it was declined: nothing was written" in screen.seen
+
+
+@pytest.mark.parametrize("ends_with", ["Ctrl-C", "the end of input"])
+def test_ctrl_c_and_the_end_of_input_cancel_a_call(state: Path, ends_with: str) -> None:
+    with terminal(state, "call", "create_part", "part_number=TERM-3", "--sandbox") as screen:
+        screen.until(r"Type yes: ")
+        if ends_with == "Ctrl-C":
+            screen.process.send_signal(signal.SIGINT)
+        else:
+            screen.types("\x04")
+        assert screen.exit_code() == 0
+        assert "it was cancelled: nothing was written" in screen.seen
+        assert "Traceback" not in screen.seen
+
+
+def test_call_without_a_terminal_leaves_the_write_waiting(state: Path) -> None:
+    run = piped(state, "call", "create_part", "part_number=TERM-4", "--sandbox", stdin="yes\n")
+    assert run.returncode == 0
+    assert "waits for a person's approval" in run.stdout
+    assert "Type yes" not in run.stderr
+
+
+# ----------------------------------------------------------------------------------------------------------- approvals
+
+
+def test_approvals_says_so_where_its_port_is_taken(state: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        run = piped(state, "approvals", "--no-open", "--port", str(taken.getsockname()[1]))
+    assert run.returncode == 2
+    assert "the inbox cannot listen on port" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_approvals_prints_a_link_that_signs_in_once_and_ends_on_ctrl_c(state: Path) -> None:
+    write_id = waiting(state)
+    with terminal(state, "approvals", "--no-open", "--sandbox") as screen:
+        link = re.search(r"http://127\.0\.0\.1:\d+/enter\?token=\S+", screen.until(r"token=\S+\n"))
+        assert link
+        base = link[0].partition("/enter")[0]
+        with httpx.Client(base_url=base) as browser:
+            assert browser.get("/").status_code == 403
+            assert browser.get(link[0]).status_code == 200
+            page = browser.get("/").text
+            form = {name: page.partition(f'name="{name}" value="')[2].partition('"')[0] for name in ("csrf", "digest")}
+            assert (
+                "it is done"
+                in browser.post(f"/writes/{write_id}/approve", data=form, follow_redirects=True).text.lower()
+            )
+        assert httpx.get(link[0]).status_code == 403
+        screen.process.send_signal(signal.SIGINT)
+        assert screen.exit_code() in {0, 130}
+        assert "Traceback" not in screen.seen
+    assert enquiries(state, "TERM-1") == 1
