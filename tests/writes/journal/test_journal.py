@@ -1,0 +1,255 @@
+"""A write's life in the journal, on a real SQLite file and a real PostgreSQL."""
+
+import itertools
+import stat
+from typing import Any
+
+import pytest
+
+from fraction_mcp.operations.lifecycle import MOVES, State
+
+pytestmark = pytest.mark.anyio
+
+HOW = {  # a way into each state, as a list of steps
+    State.AWAITING: (),
+    State.APPROVED: ("approved",),
+    State.SENDING: ("approved", "claimed"),
+    State.DONE: ("approved", "claimed", "done"),
+    State.FAILED: ("approved", "claimed", "failed"),
+    State.UNKNOWN: ("approved", "claimed", "unknown"),
+    State.DECLINED: ("declined",),
+    State.CANCELLED: ("cancelled",),
+    State.EXPIRED: (),
+}
+
+
+async def step(journal: Any, write: Any, kind: str, owner: str = "one") -> Any:
+    """Ask for one move, by the method that a process would use."""
+    match kind:
+        case "approved":
+            return await journal.approve(write.id, digest=write.digest, by="a person")
+        case "declined" | "cancelled":
+            return await journal.decline(write.id, by="a person", cancelled=kind == "cancelled")
+        case "claimed":
+            facts = {"identity": write.identity, "digest": write.digest, "owner": owner, "lease_s": 60}
+            await journal.claim(write.id, **facts)
+            return await journal.get(write.id)
+        case "settled_landed" | "settled_absent":
+            return await journal.settle(write.id, landed=kind == "settled_landed", by="a person", outcome={})
+        case "expired":
+            pytest.fail("only time does this")
+    return await journal.finish(write.id, kind, {"said": kind})
+
+
+async def brought_to(database: Any, journal: Any, state: State) -> Any:
+    ends = database.clock.now + (0 if state is State.EXPIRED else 3600)
+    write = await journal.propose(database.draft(expires_at=ends))
+    for kind in HOW[state]:
+        await step(journal, write, kind)
+    write = await journal.get(write.id)
+    assert write.state is state
+    return write
+
+
+@pytest.mark.parametrize("kind", [kind for kind in MOVES if kind != "expired"])
+async def test_a_move_is_made_from_its_own_states_and_from_no_other(database: Any, kind: str) -> None:
+    journal = await database.open()
+    sources = (State.APPROVED,) if kind == "claimed" else MOVES[kind][0]  # nothing is sent that nobody approved
+    for state in State:
+        write = await brought_to(database, journal, state)
+        events = len(await journal.events(write.id))
+        after = await step(journal, write, kind, owner="two")
+        if state in sources:
+            assert after.state is MOVES[kind][1], f"{kind} from {state}"
+            assert [event.kind for event in await journal.events(write.id)][events:] == [kind]
+        else:
+            assert after == write, f"{kind} from {state}"
+            assert len(await journal.events(write.id)) == events
+    assert await journal.verify() == ""
+
+
+async def test_a_move_of_a_write_that_is_not_there_is_an_error(database: Any) -> None:
+    journal = await database.open()
+    with pytest.raises(KeyError):
+        await journal.approve("w000000000000", digest="d", by="a person")
+    assert await journal.get("w000000000000") is None
+
+
+# ----------------------------------------------------------------------------------------------------------- proposing
+
+
+@pytest.mark.parametrize("state", [State.AWAITING, State.APPROVED, State.SENDING, State.UNKNOWN])
+async def test_asking_for_an_open_write_again_returns_it(database: Any, state: State) -> None:
+    journal = await database.open()
+    write = await brought_to(database, journal, state)
+    again = await journal.propose(database.draft(key=write.key))
+    assert again == write
+    assert len(await journal.latest()) == 1
+
+
+@pytest.mark.parametrize("state", [s for s in State if s not in (State.AWAITING, State.APPROVED, State.SENDING,
+                                                                State.UNKNOWN)])  # fmt: skip
+async def test_asking_for_a_write_that_is_over_makes_a_new_one(database: Any, state: State) -> None:
+    journal = await database.open()
+    write = await brought_to(database, journal, state)
+    again = await journal.propose(database.draft(key=write.key))
+    assert again.id != write.id
+    assert again.state is State.AWAITING
+
+
+async def test_a_waiting_write_takes_on_a_new_state_of_the_erp_under_its_id(database: Any) -> None:
+    journal = await database.open()
+    write = await journal.propose(database.draft())
+    await journal.set_token(write.id, "t" * 64)
+    anew = await journal.propose(database.draft(key=write.key, digest="e" * 64, plan={"title": "Another state"}))
+    assert (anew.id, anew.state) == (write.id, State.AWAITING)
+    assert (anew.digest, anew.plan) == ("e" * 64, {"title": "Another state"})
+    assert anew.token_hash == "", "a token that was given for another preview confirms nothing"
+    assert [event.kind for event in await journal.events(write.id)] == ["proposed", "replanned"]
+
+
+@pytest.mark.parametrize("state", [State.APPROVED, State.SENDING, State.UNKNOWN])
+async def test_a_write_that_a_person_has_judged_takes_on_nothing_new(database: Any, state: State) -> None:
+    journal = await database.open()
+    write = await brought_to(database, journal, state)
+    again = await journal.propose(database.draft(key=write.key, digest="e" * 64, plan={"title": "Another state"}))
+    assert again == write
+
+
+# ------------------------------------------------------------------------------------------------------------ deciding
+
+
+async def test_a_yes_to_something_else_than_what_is_there_does_not_count(database: Any) -> None:
+    journal = await database.open()
+    write = await journal.propose(database.draft())
+    assert (await journal.approve(write.id, digest="e" * 64, by="a person")).state is State.AWAITING
+    assert (await journal.approve(write.id, digest=write.digest, by="a person")).state is State.APPROVED
+
+
+async def test_an_approval_uses_the_two_step_token_up(database: Any) -> None:
+    journal = await database.open()
+    write = await journal.propose(database.draft())
+    await journal.set_token(write.id, "t" * 64)
+    await journal.approve(write.id, digest=write.digest, by="a token")
+    await step(journal, write, "claimed")
+    waiting = await journal.finish(write.id, "not_sent", {}, owner="one")
+    assert (waiting.state, waiting.token_hash) == (State.AWAITING, "")
+
+
+@pytest.mark.parametrize(("after", "state"), [(-0.001, State.APPROVED), (0, State.EXPIRED), (0.001, State.EXPIRED)])
+async def test_a_write_can_be_approved_until_the_second_of_its_expiry(
+    database: Any, after: float, state: State
+) -> None:
+    journal = await database.open()
+    write = await journal.propose(database.draft())
+    database.clock.now = write.expires_at + after
+    assert (await journal.approve(write.id, digest=write.digest, by="a person")).state is state
+
+
+@pytest.mark.parametrize(("after", "counts"), [(-0.001, True), (0, False), (0.001, False)])
+async def test_an_approved_write_can_be_claimed_until_the_second_of_its_expiry(
+    database: Any, after: float, counts: bool
+) -> None:
+    journal = await database.open()
+    write = await database.approved(journal)
+    database.clock.now = write.expires_at + after
+    facts = {"identity": write.identity, "digest": write.digest, "owner": "one", "lease_s": 60}
+    assert await journal.claim(write.id, **facts) is counts
+    assert (await journal.get(write.id)).state is (State.SENDING if counts else State.EXPIRED)
+
+
+@pytest.mark.parametrize("other", [{"identity": "elsewhere"}, {"digest": "e" * 64}])
+async def test_a_claim_is_bound_to_the_erp_and_to_what_was_approved(database: Any, other: dict[str, str]) -> None:
+    journal = await database.open()
+    write = await database.approved(journal)
+    facts = {"identity": write.identity, "digest": write.digest, "owner": "one", "lease_s": 60, **other}
+    assert not await journal.claim(write.id, **facts)
+    assert (await journal.get(write.id)).state is State.APPROVED
+
+
+async def test_what_nobody_approved_cannot_be_claimed(database: Any) -> None:
+    journal = await database.open()
+    write = await journal.propose(database.draft())
+    facts = {"identity": write.identity, "digest": write.digest, "owner": "one", "lease_s": 60}
+    assert not await journal.claim(write.id, **facts)
+
+
+# ----------------------------------------------------------------------------------------------- after the claim
+
+
+async def test_a_lease_that_has_run_out_makes_the_write_unknown_for_whoever_looks_next(database: Any) -> None:
+    write = await database.claimed(await database.open())
+    other = await database.open()
+    database.clock.now = write.lease_until - 0.001
+    assert (await other.get(write.id)).state is State.SENDING
+    database.clock.now = write.lease_until
+    assert [found.id for found in await other.latest((State.UNKNOWN,))] == [write.id]
+    assert await other.latest((State.SENDING,)) == []
+    assert (await other.get(write.id)).outcome["why"]
+
+
+async def test_a_late_answer_counts_if_it_is_the_owner_s(database: Any) -> None:
+    journal = await database.open()
+    write = await database.claimed(journal, owner="one")
+    database.clock.now = write.lease_until
+    assert (await journal.finish(write.id, "done", {"result": {"id": 2}}, owner="two")).state is State.UNKNOWN
+    done = await journal.finish(write.id, "done", {"result": {"id": 1}}, owner="one")
+    assert (done.state, done.outcome) == (State.DONE, {"result": {"id": 1}})
+
+
+async def test_a_late_answer_changes_nothing_once_a_person_has_settled_it(database: Any) -> None:
+    journal = await database.open()
+    write = await database.claimed(journal, owner="one")
+    database.clock.now = write.lease_until
+    settled = await journal.settle(write.id, landed=False, by="a person", outcome={"why": "not there"})
+    assert await journal.finish(write.id, "done", {"result": {"id": 1}}, owner="one") == settled
+    assert settled.state is State.FAILED
+
+
+async def test_a_write_that_landed_is_remembered_by_its_key_for_a_while(database: Any) -> None:
+    journal = await database.open()
+    write = await database.claimed(journal)
+    await journal.finish(write.id, "done", {}, owner="one")
+    now = database.clock.now
+    assert (await journal.landed_before(write.key, now - 900)).id == write.id
+    assert await journal.landed_before(write.key, now + 1) is None
+    assert await journal.landed_before("another", now - 900) is None
+
+
+# ----------------------------------------------------------------------------------------------------------- the rest
+
+
+async def test_the_journal_tells_writes_apart_by_their_erp(database: Any) -> None:
+    journal = await database.open()
+    here, there = [await journal.propose(database.draft(identity=identity)) for identity in ("here", "there")]
+    assert [write.id for write in await journal.latest(identity="there")] == [there.id]
+    assert {write.id for write in await journal.latest()} == {here.id, there.id}
+
+
+async def test_what_is_written_down_comes_back_whatever_characters_it_holds(database: Any) -> None:
+    plan = {"title": "Ł\x00\x1f\u202e\n'\"; DROP TABLE writes --", "n": [1, None, True, {"ü": "😀"}]}
+    journal = await database.open()
+    write = await journal.propose(database.draft(plan=plan, asked_by="'; -- 株式会社"))
+    assert (await (await database.open()).get(write.id)).plan == plan
+    assert await journal.verify() == ""
+
+
+async def test_the_folder_and_the_file_are_their_owner_s_alone(tmp_path: Any) -> None:
+    from fraction_mcp.operations.journal import Journal
+
+    folder = tmp_path / "deep" / "state"
+    journal = await Journal.open("", folder)
+    await journal.note("w0", "looked", {})
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert modes
+    assert set(modes.values()) == {0o600}, modes
+    await journal.aclose()
+
+
+def test_the_moves_lead_from_a_proposal_to_every_state() -> None:
+    reached = {State.AWAITING}
+    for _, (sources, target) in itertools.chain.from_iterable([MOVES.items()] * len(MOVES)):
+        if reached & set(sources):
+            reached.add(target)
+    assert reached == set(State)

@@ -1,0 +1,305 @@
+"""Who is asked, and how: two_step, clients that cannot deliver, read-only servers, repeated and unclear requests."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import pytest
+from mcp import Client, MCPError, StdioServerParameters
+from mcp.types import ElicitResult, ErrorData
+
+pytestmark = pytest.mark.anyio
+
+PART = {"part_number": "CONSENT-1"}
+WRITES = {"create_enquiry", "add_contact", "create_part", "set_price_list", "create_fracttal_purchase_order"}
+
+
+# ------------------------------------------------------------------------------------------------------------ two_step
+
+
+async def test_two_steps_a_wrong_token_uses_nothing_up_and_the_right_one_counts_once(firm: Any) -> None:
+    async with firm.seat(confirm="two_step") as seat:
+        asked = await seat.call("create_part", **PART)
+        assert asked["outcome"] == "confirmation_required"
+        assert asked["expires_at"]
+        assert "confirm_write" in asked["next"]
+        assert firm.sent() == []
+        names = {"write_id": asked["write_id"], "confirmation_token": asked["confirmation_token"]}
+
+        wrong = await seat.call("confirm_write", **{**names, "confirmation_token": "wrong"})
+        assert (wrong["error"]["code"], wrong["error"]["written"]) == ("CONFIRMATION_INVALID", "no")
+        assert wrong["is_error"]
+        assert firm.sent() == []
+
+        right = await seat.call("confirm_write", **names)
+        assert (right["outcome"], right["write_id"]) == ("done", asked["write_id"])
+        assert "confirmation_token" not in right
+        again = await seat.call("confirm_write", **names)
+        assert again["error"]["code"] == "CONFIRMATION_INVALID"
+    assert len(firm.parts("CONSENT-1")) == 1
+    assert len(firm.sent()) == 1
+
+
+async def test_asking_again_under_two_step_keeps_the_id_and_replaces_the_token(firm: Any) -> None:
+    async with firm.seat(confirm="two_step") as seat:
+        first = await seat.call("create_part", **PART)
+        second = await seat.call("create_part", **PART)
+        assert first["write_id"] == second["write_id"]
+        old = await seat.call(
+            "confirm_write", write_id=first["write_id"], confirmation_token=first["confirmation_token"]
+        )
+        assert old["error"]["code"] == "CONFIRMATION_INVALID"
+        new = await seat.call(
+            "confirm_write", write_id=first["write_id"], confirmation_token=second["confirmation_token"]
+        )
+        assert new["outcome"] == "done"
+
+
+async def test_a_token_of_a_write_that_was_not_sent_does_not_count_a_second_time(firm: Any) -> None:
+    async with firm.seat(confirm="two_step") as seat:
+        asked = await seat.call("create_part", **PART)
+        names = {"write_id": asked["write_id"], "confirmation_token": asked["confirmation_token"]}
+        firm.arm("status", status=500, path="/parts", method="GET", times=9)  # the plan cannot be read anew
+        back = await seat.call("confirm_write", **names)
+        assert back["outcome"] == "awaiting_approval"
+        firm.app.state.faults.clear()
+        assert (await seat.call("confirm_write", **names))["error"]["code"] == "CONFIRMATION_INVALID"
+    assert firm.parts("CONSENT-1") == []
+
+
+async def test_an_unknown_write_cannot_be_confirmed(firm: Any) -> None:
+    async with firm.seat(confirm="two_step") as seat:
+        told = await seat.call("confirm_write", write_id="w000000000000", confirmation_token="x")
+        assert (told["error"]["code"], told["error"]["written"]) == ("NOT_FOUND", "no")
+
+
+async def test_what_failed_after_the_confirmation_is_a_tool_error(firm: Any) -> None:
+    firm.arm("status", status=422, path="/parts", method="POST")
+    async with firm.seat(confirm="two_step") as seat:
+        asked = await seat.call("create_part", **PART)
+        told = await seat.call(
+            "confirm_write", write_id=asked["write_id"], confirmation_token=asked["confirmation_token"]
+        )
+        assert (told["outcome"], told["error"]["code"], told["is_error"]) == ("failed", "VALIDATION_ERROR", True)
+        status = await seat.call("get_write_status", write_id=asked["write_id"])
+        assert (status["outcome"], status["is_error"]) == ("failed", True)
+
+
+# ---------------------------------------------------------------------------------------------------- what is listed
+
+
+async def test_confirm_write_is_offered_under_two_step_only(firm: Any) -> None:
+    async with firm.seat(confirm="two_step") as seat:
+        assert {"confirm_write", "get_write_status", *WRITES} <= await seat.tools()
+    async with firm.seat() as seat:
+        assert "confirm_write" not in await seat.tools()
+        with pytest.raises(MCPError) as refused:
+            await seat.call("confirm_write", write_id="w0", confirmation_token="x")
+        assert refused.value.error.code == -32602
+
+
+@pytest.mark.parametrize("confirm", ["human", "two_step"])
+async def test_a_read_only_server_offers_the_status_of_writes_and_no_write(firm: Any, confirm: str) -> None:
+    async with firm.seat("yes", read_only=True, confirm=confirm) as seat:
+        offered = await seat.tools()
+        assert offered & (WRITES | {"get_write_status", "confirm_write"}) == {"get_write_status"}
+        for tool in (*WRITES, "confirm_write"):
+            with pytest.raises(MCPError) as refused:
+                await seat.call(tool)
+            assert refused.value.error.code == -32602
+
+
+async def test_a_read_only_server_does_not_commit_what_others_approved(firm: Any) -> None:
+    async with firm.seat() as seat:
+        told = await seat.call("create_part", **PART)
+    async with firm.seat(read_only=True) as seat:
+        clerk = await seat.office.clerk()
+        write = await clerk.write(told["write_id"])
+        await clerk.approve(write, by="a person")
+        status = await seat.call("get_write_status", write_id=write.id)
+        assert status["outcome"] == "in_progress"
+    assert firm.sent() == []
+
+
+# ------------------------------------------------------------------------------------------------- who can be asked
+
+
+async def test_with_elicitation_off_a_client_that_says_yes_to_everything_is_not_asked(firm: Any) -> None:
+    for mode in ("auto", "legacy"):
+        async with firm.seat("yes", mode=mode, elicitation="off") as seat:
+            assert (await seat.call("create_part", **PART))["outcome"] == "awaiting_approval"
+    assert firm.sent() == []
+
+
+async def failing(_context: Any, _question: Any) -> Any:
+    raise RuntimeError("there is no window to show it in")
+
+
+async def refusing(_context: Any, _question: Any) -> Any:
+    return ErrorData(code=-32601, message="Method not found")
+
+
+@pytest.mark.parametrize("answer", [failing, refusing])
+async def test_an_older_client_that_claims_forms_and_cannot_show_one_leaves_the_write_waiting(
+    firm: Any, answer: Any
+) -> None:
+    async with firm.seat(answer, mode="legacy") as seat:
+        told = await seat.call("create_part", **PART)
+        assert told["outcome"] == "awaiting_approval"
+    assert firm.sent() == []
+
+
+async def test_a_newer_client_that_claims_forms_and_cannot_show_one_leaves_the_write_waiting(firm: Any) -> None:
+    async with firm.seat(refusing) as seat:
+        with pytest.raises(MCPError):
+            await seat.call("create_part", **PART)
+        clerk = await seat.office.clerk()
+        (write,) = await clerk.journal.latest()
+        assert write.state == "awaiting_approval"
+    assert firm.sent() == []
+
+
+@pytest.mark.parametrize("content", [{}, {"approve": "yes"}, {"approve": 1}, {"ok": True}, None])
+async def test_only_a_true_in_the_form_is_a_yes(firm: Any, content: Any) -> None:
+    async def answer(_context: Any, _question: Any) -> ElicitResult:
+        return ElicitResult(action="accept", content=content)
+
+    for mode in ("auto", "legacy"):
+        async with firm.seat(answer, mode=mode) as seat:
+            told = await seat.call("create_part", **PART)
+            assert told["outcome"] in {"declined", "awaiting_approval"}
+    assert firm.sent() == []
+
+
+async def test_a_client_that_gives_up_while_the_question_is_open_finds_the_write_waiting(firm: Any) -> None:
+    """2025-11-25: the call is cancelled; the late yes is lost, and the same request asks again under the same id."""
+    open_question, late = anyio.Event(), anyio.Event()
+
+    async def slow(_context: Any, _question: Any) -> ElicitResult:
+        open_question.set()
+        await late.wait()
+        return ElicitResult(action="accept", content={"approve": True})
+
+    async with firm.seat(slow, mode="legacy") as seat:
+        async with anyio.create_task_group() as group:
+            group.start_soon(seat.client.call_tool, "create_part", PART)
+            await open_question.wait()
+            group.cancel_scope.cancel()
+        late.set()
+        clerk = await seat.office.clerk()
+        (write,) = await clerk.journal.latest()
+        assert write.state == "awaiting_approval"
+        assert firm.sent() == []
+        again = await seat.call("create_part", **PART)  # now the answer comes in time
+        assert (again["write_id"], again["outcome"]) == (write.id, "done")
+    assert len(firm.parts("CONSENT-1")) == 1
+
+
+# ------------------------------------------------------------------------------------------- repeated and unclear
+
+
+@pytest.mark.parametrize("second", ["yes", None])
+async def test_a_write_that_waits_keeps_its_id_when_it_is_asked_for_again(firm: Any, second: str | None) -> None:
+    async with firm.seat() as seat:
+        first = await seat.call("create_part", **PART)
+    async with firm.seat(second) as seat:
+        again = await seat.call("create_part", **PART)
+    assert again["write_id"] == first["write_id"]
+    assert again["outcome"] == ("done" if second else "awaiting_approval")
+
+
+async def test_while_one_is_unknown_the_same_request_makes_no_new_write(firm: Any) -> None:
+    firm.arm("status", status=500, path="/contracts", method="POST")
+    async with firm.seat("yes") as seat:
+        first = await seat.call("create_enquiry", customer="Acme Corp", customer_ref="PO-UNSURE")
+        again = await seat.call("create_enquiry", customer="Acme Corp", customer_ref="PO-UNSURE")
+        assert (first["outcome"], again["outcome"]) == ("unknown", "unknown")
+        assert again["write_id"] == first["write_id"]
+        assert again["is_error"]
+        assert "Do not ask for it again" in again["next"]
+    assert len(firm.sent()) == 1
+
+
+async def test_an_identical_write_that_landed_minutes_ago_is_the_first_warning(firm: Any) -> None:
+    contact = {"customer": "Acme Corp", "name": "Jo Twice"}
+    async with firm.seat("yes") as seat:
+        first = await seat.call("add_contact", **contact)
+        second = await seat.call("add_contact", **contact)
+    assert first["warnings"] == []
+    assert "identical write landed a moment ago as 'Jo Twice'" in second["warnings"][0]
+    assert second["write_id"] != first["write_id"]
+    assert len(firm.contacts("Jo Twice")) == 2
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "outcome", "names"),
+    [
+        ("create_enquiry", {"customer": "Northgate Engineering Ltd"}, "ambiguous", ["Northgate Engineering Ltd"] * 2),
+        ("create_enquiry", {"customer": "Pemberton"}, "ambiguous", ["Pemberton's Pumps?"]),
+        ("create_enquiry", {"customer": "Acme Nowhere plc"}, "not_found", None),
+        ("create_enquiry", {"customer": "37", "contact": "Dev Patel"}, "ambiguous", ["Dev Patel"] * 2),
+        ("create_enquiry", {"customer": "52", "contact": "Nobody"}, "not_found", None),
+        ("add_contact", {"customer": "zzzz", "name": "Jo"}, "not_found", []),
+        ("set_price_list", {"part": "19", "customer": "52"}, "ambiguous", ["19", "MANIFOLD-220"]),
+    ],
+)
+async def test_what_is_not_exactly_one_record_is_not_written(
+    firm: Any, tool: str, arguments: dict[str, Any], outcome: str, names: list[str] | None
+) -> None:
+    if tool == "set_price_list":
+        arguments = {**arguments, "price_breaks": [{"quantity": 1, "unit_price": "1"}]}
+    async with firm.seat("yes") as seat:
+        told = await seat.call(tool, **arguments)
+        assert told["outcome"] == outcome
+        assert told["write_id"] is None
+        assert not told["is_error"]
+        assert len(told["candidates"]) <= 10
+        found = [candidate["name"] for candidate in told["candidates"]]
+        assert found if names is None else sorted(found) == sorted(names)
+        assert await (await seat.office.clerk()).journal.latest() == []
+    assert firm.sent() == []
+
+
+# ---------------------------------------------------------------------------------------------------------- over stdio
+
+
+@asynccontextmanager
+async def stdio(firm: Any, answer: Any, mode: str, **environment: str) -> AsyncIterator[Client]:
+    settings = firm.settings(wired=True)
+    parameters = StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "fraction_mcp", "serve"],
+        env={
+            "FRACTION_BASE_URL": settings.fraction_base_url,
+            "FRACTION_EMAIL": settings.fraction_email,
+            "FRACTION_PASSWORD": settings.fraction_password.get_secret_value(),
+            "FRACTION_MCP_STATE_DIR": str(firm.state),
+            "FRACTION_MCP_OPEN_INBOX": "false",
+            **environment,
+        },
+    )
+    with anyio.fail_after(30):
+        async with Client(parameters, mode=mode, elicitation_callback=answer) as client:
+            yield client
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_over_stdio_a_person_says_yes_to_one_write_and_no_to_another(firm: Any, mode: str) -> None:
+    async def judged(_context: Any, question: Any) -> ElicitResult:
+        return ElicitResult(action="accept", content={"approve": "GOOD-1" in question.message})
+
+    async with stdio(firm, judged, mode) as client:
+        good = (await client.call_tool("create_part", {"part_number": "GOOD-1"})).structured_content
+        bad = (await client.call_tool("create_part", {"part_number": "BAD-1"})).structured_content
+    assert (good["outcome"], bad["outcome"]) == ("done", "declined")
+    assert (len(firm.parts("GOOD-1")), len(firm.parts("BAD-1"))) == (1, 0)
+
+
+async def test_over_stdio_two_steps_write_once(firm: Any) -> None:
+    async with stdio(firm, None, "legacy", FRACTION_MCP_CONFIRM="two_step") as client:
+        asked = (await client.call_tool("create_part", PART)).structured_content
+        names = {"write_id": asked["write_id"], "confirmation_token": asked["confirmation_token"]}
+        assert (await client.call_tool("confirm_write", names)).structured_content["outcome"] == "done"
+    assert len(firm.parts("CONSENT-1")) == 1

@@ -1,0 +1,91 @@
+"""Two decisions at once, and an approval at the second of expiry: one outcome, and the right one."""
+
+from typing import Any
+
+import anyio
+import pytest
+
+pytestmark = pytest.mark.anyio
+
+_RACES = 50
+
+
+async def planned(clerk: Any, number: str) -> Any:
+    arguments = {"part_number": number}
+    plan = await clerk._replan(clerk.desk, "create_part", arguments)
+    return await clerk.propose(plan, tool="create_part", arguments=arguments, asked_by="a test")
+
+
+async def test_a_form_s_no_racing_an_inbox_s_yes_has_one_outcome(firm: Any) -> None:
+    """Two offices on one journal decide at the same moment, and the ERP holds what the journal says."""
+    outcomes = []
+    async with firm.office() as form_s, firm.office() as inbox_s:
+        form, inbox = await form_s.clerk(), await inbox_s.clerk()
+        for number in range(_RACES):
+            write = await planned(form, f"RACE-{number}")
+
+            async def yes(write: Any = write) -> None:
+                await inbox.approve(write, by="the inbox")
+
+            async def no(write: Any = write, turns: int = number % 10) -> None:
+                for _ in range(turns):  # somewhere between before the yes and after its re-reading
+                    await anyio.lowlevel.checkpoint()
+                await form.decline(write, by="a form")
+
+            async with anyio.create_task_group() as group:
+                for decide in (yes, no) if number % 2 else (no, yes):
+                    group.start_soon(decide)
+            state = (await form.write(write.id)).state
+            outcomes.append(state)
+            assert len(firm.parts(f"RACE-{number}")) == (state == "done")
+    assert set(outcomes) <= {"done", "declined"}
+    assert len(firm.sent()) == outcomes.count("done")
+
+
+async def test_two_inboxes_that_say_yes_send_it_once(firm: Any) -> None:
+    async with firm.office() as one_s, firm.office() as two_s:
+        one, two = await one_s.clerk(), await two_s.clerk()
+        write = await planned(one, "TWICE-1")
+        async with anyio.create_task_group() as group:
+            for clerk in (one, two, one, two):
+                group.start_soon(lambda clerk=clerk: clerk.approve(write, by="an inbox"))
+        assert (await one.write(write.id)).state == "done"
+    assert len(firm.parts("TWICE-1")) == len(firm.sent()) == 1
+
+
+@pytest.mark.parametrize(("after", "state"), [(-1, "done"), (0, "expired")])
+async def test_an_approval_at_the_second_of_expiry_comes_too_late(firm: Any, after: float, state: str) -> None:
+    async with firm.office() as office:
+        clerk = await office.clerk()
+        write = await planned(clerk, "EXPIRY-1")
+        clerk.journal._clock = lambda: write.expires_at + after
+        assert (await clerk.approve(write, by="a person")).state == state
+    assert len(firm.parts("EXPIRY-1")) == len(firm.sent()) == (state == "done")
+
+
+async def test_a_write_that_expires_while_it_is_read_anew_is_not_sent(firm: Any, monkeypatch: Any) -> None:
+    async with firm.office() as office:
+        clerk = await office.clerk()
+        write = await planned(clerk, "EXPIRY-2")
+        replan = clerk._replan
+
+        async def slow(*arguments: Any) -> Any:
+            plan = await replan(*arguments)
+            clerk.journal._clock = lambda: write.expires_at
+            return plan
+
+        monkeypatch.setattr(clerk, "_replan", slow)
+        assert (await clerk.approve(write, by="a person")).state == "expired"
+    assert firm.sent() == []
+
+
+async def test_a_caller_that_leaves_after_the_yes_does_not_stop_the_write_half_way(firm: Any) -> None:
+    async with firm.office() as office:
+        clerk = await office.clerk()
+        write = await planned(clerk, "LEFT-1")
+        async with anyio.create_task_group() as group:
+            group.start_soon(lambda: clerk.approve(write, by="a person"))
+            await anyio.lowlevel.checkpoint()
+            group.cancel_scope.cancel()
+        assert (await clerk.write(write.id)).state == "done"
+    assert len(firm.parts("LEFT-1")) == len(firm.sent()) == 1

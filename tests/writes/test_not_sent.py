@@ -1,0 +1,114 @@
+"""The connection for the write cannot be made: nothing was sent, the write waits again, and a person is asked anew."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from mcp.types import ElicitResult
+
+from fraction_mcp import sandbox
+
+pytestmark = pytest.mark.anyio
+
+PART = {"part_number": "UNSENT-1"}
+YES = ElicitResult(action="accept", content={"approve": True})
+
+
+class Gateway:
+    """A relay in front of the ERP. Shut, it takes no new connection; those that are open stay: reads go on."""
+
+    def __init__(self, target: str) -> None:
+        self._target = urlsplit(target)
+        self._server: asyncio.Server | None = None
+        self._port = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        self._server = await asyncio.start_server(self._relay, "127.0.0.1", self._port)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    def shut(self) -> None:
+        assert self._server is not None
+        self._server.close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    async def aclose(self) -> None:
+        self.shut()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = await asyncio.open_connection(self._target.hostname, self._target.port)
+        for source, sink in ((reader, there[1]), (there[0], writer)):
+            task = asyncio.create_task(_pumped(source, sink))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+
+async def _pumped(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        try:
+            while data := await source.read(65_536):
+                sink.write(data)
+                await sink.drain()
+        finally:
+            sink.close()
+
+
+@pytest.fixture
+async def gateway(firm: Any) -> AsyncIterator[Gateway]:
+    made = Gateway(firm.url)
+    await made.open()
+    yield made
+    await made.aclose()
+
+
+def through(gateway: Gateway) -> dict[str, Any]:
+    return {"wired": True, "fraction_base_url": gateway.url + sandbox.FRACTION_PATH}
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_connection_that_cannot_be_made_sends_nothing_and_the_write_waits_again(
+    firm: Any, gateway: Gateway, mode: str
+) -> None:
+    answers = 0
+
+    async def yes(_context: Any, _question: Any) -> ElicitResult:
+        nonlocal answers
+        answers += 1
+        if answers == 1:
+            gateway.shut()
+        return YES
+
+    async with firm.seat(yes, mode=mode, **through(gateway)) as seat:
+        told = await seat.call("create_part", **PART)
+        assert (told["outcome"], told["is_error"]) == ("awaiting_approval", False)
+        assert "nothing was sent" in told["summary"]
+        assert firm.sent() == []
+        await gateway.open()
+        again = await seat.call("create_part", **PART)
+        assert (again["write_id"], again["outcome"]) == (told["write_id"], "done")
+        assert answers == 2, "the person was asked anew"
+        events = [event.kind for event in await (await seat.office.clerk()).journal.events(told["write_id"])]
+        assert events == ["proposed", "approved", "claimed", "not_sent", "approved", "claimed", "done"]
+    assert len(firm.parts("UNSENT-1")) == len(firm.sent()) == 1
+
+
+async def test_the_yes_to_a_write_that_was_not_sent_does_not_count_for_it_again(firm: Any, gateway: Gateway) -> None:
+    """A host that repeats a confirmed call by itself would otherwise send what nobody was asked about anew."""
+    async with firm.seat("yes", **through(gateway)) as seat:
+        question = await seat.round("create_part", PART)
+        gateway.shut()
+        unsent = await seat.round("create_part", PART, question.request_state, YES)
+        assert unsent.structured_content["outcome"] == "awaiting_approval"
+        await gateway.open()
+        replayed = await seat.round("create_part", PART, question.request_state, YES)
+        assert replayed.result_type == "input_required"
+        assert firm.sent() == []

@@ -1,0 +1,157 @@
+"""What a person is shown before a Fracttal order, and what goes out: exact totals, documented names, advisory reads."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.anyio
+
+ORDER = {
+    "warehouse_code": "1254",
+    "document": "OC_PLAN",
+    "items": [{"code": "DEST01", "quantity": 9, "unit_cost": "5000"}],
+}
+
+
+def rows(told: dict[str, Any]) -> dict[str, str | None]:
+    return {row["field"]: row["after"] for row in told["preview"]}
+
+
+async def shown(firm: Any, **changes: Any) -> dict[str, Any]:
+    async with firm.seat() as seat:
+        return await seat.call("create_fracttal_purchase_order", **{**ORDER, **changes})
+
+
+async def sent(firm: Any, **changes: Any) -> tuple[dict[str, Any], str]:
+    async with firm.seat("yes") as seat:
+        told = await seat.call("create_fracttal_purchase_order", **{**ORDER, **changes})
+        assert told["outcome"] == "done", told
+        return told, (await (await seat.office.clerk()).write(told["write_id"])).plan["content"]
+
+
+async def test_each_line_and_the_whole_are_totalled_exactly(firm: Any) -> None:
+    items = [
+        {"code": "DEST01", "quantity": "0.1", "unit_cost": "0.2"},
+        {"code": "OIL 68", "quantity": "3", "unit_cost": "6.125", "tax_name": "IVA"},
+        {"code": "GREASE", "quantity": "123456.5", "unit_cost": "999999.999999"},
+    ]
+    told, content = await sent(firm, items=items)
+    assert rows(told)["item 1"] == "'DEST01': 0.1 × 0.20 = 0.02"
+    assert rows(told)["item 2"] == "'OIL 68': 3 × 6.125 = 18.375, tax 'IVA'"
+    assert rows(told)["item 3"] == "'GREASE': 123456.5 × 999999.999999 = 123456499999.8765435"
+    assert rows(told)["total"] == "123456500018.2715435"
+    assert '"total_cost":123456499999.8765435' in content
+    assert '"total_cost":0.02' in content
+
+
+async def test_the_documented_field_names_and_kinds_go_out(firm: Any) -> None:
+    _, content = await sent(
+        firm,
+        supplier_code="SUP/003",
+        cost_center_code="CC-100",
+        cost_center_description="Maintenance",
+        delivery_date="2026-12-31",
+        priority="very_high",
+        description="For the press",
+        items=[{"code": "DEST01", "quantity": 9, "unit_cost": "12.50", "tax_name": "IVA"}],
+    )
+    assert json.loads(content) == {
+        "document": "OC_PLAN",
+        "code_third_party": "SUP/003",
+        "value_cost_center": "CC-100",
+        "description_cost_center": "Maintenance",
+        "date": "2026-12-31",
+        "id_priority": 1,
+        "description": "For the press",
+        "items": [{"code": "DEST01", "qty": "9", "unit_cost": 12.5, "total_cost": 112.5, "tax_name": "IVA"}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("priority", "number"), [("very_high", 1), ("high", 2), ("medium", 3), ("low", 4), ("very_low", 5)]
+)
+async def test_a_priority_goes_out_as_its_number(firm: Any, priority: str, number: int) -> None:
+    _, content = await sent(firm, priority=priority, document=f"OC_{priority}")
+    assert json.loads(content)["id_priority"] == number
+
+
+async def test_what_was_not_given_is_not_sent(firm: Any) -> None:
+    _, content = await sent(firm)
+    assert set(json.loads(content)) == {"document", "items"}
+
+
+@pytest.mark.parametrize("date", ["31.12.2026", "20261231", "2026-02-30", "2026-1-5", "tomorrow", "2026-12-31T00:00"])
+async def test_a_delivery_date_that_is_none_is_refused(firm: Any, date: str) -> None:
+    told = await shown(firm, delivery_date=date)
+    assert (told["error"]["code"], told["error"]["written"]) == ("INVALID_INPUT", "no")
+    assert "delivery_date" in told["error"]["message"]
+    assert firm.sent() == []
+
+
+@pytest.mark.parametrize("priority", ["urgent", 1, "HIGH"])
+async def test_a_priority_that_is_none_is_refused(firm: Any, priority: Any) -> None:
+    told = await shown(firm, priority=priority)
+    assert (told["error"]["code"], told["error"]["written"]) == ("INVALID_INPUT", "no")
+
+
+@pytest.mark.parametrize(
+    ("warehouse", "item"),
+    [("MAIN STORE", "OIL 68"), ("A/1", "BELT A/42"), ("50% RACK", "HOSE-1/2"), ("Ü-LAGER", "FLT-20µ")],
+)
+async def test_codes_with_spaces_and_slashes_arrive_as_they_are(firm: Any, warehouse: str, item: str) -> None:
+    items = [{"code": item, "quantity": 1, "unit_cost": "1"}]
+    told, _ = await sent(firm, warehouse_code=warehouse, items=items, supplier_code="SUP 004")
+    (order,) = firm.orders("OC_PLAN")
+    (place,) = firm.rows("SELECT code FROM warehouses WHERE id = ?", order["warehouse_id"])
+    assert place["code"] == warehouse
+    assert json.loads(order["details"])[0]["code"] == item
+    assert rows(told)["supplier's name"] == "Northern Hydraulics Ltd"
+
+
+async def test_the_plan_says_which_currency_and_tax_the_figures_rest_on(firm: Any) -> None:
+    told = await shown(firm)
+    assert rows(told)["currency"] == "the company's default in Fracttal (not stated)"
+    assert rows(told)["tax"] == "already in each unit cost"
+    assert "Fracttal's default" in (rows(told)["delivery date"] or "")
+
+
+async def test_a_document_that_was_used_in_the_last_ninety_days_is_a_warning(firm: Any) -> None:
+    told = await shown(firm, document="oc_337", warehouse_code="A/1", items=[{**ORDER["items"][0], "code": "GREASE"}])
+    assert told["warnings"][0].startswith("The document 'oc_337' was used before, by the order")
+
+
+async def test_the_reads_for_the_warning_name_their_dates(firm: Any) -> None:
+    await shown(firm, delivery_date="2027-06-30")
+    (query,) = [e.query for e in firm.app.state.requests if e.endpoint == "/warehouse_purchase_orders/"]
+    since = (datetime.now(UTC).date() - timedelta(days=90)).isoformat()
+    assert f"since={since}" in query
+    assert "until=2027-07-01" in query
+
+
+async def test_an_item_or_a_supplier_that_is_not_there_is_a_warning_and_the_erp_s_to_refuse(firm: Any) -> None:
+    async with firm.seat("yes") as seat:
+        items = [{"code": "NO-SUCH", "quantity": 1, "unit_cost": "1"}]
+        told = await seat.call(
+            "create_fracttal_purchase_order", **{**ORDER, "items": items, "supplier_code": "SUP-999"}
+        )
+    assert any("'NO-SUCH' is not among the items" in warning for warning in told["warnings"])
+    assert any("No supplier with the code 'SUP-999'" in warning for warning in told["warnings"])
+    assert (told["outcome"], told["error"]["written"]) == ("failed", "no")
+    assert firm.orders("OC_PLAN") == []
+
+
+@pytest.mark.parametrize("fault", ["status", "html", "garbage"])
+async def test_supporting_reads_that_fail_do_not_fail_the_plan(firm: Any, fault: str) -> None:
+    for path in ("/warehouse_purchase_orders/", "/warehouses_items/", "/third_parties/"):
+        firm.arm(fault, path=path, method="GET", times=20, **({} if fault == "garbage" else {"status": 403}))
+    told, _ = await sent(firm, supplier_code="SUP-002")
+    assert told["warnings"] == ["Whether this document was used in the last 90 days could not be checked."]
+    assert len(firm.orders("OC_PLAN")) == 1
+
+
+async def test_the_warning_about_a_used_document_stands_before_what_could_not_be_checked(firm: Any) -> None:
+    firm.arm("status", status=403, path="/warehouse_purchase_orders/", method="GET", times=9)
+    told = await shown(firm, supplier_code="SUP-999")
+    assert [("could not be checked" in warning) for warning in told["warnings"]] == [False, True]

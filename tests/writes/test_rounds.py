@@ -1,0 +1,164 @@
+"""A confirmed call of 2026-07-28 sent again: to the same process, to another, changed, forged, or late."""
+
+import sys
+from typing import Any
+
+import anyio
+import pytest
+from mcp import Client, MCPError, StdioServerParameters
+from mcp.types import ElicitResult, InputRequiredResult
+from pydantic import SecretStr
+
+from fraction_mcp import sandbox
+
+pytestmark = pytest.mark.anyio
+
+PART = {"part_number": "ROUND-1"}
+YES = ElicitResult(action="accept", content={"approve": True})
+NO = ElicitResult(action="decline")
+KEY = SecretStr("k" * 48)
+
+
+async def asked(seat: Any, tool: str = "create_part", arguments: Any = PART) -> str:
+    question = await seat.round(tool, arguments)
+    assert isinstance(question, InputRequiredResult)
+    assert list(question.input_requests) == ["approve"]
+    return question.request_state
+
+
+async def outcome(seat: Any, state: str, answer: Any = YES, arguments: Any = PART) -> dict[str, Any]:
+    return (await seat.round("create_part", arguments, state, answer)).structured_content
+
+
+async def test_a_verbatim_replay_sends_nothing_and_tells_what_came_of_it(firm: Any) -> None:
+    async with firm.seat("yes") as seat:
+        state = await asked(seat)
+        first = await outcome(seat, state)
+        assert [await outcome(seat, state) for _ in range(3)] == [first] * 3
+        assert first["outcome"] == "done"
+    assert len(firm.parts("ROUND-1")) == len(firm.sent()) == 1
+
+
+async def test_a_replay_with_the_other_answer_changes_nothing(firm: Any) -> None:
+    async with firm.seat("yes") as seat:
+        state = await asked(seat)
+        assert (await outcome(seat, state, NO))["outcome"] == "declined"
+        assert (await outcome(seat, state, YES))["outcome"] == "declined"
+    assert firm.sent() == []
+
+
+async def test_concurrent_replays_send_once(firm: Any) -> None:
+    async with firm.seat("yes", secret_key=KEY) as one, firm.seat("yes", secret_key=KEY) as two:
+        state = await asked(one)
+        told: list[dict[str, Any]] = []
+
+        async def answer(seat: Any) -> None:
+            told.append(await outcome(seat, state))
+
+        async with anyio.create_task_group() as group:
+            for seat in (one, two, one, two):
+                group.start_soon(answer, seat)
+        assert {answer["outcome"] for answer in told} <= {"done", "in_progress"}
+    assert len(firm.parts("ROUND-1")) == len(firm.sent()) == 1
+
+
+async def test_another_process_with_the_same_key_and_journal_takes_the_answer_once(firm: Any) -> None:
+    """The question is asked here and answered in a process of its own, twice; then here again."""
+    settings = firm.settings(wired=True)
+    environment = {
+        "FRACTION_BASE_URL": settings.fraction_base_url,
+        "FRACTION_EMAIL": sandbox.EMAIL,
+        "FRACTION_PASSWORD": sandbox.PASSWORD,
+        "FRACTION_MCP_STATE_DIR": str(firm.state),
+        "FRACTION_MCP_SECRET_KEY": KEY.get_secret_value(),
+    }
+    server = StdioServerParameters(command=sys.executable, args=["-m", "fraction_mcp", "serve"], env=environment)
+
+    async def unused(*_: Any) -> Any:
+        raise AssertionError("the rounds are played by hand")
+
+    async with (
+        firm.seat(unused, wired=True, secret_key=KEY) as seat,
+        Client(server, elicitation_callback=unused) as other,
+    ):
+        state = await asked(seat)
+        answers = {"input_responses": {"approve": YES}, "request_state": state, "allow_input_required": True}
+        told = [(await other.session.call_tool("create_part", PART, **answers)).structured_content for _ in range(2)]
+        assert [one["outcome"] for one in told] == ["done", "done"]
+        assert await outcome(seat, state) == told[0]
+    assert len(firm.parts("ROUND-1")) == len(firm.sent()) == 1
+
+
+async def test_a_process_with_another_key_refuses_the_answer(firm: Any) -> None:
+    async with firm.seat("yes", secret_key=KEY) as one, firm.seat("yes", secret_key=SecretStr("z" * 48)) as two:
+        state = await asked(one)
+        with pytest.raises(MCPError) as refused:
+            await outcome(two, state)
+        assert refused.value.error.code == -32602
+        assert (await outcome(one, state))["outcome"] == "done"
+    assert len(firm.sent()) == 1
+
+
+async def test_a_state_that_was_changed_or_made_up_is_refused(firm: Any) -> None:
+    async with firm.seat("yes") as seat:
+        state = await asked(seat)
+        middle = len(state) // 2
+        for forged in (state[:middle] + ("A" if state[middle] != "A" else "B") + state[middle + 1 :], "x", state[:-3]):
+            with pytest.raises(MCPError) as refused:
+                await outcome(seat, forged)
+            assert refused.value.error.code == -32602
+    assert firm.sent() == []
+
+
+async def test_a_state_counts_for_its_own_call_alone(firm: Any) -> None:
+    async with firm.seat("yes") as seat:
+        state = await asked(seat)
+        with pytest.raises(MCPError) as refused:
+            await outcome(seat, state, arguments={"part_number": "ROUND-2"})
+        assert refused.value.error.code == -32602
+        with pytest.raises(MCPError):
+            await seat.round("add_contact", {"customer": "52", "name": "Jo"}, state, YES)
+    assert firm.sent() == []
+
+
+async def test_an_answer_without_its_question_s_state_is_asked_anew(firm: Any) -> None:
+    async with firm.seat("yes") as seat:
+        assert isinstance(await seat.round("create_part", PART, None, YES), InputRequiredResult)
+    assert firm.sent() == []
+
+
+async def test_a_yes_to_a_question_that_has_changed_meanwhile_is_asked_anew(firm: Any) -> None:
+    steps = [{"quantity": 1, "unit_price": "9"}]
+    arguments = {"part": "WIDGET-001", "customer": "Acme Corp", "price_breaks": steps}
+    async with firm.seat("yes") as seat:
+        state = await asked(seat, "set_price_list", arguments)
+        firm.run("UPDATE price_breaks SET price = '11' WHERE part_customer_id = 1 AND qty = '1'")
+        await asked(seat, "set_price_list", arguments)  # it was asked for again, and shown with the new price
+        again = await seat.round("set_price_list", arguments, state, YES)
+        assert isinstance(again, InputRequiredResult)
+        assert "break from 1: 11.00 → 9.00" in again.input_requests["approve"].params.message
+        told = await seat.round("set_price_list", arguments, again.request_state, YES)
+        assert told.structured_content["outcome"] == "done"
+    assert firm.breaks("WIDGET-001", 52) == {"1": "9"}
+
+
+async def test_a_yes_that_comes_after_the_write_expired_writes_nothing(firm: Any) -> None:
+    async with firm.seat("yes") as seat:
+        state = await asked(seat)
+        journal = (await seat.office.clerk()).journal
+        (write,) = await journal.latest()
+        journal._clock = lambda: write.expires_at
+        assert (await outcome(seat, state))["outcome"] == "expired"
+    assert firm.sent() == []
+
+
+async def test_the_answer_may_take_as_long_as_the_approval_lives(firm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK's own default would refuse an answer after ten minutes."""
+    import time
+
+    real = time.time
+    async with firm.seat("yes", approval_ttl_s=7200) as seat:
+        state = await asked(seat)
+        monkeypatch.setattr(time, "time", lambda: real() + 7000)
+        assert (await outcome(seat, state))["outcome"] == "done"
+    assert len(firm.sent()) == 1
