@@ -10,6 +10,7 @@ import hmac
 import json
 import logging
 import os
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -35,6 +36,7 @@ __all__ = ["Clerk", "Replan", "Terms", "answer_for", "company_of", "identity_par
 
 logger = logging.getLogger(__name__)
 
+_ID = re.compile(r"w[0-9a-f]{12}")
 _JUST_LANDED_S = 900
 _WATCH_S = 1.0
 
@@ -106,7 +108,7 @@ class Clerk:
 
     async def write(self, write_id: str) -> Write:
         """Raises WriteNotFound."""
-        found = await self.journal.get(write_id)
+        found = await self.journal.get(write_id) if _ID.fullmatch(write_id) else None
         if found is None:
             raise errors.WriteNotFound(
                 f"there is no write {quoted(write_id)} in the journal", hint="Its id stands in the write's own result."

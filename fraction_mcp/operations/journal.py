@@ -40,7 +40,13 @@ class Journal:
     async def open(cls, url: str, folder: Path, *, clock: Callable[[], float] = time.time) -> "Journal":
         """Open the database at `url`, or `journal.sqlite3` in `folder` where it is empty; make it where it is new."""
         if not url:
-            url = f"sqlite+aiosqlite:///{_private_file(folder)}"
+            url = f"sqlite+aiosqlite:///{_private_file(folder / _FILE)}"
+        elif (named := sa.make_url(url)).get_backend_name() == "sqlite" and named.database not in {
+            None,
+            "",
+            ":memory:",
+        }:
+            _private_file(Path(str(named.database)))
         engine = create_async_engine(url, hide_parameters=True)
         if engine.dialect.name == "sqlite":
             _serialise_sqlite(engine)
@@ -245,10 +251,9 @@ def _in_order() -> sa.Select[Any]:
     return sa.select(tables.events).order_by(tables.events.c.seq)
 
 
-def _private_file(folder: Path) -> Path:
-    """The journal's file, readable by its owner alone, made before SQLite would make it with looser rights."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / _FILE
+def _private_file(path: Path) -> Path:
+    """A journal's file, readable by its owner alone, made before SQLite would make it with looser rights."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     return path
 
