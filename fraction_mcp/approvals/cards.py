@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 from fraction_mcp.approvals.payload import readable
 from fraction_mcp.erp.endpoints import System
-from fraction_mcp.operations.approval import Clerk, answer_for, company_of, identity_parts
+from fraction_mcp.operations.approval import Clerk
 from fraction_mcp.operations.lifecycle import Event, State, Write
+from fraction_mcp.operations.standing import answer_for, company_of, identity_parts
 from fraction_mcp.operations.telling import Moment, moment
 from fraction_mcp.operations.writes import WriteAnswer
 

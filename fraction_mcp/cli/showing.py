@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.text import Text
 
 from fraction_mcp.erp.endpoints import System
-from fraction_mcp.operations.approval import answer_for, company_of, identity_parts
 from fraction_mcp.operations.lifecycle import State, Write
+from fraction_mcp.operations.standing import answer_for, company_of, identity_parts
 from fraction_mcp.operations.telling import moment
 from fraction_mcp.shapes import clean
 

@@ -8,15 +8,15 @@ document they come from; `FractionERP` is `fractionerp-rest-api.txt`, `Fracttal`
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import quote, urlencode
 
 from pydantic import BaseModel, ValidationError
 
 from fraction_mcp import errors
+from fraction_mcp.erp.budget import Budget, budget, number_in
 from fraction_mcp.erp.endpoints import TOKEN, Endpoint, Paging, System
 from fraction_mcp.erp.records import Record
 from fraction_mcp.shapes import clean, plain, quoted
@@ -329,34 +329,8 @@ def _field_name(value: object) -> str:
 # ------------------------------------------------------------------------------------------------------- rate limits
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """How many requests the ERP says are left in its window, and when the window ends."""
-
-    limit: int | None
-    remaining: int | None
-    resets_at: datetime | None
-
-
-def budget(system: System, headers: Mapping[str, str], now: datetime) -> Budget | None:
-    """What the rate-limit headers say; None where there are none.
-
-    FractionERP: X-RateLimit-*, the reset a unix time. Fracttal: Request-Call-*, the reset in seconds.
-    A unix time is the server's clock: it is moved by the difference between the two clocks (`Date`).
-    """
-    if system is System.FRACTIONERP:
-        limit, remaining, reset = (_number(headers, f"x-ratelimit-{name}") for name in ("limit", "remaining", "reset"))
-        resets_at = None if reset is None else _moment(reset) + (now - _server_time(headers, now))
-    else:
-        limit = _number(headers, "request-call-limit")
-        remaining = _number(headers, "request-call-remaining", "request-call-limit-remaining")
-        reset = _number(headers, "request-call-reset", "request-call-limit-reset")
-        resets_at = None if reset is None else now + timedelta(seconds=min(reset, 86_400))
-    return None if limit is remaining is None and resets_at is None else Budget(limit, remaining, resets_at)
-
-
 def _rate_limited(endpoint: Endpoint, response: Response) -> errors.RateLimited:
-    wait: float | None = _number(response.headers, "retry-after")
+    wait: float | None = number_in(response.headers, "retry-after")
     known = budget(endpoint.system, response.headers, response.at)
     if wait is None and known and known.resets_at:
         wait = max(0.0, (known.resets_at - response.at).total_seconds())
@@ -369,23 +343,6 @@ def _rate_limited(endpoint: Endpoint, response: Response) -> errors.RateLimited:
         status=response.status,
         hint=f"Wait {wait:.0f} seconds, then ask again." if wait is not None else "Wait a while, then ask again.",
     )
-
-
-def _number(headers: Mapping[str, str], *names: str) -> int | None:
-    found = next((headers[name].strip() for name in names if name in headers), "")
-    return int(found) if found.isascii() and found.isdigit() and len(found) <= 12 else None
-
-
-def _moment(unix: int) -> datetime:
-    return datetime.fromtimestamp(min(unix, 32_503_680_000), UTC)
-
-
-def _server_time(headers: Mapping[str, str], now: datetime) -> datetime:
-    try:
-        moment = parsedate_to_datetime(headers["date"])
-    except (KeyError, ValueError, OverflowError):
-        return now
-    return moment if moment.tzinfo and abs(moment - now) < timedelta(days=366) else now
 
 
 # ------------------------------------------------------------------------------------------------------------- pages

@@ -7,7 +7,6 @@ what came of it; what is unsure stays `unknown` until reading back, or a person,
 
 import hashlib
 import hmac
-import json
 import logging
 import os
 import re
@@ -15,7 +14,6 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -26,13 +24,14 @@ from fraction_mcp.erp.endpoints import NAMED, System
 from fraction_mcp.operations.desk import Desk
 from fraction_mcp.operations.lifecycle import State, Write
 from fraction_mcp.operations.present import presented
-from fraction_mcp.operations.writes import Change, Plan, Trouble, WriteAnswer, drafted, identity_of, look_for
+from fraction_mcp.operations.standing import called_by, identity_parts, plain_state, trouble
+from fraction_mcp.operations.writes import Plan, drafted, identity_of, look_for
 from fraction_mcp.shapes import clean, quoted
 
 if TYPE_CHECKING:
     from fraction_mcp.operations.journal import Journal
 
-__all__ = ["Clerk", "Replan", "Terms", "answer_for", "company_of", "identity_parts", "question"]
+__all__ = ["Clerk", "Replan", "Terms"]
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +79,7 @@ class Clerk:
         if landed is not None:
             minutes = int((time.time() - landed.updated_at) // 60)
             when = f"{minutes} minutes ago" if minutes > 1 else "a moment ago"
-            number = _number(landed.outcome.get("result"))
+            number = called_by(landed.outcome.get("result"))
             again = f"An identical write landed {when}{f' as {quoted(number)}' if number else ''}; this repeats it."
             draft = replace(draft, plan={**draft.plan, "warnings": [again, *draft.plan["warnings"]]})
         return await self.journal.propose(draft)
@@ -96,7 +95,7 @@ class Clerk:
         write = await self.write(write_id)
         if write.state is not State.AWAITING:
             raise errors.ConsentError(
-                f"the write {write.id} is not waiting for a confirmation: it is {_plain_state(write)}",
+                f"the write {write.id} is not waiting for a confirmation: it is {plain_state(write)}",
                 hint=f"get_write_status({write.id}) tells what became of it.",
             )
         if not write.token_hash or not hmac.compare_digest(write.token_hash, _token_hash(token)):
@@ -148,7 +147,7 @@ class Clerk:
         """A person says what became of a write whose outcome is unknown."""
         outcome = dict(write.outcome)
         if not landed:
-            outcome |= _trouble("UPSTREAM_ERROR", "a person found that it was not written", "", written="no")
+            outcome |= trouble("UPSTREAM_ERROR", "a person found that it was not written", "", written="no")
         return await self.journal.settle(write.id, landed=landed, by=by, outcome=outcome)
 
     # ------------------------------------------------------------------------------------------------------ committing
@@ -227,7 +226,7 @@ class Clerk:
 
     async def _refuse(self, write: Write, why: str, preview: list[Any]) -> None:
         hint = "Call the tool again: the new state is shown, and a person is asked anew."
-        outcome = _trouble(errors.ConsentError.code, f"{why}; nothing was written", hint, written="no")
+        outcome = trouble(errors.ConsentError.code, f"{why}; nothing was written", hint, written="no")
         await self.journal.finish(write.id, "refused", {**outcome, **({"preview": preview} if preview else {})})
 
     async def look_again(self, write: Write) -> Write:
@@ -277,115 +276,13 @@ async def _sent(erp: Erp, write: Write) -> tuple[str, dict[str, Any]]:
         return "not_sent", _told(error, written="no")
     except Exception:
         logger.exception("sending %s failed inside this server", write.id)
-        return "unknown", _trouble("OUTCOME_UNKNOWN", "something went wrong while it was sent", "", written="maybe")
+        return "unknown", trouble("OUTCOME_UNKNOWN", "something went wrong while it was sent", "", written="maybe")
 
 
 def _told(error: errors.ErpError, *, written: str) -> dict[str, Any]:
     code = errors.ErpOutcomeUnknown.code if written == "maybe" else error.code
-    return _trouble(code, error.message, error.hint, written=written, retryable=error.retryable)
-
-
-def _trouble(code: str, message: str, hint: str, *, written: str, retryable: bool = False) -> dict[str, Any]:
-    return {
-        "error": {"code": code, "message": message, "hint": hint, "retryable": retryable, "written": written},
-    }
+    return trouble(code, error.message, error.hint, written=written, retryable=error.retryable)
 
 
 def _token_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _number(result: object) -> str:
-    """What people call a record by."""
-    if not isinstance(result, Mapping):
-        return ""
-    names = ("quote_number", "part_number", "document", "name", "id")
-    return next((clean(str(result[name]), 60) for name in names if result.get(name)), "")
-
-
-# ------------------------------------------------------------------------------------------------------------ answers
-
-_WORDS = {
-    "awaiting_approval": "waits for a person's approval",
-    "approved": "is approved, and being sent",
-    "sending": "is being sent",
-    "done": "is done",
-    "failed": "failed: nothing was written",
-    "unknown": "was sent, and nobody knows what became of it: it may have been written",
-    "declined": "was declined: nothing was written",
-    "cancelled": "was cancelled: nothing was written",
-    "expired": "expired without an approval: nothing was written",
-}
-_OUTCOMES = {"approved": "in_progress", "sending": "in_progress"}
-_NEXT = {
-    "awaiting_approval": "Ask the user to decide in the approval inbox, then call get_write_status.",
-    "approved": "Call get_write_status in a few seconds.",
-    "sending": "Call get_write_status in a few seconds.",
-    "unknown": "Tell the user to look in the ERP and to settle it in the approval inbox. Do not ask for it again.",
-}
-
-
-def _plain_state(write: Write) -> str:
-    return str(write.state).replace("_", " ")
-
-
-def answer_for(write: Write, *, token: str = "") -> WriteAnswer:
-    """Where a write stands, as a tool result."""
-    state, outcome = str(write.state), write.outcome
-    number = _number(outcome.get("result"))
-    title = write.plan["title"]
-    words = f"{title}: it {_WORDS[state]}" + (f", as {quoted(number)}" if state == "done" and number else "")
-    trouble = Trouble(**outcome["error"]) if state in {"failed", "unknown"} and outcome.get("error") else None
-    if state == "unknown" and trouble is None:
-        trouble = Trouble(**_trouble("OUTCOME_UNKNOWN", _WORDS[state], "", written="maybe")["error"])
-    if state == "awaiting_approval" and outcome.get("error"):
-        words += f". Sending it was tried: {outcome['error']['message']}"
-    step = _NEXT.get(state, "")
-    if token:
-        words = f"{title}: it waits for a confirmation; nothing was written yet"
-        step = "Show the preview to the user; only if they agree, call confirm_write with the token."
-    return WriteAnswer(
-        summary=words + ".",
-        next=step,
-        outcome="confirmation_required" if token else _OUTCOMES.get(state, state),  # type: ignore[arg-type]
-        write_id=write.id,
-        system=write.plan["system"],
-        operation=write.plan["tool"],
-        preview=tuple(Change(**row) for row in outcome.get("preview") or write.plan["preview"]),
-        warnings=tuple(write.plan["warnings"]),
-        result=outcome.get("result"),
-        confirmation_token=token or None,
-        expires_at=_iso(write.expires_at) if state == "awaiting_approval" else None,
-        error=trouble,
-    )
-
-
-def question(write: Write) -> str:
-    """What a person is asked: the title, where it goes, each line, and the warnings, in plain text."""
-    plan = write.plan
-    system, base_url, _, account = identity_parts(write.identity)
-    lines = [
-        f"{plan['title']}?",
-        f"In {System(system).label} of {company_of(write) or clean(base_url)}, as {clean(account)}.",
-        "",
-    ]
-    for row in plan["preview"]:
-        before = f"{row['before']} → " if row["before"] is not None and row["before"] != row["after"] else ""
-        lines.append(f"{row['field']}: {before}{row['after'] if row['after'] is not None else '(removed)'}")
-    lines += ["", *(f"Warning: {warning}" for warning in plan["warnings"])] if plan["warnings"] else []
-    return "\n".join(lines)
-
-
-def company_of(write: Write) -> str:
-    """The name of the company that a write goes to; empty where the ERP does not tell it."""
-    company = identity_parts(write.identity)[2]
-    return clean(company.partition("/")[2] or company, 120)
-
-
-def identity_parts(identity: str) -> tuple[str, str, str, str]:
-    system, base_url, company, account = json.loads(identity)
-    return system, base_url, company, account
-
-
-def _iso(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")

@@ -27,8 +27,9 @@ from fraction_mcp.erp import freshness
 from fraction_mcp.errors import AmbiguousReference, ErpOutcomeUnknown, FractionMcpError
 from fraction_mcp.office import Office
 from fraction_mcp.operations import progress
-from fraction_mcp.operations.approval import Clerk, answer_for, question
+from fraction_mcp.operations.approval import Clerk
 from fraction_mcp.operations.lifecycle import State, Write
+from fraction_mcp.operations.standing import answer_for, question
 from fraction_mcp.operations.writes import WriteAnswer
 from fraction_mcp.shapes import Answer
 from fraction_mcp.tools.arguments import read_arguments

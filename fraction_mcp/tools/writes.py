@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from fraction_mcp.operations.approval import answer_for
 from fraction_mcp.operations.desk import Desk
+from fraction_mcp.operations.standing import answer_for
 from fraction_mcp.operations.writes import WriteAnswer
 from fraction_mcp.shapes import Ask
 from fraction_mcp.tools.spec import Effect, tool

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from mcp.types import ElicitResult
 
-from fraction_mcp.operations.approval import question
+from fraction_mcp.operations.standing import question
 
 pytestmark = pytest.mark.anyio
 
