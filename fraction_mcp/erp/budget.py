@@ -1,4 +1,4 @@
-"""How many requests an ERP says are left, by its rate-limit headers: the ERP is the authority, nothing is counted here."""
+"""How many requests an ERP says are left, by its rate-limit headers: the ERP is the authority, nothing is counted."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

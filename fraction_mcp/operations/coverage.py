@@ -84,9 +84,11 @@ class Coverage(Piece):
         )
 
     def cut_to(self, rows: int) -> "Coverage":
-        """The same, with fewer rows in the result than were found."""
+        """The same, with fewer rows in the result than were found. The next page of this length would leave some out:
+        how to go on is the caller's to say."""
         last = self.first + rows - 1 if self.first and rows else None
-        return self.model_copy(update={"returned": rows, "last": last, "complete": False})
+        cut = {"returned": rows, "last": last, "complete": False, "next_page": None}
+        return self.model_copy(update=cut if rows else {**cut, "first": None})
 
     def phrase(self, noun: str) -> str:
         """The rows and what they are a part of: `rows 11 to 20 of 600 parts`."""

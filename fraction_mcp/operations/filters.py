@@ -7,13 +7,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from fraction_mcp.erp.records import Record
 from fraction_mcp.errors import InputError
-from fraction_mcp.operations.lookup import fold
 from fraction_mcp.operations.present import ABSENT, at_path, called
+from fraction_mcp.shapes import clean
 
 __all__ = ["Condition", "Filters", "as_date", "as_number"]
 
@@ -29,6 +29,11 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     ">=": lambda left, right: left >= right,
 }
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+# What somebody wrote as a number. A part number such as 00042 or 1E5 is none, whatever Python makes of it.
+_NUMBER = re.compile(r"[+-]?((0|[1-9][0-9]{0,29})(\.[0-9]{0,60})?|\.[0-9]{1,60})")
+_DECADES = 30
+_LARGE = 10**_DECADES
+_DIGITS = 90  # of a number that is counted with; more were never meant
 
 
 @dataclass(slots=True)
@@ -77,7 +82,8 @@ def _test(index: int, op: str, value: str, values: Sequence[str]) -> Callable[[A
     if values:
         raise InputError({f"{where}.values": f"goes with in, not with {op}; use value"})
     if op == "contains":
-        return lambda found: any(fold(value) in fold(called(item)) for item in _each(found))
+        wanted_text = _folded(value)
+        return lambda found: any(wanted_text in _folded(called(item)) for item in _each(found))
     test = _compared(op, value)
     if op == "!=":
         return lambda found: all(test(item) for item in _each(found)) or _is_empty(found)
@@ -87,7 +93,7 @@ def _test(index: int, op: str, value: str, values: Sequence[str]) -> Callable[[A
 def _compared(op: str, value: str) -> Callable[[Any], bool]:
     """A comparison by what the value is: a number, a date, or a text (which knows `=`, `!=` and alphabetical order)."""
     compare = _COMPARE[op]
-    number, day = as_number(value), as_date(value)
+    number, day, text = as_number(value), as_date(value), _folded(value)
 
     def test(item: Any) -> bool:
         if number is not None and (found := as_number(item)) is not None:
@@ -96,9 +102,14 @@ def _compared(op: str, value: str) -> Callable[[Any], bool]:
             return compare(dated, day)
         if op not in {"=", "!="} and (number is not None or day is not None):
             return False  # a text is neither above nor below a number
-        return compare(fold(called(item)), fold(value))
+        return compare(_folded(called(item)), text)
 
     return test
+
+
+def _folded(text: str) -> str:
+    """How texts are compared: case and surrounding space aside, and uncut."""
+    return clean(text, len(text) + 1).casefold()
 
 
 def _each(found: Any) -> list[Any]:
@@ -115,13 +126,16 @@ def _is_empty(found: Any) -> bool:
 
 def as_number(value: Any) -> Decimal | None:
     """A number in either spelling; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
+    if isinstance(value, str):
+        text = value.strip()
+        return Decimal(text) if _NUMBER.fullmatch(text) else None
+    if type(value) is int and -_LARGE < value < _LARGE:
+        return Decimal(value)
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return None
-    try:
-        number = Decimal(value.strip() if isinstance(value, str) else value)
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() and abs(number.adjusted()) < 30 else None
+    number = Decimal(value)
+    believable = number.is_finite() and abs(number.adjusted()) < _DECADES
+    return number if believable and len(number.as_tuple().digits) < _DIGITS else None
 
 
 def as_date(value: Any) -> date | None:

@@ -40,25 +40,32 @@ class Reading:
     interrupted: str = ""
     repeated: int = 0
     moved: bool = False
+    shrunk: bool = False
 
     @property
     def complete(self) -> bool:
-        return not (self.capped or self.interrupted) and self.total in {None, self.scanned}
+        # Where records left the list, those behind them moved up: one may have slipped onto a page already read.
+        return not (self.capped or self.interrupted or self.shrunk) and self.total in {None, self.scanned}
 
     def warnings(self) -> list[str]:
         """Why this is not everything, or may have shifted under the reader; the gravest first."""
-        of = f"of {self.total}" if self.total is not None else "of a list whose length is not stated"
+        read = f"{self.scanned} of {self.total} records"
+        if self.total is None:
+            read = f"{self.scanned} records of a list whose length is not stated"
         words = []
         if self.interrupted:
-            words.append(f"Partial: reading stopped after {self.scanned} {of} records: {self.interrupted}.")
+            words.append(f"Partial: reading stopped after {read}: {self.interrupted}.")
         elif self.capped:
-            words.append(f"Partial: {self.scanned} {of} records were read, as max_pages allows.")
+            words.append(f"Partial: {read} were read, as max_pages allows.")
+        elif self.shrunk:
+            words.append(f"Partial: {read} were read while the list was getting shorter, and some may be missing.")
         elif not self.complete:
-            words.append(f"Partial: {self.scanned} {of} records were found while the list was changing.")
+            words.append(f"Partial: {read} were found while the list was changing.")
         if self.moved:
             words.append("The list changed while it was read.")
         if self.repeated:
-            words.append(f"{self.repeated} records came twice and were counted once.")
+            once = "record came twice and was" if self.repeated == 1 else "records came twice and were"
+            words.append(f"{self.repeated} {once} counted once.")
         return words
 
 
@@ -130,12 +137,16 @@ def _taken_in(reading: Reading, answer: Answer, number: int, seen: set[object]) 
     total = answer.page.total if answer.page else None
     if total is not None and reading.total is not None and total != reading.total:
         reading.moved = True
+        reading.shrunk = reading.shrunk or total < reading.total
     reading.total = total if total is not None else reading.total
     reading.last_page = max(reading.last_page or 1, _last(reading, answer, len(rows), number))
     fresh = []
     for row in rows:
         identity = row.get("id")
-        if identity is not None and identity in seen:
+        if not isinstance(identity, str | int):  # nothing that tells one record from another
+            fresh.append(row)
+            continue
+        if identity in seen:
             reading.repeated += 1
             continue
         seen.add(identity)
@@ -146,11 +157,13 @@ def _taken_in(reading: Reading, answer: Answer, number: int, seen: set[object]) 
 
 
 def _last(reading: Reading, answer: Answer, rows: int, number: int) -> int:
-    """The last page, as far as this one tells: stated, by the total, or at least one more where it is full."""
+    """The last page, as far as this one tells: stated, by the total, or at least one more where it is not the end."""
     if answer.page and answer.page.last is not None:
         return max(answer.page.last, 1)
     if reading.total is not None:
         return max(math.ceil(reading.total / PAGE), 1)
+    if answer.page and answer.page.has_more is not None:
+        return number + 1 if answer.page.has_more and rows else number
     return number + 1 if rows == PAGE else number
 
 

@@ -1,7 +1,7 @@
 """A page of records -> a small table with honest coverage, filtered where it is asked for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
@@ -14,14 +14,12 @@ from fraction_mcp.operations.desk import Desk
 from fraction_mcp.operations.filters import Condition, Filters, as_date
 from fraction_mcp.operations.fold import Query, Reading, read_all
 from fraction_mcp.operations.lookup import fold
-from fraction_mcp.operations.present import Cell, field_paths, refuse_unknown, table
+from fraction_mcp.operations.present import Cell, FieldNames, fitting, refuse_unknown, table
 from fraction_mcp.shapes import Answer, Piece, clean, quoted
 
 __all__ = ["FracttalOrders", "Listing", "Shown", "list_fracttal_orders", "list_kind"]
 
 _EVERY_PAGE = 10_000  # the rate budget ends a reading long before
-_PATHS = 80  # field paths kept to name in an error
-_ROOM = 20_000  # characters of rows in a result: some 6,000 tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +59,10 @@ async def list_kind(
     if conditions:
         found = await _Matches.read(desk, endpoint, query, conditions, shown)
         coverage = Coverage.of_matches(found.reading, found.count, len(found.rows), shown.page, shown.limit)
-        many = f"{found.count} of {found.reading.scanned} {noun}{words} meet the filters"
-        words = many + (f"; {coverage.phrase('of them')}" if 0 < len(found.rows) < found.count else "")
+        words = f"{found.count} of {found.reading.scanned} {noun}{words} meet the filters"
+        if len(found.rows) < found.count:
+            there = f"rows {coverage.first} to {coverage.last} of them"
+            words += f"; {there if found.rows else f'none are on page {shown.page}'}"
         if not found.reading.complete:
             words = f"Partial: {words}"
         return _listing(kind, coverage, found.rows, shown, summary=words + ".", warnings=found.reading.warnings())
@@ -86,17 +86,15 @@ def _listing(
 ) -> Listing:
     """The rows as a table, whole ones only, as many as there is room for."""
     columns, rows = table(records, shown.fields)
-    room, fitting = _ROOM, 0
-    for row in rows:
-        room -= sum(len(str(cell)) + 3 for cell in row)
-        if room < 0:
-            break
-        fitting += 1
+    room = fitting(rows)
     step = f"Call again with page={coverage.next_page} for more, or narrow the search." if coverage.next_page else ""
-    if fitting < len(rows):
-        coverage = coverage.cut_to(fitting)
-        summary = f"{summary[:-1]}, of which {fitting} fit into a result."
-        step = f"Ask for fewer fields, or with limit={max(fitting, 1)}, to see all rows."
+    if room < len(rows):
+        summary = f"{summary.removesuffix('.')}, of which {room} fit into a result."
+        step = "Ask for fewer fields: not even one row fits into a result."
+        if room and coverage.first:
+            page = (coverage.first + room - 1) // room + 1
+            step = f"Call again with limit={room} and page={page} for the rest, or with fewer fields."
+        coverage = coverage.cut_to(room)
     return Listing(
         summary=summary,
         next=step,
@@ -104,8 +102,23 @@ def _listing(
         coverage=coverage,
         warnings=tuple(warnings),
         columns=tuple(columns),
-        rows=tuple(map(tuple, rows[:fitting])),
+        rows=tuple(map(tuple, rows[:room])),
     )
+
+
+@dataclass(slots=True)
+class _Paged:
+    """One page out of all that matches; no more is held."""
+
+    shown: Shown
+    count: int = 0
+    rows: list[Record] = field(default_factory=list)
+
+    def take(self, record: Record) -> None:
+        first = (self.shown.page - 1) * self.shown.limit
+        if first <= self.count < first + self.shown.limit:
+            self.rows.append(record)
+        self.count += 1
 
 
 @dataclass(slots=True)
@@ -121,22 +134,20 @@ class _Matches:
         cls, desk: Desk, endpoint: endpoints.Endpoint, query: Query, conditions: Sequence[Condition], shown: Shown
     ) -> "_Matches":
         filters = Filters(conditions)
-        found = cls(Reading(), 0, [])
-        first = (shown.page - 1) * shown.limit
-        fields: dict[str, None] = {}
+        page = _Paged(shown)
+        fields = FieldNames()
 
         def take(records: list[Record]) -> None:
+            fields.look(records)
             for record in records:
-                fields.update(dict.fromkeys(field_paths(record)) if len(fields) < _PATHS else {})
                 if filters.match(record):
-                    if first <= found.count < first + shown.limit:
-                        found.rows.append(record)
-                    found.count += 1
+                    page.take(record)
 
-        found.reading = await read_all(desk.fraction, endpoint, query, take, max_pages=_EVERY_PAGE)
-        if found.reading.scanned:
-            refuse_unknown({"filters": filters.unknown()}, fields)
-        return found
+        reading = await read_all(desk.fraction, endpoint, query, take, max_pages=_EVERY_PAGE)
+        if reading.scanned:
+            among = "" if reading.complete else f" of the {reading.scanned} that were read"
+            refuse_unknown({"filters": filters.unknown()}, fields, among=among)
+        return cls(reading, page.count, page.rows)
 
 
 # ---------------------------------------------------------------------------------------------------------- Fracttal
@@ -175,25 +186,31 @@ async def list_fracttal_orders(
     query: dict[str, str | int] = {"warehouse_code": warehouse_code} if warehouse_code else {}
     if first and last:
         query |= {"since": first.isoformat(), "until": last.isoformat()}
-    rows: list[Record] = []
+    erp = desk.erp(System.FRACTTAL)
+    page = _Paged(shown)
 
     def take(records: list[Record]) -> None:
-        rows.extend(one for one in records if not document or fold(one.get("document")) == fold(document))
+        for one in records:
+            if not document or fold(one.get("document")) == fold(document):
+                page.take(one)
 
-    erp = desk.erp(System.FRACTTAL)
     reading = await read_all(erp, endpoints.WAREHOUSE_ORDERS, query, take, max_pages=_EVERY_PAGE)
-    start = (shown.page - 1) * shown.limit
-    page = rows[start : start + shown.limit]
-    coverage = Coverage.of_matches(reading, len(rows), len(page), shown.page, shown.limit)
-    listing = _listing("fracttal_purchase_orders", coverage, page, shown, warnings=reading.warnings())
-    return FracttalOrders(
-        **{**dict(listing), "summary": _orders_sentence(coverage, window, document), "window": window}
+    coverage = Coverage.of_matches(reading, page.count, len(page.rows), shown.page, shown.limit)
+    words = _orders_sentence(coverage, window, document, partial=not reading.complete)
+    listing = _listing(
+        "fracttal_purchase_orders", coverage, page.rows, shown, summary=words, warnings=reading.warnings()
     )
+    return FracttalOrders(**dict(listing), window=window)
 
 
-def _orders_sentence(coverage: Coverage, window: Window, document: str) -> str:
+def _orders_sentence(coverage: Coverage, window: Window, document: str, *, partial: bool) -> str:
     phrase = coverage.phrase("purchase orders")
-    words = phrase[0].upper() + phrase[1:] + (f" with the document {quoted(document)}" if document else "")
+    if partial and coverage.returned:
+        phrase = f"rows {coverage.first} to {coverage.last} of the purchase orders that could be read"
+    elif partial:
+        phrase = "none of the purchase orders that could be read"
+    words = f"Partial: {phrase}" if partial else phrase[0].upper() + phrase[1:]
+    words += f" with the document {quoted(document)}" if document else ""
     if window.stated_by == "fracttal":
         return (
             f"{words}, in the last 30 days only (since {window.since}): without dates Fracttal looks no further back."

@@ -5,7 +5,7 @@ order for columns, and what is there decides.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,10 +16,11 @@ from fraction_mcp.shapes import clean, plain, quoted
 __all__ = [
     "ABSENT",
     "Cell",
+    "FieldNames",
     "at_path",
     "called",
     "chosen_columns",
-    "field_paths",
+    "fitting",
     "presented",
     "refuse_unknown",
     "table",
@@ -28,9 +29,13 @@ __all__ = [
 Cell = str | int | bool | None
 _CELL = 60
 _TEXT = 2_000
+_WHOLE = 100_000  # characters of a text that is compared, and not shown
+_ROOM = 20_000  # characters of rows in a result: some 6,000 tokens
 _DEPTH = 6
 _ITEMS = 200
 _COLUMNS = 8
+_NAMED = 80  # field paths that an error names
+_ALIKE = 100  # records of one shape that are looked at for their fields
 
 _RANKS = (
     r"^id$",
@@ -79,23 +84,56 @@ def chosen_columns(records: Sequence[Record], fields: Sequence[str] = ()) -> lis
         return ["id", *(name for name in known if name != "id")]
     if records:
         missing = [field for field in fields if all(at_path(record, field) is ABSENT for record in records)]
-        refuse_unknown({"fields": missing}, dict.fromkeys(path for one in records for path in field_paths(one)))
+        refuse_unknown({"fields": missing}, dict.fromkeys(path for one in records for path in _field_paths(one)))
     return ["id", *(name for name in dict.fromkeys(fields) if name != "id")]
 
 
-def refuse_unknown(asked: Mapping[str, Sequence[str]], fields: Iterable[str]) -> None:
-    """Raises InputError for the paths (by argument) that no record had, naming the fields that exist."""
+def fitting(rows: Iterable[Sequence[Cell]]) -> int:
+    """How many of the rows, whole ones, there is room for in a result."""
+    room, count = _ROOM, 0
+    for row in rows:
+        room -= sum(len(str(cell)) + 3 for cell in row)
+        if room < 0:
+            break
+        count += 1
+    return count
+
+
+def refuse_unknown(asked: Mapping[str, Sequence[str]], fields: Iterable[str], *, among: str = "") -> None:
+    """Raises InputError for the paths (by argument) that no record had, naming the fields that exist. `among` says
+    which records were looked at, where it was not all."""
     problems = {
-        argument: f"no record has {', '.join(quoted(path) for path in paths)}"
+        argument: f"no record{among} has {', '.join(quoted(path) for path in paths)}"
         for argument, paths in asked.items()
         if paths
     }
     if problems:
-        there = ", ".join(clean(name, 60) for name in list(fields)[:80])
+        there = ", ".join(clean(name, 60) for name in list(fields)[:_NAMED])
         raise InputError(problems, hint=f"The fields here are: {there}.")
 
 
-def field_paths(record: Record) -> Iterable[str]:
+class FieldNames:
+    """The field paths that records offer, to name them in an error: some of them, of however many records."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, None] = {}
+        self._shapes: dict[tuple[str, ...], int] = {}
+
+    def look(self, records: Iterable[Record]) -> None:
+        for record in records:
+            if len(self._names) >= _NAMED:
+                return
+            shape = tuple(record)
+            seen = self._shapes.get(shape, 0)
+            if seen < _ALIKE:  # more of the same would cost more than folding them
+                self._shapes[shape] = seen + 1
+                self._names.update(dict.fromkeys(_field_paths(record)))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+
+def _field_paths(record: Record) -> Iterable[str]:
     """The paths that a record offers, one level deep: `status`, `customer.name`, `lines[].qty`."""
     for name, value in record.items():
         inner = value[0] if isinstance(value, list) and value else value
@@ -122,6 +160,8 @@ ABSENT = object()
 
 def at_path(record: Any, path: str) -> Any:
     """The value at a path such as `customer.name` or `lines[].part_number`; ABSENT where there is none."""
+    if "." not in path and "[" not in path:
+        return record.get(path, ABSENT) if isinstance(record, dict) else ABSENT
     value: Any = record
     steps = path.split(".")
     for index, step in enumerate(steps):
@@ -134,28 +174,34 @@ def at_path(record: Any, path: str) -> Any:
             items = value if isinstance(value, list) else []
             found = [at_path(item, rest) if rest else item for item in items]
             found = [item for item in found if item is not ABSENT]
+            if "[]" in rest:  # lists within a list: their elements, side by side
+                found = [one for item in found for one in item]
             return found or ABSENT
     return value
 
 
 def called(value: Any) -> str:
-    """A value as one would write it: an object by its name."""
-    return str(shown) if (shown := _cell(value)) is not None else ""
+    """A value as one would write it, uncut, so that two that differ stay two: an object by its name."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict) and _cell(value) is None:  # it has no name: by what it holds
+        return "; ".join(f"{clean(name, 60)}={text}" for name, inner in value.items() if (text := called(inner)))
+    return str(shown) if (shown := _cell(value, _WHOLE)) is not None else ""
 
 
-def _cell(value: Any) -> Cell:
+def _cell(value: Any, limit: int = _CELL) -> Cell:
     match value:
         case bool() | int() | None:
             return value
         case Decimal():
             return str(presented(value))
         case str():
-            return clean(value, _CELL)
+            return clean(value, limit)
         case dict():
             name = next((value[key] for key in _NAMES if value.get(key) not in (None, "")), None)
-            return _cell(name) if not isinstance(name, dict | list) else None
+            return _cell(name, limit) if not isinstance(name, dict | list) else None
         case list() if value and all(not isinstance(item, dict | list) for item in value):
-            return clean("; ".join(str(_cell(item)) for item in value), _CELL)
+            return clean("; ".join(str(_cell(item, limit)) for item in value), limit)
         case list():
             return f"{len(value)} entries" if value else None
         case _:

@@ -9,13 +9,10 @@ from fraction_mcp.operations.coverage import Coverage
 from fraction_mcp.operations.desk import Desk
 from fraction_mcp.operations.filters import Condition, Filters
 from fraction_mcp.operations.fold import Reading, counted, read_all
-from fraction_mcp.operations.present import Cell, field_paths, refuse_unknown
+from fraction_mcp.operations.present import Cell, FieldNames, fitting, refuse_unknown
 from fraction_mcp.shapes import Answer, clean, quoted
 
 __all__ = ["Summary", "summarise"]
-
-
-_PATHS = 80  # field paths kept to name in an error
 
 
 class Summary(Answer):
@@ -49,33 +46,50 @@ async def summarise(
     if not (asked.paths or filters) and (total := await counted(desk.fraction, endpoint, query)) is not None:
         return _count(kind, noun, search, total)
     matched = 0
-    fields: dict[str, None] = {}
+    fields = FieldNames()
 
     def take(records: list[dict[str, Any]]) -> None:
         nonlocal matched
+        fields.look(records)
         for record in records:
-            fields.update(dict.fromkeys(field_paths(record)) if len(fields) < _PATHS else {})
+            groups.note(record)
             if filters.match(record):
                 matched += 1
                 groups.take(record)
 
     reading = await read_all(desk.fraction, endpoint, query, take, max_pages=max_pages)
     if reading.scanned:
-        refuse_unknown({"filters": filters.unknown()}, fields)
-        if matched:
-            refuse_unknown(_never(asked, groups), fields)
-    rows = groups.rows(top)
-    warnings = (*reading.warnings(), *_remarks(groups, noun))
+        among = "" if reading.complete else f" of the {reading.scanned} that were read"
+        refuse_unknown({"filters": filters.unknown(), **_never(asked, groups)}, fields, among=among)
+    rows, remark = _shown(groups, top)
     return Summary(
         summary=_sentence(groups, reading, noun, search, matched if filters else None),
-        next="Narrow it with search, or raise max_pages, to cover everything." if reading.capped else "",
+        next=_next(reading),
         kind=kind,
         coverage=Coverage.of_all(reading, len(rows)),
-        warnings=warnings,
+        warnings=(*reading.warnings(), *_remarks(groups, noun), *remark),
         totals=groups.totals(),
         columns=tuple(groups.columns()),
-        rows=tuple(tuple(clean(cell, 80) if isinstance(cell, str) else cell for cell in row) for row in rows),
+        rows=rows,
     )
+
+
+def _shown(groups: Aggregates, top: int) -> tuple[tuple[tuple[Cell, ...], ...], list[str]]:
+    """The groups, long names cut, and a remark where there is no room for as many as were asked for."""
+    remark: list[str] = []
+    while True:
+        rows = [[clean(cell, 80) if isinstance(cell, str) else cell for cell in row] for row in groups.rows(top)]
+        room = fitting(rows)
+        if room >= len(rows) or top == 1:
+            return tuple(map(tuple, rows)), remark
+        top = max(room - len(groups.currencies), 1)  # what has no room of its own goes into the rest
+        remark = [f"Only {top} groups fit into a result by themselves: name fewer fields to see more."]
+
+
+def _next(reading: Reading) -> str:
+    if reading.capped:
+        return "Narrow it with search, or raise max_pages, to cover everything."
+    return "" if reading.complete else "Ask again in a moment to cover everything."
 
 
 def _count(kind: str, noun: str, search: str, total: int) -> Summary:
@@ -101,7 +115,7 @@ def _never(asked: Asked, groups: Aggregates) -> dict[str, list[str]]:
         "average": asked.averages,
         "date_field": [asked.dates[0]] if asked.dates[0] else [],
     }
-    return {name: [path for path in paths if path not in groups.met] for name, paths in named.items()}
+    return {name: [path for path in paths if path in groups.unmet] for name, paths in named.items()}
 
 
 def _remarks(groups: Aggregates, noun: str) -> list[str]:
@@ -110,13 +124,15 @@ def _remarks(groups: Aggregates, noun: str) -> list[str]:
     if groups.by_currency and len(groups.currencies) > 1:
         names = ", ".join(currency or "not stated" for currency in sorted(groups.currencies))
         words.append(f"Amounts are kept apart by currency ({names}) and never added across.")
-    words += [f"{count} values of {name} are empty and left out." for name, count in groups.blank.items()]
-    words += [
-        f"{count} values of {name} cannot be counted with and are left out." for name, count in groups.odd.items()
-    ]
+    words += [f"{_values(count, name)} empty and left out." for name, count in groups.blank.items()]
+    words += [f"{_values(count, name)} not to be counted with and left out." for name, count in groups.odd().items()]
     if groups.without_elements:
         words.append(f"{groups.without_elements} {noun} have no {groups.asked.list_field} and are not counted.")
     return words
+
+
+def _values(count: int, name: str) -> str:
+    return f"{count} value of {name} is" if count == 1 else f"{count} values of {name} are"
 
 
 def _sentence(groups: Aggregates, reading: Reading, noun: str, search: str, matched: int | None) -> str:

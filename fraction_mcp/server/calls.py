@@ -99,7 +99,7 @@ class _Call:
     @contextmanager
     def _progress(self) -> Iterator[None]:
         """Long readings report to whoever asked to be told, at most a few times a second."""
-        token = progress.reporter.set(self._reporter() if (self._ctx.meta or {}).get("progressToken") else None)
+        token = progress.reporter.set(self._reporter())  # the SDK keeps quiet where nobody asked to be told
         try:
             yield
         finally:
