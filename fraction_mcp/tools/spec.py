@@ -9,7 +9,7 @@ import typing
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from fraction_mcp.erp.endpoints import Endpoint, System
@@ -78,7 +78,7 @@ class ToolSpec:
 
     @cached_property
     def output_schema(self) -> dict[str, Any]:
-        return _or_error(output_schema(self.answer))
+        return _answer_schema(self.answer)
 
 
 _ERROR: Mapping[str, Any] = {
@@ -95,13 +95,15 @@ _ERROR: Mapping[str, Any] = {
 }
 
 
-def _or_error(schema: dict[str, Any]) -> dict[str, Any]:
+@cache  # several tools answer in the same form, and rendering one takes milliseconds of the start
+def _answer_schema(answer: type[Answer]) -> dict[str, Any]:
     """The answer, or `error`: hosts hold a tool's error against its output schema, too, and drop it."""
-    answer = [name for name in schema["required"] if name != "error"]
+    schema = output_schema(answer)
+    required = [name for name in schema["required"] if name != "error"]
     return {
         **{key: value for key, value in schema.items() if key != "required"},
         "properties": {**schema["properties"], "error": dict(_ERROR)},
-        "anyOf": [{"required": answer}, {"required": ["error"]}],
+        "anyOf": [{"required": required}, {"required": ["error"]}],
     }
 
 
