@@ -139,4 +139,7 @@ def _refuse_unknown(environment: Mapping[str, str]) -> None:
 
 
 def _told(problem: ErrorDetails) -> str:
-    return f"{_name_of(str(problem['loc'][0]))}: {problem['msg'].removeprefix('Value error, ')}"
+    told = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "string_pattern_mismatch":  # the currency's, the only pattern here
+        told = "must be a currency's three capital letters, such as GBP"
+    return f"{_name_of(str(problem['loc'][0]))}: {told}"

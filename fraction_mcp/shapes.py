@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Annotated, Any, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 
 __all__ = [
@@ -28,11 +28,14 @@ __all__ = [
     "clean",
     "exact_product",
     "exact_total",
+    "excerpt",
     "input_schema",
     "output_schema",
     "plain",
     "quoted",
     "to_decimal",
+    "visible_line",
+    "visible_text",
     "whole_number",
 ]
 
@@ -164,6 +167,24 @@ whole_number = BeforeValidator(_whole)
 """Takes 10.0 for 10, as JSON does; stands last in an Annotated, so that bounds show in the schema."""
 
 
+def _visible(text: str) -> str:
+    """What cannot be seen cannot be approved: a preview would show 'WIDGET-001', and something else would go out."""
+    if any(unicodedata.category(character) in _UNSEEN for character in text):
+        raise ValueError("must not hold invisible characters")
+    return text
+
+
+def _visible_but_for_lines(text: str) -> str:
+    _visible(text.replace("\r\n", " ").replace("\n", " ").replace("\t", " "))
+    return text
+
+
+visible_line = AfterValidator(_visible)
+"""For every text that a write sends: refuses control, format and unassigned characters."""
+visible_text = AfterValidator(_visible_but_for_lines)
+"""The same for long texts, which may have lines and tabs."""
+
+
 class Ask(BaseModel):
     """What a tool is asked with. Unknown names and wrong types are refused, never dropped or bent."""
 
@@ -197,6 +218,7 @@ class Answer(Piece):
 
 _SPACES = re.compile(r"\s+")
 _INVISIBLE = {"Cc", "Cf", "Co", "Cn", "Cs"}
+_UNSEEN = {*_INVISIBLE, "Zl", "Zp"}  # line separators, which `clean` shows as spaces
 
 
 def clean(text: str, limit: int = 200) -> str:
@@ -207,6 +229,14 @@ def clean(text: str, limit: int = 200) -> str:
     text = "".join(c for c in text if unicodedata.category(c) not in _INVISIBLE) if not text.isascii() else text
     text = _SPACES.sub(" ", "".join(c for c in text if c.isprintable())).strip()
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def excerpt(text: str, limit: int = 1_000) -> str:
+    """A long text of the asker's own, for one line of a preview: where it is cut, it says how long the whole is."""
+    shown = clean(text, limit)
+    if len(clean(text, len(text))) <= limit:
+        return shown
+    return f"{shown.removesuffix('…').rstrip()} … ({len(text):,} characters in all)"
 
 
 def quoted(text: str, limit: int = 60) -> str:

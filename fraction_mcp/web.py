@@ -33,6 +33,7 @@ def refuse_open_address(host: str) -> None:
 async def serve_http(office: Office, host: str, port: int) -> None:
     """Serve any number of clients until interrupted. Raises ConfigError for a port that cannot be had."""
     refuse_open_address(host)
+    office.settings = office.settings.model_copy(update={"open_inbox": False})  # whose browser would it be?
     listener = _listening(host, port)
     async with office:
         app = create_server(office).streamable_http_app(host=host)

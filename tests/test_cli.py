@@ -11,12 +11,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import anyio
 import httpx
 import mcp.client.stdio  # noqa: F401 - binds stderr at its import: before a test has put another in its place
 import pytest
+from mcp import MCPError, StdioServerParameters
+from mcp.types import CONNECTION_CLOSED
 
 from fraction_mcp import __version__
-from fraction_mcp.cli import main
+from fraction_mcp.cli import main, session
 from tests.support import child_environment, free_port, wait_for
 
 SCHEMAS = Path(__file__).parents[1] / "tool_schemas"
@@ -128,6 +131,28 @@ def test_tools_of_one_erp_are_listed_where_only_that_one_is_configured(
     out = capsys.readouterr().out
     assert "get_connection_status" in out
     assert "get_price_for_quantity" not in out
+
+
+@pytest.mark.parametrize("configured", [True, False])
+def test_tools_lists_what_the_settings_of_this_environment_leave(
+    configured: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def names() -> set[str]:
+        assert main(["tools", "--json"]) == 0
+        return {tool["name"] for tool in json.loads(capsys.readouterr().out)}
+
+    if configured:
+        for name in ("FRACTION_EMAIL", "FRACTION_PASSWORD", "FRACTTAL_CLIENT_ID", "FRACTTAL_CLIENT_SECRET"):
+            monkeypatch.setenv(name, "x")
+    human = names()
+    assert "create_part" in human
+    assert "confirm_write" not in human
+    monkeypatch.setenv("FRACTION_MCP_CONFIRM", "two_step")
+    assert names() == human | {"confirm_write"}
+    monkeypatch.setenv("FRACTION_MCP_READ_ONLY", "true")
+    left = names()
+    assert "get_part" in left
+    assert not any(name.startswith(("create_", "set_", "confirm_")) for name in left)
 
 
 # -------------------------------------------------------------------------------------------------------------- schemas
@@ -276,6 +301,107 @@ def test_a_call_without_an_account_names_both_ways_on(capsys: pytest.CaptureFixt
     assert "fraction-mcp serve --sandbox" in said.err
 
 
+@pytest.mark.parametrize(
+    ("child", "told"),
+    [
+        ("import sys; sys.exit(3)", "the MCP server of this session ended before it answered"),
+        ("import sys; sys.stdin.readline(); sys.exit(3)", "the MCP server of this session ended before it answered"),
+    ],
+    ids=["at once", "when asked"],
+)
+@pytest.mark.parametrize("command", [["call", "--sandbox", "get_part", "part=1"], ["demo"]], ids=["call", "demo"])
+def test_a_server_that_dies_is_told_in_a_line(
+    child: str, told: str, command: list[str], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dying = StdioServerParameters(command=sys.executable, args=["-c", child])
+    monkeypatch.setattr(session, "StdioServerParameters", lambda **_: dying)
+    assert main(command) == 1
+    assert capfd.readouterr().err == f"fraction-mcp: {told}\n"
+
+
+GROUPED = "unhandled errors in a TaskGroup"
+
+
+@pytest.mark.parametrize("command", [["call", "get_part"], ["tools"]], ids=["call", "tools"])
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MCPError(-32600, "no\n'such' thing"), "the MCP server failed: 'no ’such’ thing'"),
+        (ExceptionGroup(GROUPED, [anyio.BrokenResourceError(), MCPError(CONNECTION_CLOSED, "Connection closed")]),
+         "the MCP server of this session ended before it answered"),
+    ],
+    ids=["alone", "grouped"],
+)  # fmt: skip
+def test_a_session_that_fails_is_told_in_a_line(
+    command: list[str],
+    error: Exception,
+    told: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(*_: object, **__: object) -> int:
+        raise error
+
+    monkeypatch.setattr("fraction_mcp.cli.call.call", fails)
+    monkeypatch.setattr("fraction_mcp.cli.schemas.list_tools", fails)
+    assert main(command) == 1
+    assert capsys.readouterr().err == f"fraction-mcp: {told}\n"
+
+
+def test_a_bug_keeps_its_traceback_also_beside_a_session_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = ExceptionGroup(GROUPED, [MCPError(CONNECTION_CLOSED, "Connection closed"), ZeroDivisionError()])
+
+    def fails(**_: object) -> int:
+        raise both
+
+    monkeypatch.setattr("fraction_mcp.cli.schemas.list_tools", fails)
+    with pytest.raises(ExceptionGroup, match=GROUPED):
+        main(["tools"])
+
+
+# --------------------------------------------------------------------------------------------------------------- Ctrl-C
+
+
+INTERRUPTED = {
+    "call get_part": "call.call",
+    "tools": "schemas.list_tools",
+    "serve": "serve.serve",
+    "sandbox": "serve.serve_embedded",
+    "demo": "demo.demo",
+    "approvals": "inbox.approvals",
+}
+
+
+@pytest.mark.parametrize("command", INTERRUPTED)
+@pytest.mark.parametrize(
+    "raised",
+    [
+        KeyboardInterrupt(),
+        BaseExceptionGroup(GROUPED, [ValueError(), BaseExceptionGroup(GROUPED, [KeyboardInterrupt()])]),
+    ],
+    ids=["bare", "grouped"],
+)
+def test_an_interrupt_ends_a_command_without_a_traceback(
+    command: str, raised: BaseException, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> int:
+        raise raised
+
+    monkeypatch.setattr(f"fraction_mcp.cli.{INTERRUPTED[command]}", interrupted)
+    assert main(command.split()) == 130
+    assert capsys.readouterr().err == ""
+
+
+def test_an_interrupt_while_the_command_is_still_being_read_is_no_traceback_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fraction_mcp.cli._parser", interrupted)
+    assert main(["tools"]) == 130
+
+
 # ----------------------------------------------------------------------------------------------------- demo and sandbox
 
 
@@ -316,7 +442,9 @@ def test_the_sandbox_serves_over_http_and_a_server_works_in_it(tmp_path: Path) -
             out, _ = process.communicate(timeout=10)
     assert out == ""
     assert run.returncode == 0, run.stderr
-    assert run.stdout.startswith("250 EA of 'BRKT-1' cost 1617.81 in base currency for 'Acme Corp', at 6.47125 each")
+    assert run.stdout.startswith(
+        "250 EA of 'BRKT-1' cost 1617.81 GBP for 'Acme Corp' (id 52), at 6.47125 each"
+    )
 
 
 def test_a_port_that_is_taken_is_told_in_a_line(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_a_typed_yes_approves_and_the_write_lands(state: Path) -> None:
             "Create an enquiry for 'Acme Corp'",
             "In FractionERP of Harrow & Pike Precision Ltd",
             "as demo@harrow-pike.example",
-            "customer      Acme Corp (id 52)",
+            "customer      'Acme Corp' (id 52)",
             "customer ref  TERM-1",
             'POST /contracts {"customer_id":52,"customer_ref":"TERM-1"}',
             "expires in 23 hours",
@@ -80,7 +80,7 @@ def test_an_approval_without_an_account_leaves_the_sending_to_the_server(state: 
         screen.until(r"Type yes: ")
         screen.types("yes\n")
         assert screen.exit_code() == 0
-        assert "approved; the server that asked for it will send it" in screen.seen
+        assert "approved; a server that works in its ERP and account will send it" in screen.seen
     assert enquiries(state, "TERM-1") == 0
     # Whoever of that account looks next sends it.
     assert "it is done" in piped(state, "call", "get_write_status", f"write_id={write_id}", "--sandbox").stdout

@@ -49,7 +49,7 @@ async def test_the_sdks_client_gets_a_price_over_a_pipe(environment: dict[str, s
             data = (await client.call_tool("get_price_for_quantity", PRICE)).structured_content or {}
     assert "get_price_for_quantity" in names
     assert data["prices"][0]["line_total"] == "2500.00"
-    assert data["summary"].startswith("250 EA of 'WIDGET-001' cost 2500.00 GBP for 'Acme Corp', at 10.00 each")
+    assert data["summary"].startswith("250 EA of 'WIDGET-001' cost 2500.00 GBP for 'Acme Corp' (id 52), at 10.00 each")
 
 
 @dataclass

@@ -238,7 +238,7 @@ def _notice(write: Write, events: Sequence[Event], *, reaches: bool) -> str:
         case State.AWAITING if not reaches:
             return "This inbox is not signed in there: once approved, the server that asked for it sends it."
         case State.APPROVED if not reaches:
-            return "Approved; the server that asked for it will send it."
+            return "Approved, and not sent yet: a server that works in its ERP and account sends it."
         case State.APPROVED | State.SENDING:
             return "Approved; it is being sent."
         case State.UNKNOWN:

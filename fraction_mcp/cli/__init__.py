@@ -13,7 +13,15 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command. Exit codes: 0 fine; 1 the operation failed; 2 wrong usage or configuration."""
+    """Run a command. Exit codes: 0 fine; 1 the operation failed; 2 wrong usage or configuration; 130 interrupted."""
+    try:
+        return _told(arguments)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _told(arguments: Sequence[str] | None) -> int:
+    """Run a command, and say on stderr in a line what went wrong, where it is no bug."""
     parser = _parser()
     asked, rest = parser.parse_known_args(arguments)
     if rest and "pairs" in asked and not any(word.startswith("-") for word in rest):
@@ -27,23 +35,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FractionMcpError as error:
         sys.stderr.write(f"fraction-mcp: {error.message}\n" + (f"{error.hint}\n" if error.hint else ""))
         return 2 if isinstance(error, ConfigError) else 1
-    except KeyboardInterrupt:
-        return 130
     except BrokenPipeError:  # the reader of our output has left, as `| head` does
         sys.stderr.close()
+        return 1
+    except Exception as error:
+        told = _of_a_session(error) if asked.run in {_call, _demo, _tools} else ""
+        if not told:
+            raise
+        sys.stderr.write(f"fraction-mcp: {told}\n")
         return 1
 
 
 def _ran(asked: argparse.Namespace) -> int:
-    """Task groups wrap what was raised inside them: a single cause is the cause."""
+    """Task groups wrap what was raised inside them: a single cause is the cause, and an interrupt always is."""
     run: Callable[[argparse.Namespace], int] = asked.run
     try:
         return run(asked)
     except BaseExceptionGroup as group:
+        if group.subgroup(KeyboardInterrupt):
+            raise KeyboardInterrupt from None
         cause: BaseException = group
         while isinstance(cause, BaseExceptionGroup) and len(cause.exceptions) == 1:
             cause = cause.exceptions[0]
         raise cause from None
+
+
+def _of_a_session(error: Exception) -> str:
+    """What to say where an MCP session of ours came to nothing; empty where it is something else, a bug perhaps."""
+    from anyio import BrokenResourceError, ClosedResourceError, EndOfStream  # noqa: PLC0415 - only on failure
+    from mcp import MCPError  # noqa: PLC0415
+    from mcp.types import CONNECTION_CLOSED  # noqa: PLC0415
+
+    from fraction_mcp.shapes import quoted  # noqa: PLC0415
+
+    lost = (BrokenResourceError, ClosedResourceError, EndOfStream)
+    cause = error
+    while isinstance(cause, ExceptionGroup) and not cause.split((MCPError, *lost))[1]:
+        cause = cause.exceptions[0]
+    if isinstance(cause, lost) or (isinstance(cause, MCPError) and cause.error.code == CONNECTION_CLOSED):
+        return "the MCP server of this session ended before it answered"
+    return f"the MCP server failed: {quoted(cause.error.message, 300)}" if isinstance(cause, MCPError) else ""
 
 
 def _parser() -> argparse.ArgumentParser:

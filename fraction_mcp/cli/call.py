@@ -1,5 +1,6 @@
 """`call`: one tool call through a real MCP session, with arguments as a person types them."""
 
+import difflib
 import json
 import sys
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ async def _call(name: str, pairs: list[str], args: str, sandbox: bool, as_json: 
     async with own_server(*(["--sandbox"] if sandbox else []), elicitation_callback=ask) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
         if name not in tools:
-            raise ConfigError(f"there is no tool {name}; there are {', '.join(tools)}")
+            raise ConfigError(_no_such(name, list(tools)))
         arguments = {**_whole(args), **_typed(tools[name], pairs)}
         result = await client.call_tool(name, arguments, progress_callback=_show_progress)
     text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
@@ -37,6 +38,13 @@ async def _call(name: str, pairs: list[str], args: str, sandbox: bool, as_json: 
         text = json.dumps(_structured(result, text), indent=2, ensure_ascii=False)
     print(text, file=sys.stderr if result.is_error and not as_json else sys.stdout)
     return 1 if result.is_error else 0
+
+
+def _no_such(name: str, offered: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, offered, n=1, cutoff=0.75)
+    if near:
+        return f"there is no tool {name}; did you mean {near[0]}?"
+    return f"there is no tool {name}; there are {', '.join(offered)}"
 
 
 async def _ask(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG001 - the SDK's
@@ -54,10 +62,22 @@ async def _ask(context: ClientRequestContext, params: ElicitRequestParams) -> El
     return ElicitResult(action="accept", content={"approve": True}) if answer else ElicitResult(action="decline")
 
 
+_BAR = 30
+
+
 async def _show_progress(progress: float, total: float | None, message: str | None) -> None:
-    if sys.stderr.isatty():
-        of = f" of {total:g}" if total is not None else ""
-        sys.stderr.write(f"… {clean(message or '') or 'working'} ({progress:g}{of})\n")
+    """A bar in one line of the terminal, gone when it is full; nothing where stderr goes elsewhere."""
+    if not sys.stderr.isatty():
+        return
+    what = clean(message or "", 40) or "working"
+    if not total:
+        sys.stderr.write(f"\r{what} … {progress:g}\x1b[K")
+    elif progress >= total:
+        sys.stderr.write("\r\x1b[K")
+    else:
+        done = int(_BAR * progress / total)
+        sys.stderr.write(f"\r{'█' * done}{'░' * (_BAR - done)} {progress:g} of {total:g} {what}\x1b[K")
+    sys.stderr.flush()
 
 
 def _structured(result: CallToolResult, text: str) -> Any:

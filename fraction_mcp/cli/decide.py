@@ -49,7 +49,9 @@ class _Decision:
 
 
 _DECISIONS: Mapping[str, _Decision] = {
-    "approve": _Decision((State.AWAITING,), "Approve?", _approve, (State.DONE, State.APPROVED, State.SENDING)),
+    "approve": _Decision(
+        (State.AWAITING, State.APPROVED), "Approve?", _approve, (State.DONE, State.APPROVED, State.SENDING)
+    ),
     "decline": _Decision((State.AWAITING, State.APPROVED), "Decline?", _decline, (State.DECLINED,)),
     "landed": _Decision((State.UNKNOWN,), "Did you find it in the ERP?", _landed, (State.DONE,)),
     "absent": _Decision((State.UNKNOWN,), "Are you sure that it is not in the ERP?", _absent, (State.FAILED,)),
@@ -86,7 +88,7 @@ def _told(after: Write, shown: Write, decision: _Decision) -> int:
         return 1
     words = outcome_of(after)
     if after.state is State.APPROVED:
-        words = f"{after.plan['title']}: approved; the server that asked for it will send it."
+        words = f"{after.plan['title']}: approved; a server that works in its ERP and account will send it."
     good = after.state in decision.good
     Teller(sys.stdout if good else sys.stderr).say(words)
     return 0 if good else 1

@@ -15,17 +15,24 @@ from fraction_mcp.tools import contract
 
 __all__ = ["list_tools", "schemas"]
 
+_ACCOUNTS: dict[str, Any] = {
+    "fraction_email": "x",
+    "fraction_password": SecretStr("x"),
+    "fracttal_client_id": "x",
+    "fracttal_client_secret": SecretStr("x"),
+}
+
 
 def list_tools(*, as_json: bool) -> int:
-    """What a server in this environment offers; every tool where no ERP is configured."""
+    """What a server in this environment offers; where no ERP is configured, what it would offer with both."""
     settings = Settings.load()
     if not (settings.fraction_configured or settings.fracttal_configured):
-        settings = _everything()
+        settings = settings.model_copy(update=_ACCOUNTS)
     tools = anyio.run(_served, settings)
     if as_json:
         print(json.dumps(tools, indent=2, ensure_ascii=False))
         return 0
-    width = max(len(tool["name"]) for tool in tools)
+    width = max((len(tool["name"]) for tool in tools), default=0)
     for tool in tools:
         first_line, _, _ = tool["description"].partition("\n")
         print(f"{tool['name']:<{width}}  {first_line}")
@@ -49,14 +56,7 @@ def schemas(*, write: str | None, check: str | None, style: str) -> int:
 
 def _everything() -> Settings:
     """Settings under which every tool is listed. Nothing signs in: no tool is called."""
-    some = SecretStr("x")
-    return Settings.model_construct(
-        confirm="two_step",
-        fraction_email="x",
-        fraction_password=some,
-        fracttal_client_id="x",
-        fracttal_client_secret=some,
-    )
+    return Settings.model_construct(**{"confirm": "two_step", **_ACCOUNTS})
 
 
 async def _served(settings: Settings) -> list[dict[str, Any]]:

@@ -68,13 +68,17 @@ def serve_embedded(*, port: int, parts: int, seed: int, reset: bool) -> int:
         f"  export FRACTION_EMAIL={sandbox.EMAIL} FRACTION_PASSWORD={sandbox.PASSWORD}",
         f"  export FRACTTAL_BASE_URL={base}{sandbox.FRACTTAL_PATH}",
         f"  export FRACTTAL_TOKEN_URL={base}{sandbox.FRACTTAL_TOKEN_PATH}",
+        "  export FRACTION_CURRENCY=GBP",
         f"  export FRACTTAL_CLIENT_ID={sandbox.CLIENT_ID} FRACTTAL_CLIENT_SECRET={sandbox.CLIENT_SECRET}",
         "  fraction-mcp serve",
     ]
-    sys.stderr.write("\n".join(lines) + "\n")
+
+    def ready() -> None:
+        sys.stderr.write("\n".join(lines) + "\n")
+
     path = _sandbox_file(Settings.load(), parts, seed)
     try:
-        sandbox.serve_sandbox(path, port=port, parts=parts, seed=seed, reset=reset)
+        sandbox.serve_sandbox(path, port=port, parts=parts, seed=seed, reset=reset, ready=ready)
     except OSError as error:
         raise ConfigError(f"the sandbox cannot listen on port {port}: {error.strerror or error}") from error
     return 0
@@ -99,7 +103,11 @@ def _embedded_settings(settings: Settings) -> Settings:
 def _open_sandbox(settings: Settings) -> "ASGIApp":
     from fraction_mcp import sandbox  # noqa: PLC0415 - see the package's docstring
 
-    return sandbox.open_sandbox(_sandbox_file(settings, _PARTS, _SEED))
+    path = _sandbox_file(settings, _PARTS, _SEED)
+    try:
+        return sandbox.open_sandbox(path)
+    except OSError as error:
+        raise ConfigError(f"the embedded ERPs cannot be kept in {path.parent}: {error.strerror or error}") from error
 
 
 def _sandbox_file(settings: Settings, parts: int, seed: int) -> Path:

@@ -26,7 +26,8 @@ async def own_server(
     """
     parameters = StdioServerParameters(
         command=sys.executable,
-        args=["-m", "fraction_mcp", "serve", *flags],
+        # -P: what is called fraction_mcp in the current folder must not be run with these credentials.
+        args=["-P", "-m", "fraction_mcp", "serve", *flags],
         env={**os.environ, "FRACTION_MCP_OPEN_INBOX": "false", **(environment or {})},
     )
     async with Client(parameters, client_info=_INFO, elicitation_callback=elicitation_callback) as client:

@@ -24,7 +24,7 @@ from fraction_mcp.erp.endpoints import NAMED, System
 from fraction_mcp.operations.desk import Desk
 from fraction_mcp.operations.lifecycle import State, Write
 from fraction_mcp.operations.present import presented
-from fraction_mcp.operations.standing import called_by, identity_parts, plain_state, trouble
+from fraction_mcp.operations.standing import called_by, identity_parts, trouble
 from fraction_mcp.operations.writes import Plan, drafted, identity_of, look_for
 from fraction_mcp.shapes import clean, quoted
 
@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 _ID = re.compile(r"w[0-9a-f]{12}")
 _JUST_LANDED_S = 900
 _WATCH_S = 1.0
+_TROUBLED_S = 10.0
 
 Replan = Callable[[Desk, str, Mapping[str, Any]], Awaitable[Plan]]
 """Plans the write of a tool from its arguments again: (desk, tool, arguments)."""
@@ -90,20 +91,21 @@ class Clerk:
         await self.journal.set_token(write.id, _token_hash(token))
         return token
 
-    async def check_token(self, write_id: str, token: str) -> Write:
-        """The waiting write that this token confirms. Raises ConsentError; a wrong token does not use the write up."""
+    async def confirm(self, write_id: str, token: str) -> tuple[Write, bool]:
+        """Commit the waiting write that this token confirms, and whether it counted.
+
+        One that no longer waits is only followed up. Raises ConsentError for a token that is not its own, which does
+        not use the write up.
+        """
         write = await self.write(write_id)
-        if write.state is not State.AWAITING:
-            raise errors.ConsentError(
-                f"the write {write.id} is not waiting for a confirmation: it is {plain_state(write)}",
-                hint=f"get_write_status({write.id}) tells what became of it.",
-            )
+        if write.state is not State.AWAITING:  # a host that asks twice is told what became of the first
+            return await self.follow_up(write), False
         if not write.token_hash or not hmac.compare_digest(write.token_hash, _token_hash(token)):
             raise errors.ConsentError(
                 "the confirmation token is not the one of this write; nothing was written",
                 hint="Call the write's tool again for a new token.",
             )
-        return write
+        return await self.approve(write, by="confirmation token (two_step)"), True
 
     async def write(self, write_id: str) -> Write:
         """Raises WriteNotFound."""
@@ -166,6 +168,7 @@ class Clerk:
         again = await self._read_anew(write, erp)
         if again is None:
             return await self.write(write.id)
+        look = await _provable(erp, again["look"])
         owner = f"{os.getpid()}-{secrets.token_hex(8)}"
         claimed = await self.journal.claim(
             write.id,
@@ -173,12 +176,12 @@ class Clerk:
             digest=write.digest,
             owner=owner,
             lease_s=self._terms.lease_s,
-            outcome={"look": again["look"]},  # with the ids that were there just before the send
+            outcome={"look": look},  # with the ids that were there just before the send
         )
         if not claimed:
             return await self.write(write.id)
         kind, outcome = await _sent(erp, write)
-        outcome["look"] = again["look"]
+        outcome["look"] = look
         try:
             finished = await self.journal.finish(write.id, kind, outcome, owner=owner)
             if finished.outcome != outcome:  # a person settled it while the answer was on its way: kept beside it
@@ -235,7 +238,8 @@ class Clerk:
         if write.state is not State.UNKNOWN or erp is None or not self.reaches(write):
             return write
         try:
-            sighting = await look_for(erp, write.outcome.get("look") or write.plan["look"])
+            look = write.outcome.get("look") or write.plan["look"]
+            sighting = await look_for(erp, look, await self._made_by_others(write))
             if identity_of(erp) != write.identity:
                 return write
         except errors.ErpError as error:
@@ -247,6 +251,14 @@ class Clerk:
         outcome = {"result": presented(sighting.record), "found_by": "reading back", "look": write.outcome.get("look")}
         return await self.journal.finish(write.id, "done", outcome)
 
+    async def _made_by_others(self, write: Write) -> set[Any]:
+        """The ids of records that other writes of the same kind are known to have made: none of them is this one's."""
+        done = await self.journal.latest((State.DONE,), identity=write.identity, limit=500)
+        results = [other.outcome.get("result") for other in done if other.plan["endpoint"] == write.plan["endpoint"]]
+        return {
+            result["id"] for result in results if isinstance(result, dict) and isinstance(result.get("id"), int | str)
+        }
+
     async def follow_up(self, write: Write) -> Write:
         """What can be done for a write that is asked about: commit it if approved, look for it if unsure."""
         if self.may_commit(write):
@@ -255,11 +267,22 @@ class Clerk:
 
     async def watch(self) -> None:
         """While writes wait, commit those that were approved elsewhere and belong to this process's ERPs."""
-        while waiting := await self.journal.latest((State.AWAITING, State.APPROVED), limit=200):
-            for write in waiting:
-                if self.may_commit(write):
-                    await self.commit(write)
+        waiting = True
+        while waiting:
+            try:
+                waiting = await self._seen_to()
+            except Exception:  # the journal or an ERP fails for a while: what was approved must not be forgotten
+                logger.exception("seeing to the writes that wait failed; it is tried again")
+                await anyio.sleep(_TROUBLED_S)
             await anyio.sleep(_WATCH_S)
+
+    async def _seen_to(self) -> bool:
+        """Commit what may be committed; whether anything waits."""
+        waiting = await self.journal.latest((State.AWAITING, State.APPROVED), limit=200)
+        for write in waiting:
+            if self.may_commit(write):
+                await self.commit(write)
+        return bool(waiting)
 
 
 async def _sent(erp: Erp, write: Write) -> tuple[str, dict[str, Any]]:
@@ -267,16 +290,32 @@ async def _sent(erp: Erp, write: Write) -> tuple[str, dict[str, Any]]:
     plan = write.plan
     try:
         answer = await erp.call(NAMED[plan["endpoint"]], path=plan["path"], body=plan["content"].encode())
-        return "done", {"result": presented(answer.record())}
     except errors.ErpRejected as error:
         return "failed", _told(error, written="no")
-    except (errors.ErpOutcomeUnknown, errors.ErpContractBroken) as error:
+    except errors.ErpOutcomeUnknown as error:
         return "unknown", _told(error, written="maybe")
-    except errors.ErpError as error:  # the write's own request raises none of these: it never left
+    except errors.ErpError as error:  # of a sign-in before it: the write's own request raises none of these
         return "not_sent", _told(error, written="no")
     except Exception:
         logger.exception("sending %s failed inside this server", write.id)
         return "unknown", trouble("OUTCOME_UNKNOWN", "something went wrong while it was sent", "", written="maybe")
+    try:
+        return "done", {"result": presented(answer.record())}
+    except errors.ErpContractBroken as error:
+        return "unknown", _told(error, written="maybe")
+
+
+async def _provable(erp: Erp, look: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What to look for afterwards, where seeing it would prove something.
+
+    A record that is there already, just before the send, and looks like what is about to be written would be taken for
+    it: then nothing that is seen afterwards counts (`known` is None).
+    """
+    try:
+        unproved = look["known"] is not None and (await look_for(erp, look)).found != "none"
+    except errors.ErpError:
+        unproved = True
+    return {**look, "known": None} if unproved else look
 
 
 def _told(error: errors.ErpError, *, written: str) -> dict[str, Any]:

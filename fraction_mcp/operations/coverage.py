@@ -26,7 +26,8 @@ class Coverage(Piece):
 
     @classmethod
     def of_page(cls, answer: ErpAnswer, returned: int, page: int, limit: int) -> "Coverage":
-        """A single page. Where the ERP says nothing of pages, a full one is taken to be followed by another."""
+        """A single page. Where the ERP says nothing of pages, one that has rows may be followed by another, however
+        few they are: it may give fewer at once than were asked for."""
         told = answer.page
         total = told.total if told else None
         last_page = told.last if told else None
@@ -37,7 +38,7 @@ class Coverage(Piece):
         elif told is not None and told.has_more is not None:
             more = told.has_more
         else:
-            more = returned == limit
+            more = returned > 0
         first = told.first_row if told and told.first_row is not None else (page - 1) * limit + 1
         return cls(
             total=total,

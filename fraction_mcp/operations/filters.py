@@ -1,12 +1,15 @@
 """Conditions on records of undocumented fields: numbers as numbers, dates as dates, texts without regard to case.
 
+A date stands for its whole day, as the record writes it; a time is compared as an instant, in UTC where it names no
+zone, and a record that has a date only then counts as the beginning of that day.
+
 A path that runs through a list (`lines[].part_number`) holds if it holds for any element.
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -31,6 +34,7 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 # What somebody wrote as a number. A part number such as 00042 or 1E5 is none, whatever Python makes of it.
 _NUMBER = re.compile(r"[+-]?((0|[1-9][0-9]{0,29})(\.[0-9]{0,60})?|\.[0-9]{1,60})")
+_DAY = len("2026-12-31")
 _DECADES = 30
 _LARGE = 10**_DECADES
 _DIGITS = 90  # of a number that is counted with; more were never meant
@@ -94,12 +98,13 @@ def _compared(op: str, value: str) -> Callable[[Any], bool]:
     """A comparison by what the value is: a number, a date, or a text (which knows `=`, `!=` and alphabetical order)."""
     compare = _COMPARE[op]
     number, day, text = as_number(value), as_date(value), _folded(value)
+    instant = _instant(value) if day is not None and len(value.strip()) > _DAY else None
 
     def test(item: Any) -> bool:
         if number is not None and (found := as_number(item)) is not None:
             return compare(found, number)
         if day is not None and (dated := as_date(item)) is not None:
-            return compare(dated, day)
+            return compare(dated, day) if instant is None else compare(_instant(item), instant)
         if op not in {"=", "!="} and (number is not None or day is not None):
             return False  # a text is neither above nor below a number
         return compare(_folded(called(item)), text)
@@ -146,3 +151,9 @@ def as_date(value: Any) -> date | None:
         return datetime.fromisoformat(value.strip()).date()
     except ValueError:
         return None
+
+
+def _instant(text: str) -> datetime:
+    """The moment of what `as_date` takes for a date or time."""
+    moment = datetime.fromisoformat(text.strip())
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

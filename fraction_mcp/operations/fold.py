@@ -35,6 +35,7 @@ class Reading:
     total: int | None = None
     scanned: int = 0
     pages: int = 0
+    rows: int = 0  # with those that came twice
     last_page: int | None = None
     capped: bool = False
     interrupted: str = ""
@@ -91,7 +92,8 @@ async def read_all(erp: Erp, endpoint: Endpoint, query: Query, take: Take, *, ma
         # The last page may move while they are read.
         while number <= min(reading.last_page or 1, max_pages):
             while following <= min(reading.last_page or 1, max_pages) and len(asked) < _AT_ONCE:
-                asked[following] = _Asked.start(group, erp, endpoint, {**query, **_asked(endpoint, following, PAGE)})
+                wanted = {**query, **_asked(endpoint, following, PAGE, after=_after(reading, following))}
+                asked[following] = _Asked.start(group, erp, endpoint, wanted)
                 following += 1
             page = asked.pop(number)
             await page.done.wait()
@@ -99,7 +101,13 @@ async def read_all(erp: Erp, endpoint: Endpoint, query: Query, take: Take, *, ma
                 reading.interrupted = page.failure
                 group.cancel_scope.cancel()
                 break
+            before = reading.scanned
             take(_taken_in(reading, page.answer, number, seen))
+            if reading.scanned == before and page.answer.records() and not _states_its_end(reading, page.answer):
+                # An ERP that takes no notice of the page gives the first one for ever.
+                reading.interrupted = f"page {number} brought nothing new"
+                group.cancel_scope.cancel()
+                break
             await report(number, min(reading.last_page or number, max_pages), "pages read")
             number += 1
     reading.capped = not reading.interrupted and (reading.last_page or 1) > max_pages
@@ -152,24 +160,38 @@ def _taken_in(reading: Reading, answer: Answer, number: int, seen: set[object]) 
         seen.add(identity)
         fresh.append(row)
     reading.pages += 1
+    reading.rows += len(rows)
     reading.scanned += len(fresh)
     return fresh
 
 
 def _last(reading: Reading, answer: Answer, rows: int, number: int) -> int:
-    """The last page, as far as this one tells: stated, by the total, or at least one more where it is not the end."""
+    """The last page, as far as this one tells: stated, by the total, or at least one more where it is not the end.
+
+    Where nothing is stated only an empty page is the end: a short one may be as many as the ERP gives at once.
+    """
     if answer.page and answer.page.last is not None:
         return max(answer.page.last, 1)
     if reading.total is not None:
         return max(math.ceil(reading.total / PAGE), 1)
     if answer.page and answer.page.has_more is not None:
         return number + 1 if answer.page.has_more and rows else number
-    return number + 1 if rows == PAGE else number
+    return number + 1 if rows else number
 
 
-def _asked(endpoint: Endpoint, number: int, size: int) -> dict[str, str | int]:
+def _states_its_end(reading: Reading, answer: Answer) -> bool:
+    told = answer.page
+    return reading.total is not None or bool(told and (told.last is not None or told.has_more is not None))
+
+
+def _after(reading: Reading, number: int) -> int | None:
+    """How many rows lie before a page, where it is known by what came: pages may be shorter than was asked for."""
+    return reading.rows if reading.total is None and reading.pages == number - 1 else None
+
+
+def _asked(endpoint: Endpoint, number: int, size: int, *, after: int | None = None) -> dict[str, str | int]:
     if endpoint.paging is Paging.START:
-        return {"start": (number - 1) * size, "limit": size}
+        return {"start": (number - 1) * size if after is None else after, "limit": size}
     return {"page": number, "per_page": size}
 
 

@@ -16,9 +16,17 @@ from typing import Any
 import anyio
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import (
+    ArgumentError,
+    IntegrityError,
+    InvalidRequestError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from fraction_mcp.errors import ConfigError
 from fraction_mcp.operations import journal_book as tables
 from fraction_mcp.operations.journal_book import GENESIS, VERSION, Book, chained, dumped, read_event, read_write
 from fraction_mcp.operations.lifecycle import MOVES, OPEN, Draft, Event, State, Write
@@ -38,26 +46,23 @@ class Journal:
 
     @classmethod
     async def open(cls, url: str, folder: Path, *, clock: Callable[[], float] = time.time) -> "Journal":
-        """Open the database at `url`, or `journal.sqlite3` in `folder` where it is empty; make it where it is new."""
-        if not url:
-            url = f"sqlite+aiosqlite:///{_private_file(folder / _FILE)}"
-        elif (named := sa.make_url(url)).get_backend_name() == "sqlite" and named.database not in {
-            None,
-            "",
-            ":memory:",
-        }:
-            _private_file(Path(str(named.database)))
-        engine = create_async_engine(url, hide_parameters=True)
-        if engine.dialect.name == "sqlite":
-            _serialise_sqlite(engine)
-        journal = cls(engine, clock)
-        for attempt in (1, 2, 3):
-            try:
-                await journal._make()
-                break
-            except (IntegrityError, OperationalError, ProgrammingError):
-                if attempt == 3:  # another process that was making it at the same moment has long finished
-                    raise
+        """Open the database at `url`, or `journal.sqlite3` in `folder` where it is empty; make it where it is new.
+
+        Raises ConfigError where there is none to be had, without showing the URL: it may hold a password.
+        """
+        try:
+            engine = _engine(url, folder)
+            journal = cls(engine, clock)
+            await journal._made()
+        except ModuleNotFoundError as error:
+            raise ConfigError(f"the journal's database needs {error.name}: install fraction-mcp[postgres]") from None
+        except (ArgumentError, InvalidRequestError):
+            raise ConfigError(
+                "FRACTION_MCP_DATABASE_URL: must be sqlite+aiosqlite:///PATH or postgresql+asyncpg://USER@HOST/NAME"
+            ) from None
+        except (SQLAlchemyError, OSError) as error:
+            reason = getattr(error, "orig", None) or error
+            raise ConfigError(f"the journal cannot be opened: {reason}") from error
         return journal
 
     @staticmethod
@@ -68,6 +73,16 @@ class Journal:
     async def aclose(self) -> None:
         with anyio.CancelScope(shield=True):
             await self._engine.dispose()
+
+    async def _made(self) -> None:
+        for attempt in (1, 2, 3):
+            try:
+                await self._make()
+                break
+            except (IntegrityError, OperationalError, ProgrammingError):
+                if attempt == 3:  # another process that was making it at the same moment has long finished
+                    await self.aclose()
+                    raise
 
     async def _make(self) -> None:
         async with self._engine.begin() as connection:
@@ -191,7 +206,9 @@ class Journal:
         """The hash of the two-step token that now counts for a waiting write."""
         async with self._transaction() as book:
             await book.execute(
-                sa.update(tables.writes).where(tables.writes.c.id == write_id).values(token_hash=token_hash)
+                sa.update(tables.writes)
+                .where(tables.writes.c.id == write_id, tables.writes.c.state == State.AWAITING)
+                .values(token_hash=token_hash)
             )
 
     async def _move(
@@ -249,6 +266,17 @@ class Journal:
 
 def _in_order() -> sa.Select[Any]:
     return sa.select(tables.events).order_by(tables.events.c.seq)
+
+
+def _engine(url: str, folder: Path) -> AsyncEngine:
+    if not url:
+        url = f"sqlite+aiosqlite:///{_private_file(folder / _FILE)}"
+    elif (named := sa.make_url(url)).get_backend_name() == "sqlite" and named.database not in {None, "", ":memory:"}:
+        _private_file(Path(str(named.database)))
+    engine = create_async_engine(url, hide_parameters=True)
+    if engine.dialect.name == "sqlite":
+        _serialise_sqlite(engine)
+    return engine
 
 
 def _private_file(path: Path) -> Path:

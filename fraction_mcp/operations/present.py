@@ -49,6 +49,7 @@ _RANKS = (
     r"currency",
     r"^(qty|quantity|uom)|_ref$|^revision$|^material$|^category$",
 )
+_PLAIN = re.compile(r"[A-Za-z0-9_.\[\]-]{1,60}")
 _LAST = re.compile(r"^id_|^(created|updated)_at$")
 _NAMES = ("name", "part_number", "number", "quote_number", "code", "title", "id")
 
@@ -108,7 +109,8 @@ def refuse_unknown(asked: Mapping[str, Sequence[str]], fields: Iterable[str], *,
         if paths
     }
     if problems:
-        there = ", ".join(clean(name, 60) for name in list(fields)[:_NAMED])
+        # The ERP's own words: bare only where they can be nothing but a name.
+        there = ", ".join(name if _PLAIN.fullmatch(name) else quoted(name) for name in list(fields)[:_NAMED])
         raise InputError(problems, hint=f"The fields here are: {there}.")
 
 

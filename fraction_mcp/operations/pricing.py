@@ -29,6 +29,8 @@ __all__ = [
     "price_lists",
 ]
 
+_LONGEST_UOM = 10
+
 
 # ------------------------------------------------------------------------------------------------------ the arithmetic
 
@@ -255,7 +257,9 @@ def _customer_price(one: PriceList, priced: Priced) -> CustomerPrice:
 def _price_sentence(
     part: PricedPart, quantity: Decimal, desk: Desk, prices: list[CustomerPrice], unpriced: list[NoPrice]
 ) -> str:
-    what = f"{plain(quantity)} {part.uom}".strip() + f" of {quoted(part.part_number)}"
+    # A unit of measure is anyone's text as well, and a sentence of ours holds none of it bare that could be more.
+    uom = part.uom if part.uom.isalnum() and len(part.uom) <= _LONGEST_UOM else ""
+    what = f"{plain(quantity)} {uom}".strip() + f" of {quoted(part.part_number)}"
     if not prices:
         if len(unpriced) == 1:
             return f"There is no price for {what} for {quoted(unpriced[0].customer_name)}: {unpriced[0].reason}."
@@ -277,7 +281,8 @@ def _one_price(price: CustomerPrice) -> str:
     basis = "the base selling price"
     if price.break_quantity is not None:
         basis = f"the break of {plain(price.break_quantity)}"
-    words = f"{quoted(price.customer_name)}, at {plain(price.unit_price, 2)} each ({basis})"
+    # The id, since another customer of the same name may have no price list, and so was not seen here.
+    words = f"{quoted(price.customer_name)} (id {price.customer_id}), at {plain(price.unit_price, 2)} each ({basis})"
     if price.next_break is not None:
         words += f"; from {plain(price.next_break.quantity)} it is {plain(price.next_break.unit_price, 2)} each"
     return words

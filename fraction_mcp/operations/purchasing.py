@@ -17,10 +17,12 @@ from fraction_mcp.erp import Erp, endpoints
 from fraction_mcp.erp.endpoints import Endpoint, System
 from fraction_mcp.erp.records import Record
 from fraction_mcp.errors import ErpError, InputError
+from fraction_mcp.operations.anew import MOST, read_anew
 from fraction_mcp.operations.desk import Desk
 from fraction_mcp.operations.lookup import fold
+from fraction_mcp.operations.pricing import exact_sum
 from fraction_mcp.operations.writes import Change, LookFor, Plan
-from fraction_mcp.shapes import clean, exact_product, plain, quoted
+from fraction_mcp.shapes import clean, exact_product, excerpt, plain, quoted
 
 __all__ = ["PRIORITIES", "OrderItem", "WarehouseOrder", "warehouse_order_plan"]
 
@@ -58,7 +60,7 @@ async def warehouse_order_plan(desk: Desk, order: WarehouseOrder, today: Callabl
     due = _due(order.delivery_date)
     day = today()
     known = await _Advice.ask(erp, order, day, due)
-    total = sum((exact_product(item.unit_cost, item.quantity) for item in order.items), Decimal(0))
+    total = exact_sum(exact_product(item.unit_cost, item.quantity) for item in order.items)
     return Plan(
         title=f"Order {'1 item' if len(order.items) == 1 else f'{len(order.items)} items'} under "
         f"{quoted(order.document)} for the warehouse {quoted(order.warehouse_code)}",
@@ -125,7 +127,7 @@ def _preview(order: WarehouseOrder) -> list[Change]:
         "currency": "the company's default in Fracttal (not stated)",
         "tax": "already in each unit cost",
     }
-    rows = [Change(field=name, before=None, after=clean(value, 1_000)) for name, value in shown.items() if value]
+    rows = [Change(field=name, before=None, after=excerpt(value)) for name, value in shown.items() if value]
     for number, item in enumerate(order.items, start=1):
         total = exact_product(item.unit_cost, item.quantity)
         tax = f", tax {quoted(item.tax_name, 30)}" if item.tax_name else ""
@@ -166,15 +168,20 @@ class _Advice:
         return advice
 
     async def _document(self, erp: Erp, order: WarehouseOrder, query: Mapping[str, str | int]) -> None:
-        recent = await _tried(erp, endpoints.WAREHOUSE_ORDERS, query)
-        if recent is None:
+        try:
+            recent, whole = await read_anew(erp, endpoints.WAREHOUSE_ORDERS, query)
+        except ErpError:
             self.warnings.append("Whether this document was used in the last 90 days could not be checked.")
             return
-        same = self.same = [one for one in recent if fold(one.get("document")) == fold(order.document)]
+        same = [one for one in recent if fold(one.get("document")) == fold(order.document)]
+        # Of orders that were not all seen, an older one of this document could be taken for ours afterwards.
+        self.same = same if whole else None
         self.warnings += [
             f"The document {quoted(order.document)} was used before, by the order {quoted(str(one.get('id')))}."
             for one in same[:3]
         ]
+        if not whole:
+            self.warnings.append(f"Whether other orders used this document is not known: only {MOST:,} were looked at.")
 
     async def _items(self, erp: Erp, order: WarehouseOrder) -> None:
         query: dict[str, str | int] = {"code": order.warehouse_code, "start": 0, "limit": 100}

@@ -9,7 +9,7 @@ import anyio
 from fraction_mcp.erp.records import PriceList
 from fraction_mcp.operations.desk import Desk
 from fraction_mcp.operations.lookup import CUSTOMER, PART, Candidate, NotOne, fold
-from fraction_mcp.operations.pricing import PricedPart, Unpriced, exact_sum, part_of, price_at, price_lists
+from fraction_mcp.operations.pricing import Priced, PricedPart, Unpriced, exact_sum, part_of, price_at, price_lists
 from fraction_mcp.shapes import Amount, Answer, Piece, Quantity, UnitPrice, clean, quoted
 
 __all__ = ["AskedLine", "OrderPrices", "price_lines"]
@@ -129,7 +129,7 @@ def _priced_line(line: AskedLine, entry: "NotOne | tuple[PricedPart, str, list[P
         said = clean(line.part)
         return PricedLine(part_number=said, quantity=line.quantity, status=entry.status, reason=entry.summary)
     part, remark, lists = entry
-    found = price_at(lists[0], line.quantity) if lists else Unpriced("this customer has no price list for this part")
+    found = _the_price(lists, line.quantity)
     if isinstance(found, Unpriced):
         reason = remark + found.reason
         return PricedLine(part_number=part.part_number, quantity=line.quantity, status="no_price", reason=reason)
@@ -142,6 +142,15 @@ def _priced_line(line: AskedLine, entry: "NotOne | tuple[PricedPart, str, list[P
         break_quantity=found.break_quantity,
         reason=remark.strip(),
     )
+
+
+def _the_price(lists: list[PriceList], quantity: Decimal) -> Priced | Unpriced:
+    """One customer's price of one part. Of two lists for the same pair none is picked: nothing says which one holds."""
+    if not lists:
+        return Unpriced("this customer has no price list for this part")
+    if len(lists) > 1:
+        return Unpriced("the ERP holds two price lists for this customer")
+    return price_at(lists[0], quantity)
 
 
 def _order_sentence(desk: Desk, buyer: QuotedCustomer, lines: list[PricedLine], total: Decimal) -> str:

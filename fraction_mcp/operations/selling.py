@@ -11,17 +11,19 @@ from typing import Any
 from fraction_mcp.erp import endpoints
 from fraction_mcp.erp.records import PriceList, Record
 from fraction_mcp.errors import AmbiguousReference, ErpError, InputError
+from fraction_mcp.operations.anew import MOST, read_anew
 from fraction_mcp.operations.desk import Desk
 from fraction_mcp.operations.lookup import CUSTOMER, PART, Candidate, NotOne, Subject, fold
 from fraction_mcp.operations.present import at_path
 from fraction_mcp.operations.pricing import price_lists
 from fraction_mcp.operations.writes import Change, LookFor, Plan
-from fraction_mcp.shapes import clean, plain, quoted
+from fraction_mcp.shapes import clean, excerpt, plain, quoted
 
 __all__ = ["Break", "contact_plan", "enquiry_plan", "part_plan", "price_list_plan"]
 
 Break = tuple[Decimal, Decimal]
 """A price break: quantity and unit price."""
+_NOT_ALL = f"Only the first {MOST:,} contacts of this customer were looked at."
 
 
 async def _one(desk: Desk, subject: Subject, said: str, argument: str) -> Record:
@@ -33,7 +35,7 @@ async def _one(desk: Desk, subject: Subject, said: str, argument: str) -> Record
 
 
 def _named(record: Record, key: str = "name") -> str:
-    return f"{clean(str(record.get(key) or ''), 120)} (id {record.get('id')})"
+    return f"{quoted(str(record.get(key) or ''), 120)} (id {record.get('id')})"
 
 
 def _given(**values: str) -> dict[str, str]:
@@ -48,12 +50,14 @@ async def enquiry_plan(desk: Desk, *, customer: str, contact: str, customer_ref:
     buyer = await _one(desk, CUSTOMER, customer, "customer")
     body: dict[str, Any] = {"customer_id": buyer["id"], **_given(customer_ref=customer_ref, notes=notes)}
     preview = [Change(field="customer", before=None, after=_named(buyer))]
+    whole = True
     if contact:
-        person = _the_contact(await _contacts(desk, buyer["id"]), contact)
+        contacts, whole = await _contacts(desk, buyer["id"])
+        person = _the_contact(contacts, contact, whole=whole)
         body["customer_contact_id"] = person["id"]
         preview.append(Change(field="contact", before=None, after=_named(person)))
     for name, value in _given(customer_ref=customer_ref, notes=notes).items():
-        preview.append(Change(field=name, before=None, after=clean(value, 1_000)))
+        preview.append(Change(field=name, before=None, after=excerpt(value)))
     query: dict[str, str | int] = {"search": customer_ref or str(buyer.get("name") or ""), "per_page": 100, "page": 1}
     warnings: list[str] = []
     known: list[Any] | None = None
@@ -69,6 +73,7 @@ async def enquiry_plan(desk: Desk, *, customer: str, contact: str, customer_ref:
     except ErpError:
         basis["same_reference"] = "not known"
         warnings.append("Whether an enquiry with this reference exists could not be checked.")
+    warnings += [] if whole else [_NOT_ALL]
     return Plan(
         title=f"Create an enquiry for {quoted(str(buyer.get('name')))}",
         endpoint=endpoints.CREATE_CONTRACT,
@@ -79,8 +84,10 @@ async def enquiry_plan(desk: Desk, *, customer: str, contact: str, customer_ref:
         look=LookFor(
             endpoints.CONTRACTS,
             {"customer.id": buyer["id"], "customer_ref": customer_ref or None},
+            unlike={"notes": notes or None},
             query=query,
-            known=known,
+            # Without a reference nothing tells this enquiry from another one of the same customer.
+            known=known if customer_ref else None,
         ),
     )
 
@@ -89,14 +96,20 @@ def _is_same_enquiry(record: Record, buyer: Record, customer_ref: str) -> bool:
     return at_path(record, "customer.id") == buyer["id"] and fold(record.get("customer_ref")) == fold(customer_ref)
 
 
-async def _contacts(desk: Desk, customer_id: Any) -> list[Record]:
-    query: dict[str, str | int] = {"per_page": 100, "page": 1}
-    return (
-        await desk.fraction.call(endpoints.CUSTOMER_CONTACTS, path={"id": customer_id}, query=query, fresh=True)
-    ).records()
+async def _contacts(desk: Desk, customer_id: Any) -> tuple[list[Record], bool]:
+    """A customer's contacts, read anew, and whether they are all.
+
+    A single customer comes with its contacts (`fractionerp-rest-api.txt`): all in one request. Where it does not, their
+    own list is paged through.
+    """
+    path = {"id": customer_id}
+    held = (await desk.fraction.call(endpoints.CUSTOMER, path=path, fresh=True)).record().get("contacts")
+    if isinstance(held, list) and all(isinstance(one, dict) and one.get("id") is not None for one in held):
+        return held, True
+    return await read_anew(desk.fraction, endpoints.CUSTOMER_CONTACTS, {}, path=path)
 
 
-def _the_contact(contacts: Sequence[Record], said: str) -> Record:
+def _the_contact(contacts: Sequence[Record], said: str, *, whole: bool) -> Record:
     """The contact of that name, e-mail or id among the customer's own."""
     for hits in (
         [one for one in contacts if fold(said) in {fold(one.get("name")), fold(one.get("email") or "\0")}],
@@ -110,7 +123,9 @@ def _the_contact(contacts: Sequence[Record], said: str) -> Record:
     raise AmbiguousReference(
         f"{len(hits)} contacts of this customer are called {quoted(said)}."
         if hits
-        else f"This customer has no contact called {quoted(said)}.",
+        else f"This customer has no contact called {quoted(said)}."
+        if whole
+        else f"None of the first {MOST:,} contacts of this customer is called {quoted(said)}.",
         next_step="Ask which contact is meant, or leave the contact out.",
         status="ambiguous" if hits else "not_found",
         candidates=[
@@ -134,7 +149,7 @@ async def contact_plan(desk: Desk, *, customer: str, name: str, email: str, phon
         raise InputError({"email": f"must be an e-mail address such as jo@example.com, not {quoted(email)}"})
     buyer = await _one(desk, CUSTOMER, customer, "customer")
     body = {"name": name, **_given(email=email, phone=phone, job_title=job_title)}
-    contacts = await _contacts(desk, buyer["id"])
+    contacts, whole = await _contacts(desk, buyer["id"])
     namesakes = [one for one in contacts if fold(one.get("name")) == fold(name)]
     mailmates = [one for one in contacts if email and fold(one.get("email") or "") == fold(email)]
     warnings = [f"This customer already has a contact called {quoted(name)} (id {one.get('id')})." for one in namesakes]
@@ -142,6 +157,7 @@ async def contact_plan(desk: Desk, *, customer: str, name: str, email: str, phon
         f"The e-mail {quoted(email)} is already that of {quoted(str(one.get('name')))} (id {one.get('id')})."
         for one in mailmates
     ]
+    warnings += [] if whole else [_NOT_ALL]
     return Plan(
         title=f"Add {quoted(name)} to the contacts of {quoted(str(buyer.get('name')))}",
         endpoint=endpoints.CREATE_CONTACT,
@@ -158,7 +174,7 @@ async def contact_plan(desk: Desk, *, customer: str, name: str, email: str, phon
             {"name": name, **_given(email=email)},
             path={"id": buyer["id"]},
             query={"per_page": 100, "page": 1},
-            known=[one.get("id") for one in contacts],
+            known=[one.get("id") for one in contacts] if whole else None,
         ),
     )
 
@@ -241,7 +257,7 @@ async def price_list_plan(
         warnings=[*_price_warnings(there, wanted, price), *warnings],
         look=LookFor(
             endpoints.PART_PRICE_LISTS,
-            {name: value for name, value in body.items() if name != "customer_part_number"},
+            body,
             path={"id": item["id"]},
             query={"customer_id": buyer["id"]},
         ),
@@ -268,10 +284,16 @@ def _money(value: Decimal | None) -> str | None:
     return None if value is None else plain(value, 2)
 
 
-def _break_changes(there: PriceList | None, wanted: Sequence[Break]) -> list[Change]:
-    old: dict[Decimal, list[Decimal]] = {}
+def _by_quantity(there: PriceList | None) -> dict[Decimal, list[Decimal]]:
+    """The prices that a list holds for each quantity: several where the ERP sends one quantity twice."""
+    prices: dict[Decimal, list[Decimal]] = {}
     for step in there.price_breaks if there else ():
-        old.setdefault(step.quantity, []).append(step.unit_price)
+        prices.setdefault(step.quantity, []).append(step.unit_price)
+    return prices
+
+
+def _break_changes(there: PriceList | None, wanted: Sequence[Break]) -> list[Change]:
+    old = _by_quantity(there)
     new = dict(wanted)
     rows = []
     for quantity in sorted({*old, *new}):
@@ -301,9 +323,7 @@ def _breaks(count: int) -> str:
 def _price_warnings(there: PriceList | None, wanted: Sequence[Break], price: Decimal | None) -> list[str]:
     """The gravest first: what disappears, what rises, what jumps, what exceeds the base selling price."""
     new = dict(wanted)
-    old: dict[Decimal, list[Decimal]] = {}
-    for step in there.price_breaks if there else ():
-        old.setdefault(step.quantity, []).append(step.unit_price)
+    old = _by_quantity(there)
     gone = [plain(quantity) for quantity in sorted(old) if quantity not in new]
     warnings = [f"{_breaks(len(gone))}: from {', '.join(gone)}."] if gone else []
     rising = [plain(high[0]) for low, high in pairwise(wanted) if high[1] > low[1]]

@@ -10,11 +10,11 @@ from fraction_mcp.operations.lifecycle import Write
 from fraction_mcp.operations.writes import Change, Trouble, WriteAnswer
 from fraction_mcp.shapes import clean, quoted
 
-__all__ = ["answer_for", "called_by", "company_of", "identity_parts", "plain_state", "question", "trouble"]
+__all__ = ["answer_for", "called_by", "company_of", "identity_parts", "question", "trouble", "used_before"]
 
 _WORDS = {
     "awaiting_approval": "waits for a person's approval",
-    "approved": "is approved, and being sent",
+    "approved": "is approved, and not sent yet",
     "sending": "is being sent",
     "done": "is done",
     "failed": "failed: nothing was written",
@@ -30,10 +30,6 @@ _NEXT = {
     "sending": "Call get_write_status in a few seconds.",
     "unknown": "Tell the user to look in the ERP and to settle it in the approval inbox. Do not ask for it again.",
 }
-
-
-def plain_state(write: Write) -> str:
-    return str(write.state).replace("_", " ")
 
 
 def answer_for(write: Write, *, token: str = "") -> WriteAnswer:
@@ -65,6 +61,19 @@ def answer_for(write: Write, *, token: str = "") -> WriteAnswer:
         expires_at=_iso(write.expires_at) if state == "awaiting_approval" else None,
         error=told,
     )
+
+
+def used_before(write: Write) -> WriteAnswer:
+    """The answer to a confirmation of a write that no longer waits: an error, and how the write stands."""
+    answer = answer_for(write)
+    told = Trouble(
+        code="CONFIRMATION_INVALID",
+        message="this write no longer waits for a confirmation; nothing more was sent",
+        hint="Its outcome stands beside this.",
+        retryable=False,
+        written=answer.error.written if answer.error else None,
+    )
+    return answer.model_copy(update={"error": told})
 
 
 def question(write: Write) -> str:

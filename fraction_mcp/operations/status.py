@@ -9,7 +9,7 @@ from fraction_mcp.erp.endpoints import System
 from fraction_mcp.erp.records import Identity
 from fraction_mcp.errors import ErpError
 from fraction_mcp.operations.desk import Desk
-from fraction_mcp.shapes import Answer, Piece, clean
+from fraction_mcp.shapes import Answer, Piece, clean, quoted
 
 __all__ = ["ConnectionStatus", "connection_status"]
 
@@ -96,6 +96,6 @@ def _sentence(status: SystemStatus) -> str:
         return f"{name} is not configured."
     if status.problem:
         return f"{name} is configured, but not usable: {status.problem}."
-    who = f" as {status.user}" if status.user else ""
+    who = f" as {quoted(status.user)}" if status.user else ""
     left = f", with {status.requests_remaining} requests left" if status.requests_remaining is not None else ""
     return f"{name} is signed in{who}{left}."

@@ -1,6 +1,6 @@
 """All pages of a kind of record, folded into counts and figures by group, with the truth about what was read."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from fraction_mcp.erp import endpoints
@@ -13,6 +13,8 @@ from fraction_mcp.operations.present import Cell, FieldNames, fitting, refuse_un
 from fraction_mcp.shapes import Answer, clean, quoted
 
 __all__ = ["Summary", "summarise"]
+
+_CURRENCIES = 5  # that a sentence names
 
 
 class Summary(Answer):
@@ -122,13 +124,19 @@ def _remarks(groups: Aggregates, noun: str) -> list[str]:
     """What the figures leave out."""
     words = []
     if groups.by_currency and len(groups.currencies) > 1:
-        names = ", ".join(currency or "not stated" for currency in sorted(groups.currencies))
-        words.append(f"Amounts are kept apart by currency ({names}) and never added across.")
+        words.append(f"Amounts are kept apart by currency ({_named(groups.currencies)}) and never added across.")
     words += [f"{_values(count, name)} empty and left out." for name, count in groups.blank.items()]
     words += [f"{_values(count, name)} not to be counted with and left out." for name, count in groups.odd().items()]
     if groups.without_elements:
         words.append(f"{groups.without_elements} {noun} have no {groups.asked.list_field} and are not counted.")
     return words
+
+
+def _named(currencies: Collection[str]) -> str:
+    """The currencies as the ERP writes them, which may be any text at all."""
+    names = [quoted(currency, 12) if currency else "not stated" for currency in sorted(currencies)]
+    rest = f" and {len(names) - _CURRENCIES} more" if len(names) > _CURRENCIES else ""
+    return ", ".join(names[:_CURRENCIES]) + rest
 
 
 def _values(count: int, name: str) -> str:

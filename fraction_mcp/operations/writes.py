@@ -7,7 +7,7 @@ asker and canonical request. Nothing here sends anything.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
@@ -53,7 +53,7 @@ class Trouble(Piece):
     message: str
     hint: str
     retryable: bool
-    written: Literal["no", "maybe"]
+    written: Literal["no", "maybe"] | None
 
 
 class WriteAnswer(Answer):
@@ -84,11 +84,13 @@ class LookFor:
     """How to find afterwards what a write made: a list, the fields that must match, and the ids that were there before.
 
     `match` maps field paths to values; numbers match as numbers, texts as texts, and a list whatever its order.
+    `unlike` are values that a record may leave out, but must not contradict.
     `known` is None where the ids before could not be read: then nothing that is seen afterwards proves anything.
     """
 
     endpoint: Endpoint
     match: Mapping[str, Any]
+    unlike: Mapping[str, Any] = field(default_factory=dict)
     path: Mapping[str, str | int] = field(default_factory=dict)
     query: Mapping[str, str | int] = field(default_factory=dict)
     known: Sequence[Any] | None = ()
@@ -165,6 +167,7 @@ def _frozen_look(look: LookFor) -> dict[str, Any]:
     return {
         "endpoint": look.endpoint.key,
         "match": encode(look.match),  # as text: its numbers must come back as decimals
+        "unlike": encode(look.unlike),
         "path": dict(look.path),
         "query": dict(look.query),
         "known": None if look.known is None else list(look.known),
@@ -182,17 +185,23 @@ class Sighting:
     record: Record | None = None
 
 
-async def look_for(erp: Erp, look: Mapping[str, Any]) -> Sighting:
-    """Look for what a write made (a frozen `LookFor`). Raises ErpError. None seen is no proof that nothing landed."""
+async def look_for(erp: Erp, look: Mapping[str, Any], taken: Collection[Any] = ()) -> Sighting:
+    """Look for what a write made (a frozen `LookFor`). Raises ErpError. None seen is no proof that nothing landed.
+
+    `taken` are ids that other writes are known to have made.
+    """
     if look["known"] is None:
         return Sighting("unsure")
     answer = await erp.call(NAMED[look["endpoint"]], path=look["path"], query=look["query"], fresh=True)
-    match = json.loads(look["match"], parse_float=Decimal)
+    match, unlike = (json.loads(look[name], parse_float=Decimal) for name in ("match", "unlike"))
     hits = [
         record
         for record in answer.records()
-        if record.get("id", record.get("customer_id")) not in look["known"]
+        if record.get("id", record.get("customer_id")) not in {*look["known"], *taken}
         and all(_same(at_path(record, path), wanted) for path, wanted in match.items())
+        and all(
+            at_path(record, path) is ABSENT or _same(at_path(record, path), value) for path, value in unlike.items()
+        )
     ]
     if len(hits) == 1:
         return Sighting("one", hits[0])

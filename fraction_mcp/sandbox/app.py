@@ -6,7 +6,7 @@ Knows how the two ERPs, the faults and the request log are put together. Refuses
 import json
 import re
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -100,9 +100,19 @@ def _mount(path: str, app: ASGIApp) -> Mount:
 
 
 def serve_sandbox(
-    path: Path, *, host: str = "127.0.0.1", port: int = 8790, parts: int = 600, seed: int = 1, reset: bool = False
+    path: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8790,
+    parts: int = 600,
+    seed: int = 1,
+    reset: bool = False,
+    ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve the sandbox over HTTP until interrupted. Prints nothing on stdout. Raises OSError for a port in use."""
+    """Serve the sandbox over HTTP until interrupted, and call `ready` once it listens.
+
+    Prints nothing on stdout. Raises OSError for a port in use.
+    """
     import uvicorn  # noqa: PLC0415 - the rest of the sandbox runs in process, without a server
 
     app = open_sandbox(path, parts=parts, seed=seed, reset=reset)
@@ -111,6 +121,7 @@ def serve_sandbox(
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(128)
+        ready()
         uvicorn.Server(uvicorn.Config(app, log_level="warning", http="h11")).run(sockets=[listener])
 
 

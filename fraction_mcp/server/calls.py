@@ -59,14 +59,19 @@ Decision = Literal["yes", "no", "cancel", "nobody"]
 
 async def answered(office: Office, ctx: Context, params: CallToolRequestParams, spec: ToolSpec) -> Result:
     """The result of a call, whatever happens: anything that is not ours becomes an opaque error, and a traceback."""
+    call = _Call(office, ctx, params, spec)
     try:
-        return await _Call(office, ctx, params, spec).result()
+        return await call.result()
     except FractionMcpError as error:
         return _error(error, spec)
     except Exception:
         logger.exception("%s failed", spec.name)
         hint = "Its log on stderr has the details."
-        return _error(FractionMcpError("something went wrong inside the server", hint=hint), spec)
+        if call.sent:
+            hint = f"get_write_status({call.sent}) tells what became of it. {hint}"
+        return _error(
+            FractionMcpError("something went wrong inside the server", hint=hint), spec, unsure=bool(call.sent)
+        )
 
 
 class _Call:
@@ -77,11 +82,13 @@ class _Call:
         self._ctx = ctx
         self._params = params
         self._spec = spec
+        self.sent = ""  # the id of a write that this call may have sent
 
     async def result(self) -> Result:
         arguments = self._params.arguments or {}
         ask = read_arguments(self._spec, arguments)
         if not self._spec.effect.plans:
+            self.sent = "" if self._spec.effect.reads else str(arguments.get("write_id", ""))
             desk = await self._office.desk()
             with self._progress(), freshness.gathered() as reads:
                 answer: Answer = await self._spec.run(desk, ask)
@@ -186,9 +193,12 @@ class _Call:
         by = f"a form in {self._client()}"
         match decision:
             case "yes":
+                self.sent = write.id
                 return _write_result(await clerk.approve(write, by=by))
             case "no" | "cancel":
                 return _write_result(await clerk.decline(write, by=by, cancelled=decision == "cancel"))
+        # It may have been decided elsewhere while nobody answered here.
+        write = await clerk.follow_up(await clerk.write(write.id))
         if write.state is State.AWAITING and self._office.settings.confirm == "two_step":
             return _write_result(write, token=await clerk.new_token(write))
         if write.state is State.AWAITING:
@@ -226,7 +236,7 @@ def _write_result(write: Write, *, token: str = "") -> CallToolResult:
 
 
 def _has_failed(answer: Answer) -> bool:
-    return isinstance(answer, WriteAnswer) and answer.outcome in {"failed", "unknown"}
+    return isinstance(answer, WriteAnswer) and answer.error is not None
 
 
 def _unclear(unclear: AmbiguousReference, spec: ToolSpec) -> WriteAnswer:
@@ -241,10 +251,10 @@ def _unclear(unclear: AmbiguousReference, spec: ToolSpec) -> WriteAnswer:
     )
 
 
-def _error(error: FractionMcpError, spec: ToolSpec) -> CallToolResult:
+def _error(error: FractionMcpError, spec: ToolSpec, *, unsure: bool = False) -> CallToolResult:
     """An error as a tool result: for the reader who can act. A read leaves `written` null."""
     writes = not spec.effect.reads
-    unsure = isinstance(error, ErpOutcomeUnknown)
+    unsure = unsure or isinstance(error, ErpOutcomeUnknown)
     told: Mapping[str, Any] = {
         "code": error.code,
         "message": error.message,
@@ -253,6 +263,8 @@ def _error(error: FractionMcpError, spec: ToolSpec) -> CallToolResult:
         "written": ("maybe" if unsure else "no") if writes else None,
     }
     text = f"{error.code}: {error.message}"
-    text += "; nothing was written." if writes and not unsure and "nothing was written" not in error.message else "."
+    if writes and "written" not in error.message:
+        text += "; it may have been written" if unsure else "; nothing was written"
+    text += "."
     text += f" {error.hint}" if error.hint else ""
     return CallToolResult(content=[TextContent(text=text)], structured_content={"error": told}, is_error=True)

@@ -55,6 +55,8 @@ class _Out:
 @asynccontextmanager
 async def loop_streams() -> AsyncIterator[tuple[Any, Any]]:
     """stdin and stdout for `stdio_server`; a pair of None where the SDK's own must do."""
+    if os.isatty(0):
+        sys.stderr.write("fraction-mcp speaks MCP on stdin and stdout: an assistant's client starts it (see README).\n")
     if sys.platform == "win32" or not (_is_pipe(0) and _is_pipe(1)):
         yield None, None
         return

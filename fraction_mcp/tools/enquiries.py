@@ -8,14 +8,14 @@ from fraction_mcp.erp import endpoints
 from fraction_mcp.operations import selling
 from fraction_mcp.operations.desk import Desk
 from fraction_mcp.operations.writes import Plan
-from fraction_mcp.shapes import Ask, IdText, MoneyIn, OptionalMoneyIn, QuantityIn
+from fraction_mcp.shapes import Ask, IdText, MoneyIn, OptionalMoneyIn, QuantityIn, visible_line, visible_text
 from fraction_mcp.tools.parts import CustomerName, PartName
 from fraction_mcp.tools.spec import Effect, tool
 
 __all__: list[str] = []
 
-Line = Annotated[str, Field(max_length=200)]
-Note = Annotated[str, Field(max_length=4_000)]
+Line = Annotated[str, Field(max_length=200), visible_line]
+Note = Annotated[str, Field(max_length=4_000), visible_text]
 
 
 class CreateEnquiry(Ask):

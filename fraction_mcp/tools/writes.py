@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from fraction_mcp.operations.desk import Desk
-from fraction_mcp.operations.standing import answer_for
+from fraction_mcp.operations.standing import answer_for, used_before
 from fraction_mcp.operations.writes import WriteAnswer
 from fraction_mcp.shapes import Ask
 from fraction_mcp.tools.spec import Effect, tool
@@ -36,5 +36,5 @@ async def confirm_write(desk: Desk, ask: ConfirmWrite) -> WriteAnswer:
     Use when a write answered confirmation_required and the user said yes to its preview.
     """
     clerk = await desk.clerk()
-    write = await clerk.check_token(ask.write_id, ask.confirmation_token)
-    return answer_for(await clerk.approve(write, by="confirmation token (two_step)"))
+    write, counted = await clerk.confirm(ask.write_id, ask.confirmation_token)
+    return answer_for(write) if counted else used_before(write)

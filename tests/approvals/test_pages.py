@@ -38,7 +38,7 @@ async def test_a_card_says_what_for_whom_where_who_asked_and_until_when(desk: De
     card = text(browser.card(write))
     for words in (
         "Create an enquiry for 'Acme Corp'",
-        "Customer Acme Corp (id 52)",
+        "Customer 'Acme Corp' (id 52)",
         "Customer ref PO-7",
         "FractionERP of Harrow & Pike Precision Ltd at localhost",
         "As demo@harrow-pike.example",
@@ -243,7 +243,7 @@ async def test_an_inbox_without_an_account_approves_and_leaves_the_sending_to_th
         page = await browser.load()
         assert "the server that asked for it sends it" in text(browser.card(write))
         page = await browser.press(write, "approve")
-        assert "Approved; the server that asked for it will send it." in text(page)
+        assert "Approved, and not sent yet: a server that works in its ERP and account sends it." in text(page)
         assert desk.parts("PAGE-6") == 0
         await desk.clerk.watch()
         page = await browser.load()
@@ -280,7 +280,7 @@ async def test_an_inbox_of_another_erp_or_account_sends_and_refuses_nothing(
     ):
         await browser.load()
         page = await browser.press(write, "approve")
-        assert "Approved; the server that asked for it will send it." in text(page)
+        assert "Approved, and not sent yet: a server that works in its ERP and account sends it." in text(page)
         assert await desk.state(write) is State.APPROVED
         assert desk.enquiries("PAGE-8") == 0
     await desk.clerk.watch()

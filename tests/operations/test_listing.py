@@ -42,8 +42,9 @@ async def listed(erp: ListedErp, kind: str = "parts", *, search: str = "", **sho
         (1, 25, ("has_more",), {"total": None, "from": 1, "to": 25, "complete": True, "next_page": None}),
         (1, 10, ("has_more",), {"total": None, "from": 1, "to": 10, "complete": False, "next_page": 2}),
         (1, 10, (), {"total": None, "from": 1, "to": 10, "last_page": None, "complete": False, "next_page": 2}),
-        (3, 10, (), {"total": None, "from": 21, "to": 25, "last_page": None, "complete": False, "next_page": None}),
-        (1, 100, (), {"total": None, "from": 1, "to": 25, "last_page": None, "complete": True, "next_page": None}),
+        (3, 10, (), {"total": None, "from": 21, "to": 25, "last_page": None, "complete": False, "next_page": 4}),
+        (1, 100, (), {"total": None, "from": 1, "to": 25, "last_page": None, "complete": False, "next_page": 2}),
+        (4, 10, (), {"total": None, "from": None, "to": None, "complete": False, "next_page": None}),
     ],
 )
 async def test_coverage_says_what_the_erp_states_and_invents_nothing(
@@ -67,11 +68,14 @@ async def test_coverage_says_what_the_erp_states_and_invents_nothing(
     assert coverage["scanned"] == coverage["returned"] == len(shown.rows)
 
 
-def test_an_answer_that_is_no_page_at_all_is_taken_as_one() -> None:
-    for told in (None, Page()):
-        answer = Answer(PARTS, 200, [], told, AT)
-        assert Coverage.of_page(answer, 10, 1, 10).next_page == 2
-        assert Coverage.of_page(answer, 9, 1, 10).complete
+@pytest.mark.parametrize("told", [None, Page()])
+def test_where_nothing_is_stated_only_an_empty_page_is_known_to_be_the_last(told: Page | None) -> None:
+    answer = Answer(PARTS, 200, [], told, AT)
+    for rows in (10, 9, 1):
+        coverage = Coverage.of_page(answer, rows, 1, 10)
+        assert (coverage.next_page, coverage.complete) == (2, False)
+    nothing = Coverage.of_page(answer, 0, 1, 10)
+    assert (nothing.next_page, nothing.complete) == (None, True)
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ async def price(desk: Desk, quantity: str, customer: str = "", *, part: str = "W
 async def test_a_price_says_who_pays_what_by_which_break_and_what_the_next_one_costs() -> None:
     answer = await price(desk_of(erp(ACME)), "250")
     assert answer.summary == (
-        "250 EA of 'WIDGET-001' cost 2500.00 GBP for 'Acme Corp', at 10.00 each (the break of 100); "
+        "250 EA of 'WIDGET-001' cost 2500.00 GBP for 'Acme Corp' (id 52), at 10.00 each (the break of 100); "
         "from 500 it is 8.50 each."
     )
     assert answer.to_wire() == {
@@ -242,3 +242,31 @@ async def test_a_price_that_cannot_be_read_is_an_error_that_names_the_field() ->
 async def test_without_fractionerp_there_is_nothing_to_price_with() -> None:
     with pytest.raises(NotConfigured, match="FractionERP is not configured"):
         await price(desk_of(ListedErp(System.FRACTTAL)), "1")
+
+
+@pytest.mark.parametrize(
+    ("uom", "words"),
+    [
+        ("EA", "250 EA of "),
+        ("m²", "250 m² of "),
+        ("", "250 of "),
+        ("EA. Approve", "250 of "),
+        ("KILOGRAMMES", "250 of "),
+        ("10 MM", "250 of "),
+    ],
+)
+async def test_a_unit_of_measure_stands_in_the_sentence_only_where_it_can_be_nothing_else(uom: str, words: str) -> None:
+    fraction = erp(ACME)
+    fraction.records["parts"] = [part(1, "WIDGET-001", uom=uom)]
+    answer = await price(desk_of(fraction), "250")
+    assert answer.summary.startswith(f"{words}'WIDGET-001' cost ")
+    assert answer.part is not None
+    assert answer.part.uom == uom
+
+
+async def test_a_price_found_by_a_name_says_whose_in_two_requests() -> None:
+    """Another customer of that very name without a price list would cost a third request to find."""
+    fraction = erp(sent_prices(14, "Northgate Engineering Ltd", {"1": "3"}))
+    answer = await price(desk_of(fraction), "2", "Northgate Engineering Ltd")
+    assert "for 'Northgate Engineering Ltd' (id 14), at 3.00 each" in answer.summary
+    assert fraction.requests == 2

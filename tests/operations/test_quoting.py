@@ -159,3 +159,12 @@ async def test_an_erp_that_fails_is_its_own_error_though_lines_are_fetched_at_on
     halting = Halting(parts=fraction.records["parts"], customers=fraction.records["customers"])
     with pytest.raises(ErpTimedOut, match="no answer in time"):
         await quote(desk_of(halting), ("WIDGET-001", "1"), ("MANIFOLD-220", "1"), ("19", "5"))
+
+
+async def test_of_two_price_lists_for_one_customer_none_is_picked() -> None:
+    fraction = erp()
+    fraction.price_lists = {1: [sent_prices(52, "Acme Corp", {"1": "12.50"}), sent_prices(52, "Acme Corp", {"1": "9"})]}
+    answer = await quote(desk_of(fraction), ("WIDGET-001", "1"))
+    (line,) = answer.lines
+    assert (line.status, line.unit_price, answer.total) == ("no_price", None, None)
+    assert line.reason == "the ERP holds two price lists for this customer"

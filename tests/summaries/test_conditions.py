@@ -159,6 +159,17 @@ def holds(found: Any, op: str, value: str = "", values: tuple[str, ...] = ()) ->
         ("2026-11-21T23:30:00+00:00", "=", "2026-11-21", True),
         ("2026-11-21", "<=", "2026-11-21", True),
         ("soon", "<", "2026-11-21", False),
+        ("2026-04-20T00:00:02Z", ">", "2026-04-20T00:00:01", True),
+        ("2026-04-20T00:00:01Z", ">", "2026-04-20T00:00:01", False),
+        ("2026-04-20 08:00:00", "<", "2026-04-20T08:00:01Z", True),
+        ("2026-04-20T08:00:00", "=", "2026-04-20T10:00:00+02:00", True),
+        ("2026-04-20T23:30:00-02:00", ">", "2026-04-21T01:00:00Z", True),
+        ("2026-04-20T08:00:00Z", "=", "2026-04-20T09:00:00Z", False),
+        ("2026-04-20T08:00:00Z", "!=", "2026-04-20T09:00:00Z", True),
+        ("2026-04-20", ">=", "2026-04-20T00:00:01", False),
+        ("2026-04-20", "=", "2026-04-20T00:00:00Z", True),
+        ("2026-04-20T23:59:59Z", ">", "2026-04-20", False),
+        ("0001-01-01T00:00:00+14:00", "<", "9999-12-31T23:59:59-12:00", True),
         ("Straße", "=", "STRASSE", True),
         ("two  words", "=", "Two Words", True),
         ("apple", "<", "Banana", True),
@@ -189,7 +200,7 @@ def test_in_knows_each_option_by_what_it_is() -> None:
 
 def test_elements_of_lists_within_lists_are_each_looked_at() -> None:
     record = {"lines": [{"steps": [{"n": 1}, {"n": 2}]}, {"steps": []}, {}, {"steps": [{"n": 9}]}]}
-    assert Filters([("lines[].steps[].n", "=", "9", ())]).match(record)
+    assert all(Filters([("lines[].steps[].n", "=", n, ())]).match(record) for n in ("1", "2", "9"))
     assert not Filters([("lines[].steps[].n", ">", "9", ())]).match(record)
 
 

@@ -182,7 +182,7 @@ async def test_amounts_of_several_currencies_are_kept_apart_and_the_result_says_
     assert len(currencies) > 1
     assert sorted(row["currency"] for row in table(found)) == currencies == sorted(found["totals"]["sum_total_amount"])
     assert found["warnings"] == [
-        f"Amounts are kept apart by currency ({', '.join(currencies)}) and never added across."
+        f"Amounts are kept apart by currency ({', '.join(map(repr, currencies))}) and never added across."
     ]
 
 

@@ -65,6 +65,25 @@ async def test_a_page_that_fails_ends_the_reading_and_takes_back_the_requests_be
     assert found.next == "Ask again in a moment to cover everything."
 
 
+async def test_without_a_stated_total_too_a_part_is_never_called_the_whole(small_pages: int) -> None:
+    erp = PagedErp(parts=parts(120), states=())
+    capped = await counted(erp, max_pages=5)
+    unstated = "50 records of a list whose length is not stated"
+    assert capped.summary.startswith("Partial: only 50 parts were read")
+    assert capped.warnings == (f"Partial: {unstated} were read, as max_pages allows.",)
+    assert (capped.coverage.total, capped.coverage.complete) == (None, False)
+
+    async def holding(number: int) -> None:
+        if number == 6:
+            raise broken()
+
+    erp.holding = holding
+    interrupted = await counted(erp)
+    assert interrupted.summary.startswith("Partial: only 50 parts were read")
+    assert interrupted.warnings == (f"Partial: reading stopped after {unstated}: FractionERP failed.",)
+    assert (interrupted.coverage.total, interrupted.coverage.complete) == (None, False)
+
+
 async def test_a_first_page_that_fails_is_an_error_of_its_own() -> None:
     erp = PagedErp(parts=parts(300))
 
@@ -185,8 +204,33 @@ async def test_every_page_is_found_by_whatever_the_erp_states(small_pages: int, 
     reading, ids = await read(erp)
     assert ids == list(range(1, count + 1))
     assert reading.complete
-    guessed = bool(count) and count % 10 == 0 and not states  # a full page may be followed by another
-    assert len(erp.asked) == max(-(-count // 10), 1) + guessed
+    looked_behind = bool(count) and not states  # only an empty page says that the one before was the last
+    assert len(erp.asked) == max(-(-count // 10), 1) + looked_behind
+
+
+@pytest.mark.parametrize("told", [None, Page()])
+async def test_an_erp_that_gives_fewer_a_page_than_asked_and_states_nothing_is_read_to_its_end(
+    told: Page | None,
+) -> None:
+    erp = PagedErp(parts=parts(100))
+    erp.changing = lambda number, answer: replace(
+        answer, data=erp.records["parts"][(number - 1) * 25 : number * 25], page=told
+    )
+    reading, ids = await read(erp)
+    assert ids == list(range(1, 101))
+    assert (reading.complete, erp.pages) == (True, [1, 2, 3, 4, 5])
+    capped, ids = await read(erp, max_pages=2)
+    assert (len(ids), capped.complete, capped.capped) == (50, False, True)
+
+
+async def test_an_erp_that_takes_no_notice_of_the_page_is_not_asked_for_ever(small_pages: int) -> None:
+    erp = PagedErp(parts=parts(5), states=())
+    erp.changing = lambda _, answer: replace(answer, data=list(erp.records["parts"]))
+    reading, ids = await read(erp)
+    assert (ids, erp.pages, reading.complete) == ([1, 2, 3, 4, 5], [1, 2], False)
+    assert reading.warnings()[0] == (
+        "Partial: reading stopped after 5 records of a list whose length is not stated: page 2 brought nothing new."
+    )
 
 
 async def test_shorter_pages_than_were_asked_for_do_not_pass_for_the_whole(small_pages: int) -> None:
@@ -194,6 +238,22 @@ async def test_shorter_pages_than_were_asked_for_do_not_pass_for_the_whole(small
     erp.changing = lambda _, answer: replace(answer, data=answer.data[:5])
     reading, ids = await read(erp)
     assert (len(ids), reading.total, reading.complete) == (20, 40, False)
+
+
+async def test_fracttals_list_of_unstated_length_goes_on_behind_the_rows_that_came(small_pages: int) -> None:
+    starts: list[int] = []
+
+    class Fracttal(PagedErp):
+        async def call(self, endpoint: Any, *, query: Any = None, **more: Any) -> Answer:
+            starts.append(query["start"])
+            return Answer(endpoint, 200, parts(20)[query["start"] : query["start"] + 8], Page(), AT)
+
+    ids: list[int] = []
+    reading = await read_all(
+        Fracttal(), WAREHOUSE_ORDERS, {}, lambda rows: ids.extend(row["id"] for row in rows), max_pages=99
+    )
+    assert (ids, reading.complete) == (list(range(1, 21)), True)
+    assert starts == [0, 8, 16, 20]
 
 
 async def test_fracttals_lists_are_read_by_their_start(small_pages: int) -> None:

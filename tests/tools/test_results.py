@@ -189,7 +189,7 @@ async def test_the_documents_own_sample_is_priced_to_the_digit(hosted: Hosted, m
     async with hosted(mode) as client:
         result = await client.call_tool("get_price_for_quantity", asked)
     assert re.sub("as_of=[^;]+; ", "", told(result)) == (
-        "250 EA of 'WIDGET-001' cost 2500.00 GBP for 'Acme Corp', at 10.00 each (the break of 100); "
+        "250 EA of 'WIDGET-001' cost 2500.00 GBP for 'Acme Corp' (id 52), at 10.00 each (the break of 100); "
         "from 500 it is 8.50 each.\n"
         "status=priced; quantity=250; currency=GBP\n"
         "part: id=1; part_number=WIDGET-001; description=Custom widget; uom=EA\n"

@@ -155,3 +155,62 @@ async def test_the_warning_about_a_used_document_stands_before_what_could_not_be
     firm.arm("status", status=403, path="/warehouse_purchase_orders/", method="GET", times=9)
     told = await shown(firm, supplier_code="SUP-999")
     assert [("could not be checked" in warning) for warning in told["warnings"]] == [False, True]
+
+
+async def test_the_total_of_an_order_is_exact_beyond_twenty_eight_digits(firm: Any) -> None:
+    item = {"code": "DEST01", "quantity": "999999999999.999999", "unit_cost": "999999999999.999999"}
+    told = await shown(firm, items=[item, {**item, "quantity": "1", "unit_cost": "0.000001"}])
+    assert rows(told)["total"] == "999999999999999998000000.000001000001"
+
+
+def bulk(firm: Any, count: int) -> None:
+    """So many orders of the warehouse 1254, the last of which has the document OC_PLAN."""
+    firm.run(
+        """WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?),
+           many(number, document) AS (SELECT 90000 + i, CASE WHEN i = ? THEN 'OC_PLAN' ELSE 'B_' || i END FROM n)
+           INSERT INTO movements (warehouse_id, date, document, header, details)
+           SELECT (SELECT id FROM warehouses WHERE code = '1254'), ?, document,
+                  json_object('id', number, 'document', document), '[]' FROM many""",
+        count,
+        count,
+        datetime.now(UTC).date().isoformat(),
+    )
+
+
+async def test_a_document_on_a_later_page_is_seen(firm: Any) -> None:
+    bulk(firm, 250)
+    told = await shown(firm)
+    assert told["warnings"] == ["The document 'OC_PLAN' was used before, by the order '90250'."]
+
+
+async def test_where_not_all_orders_were_looked_at_the_plan_says_so_and_nothing_seen_later_is_proof(firm: Any) -> None:
+    bulk(firm, 1_100)
+    async with firm.seat() as seat:
+        told = await seat.call("create_fracttal_purchase_order", **ORDER)
+        write = await (await seat.office.clerk()).write(told["write_id"])
+    assert told["warnings"] == ["Whether other orders used this document is not known: only 1,000 were looked at."]
+    assert write.plan["look"]["known"] is None
+
+
+@pytest.mark.parametrize(
+    "argument", ["document", "warehouse_code", "supplier_code", "cost_center_code", "cost_center_description"]
+)
+async def test_an_invisible_character_is_refused_in_every_text_that_goes_out(firm: Any, argument: str) -> None:
+    told = await shown(firm, **{argument: "OC\u200b1"})
+    assert (told["error"]["code"], told["error"]["written"]) == ("INVALID_INPUT", "no")
+    assert f"{argument} must not hold invisible characters" in told["error"]["message"].replace(":", "")
+
+
+@pytest.mark.parametrize("argument", ["code", "tax_name"])
+async def test_an_invisible_character_is_refused_in_an_item(firm: Any, argument: str) -> None:
+    told = await shown(firm, items=[{**ORDER["items"][0], argument: "I\u2066VA"}])
+    assert told["error"]["code"] == "INVALID_INPUT"
+    assert f"items[0].{argument}" in told["error"]["message"]
+
+
+async def test_a_description_may_have_lines_and_a_long_one_says_how_long_it_is(firm: Any) -> None:
+    told, content = await sent(firm, description="For the press.\n\tUrgent.\r\nThanks")
+    assert rows(told)["description"] == "For the press. Urgent. Thanks"
+    assert json.loads(content)["description"] == "For the press.\n\tUrgent.\r\nThanks"
+    long = await shown(firm, description="d" * 3_790, document="OC_LONG")
+    assert (rows(long)["description"] or "").endswith("ddd … (3,790 characters in all)")

@@ -1,9 +1,16 @@
 """What a person is shown before a write of sales: names and ids, before and after, and the warnings, gravest first."""
 
 import json
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from fraction_mcp.erp import endpoints
+from fraction_mcp.erp.wire import Answer
+from fraction_mcp.errors import AmbiguousReference
+from fraction_mcp.operations.selling import _contacts, _the_contact
 
 pytestmark = pytest.mark.anyio
 
@@ -33,8 +40,8 @@ async def prices(firm: Any, *steps: dict[str, Any], **more: Any) -> dict[str, An
 async def test_a_price_list_shows_each_break_before_and_after_with_the_change_in_per_cent(firm: Any) -> None:
     told = await prices(firm, *breaks(q1="12.50", q100="9.50", q250="9"))
     assert rows(told) == {
-        "part": (None, "WIDGET-001 (id 1)"),
-        "customer": ("Acme Corp (id 52)", "Acme Corp (id 52)"),
+        "part": (None, "'WIDGET-001' (id 1)"),
+        "customer": ("'Acme Corp' (id 52)", "'Acme Corp' (id 52)"),
         "currency": (None, "base currency"),
         "customer part number": ("ACM-100", "ACM-100"),
         "base selling price": ("10.50", "10.50"),
@@ -114,7 +121,7 @@ async def test_what_was_not_asked_to_change_is_sent_as_it_was_read(firm: Any) ->
 async def test_a_customer_without_a_price_list_is_linked_and_the_plan_says_so(firm: Any) -> None:
     told = await shown(firm, "set_price_list", part="WIDGET-001", customer="3", price_breaks=breaks(q1="10"))
     assert told["warnings"] == ["This customer is not linked to the part yet; this links it."]
-    assert rows(told)["customer"] == (None, "Müller & Söhne GmbH (id 3)")
+    assert rows(told)["customer"] == (None, "'Müller & Söhne GmbH' (id 3)")
     assert "base selling price" not in rows(told)
 
 
@@ -133,8 +140,8 @@ async def test_an_enquiry_shows_names_with_their_ids(firm: Any) -> None:
         firm, "create_enquiry", customer="acme corp", contact="ruth.adeyemi@acmecorp.example", notes="Hi"
     )
     assert rows(told) == {
-        "customer": (None, "Acme Corp (id 52)"),
-        "contact": (None, "Ruth Adeyemi (id 42)"),
+        "customer": (None, "'Acme Corp' (id 52)"),
+        "contact": (None, "'Ruth Adeyemi' (id 42)"),
         "notes": (None, "Hi"),
     }
 
@@ -172,6 +179,113 @@ async def test_an_e_mail_that_is_none_is_refused(firm: Any, email: str) -> None:
     told = await shown(firm, "add_contact", customer="52", name="Jo", email=email)
     assert (told["error"]["code"], told["error"]["written"]) == ("INVALID_INPUT", "no")
     assert "email" in told["error"]["message"]
+
+
+def crowd(firm: Any, count: int) -> None:
+    """So many more contacts of Acme Corp, the last of whom is Last Person."""
+    firm.run(
+        """WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+           INSERT INTO contacts (customer_id, name, email, created_at, updated_at, haystack)
+           SELECT 52, CASE WHEN i = ? THEN 'Last Person' ELSE 'Person ' || i END, 'p' || i || '@x.example', '', '', ''
+           FROM n""",
+        count,
+        count,
+    )
+
+
+async def test_a_contact_behind_the_first_hundred_is_found(firm: Any) -> None:
+    crowd(firm, 150)
+    told = await shown(firm, "create_enquiry", customer="Acme Corp", contact="last person")
+    assert "'Last Person' (id " in (rows(told)["contact"][1] or "")
+    told = await shown(firm, "add_contact", customer="Acme Corp", name="Last Person")
+    assert told["warnings"][0].startswith("This customer already has a contact called 'Last Person' (id ")
+
+
+class Erp:
+    """An ERP whose single customer comes without its contacts, of which it states neither number nor end."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.pages: list[Any] = []
+
+    async def call(self, endpoint: Any, *, path: Any = None, query: Any = None, fresh: bool = False) -> Answer:
+        assert fresh, "a plan rests on nothing from a cache"
+        data: Any = {"id": 52}
+        if endpoint is endpoints.CUSTOMER_CONTACTS:
+            assert path == {"id": 52}
+            self.pages.append(query)
+            first = (query["page"] - 1) * query["per_page"]
+            data = [{"id": number} for number in range(first, min(self.count, first + query["per_page"]))]
+        return Answer(endpoint, 200, data, None, datetime.now(UTC))
+
+
+@pytest.mark.parametrize(
+    ("count", "read", "pages"),
+    [(0, (0, True), 1), (99, (99, True), 1), (100, (100, True), 2), (250, (250, True), 3), (1_500, (1_000, False), 10)],
+)
+async def test_contacts_that_do_not_come_with_the_customer_are_paged_through(
+    count: int, read: tuple[int, bool], pages: int
+) -> None:
+    erp: Any = Erp(count)
+    contacts, whole = await _contacts(SimpleNamespace(fraction=erp), 52)  # type: ignore[arg-type]
+    assert (len({one["id"] for one in contacts}), whole) == read
+    assert [query["page"] for query in erp.pages] == list(range(1, pages + 1))
+
+
+def test_where_not_all_contacts_were_read_a_missing_one_is_not_said_not_to_exist() -> None:
+    with pytest.raises(AmbiguousReference, match=r"None of the first 1,000 contacts of this customer is called 'Jo'"):
+        _the_contact([], "Jo", whole=False)
+    with pytest.raises(AmbiguousReference, match="This customer has no contact called 'Jo'"):
+        _the_contact([], "Jo", whole=True)
+
+
+# -------------------------------------------------------------------------------------------------- what is not seen
+
+
+@pytest.mark.parametrize(
+    ("tool", "argument"),
+    [
+        ("create_part", "part_number"),
+        ("create_part", "description"),
+        ("create_part", "material"),
+        ("add_contact", "name"),
+        ("add_contact", "email"),
+        ("add_contact", "job_title"),
+        ("create_enquiry", "customer_ref"),
+        ("create_enquiry", "notes"),
+        ("set_price_list", "customer_part_number"),
+    ],
+)
+@pytest.mark.parametrize("unseen", ["\u200b", "\u202e", "\x1b", "\u00ad", "\ue000", "\u2028", "\x00"])
+async def test_a_text_that_would_be_sent_but_not_shown_is_refused(
+    firm: Any, tool: str, argument: str, unseen: str
+) -> None:
+    needed: dict[str, Any] = {
+        "create_part": {"part_number": "NEW-1"},
+        "add_contact": {"customer": "52", "name": "Jo"},
+        "create_enquiry": {"customer": "52"},
+        "set_price_list": {"part": "WIDGET-001", "customer": "52", "price_breaks": breaks(q1="10")},
+    }[tool]
+    told = await shown(firm, tool, **{**needed, argument: f"WIDGET-{unseen}001"})
+    assert (told["error"]["code"], told["error"]["written"]) == ("INVALID_INPUT", "no")
+    assert argument in told["error"]["message"]
+    assert "must not hold invisible characters" in told["error"]["message"]
+
+
+async def test_notes_may_have_lines_a_number_may_not(firm: Any) -> None:
+    told = await shown(firm, "create_enquiry", customer="52", notes="One\n\ttwo\r\nthree")
+    assert rows(told)["notes"] == (None, "One two three")
+    told = await shown(firm, "create_part", part_number="NEW\n1")
+    assert told["error"]["code"] == "INVALID_INPUT"
+
+
+@pytest.mark.parametrize(
+    ("length", "end"),
+    [(1_000, "nnn"), (1_001, "n … (1,001 characters in all)"), (3_790, "n … (3,790 characters in all)")],
+)
+async def test_notes_too_long_to_be_shown_say_how_long_they_are(firm: Any, length: int, end: str) -> None:
+    value = rows(await shown(firm, "create_enquiry", customer="52", notes="n" * length))["notes"][1] or ""
+    assert value.endswith(end)
 
 
 # --------------------------------------------------------------------------------------------------------------- parts
