@@ -442,9 +442,7 @@ def test_the_sandbox_serves_over_http_and_a_server_works_in_it(tmp_path: Path) -
             out, _ = process.communicate(timeout=10)
     assert out == ""
     assert run.returncode == 0, run.stderr
-    assert run.stdout.startswith(
-        "250 EA of 'BRKT-1' cost 1617.81 GBP for 'Acme Corp' (id 52), at 6.47125 each"
-    )
+    assert run.stdout.startswith("250 EA of 'BRKT-1' cost 1617.81 GBP for 'Acme Corp' (id 52), at 6.47125 each")
 
 
 def test_a_port_that_is_taken_is_told_in_a_line(tmp_path: Path) -> None:
