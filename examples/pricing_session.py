@@ -15,7 +15,7 @@ from mcp import Client, StdioServerParameters
 
 SERVER = StdioServerParameters(
     command=sys.executable,
-    args=["-m", "fraction_mcp", "serve", "--sandbox"],
+    args=["-P", "-m", "fraction_mcp", "serve", "--sandbox"],
     env=dict(os.environ),  # the SDK would hand on little of it, and no settings
 )
 
