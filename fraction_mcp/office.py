@@ -1,6 +1,6 @@
 """One process's working place: the desk, the journal and the inbox, each set up when it is first needed.
 
-A floor of its own between what decides (operations) and the ways in (server, web, cli), which all need the same one.
+Between what decides (operations) and the ways in (server, web, cli), which all need the same one.
 Nothing is loaded before it is used: httpx waits for the first call, SQLAlchemy for the first write, the inbox for the
 first write that nobody could be asked about.
 """

@@ -1,17 +1,20 @@
-"""A whole list, read anew page after page: what a write rests on comes from no cache, and not from one page alone."""
+"""A whole list, read anew page after page: what a write rests on comes from no cache, and not from one page alone.
+
+Unlike `fold`, a page that fails is raised: a write must not rest on a part that passes for the whole.
+"""
 
 from collections.abc import Mapping
 
 from fraction_mcp.erp import Erp
-from fraction_mcp.erp.endpoints import Endpoint, Paging
+from fraction_mcp.erp.endpoints import Endpoint
 from fraction_mcp.erp.records import Record
 from fraction_mcp.erp.wire import Answer
+from fraction_mcp.operations.fold import PAGE, page_query
 
 __all__ = ["MOST", "read_anew"]
 
-_PAGE = 100  # both ERPs' most a page
 _PAGES = 10
-MOST = _PAGE * _PAGES
+MOST = PAGE * _PAGES
 
 
 async def read_anew(
@@ -22,7 +25,7 @@ async def read_anew(
     seen: set[object] = set()
     read = 0
     for number in range(1, _PAGES + 1):
-        asked = {**query, **_page(endpoint, number)}
+        asked = {**query, **page_query(endpoint, number, PAGE)}
         answer = await erp.call(endpoint, path=path or {}, query=asked, fresh=True)
         rows = answer.records()
         read += len(rows)
@@ -34,12 +37,6 @@ async def read_anew(
     return records, False
 
 
-def _page(endpoint: Endpoint, number: int) -> dict[str, str | int]:
-    if endpoint.paging is Paging.START:
-        return {"start": (number - 1) * _PAGE, "limit": _PAGE}
-    return {"page": number, "per_page": _PAGE}
-
-
 def _goes_on(answer: Answer, number: int, read: int, rows: int) -> bool:
     """Whether a further page is stated, or, where nothing is stated, likely: a full page is rarely the last."""
     page = answer.page
@@ -49,4 +46,4 @@ def _goes_on(answer: Answer, number: int, read: int, rows: int) -> bool:
         return read < page.total
     if page and page.has_more is not None:
         return page.has_more
-    return rows >= _PAGE
+    return rows >= PAGE

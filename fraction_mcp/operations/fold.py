@@ -19,7 +19,7 @@ from fraction_mcp.erp.wire import Answer
 from fraction_mcp.errors import ErpError, TooCostly
 from fraction_mcp.operations.progress import report
 
-__all__ = ["Reading", "counted", "read_all"]
+__all__ = ["PAGE", "Reading", "counted", "page_query", "read_all"]
 
 PAGE = 100  # both ERPs' most a page
 _AT_ONCE = 8
@@ -72,7 +72,7 @@ class Reading:
 
 async def counted(erp: Erp, endpoint: Endpoint, query: Query) -> int | None:
     """How many records there are, by the ERP's own total: one request. None where it does not say."""
-    answer = await erp.call(endpoint, query={**query, **_asked(endpoint, 1, 1)})
+    answer = await erp.call(endpoint, query={**query, **page_query(endpoint, 1, 1)})
     return answer.page.total if answer.page else None
 
 
@@ -83,7 +83,7 @@ async def read_all(erp: Erp, endpoint: Endpoint, query: Query, take: Take, *, ma
     budget. A page that fails ends the reading (`Reading.interrupted`); the first one's failure is raised.
     """
     reading, seen = Reading(), set[object]()
-    first = await erp.call(endpoint, query={**query, **_asked(endpoint, 1, PAGE)})
+    first = await erp.call(endpoint, query={**query, **page_query(endpoint, 1, PAGE)})
     take(_taken_in(reading, first, 1, seen))
     _refuse_if_too_costly(erp, min(reading.last_page or 1, max_pages) - 1)
     asked: dict[int, _Asked] = {}
@@ -92,7 +92,7 @@ async def read_all(erp: Erp, endpoint: Endpoint, query: Query, take: Take, *, ma
         # The last page may move while they are read.
         while number <= min(reading.last_page or 1, max_pages):
             while following <= min(reading.last_page or 1, max_pages) and len(asked) < _AT_ONCE:
-                wanted = {**query, **_asked(endpoint, following, PAGE, after=_after(reading, following))}
+                wanted = {**query, **page_query(endpoint, following, PAGE, after=_after(reading, following))}
                 asked[following] = _Asked.start(group, erp, endpoint, wanted)
                 following += 1
             page = asked.pop(number)
@@ -189,7 +189,7 @@ def _after(reading: Reading, number: int) -> int | None:
     return reading.rows if reading.total is None and reading.pages == number - 1 else None
 
 
-def _asked(endpoint: Endpoint, number: int, size: int, *, after: int | None = None) -> dict[str, str | int]:
+def page_query(endpoint: Endpoint, number: int, size: int, *, after: int | None = None) -> dict[str, str | int]:
     if endpoint.paging is Paging.START:
         return {"start": (number - 1) * size if after is None else after, "limit": size}
     return {"page": number, "per_page": size}
