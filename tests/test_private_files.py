@@ -1,0 +1,85 @@
+"""What others may write is closed with a line on stderr; what is another user's is refused."""
+
+import os
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from fraction_mcp.errors import ConfigError
+from fraction_mcp.private_files import private_file, private_folder
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+
+NOBODY = 65534
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_what_is_new_is_made_closed_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        file = private_file(tmp_path / "state" / "journal")
+    finally:
+        os.umask(before)
+    assert (mode(file.parent), mode(file)) == (0o700, 0o600)
+
+
+def test_a_folder_that_others_may_write_is_closed_and_said_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir()
+    folder.chmod(0o777)
+    private_folder(folder)
+    assert mode(folder) == 0o700
+    told = capsys.readouterr()
+    assert (told.out, told.err.count("\n")) == ("", 1)
+    assert f"{folder} was open to other users" in told.err
+    private_folder(folder)
+    assert capsys.readouterr().err == "", "it is closed: there is nothing to say"
+
+
+@pytest.mark.parametrize("open_mode", [0o666, 0o644, 0o660])
+def test_a_file_that_others_may_write_or_read_is_closed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], open_mode: int
+) -> None:
+    file = private_file(tmp_path / "state" / "journal")
+    file.write_text("kept")
+    file.chmod(open_mode)
+    private_file(file)
+    assert (mode(file), file.read_text()) == (0o600, "kept")
+    assert f"{file} was open to other users" in capsys.readouterr().err
+
+
+def test_a_folder_that_others_may_only_read_is_left_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir()
+    folder.chmod(0o755)
+    private_folder(folder)
+    assert (mode(folder), capsys.readouterr().err) == (0o755, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can give a file to another user")
+def test_another_user_s_folder_and_file_are_refused(tmp_path: Path) -> None:
+    folder = private_folder(tmp_path / "state")
+    file = private_file(folder / "journal")
+    os.chown(file, NOBODY, NOBODY)
+    with pytest.raises(ConfigError, match=r"journal belongs to another user.*FRACTION_MCP_STATE_DIR"):
+        private_file(file)
+    os.chown(folder, NOBODY, NOBODY)
+    with pytest.raises(ConfigError, match=r"state belongs to another user"):
+        private_folder(folder)
+
+
+def test_a_path_that_cannot_be_a_folder_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot be used"):
+        private_folder(tmp_path / "file" / "state")
+    with pytest.raises(ConfigError, match="cannot be used"):
+        private_folder(tmp_path / "file")
