@@ -6,7 +6,7 @@ put a fake in its place.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -43,9 +43,18 @@ class Erp(Protocol):
         query: Mapping[str, str | int] | None = None,
         body: object = None,
         fresh: bool = False,
+        before_send: Callable[[], Awaitable[None]] | None = None,
     ) -> Answer:
         """Ask for an endpoint. Raises ErpError. `fresh` reads past any memory of an earlier answer; a `body` of bytes
-        goes out as it is."""
+        goes out as it is.
+
+        `before_send` is awaited each time a write is about to go out, with the token in hand and nothing left to wait
+        for: what it raises is raised here, and nothing is sent.
+        """
+        ...
+
+    async def ready(self) -> None:
+        """Be signed in, so that what comes next does not wait for it. Raises ErpError."""
         ...
 
     def connection(self) -> Connection: ...

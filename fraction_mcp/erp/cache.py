@@ -6,7 +6,7 @@ is older than a write that this process has seen done. Each answer says when it 
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import anyio
 
@@ -50,6 +50,9 @@ class RememberingErp:
     def connection(self) -> Connection:
         return self._erp.connection()
 
+    async def ready(self) -> None:
+        await self._erp.ready()
+
     async def call(
         self,
         endpoint: Endpoint,
@@ -58,12 +61,13 @@ class RememberingErp:
         query: Mapping[str, str | int] | None = None,
         body: object = None,
         fresh: bool = False,
+        before_send: Callable[[], Awaitable[None]] | None = None,
     ) -> Answer:
         """See `Erp.call`. A fresh read is sent, and what it brings is remembered for the next one."""
         if endpoint.method != "GET":
             self._forget()
             try:
-                return await self._erp.call(endpoint, path=path, query=query, body=body)
+                return await self._erp.call(endpoint, path=path, query=query, body=body, before_send=before_send)
             finally:
                 self._forget()
         key = (endpoint.path, *_spelt(path), "?", *_spelt(query))

@@ -1,15 +1,16 @@
 """One ERP over HTTP: connections, time-outs, retries of reads, the rate budget. The only importer of httpx.
 
 What a request is and what an answer means is `wire`'s; this module moves bytes and decides whether to move them again.
-A read is tried again after a connection failure, a 500/502/503/504, or a 429 that ends soon. A write is sent once: what
-happened to it is told by one of three errors (nothing was sent, refused, unknown) and left to the caller.
+A read is tried again after a connection failure, a 500/502/503/504, or a 429 that ends soon. A write is sent once, with
+a last look by its caller before the first byte: what happened to it is told by one of three errors (nothing was sent,
+refused, unknown) and left to the caller.
 """
 
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
 
@@ -62,6 +63,7 @@ class ErpClient:
         self._clock = clock
         self._sleep = sleep
         self._gate = anyio.CapacityLimiter(_AT_ONCE)
+        self._write_gate = anyio.CapacityLimiter(_AT_ONCE)  # its own: a write does not wait behind slow reads
         self._budget: Budget | None = None
         # Trusted roots take a fortieth of a second to load: once for both, and not at all for plain http.
         needs_tls = base_url.startswith("https:") or token_url.startswith("https:")
@@ -108,6 +110,7 @@ class ErpClient:
         query: Mapping[str, str | int] | None = None,
         body: object = None,
         fresh: bool = False,  # noqa: ARG002 - nothing is remembered here; see cache.py
+        before_send: Callable[[], Awaitable[None]] | None = None,
     ) -> Answer:
         """Send one request and decipher its answer; see `Erp.call`.
 
@@ -118,16 +121,44 @@ class ErpClient:
         start = int((query or {}).get("start", 0))
         token = await self.sign_in.token()
         try:
-            return await self._send(endpoint, request, token, start)
+            return await self._send(endpoint, request, token, start, before_send)
         except errors.NotAuthenticated:
             token = await self.sign_in.token(rejected=token)
-            return await self._send(endpoint, request, token, start)
+            return await self._send(endpoint, request, token, start, before_send)
 
-    async def _send(self, endpoint: Endpoint, request: Request, token: str, start: int) -> Answer:
+    async def ready(self) -> None:
+        await self.sign_in.token()
+
+    async def _send(
+        self,
+        endpoint: Endpoint,
+        request: Request,
+        token: str,
+        start: int,
+        before_send: Callable[[], Awaitable[None]] | None,
+    ) -> Answer:
         headers = {"Authorization": f"Bearer {token}"}
         if request.content is not None:
             headers["Content-Type"] = "application/json"
-        return await self._persist(endpoint, request, headers, start)
+        if not endpoint.writes:
+            return await self._persist(endpoint, request, headers, start)
+        async with self._turn(endpoint):
+            if before_send is not None:
+                await before_send()
+            return await self._exchange(endpoint, request, headers)
+
+    @asynccontextmanager
+    async def _turn(self, endpoint: Endpoint) -> AsyncIterator[None]:
+        """A write's place among the writes, waited for no longer than a request may take."""
+        try:
+            with anyio.fail_after(self._timeout_s):
+                await self._write_gate.acquire()
+        except TimeoutError as error:
+            raise self._failed(errors.ErpUnreachable, endpoint, "had too many writes under way") from error
+        try:
+            yield
+        finally:
+            self._write_gate.release()
 
     async def _sign_in_exchange(
         self, endpoint: Endpoint, *, headers: Mapping[str, str], content: bytes | None
@@ -144,7 +175,7 @@ class ErpClient:
                 return await self._exchange(endpoint, request, headers, start)
             except errors.ErpError as error:
                 wait_s = _worth_another(error, attempt)
-                if endpoint.writes or wait_s is None or attempt == _TRIES:
+                if wait_s is None or attempt == _TRIES:
                     raise
                 logger.info("%s: %s; trying again in %.1f s", self.system.label, error.message, wait_s)
             await self._sleep(wait_s)
@@ -155,10 +186,11 @@ class ErpClient:
     ) -> Answer:
         """One request, one answer, one error. The whole of it is bounded in time, however slowly bytes drip."""
         http = self._writes if endpoint.writes else self._reads
+        gate: AbstractAsyncContextManager[None] = nullcontext() if endpoint.writes else self._gate
         url = self._token_url if endpoint is TOKEN else self.base_url + request.target
         began = time.perf_counter()
         try:
-            async with self._gate:
+            async with gate:
                 with anyio.fail_after(self._timeout_s):
                     answer = await http.request(request.method, url, headers=dict(headers), content=request.content)
         except _NOT_SENT as error:

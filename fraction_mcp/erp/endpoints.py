@@ -38,7 +38,8 @@ class Paging(StrEnum):
 class Endpoint:
     """One operation. `path` holds {names} to fill in; `signed` says whether it needs a token.
 
-    `name` is what errors call it, after the system: "FractionERP could not <name>".
+    `name` is what errors call it, after the system: "FractionERP could not <name>". `success` are the statuses that say
+    that a write was done: the documented one, or where the document shows none the two that can mean it.
     """
 
     system: System
@@ -48,6 +49,7 @@ class Endpoint:
     paging: Paging = Paging.NONE
     signed: bool = True
     source: Source = Source.SEED
+    success: tuple[int, ...] = (200, 201)
 
     @property
     def key(self) -> str:
@@ -100,7 +102,7 @@ INVOICE = _get("/invoices/{id}", "read an invoice")
 # ----------------------------------------------------------------------------------------------- FractionERP: writing
 CREATE_CONTACT = Endpoint(System.FRACTIONERP, "POST", "/customers/{id}/contacts", "add a contact")
 CREATE_PART = Endpoint(System.FRACTIONERP, "POST", "/parts", "create a part")
-CREATE_CONTRACT = Endpoint(System.FRACTIONERP, "POST", "/contracts", "create an enquiry")
+CREATE_CONTRACT = Endpoint(System.FRACTIONERP, "POST", "/contracts", "create an enquiry", success=(201,))
 SET_PRICE_LIST = Endpoint(System.FRACTIONERP, "PUT", "/parts/{id}/price-lists", "set a price list")
 
 # ----------------------------------------------------------------------------------------------------------- Fracttal

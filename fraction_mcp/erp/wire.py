@@ -6,7 +6,7 @@ document they come from; `FractionERP` is `fractionerp-rest-api.txt`, `Fracttal`
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -191,8 +191,10 @@ def _deciphered(endpoint: Endpoint, response: Response) -> Answer:
         raise _unreadable(endpoint, status, flaw, response.request_id)
     if endpoint is TOKEN:  # OAuth's answer has no envelope (RFC 6749, 5.1)
         return Answer(endpoint, status, envelope, None, response.at)
-    if envelope.get("success", True) is not True or "data" not in envelope:
+    if envelope.get("success", not endpoint.writes) is not True or "data" not in envelope:
         raise _unreadable(endpoint, status, "it is not the documented envelope of a success", response.request_id)
+    if endpoint.writes and status not in endpoint.success:  # a 202, say, tells that it may be done later
+        raise _unreadable(endpoint, status, "it is not the documented status of a success", response.request_id)
     return Answer(endpoint, status, envelope["data"], _page(endpoint, envelope, response.start), response.at)
 
 
@@ -238,6 +240,17 @@ _BY_CODE: Mapping[str, type[errors.ErpRejected]] = {
     "DUPLICATE": errors.Duplicate,
     "VALIDATION_ERROR": errors.InvalidFields,
 }
+# What a refusal of a write may be: FractionERP's table of errors, Fracttal's statuses (public pages). No other status
+# or code is known to mean that nothing was written.
+_REFUSALS: Mapping[int, tuple[str, ...]] = {
+    401: ("UNAUTHORIZED", "INVALID_CREDENTIALS"),
+    403: ("FORBIDDEN", "PLAN_RESTRICTED", "ACCOUNT_INACTIVE"),
+    404: ("NOT_FOUND",),
+    409: ("DUPLICATE",),
+    422: ("VALIDATION_ERROR",),
+    429: ("RATE_LIMIT_EXCEEDED",),
+}
+_FRACTTAL_REFUSALS = frozenset({400, 401, 403, 404, 405, 406, 407, 408})
 _BY_STATUS: Mapping[int, type[errors.ErpRejected]] = {
     400: errors.InvalidFields,
     401: errors.NotAuthenticated,
@@ -258,15 +271,10 @@ def _refusal(endpoint: Endpoint, response: Response, envelope: dict[str, Any] | 
     """A status of 3xx or 4xx as an error: by the ERP's own code where it has one, else by the status."""
     status = response.status
     codes, told = _complaints(envelope)
-    if endpoint.system is System.FRACTIONERP:
-        own, believed = bool(codes), {401, 429}
-    else:
-        own, believed = envelope is not None and envelope.get("success") is False, {401, 406, 429}
-    # A proxy refuses in words of its own, and may do so after the write has passed it.
-    if status < 400 or (not (told and own) if endpoint.writes else not told and status not in believed):
+    believed = _proves_refusal if endpoint.writes else _tells_refusal
+    if not believed(endpoint.system, status, envelope, codes, told):
         flaw = flaw or "it is not the documented envelope of an error"
         return _unreadable(endpoint, status, flaw, response.request_id)
-    # A read loses nothing by believing a bare status: it may sign in again, or wait.
     if status == 429 or (status == 406 and endpoint.system is System.FRACTTAL):
         return _rate_limited(endpoint, response)
     kind = next((_BY_CODE[code] for code in codes if code in _BY_CODE), _BY_STATUS.get(status, errors.ErpRejected))
@@ -283,6 +291,27 @@ def _refusal(endpoint: Endpoint, response: Response, envelope: dict[str, Any] | 
         request_id=response.request_id,
         hint=hint or _HINTS.get(kind, ""),
     )
+
+
+def _proves_refusal(
+    system: System, status: int, envelope: dict[str, Any] | None, codes: Sequence[str], told: str
+) -> bool:
+    """Whether an answer to a write proves that it was not done: the ERP's own envelope, a documented refusal in it.
+
+    A proxy refuses in words of its own, and may do so after the write has passed it.
+    """
+    if system is System.FRACTIONERP:
+        return any(code in _REFUSALS.get(status, ()) for code in codes)
+    own = envelope is not None and envelope.get("success") is False and bool(told)
+    return own and status in _FRACTTAL_REFUSALS
+
+
+def _tells_refusal(
+    system: System, status: int, _envelope: dict[str, Any] | None, _codes: Sequence[str], told: str
+) -> bool:
+    """The same for a read, which loses nothing by believing a bare status: it may sign in again, or wait."""
+    bare = {401, 429} if system is System.FRACTIONERP else {401, 406, 429}
+    return status >= 400 and (bool(told) or status in bare)
 
 
 def _fracttal_meaning(status: int, told: str, kind: type[errors.ErpRejected]) -> tuple[type[errors.ErpRejected], str]:

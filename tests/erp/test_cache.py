@@ -34,7 +34,7 @@ class FakeErp:
         for number in numbers:
             self.gates[number], self.started[number] = anyio.Event(), anyio.Event()
 
-    async def call(self, endpoint, *, path=None, query=None, body=None, fresh=False) -> Answer:
+    async def call(self, endpoint, *, path=None, query=None, body=None, fresh=False, before_send=None) -> Answer:
         number = len(self.asked) + 1
         self.asked.append(f"{endpoint.method} {endpoint.path}")
         if number in self.gates:

@@ -63,7 +63,7 @@ def test_an_unknown_code_means_what_its_status_means(status, kind):
 
 def test_the_first_known_code_counts_and_every_word_is_told():
     body = {"errors": [{"code": "NEW", "message": "one"}, {"code": "DUPLICATE", "message": "two"}]}
-    assert "'one'; 'two'" in refusal(e.CREATE_PART, 422, body, errors.Duplicate).message
+    assert "'one'; 'two'" in refusal(e.CREATE_PART, 409, body, errors.Duplicate).message
 
 
 @pytest.mark.parametrize("name", ["field", "source", "path"])

@@ -1,6 +1,8 @@
 """Writes: sent once, whatever happens, and what became of them is told by one of three errors."""
 
 import itertools
+import json
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import anyio
@@ -8,9 +10,11 @@ import pytest
 
 from fraction_mcp import errors
 from fraction_mcp.erp import endpoints as e
+from fraction_mcp.erp.wire import Response, decipher
 
 pytestmark = pytest.mark.anyio
 
+AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
 POST = "POST /parts"
 LOGIN = "POST /auth/login"
 TOKEN = ("200 OK", b'{"data":{"access_token":"t0k3n"}}')
@@ -200,7 +204,7 @@ async def test_a_write_is_not_followed_elsewhere(wired, scripted, number):
 
 
 async def test_the_bytes_that_go_out_are_the_canonical_ones(wired, scripted, number):
-    server = await scripted(TOKEN, ("200 OK", b'{"data":{}}'))
+    server = await scripted(TOKEN, ("200 OK", b'{"success":true,"data":{}}'))
     client = wired.fraction()
     client.base_url = server.url
     body = {"price_breaks": [{"qty": 100, "price": Decimal("10.10")}], "customer_id": 52}
@@ -210,3 +214,97 @@ async def test_the_bytes_that_go_out_are_the_canonical_ones(wired, scripted, num
     assert head.startswith(b"PUT /parts/7/price-lists HTTP/1.1\r\n")
     for header in (b"content-type: application/json", b"accept: application/json", b"authorization: bearer t0k3n"):
         assert header in head.lower()
+
+
+# ------------------------------------------------------------------------------------------- what proves, and what not
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "status", "body"),
+    [
+        (e.CREATE_PART, 202, {"success": True, "data": {"id": 1}}),
+        (e.CREATE_PART, 202, {}),
+        (e.CREATE_PART, 200, {"data": {"id": 1}}),
+        (e.CREATE_PART, 201, {"success": "true", "data": {"id": 1}}),
+        (e.CREATE_PART, 201, {"success": True}),
+        (e.CREATE_CONTRACT, 200, {"success": True, "data": {"id": 1}}),
+        (e.CREATE_WAREHOUSE_ORDER, 200, {"message": "200", "data": {"id": "1"}}),
+    ],
+)
+def test_a_success_in_another_form_than_the_documented_one_proves_nothing(endpoint, status, body):
+    with pytest.raises(errors.ErpOutcomeUnknown, match="it may have been written"):
+        decipher(endpoint, Response(status, {}, json.dumps(body).encode(), AT))
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "status", "body"),
+    [
+        (e.CREATE_PART, 408, {"success": False, "errors": [{"code": "REQUEST_TIMEOUT", "message": "late"}]}),
+        (e.CREATE_PART, 409, {"success": False, "errors": [{"code": "CONFLICT", "message": "busy"}]}),
+        (e.CREATE_PART, 400, {"success": False, "errors": [{"code": "VALIDATION_ERROR", "message": "no"}]}),
+        (e.CREATE_PART, 422, {"success": False, "errors": [{"message": "no"}]}),
+        (e.CREATE_WAREHOUSE_ORDER, 409, {"success": False, "message": "conflict"}),
+        (e.CREATE_WAREHOUSE_ORDER, 400, {"message": "no"}),
+    ],
+)
+def test_a_refusal_of_a_write_that_no_document_knows_proves_nothing(endpoint, status, body):
+    with pytest.raises(errors.ErpOutcomeUnknown, match="it may have been written"):
+        decipher(endpoint, Response(status, {}, json.dumps(body).encode(), AT))
+
+
+# -------------------------------------------------------------------------------------------------- the last look
+
+
+async def test_a_write_goes_out_only_after_a_last_look_with_the_token_in_hand(world, number):
+    client, looks = world.fraction(), []
+
+    async def look():
+        looks.append(world.log())
+
+    await client.call(e.CREATE_PART, body={"part_number": number}, before_send=look)
+    assert looks == [[f"{LOGIN} 200"]]
+
+
+async def test_the_last_look_is_taken_again_before_the_second_try_of_a_refused_token(world, number):
+    client, looks = world.fraction(), []
+    world.arm("expire", method="POST", path="/parts")
+
+    async def look():
+        looks.append(len(world.log()))
+        if len(looks) == 2:
+            raise errors.ConsentError("the claim has run out")
+
+    with pytest.raises(errors.ConsentError):
+        await client.call(e.CREATE_PART, body={"part_number": number}, before_send=look)
+    assert world.log() == [f"{LOGIN} 200", f"{POST} 401", f"{LOGIN} 200"], "and nothing was sent a second time"
+
+
+async def test_a_write_does_not_wait_behind_slow_reads(wired, number):
+    client = wired.fraction(timeout_s=30)
+    await client.ready()
+    wired.arm("timeout", method="GET", path="/parts", times=40)
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as group:
+            for page in range(20):
+                group.start_soon(lambda page=page: client.call(e.PARTS, query={"page": page + 1}))
+            await anyio.wait_all_tasks_blocked()
+            await create(client, number)
+            group.cancel_scope.cancel()
+    assert wired.count(POST) == 1
+
+
+async def test_a_write_that_gets_no_turn_in_time_was_not_sent(wired, number):
+    client = wired.fraction(timeout_s=0.5)
+    await client.ready()
+
+    async def held():
+        await anyio.sleep_forever()
+
+    async with anyio.create_task_group() as group:
+        for _ in range(8):
+            group.start_soon(lambda: client.call(e.CREATE_PART, body={}, before_send=held))
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(errors.ErpUnreachable, match="nothing was sent"):
+            await create(client, number)
+        group.cancel_scope.cancel()
+    assert wired.count(POST) == 0
