@@ -119,7 +119,7 @@ def test_without_pip_the_command_is_uv_s(monkeypatch: pytest.MonkeyPatch) -> Non
     assert f"uv pip install --python {python} 'fraction-mcp[postgres]'" in refusal("postgresql://u@h/d")
 
 
-@pytest.mark.parametrize("words", [("serve", "--sandbox"), ("writes",), ("approvals", "--sandbox")])
+@pytest.mark.parametrize("words", [("serve", "--sandbox"), ("writes",), ("approvals", "--sandbox"), ("migrate",)])
 def test_every_command_tells_it_at_start_in_one_line(
     words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

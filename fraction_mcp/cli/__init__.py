@@ -28,12 +28,14 @@ def _told(arguments: Sequence[str] | None) -> int:
         asked.pairs += rest  # argparse leaves over what comes behind a flag: call TOOL --sandbox name=value
     elif rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    from fraction_mcp.errors import ConfigError, FractionMcpError  # noqa: PLC0415 - after --help and --version
+    from fraction_mcp.errors import ConfigError, FractionMcpError, JournalError  # noqa: PLC0415 - after --help and --version
 
     try:
         return _ran(asked)
     except FractionMcpError as error:
-        sys.stderr.write(f"fraction-mcp: {error.message}\n" + (f"{error.hint}\n" if error.hint else ""))
+        where = error.where if isinstance(error, ConfigError | JournalError) and error.where else ""
+        told = error.message + (f" ({where})" if where else "")
+        sys.stderr.write(f"fraction-mcp: {told}\n" + (f"{error.hint}\n" if error.hint else ""))
         return 2 if isinstance(error, ConfigError) else 1
     except BrokenPipeError:  # the reader of our output has left, as `| head` does
         sys.stderr.close()
@@ -156,6 +158,9 @@ def _deciding(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     )
     audit.set_defaults(run=_audit)
 
+    migrate = commands.add_parser("migrate", help="bring the journal's schema up to date", allow_abbrev=False)
+    migrate.set_defaults(run=_migrate)
+
 
 def _sandbox_flag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sandbox", action="store_true", help="work in the embedded ERPs; no account is needed")
@@ -234,3 +239,9 @@ def _audit(asked: argparse.Namespace) -> int:
     from fraction_mcp.cli.ledger import audit  # noqa: PLC0415
 
     return audit(verify=asked.verify, anchor=asked.anchor)
+
+
+def _migrate(_asked: argparse.Namespace) -> int:
+    from fraction_mcp.cli.ledger import migrate  # noqa: PLC0415
+
+    return migrate()
