@@ -33,9 +33,9 @@ def _told(arguments: Sequence[str] | None) -> int:
     try:
         return _ran(asked)
     except FractionMcpError as error:
-        where = error.where if isinstance(error, ConfigError | JournalError) and error.where else ""
-        told = error.message + (f" ({where})" if where else "")
-        sys.stderr.write(f"fraction-mcp: {told}\n" + (f"{error.hint}\n" if error.hint else ""))
+        where = f" ({error.where})" if isinstance(error, ConfigError | JournalError) and error.where else ""
+        hint = f". {error.hint}" if error.hint else ""
+        sys.stderr.write(f"fraction-mcp: {error.message}{where}{hint}\n")
         return 2 if isinstance(error, ConfigError) else 1
     except BrokenPipeError:  # the reader of our output has left, as `| head` does
         sys.stderr.close()

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from fraction_mcp.operations import journal_book as tables
 from fraction_mcp.operations import journal_file, migrations
 from fraction_mcp.operations.journal_book import Book, chained, dumped, read_event, read_write
-from fraction_mcp.operations.journal_database import ANSWER_S, JournalDatabase
+from fraction_mcp.operations.journal_database import JournalDatabase
 from fraction_mcp.operations.lifecycle import MOVES, OPEN, Draft, Event, State, Write
 from fraction_mcp.operations.migrations import GENESIS
 
@@ -105,7 +105,7 @@ class Journal:
         query = _in_order()
         if write_id:
             query = query.where(tables.events.c.write_id == write_id)
-        async with self._database.reading(within_s=ANSWER_S if write_id else _WHOLE_S) as connection:
+        async with self._database.reading(within_s=None if write_id else _WHOLE_S) as connection:
             return [read_event(row) for row in (await connection.execute(query)).all()]
 
     async def landed_before(self, key: str, since: float) -> Write | None:

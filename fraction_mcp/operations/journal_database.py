@@ -19,17 +19,22 @@ from fraction_mcp.errors import ConfigError
 from fraction_mcp.operations.journal_file import file_in, made_private
 from fraction_mcp.operations.journal_trouble import told
 
-__all__ = ["ANSWER_S", "JournalDatabase"]
+__all__ = ["JournalDatabase"]
 
-ANSWER_S = 8.0
-_LOCK_S = 6  # less than that, so that a lock is told as one
+_ANSWER_S = 5.0
+_LOCK_S = 4  # less than that, so that a lock is told as one
 _BUSY_S = 10
 _CLOSE_S = 2.0
 _READS = "fraction_mcp_reads"
 
 
 class JournalDatabase:
-    """Use from one event loop. `engine` is SQLAlchemy's; `shared` says whether other machines may use the database."""
+    """Use from one event loop. `engine` is SQLAlchemy's; `shared` says whether other machines may use the database.
+
+    What takes longer than `within_s` (`answer_s` unless given) is given up.
+    """
+
+    answer_s = _ANSWER_S
 
     def __init__(self, url: str, folder: Path) -> None:
         """Raises ConfigError for an address that is none, and for a file that is not this user's alone."""
@@ -42,22 +47,25 @@ class JournalDatabase:
         self._where = _place(self.engine.url) if file is None else str(file)
 
     @asynccontextmanager
-    async def transaction(self, *, within_s: float = ANSWER_S, opening: bool = False) -> AsyncIterator[AsyncConnection]:
+    async def transaction(
+        self, *, within_s: float | None = None, opening: bool = False
+    ) -> AsyncIterator[AsyncConnection]:
         """One transaction that may change things, committed at the end, even if its caller is cancelled meanwhile."""
         async with self._answering(within_s, opening), self.engine.begin() as connection:
             yield connection
 
     @asynccontextmanager
-    async def reading(self, *, within_s: float = ANSWER_S, opening: bool = False) -> AsyncIterator[AsyncConnection]:
+    async def reading(self, *, within_s: float | None = None, opening: bool = False) -> AsyncIterator[AsyncConnection]:
         """What the database held at one moment. On SQLite nobody has to wait for it, nor it for anybody."""
         async with self._answering(within_s, opening), self.engine.connect() as connection:
             await connection.execution_options(**{_READS: True})
             yield connection
 
     @asynccontextmanager
-    async def _answering(self, within_s: float, opening: bool) -> AsyncIterator[None]:
-        """A frozen PostgreSQL is given up after `within_s`; a SQLite file answers, or says after a while that it is
+    async def _answering(self, within_s: float | None, opening: bool) -> AsyncIterator[None]:
+        """The time limit is for a PostgreSQL that is frozen; a SQLite file answers, or says after a while that it is
         locked."""
+        within_s = within_s or self.answer_s
         try:
             with anyio.fail_after(within_s if self.shared else None, shield=True):
                 yield
