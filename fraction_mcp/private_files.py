@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fraction_mcp.errors import ConfigError
 
-__all__ = ["private_file", "private_folder"]
+__all__ = ["private_database", "private_file", "private_folder"]
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _OTHERS_ANY = stat.S_IRWXG | stat.S_IRWXO
@@ -53,6 +53,18 @@ def private_file(path: Path, *, setting: str = _STATE_DIR) -> Path:
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be used: {error.strerror or error}; {_elsewhere(setting)}") from error
+    return path
+
+
+def private_database(path: Path, *, setting: str = _STATE_DIR) -> Path:
+    """The path of an SQLite file in a folder of ours. Where it is there it is closed, with those that stand beside it.
+
+    Raises ConfigError as `private_folder` does.
+    """
+    private_folder(path.parent, setting=setting)
+    for file in (path.with_name(path.name + ending) for ending in ("", "-wal", "-shm", "-journal")):
+        if file.exists():
+            private_file(file, setting=setting)
     return path
 
 

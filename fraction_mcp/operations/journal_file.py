@@ -9,13 +9,12 @@ from pathlib import Path
 from fraction_mcp.database_url import read_database_url
 from fraction_mcp.errors import ConfigError
 from fraction_mcp.operations.migrations import refuse_newer
-from fraction_mcp.private_files import private_file, private_folder
+from fraction_mcp.private_files import private_database, private_file, private_folder
 
 __all__ = ["check_at_start", "file_in", "is_there", "made_private"]
 
 _URL, _FOLDER = "FRACTION_MCP_DATABASE_URL", "FRACTION_MCP_STATE_DIR"
 _FILE = "journal.sqlite3"
-_BESIDE = ("-wal", "-shm", "-journal")
 
 
 def file_in(url: str, folder: Path) -> Path | None:
@@ -38,16 +37,13 @@ def is_there(url: str, folder: Path) -> bool:
 
 
 def made_private(file: Path, *, named: bool) -> Path:
-    """The file, made where it is new, readable by its owner alone; so are those that SQLite keeps beside it.
+    """The file, made where it is new, its owner's alone, as are those that SQLite keeps beside it.
 
     `named` says that its place was set by a URL. Raises ConfigError for another user's.
     """
     setting = _URL if named else _FOLDER
     private_file(file, setting=setting)
-    for beside in (file.with_name(file.name + ending) for ending in _BESIDE):
-        if beside.exists():
-            private_file(beside, setting=setting)
-    return file
+    return private_database(file, setting=setting)
 
 
 def check_at_start(url: str, folder: Path) -> None:
