@@ -170,14 +170,15 @@ _WORDS = {
 
 def _sentence(event: Event) -> str:
     detail = event.detail
-    error = detail.get("error") or {}
+    error = detail.get("error")
+    reason = error.get("message") if isinstance(error, Mapping) else error
     facts = {
         "by": detail.get("by", "somebody"),
         "asked_by": detail.get("asked_by", "an MCP client"),
         "owner": detail.get("owner", "?"),
         "found": detail.get("found", "?"),
         "kind": detail.get("kind", "?"),
-        "error": error.get("message") or detail.get("why") or "no reason is known",
+        "error": reason or detail.get("why") or "no reason is known",
     }
     words = _WORDS.get(event.kind, event.kind.replace("_", " ")).format(**facts)
     return words + (f" ({detail['found_by']})" if detail.get("found_by") else "")
