@@ -154,6 +154,7 @@ def read_write(row: sa.Row[Any]) -> Write:
         held["plan"], held["outcome"] = _loaded(held["plan"]), _loaded(held["outcome"])
     except ValueError as error:
         raise _changed(f"the write {held['id']}") from error
+    held["expires_at"] = min(held["expires_at"], _FAR)
     return Write(**{name: held[name] for name in _FIELDS})
 
 
@@ -165,6 +166,7 @@ def read_event(row: sa.Row[Any]) -> Event:
         raise _changed(f"event {row.seq}") from error
 
 
+_FAR = 32_503_680_000.0  # the year 3000: beyond the calendar, nothing could say when it is
 _FIELDS = tuple(field.name for field in fields(Write))  # the table may hold more, for queries
 _HALVES = re.compile("[\ud800-\udfff]")  # of a character outside the basic plane: UTF-8 has no way to write one alone
 

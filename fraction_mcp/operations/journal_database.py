@@ -25,7 +25,10 @@ _ANSWER_S = 5.0
 _LOCK_S = 4  # less than that, so that a lock is told as one
 _BUSY_S = 10
 _CLOSE_S = 2.0
-_READS = "fraction_mcp_reads"
+_READS: dict[str, dict[str, Any]] = {
+    "sqlite": {"fraction_mcp_reads": True},
+    "postgresql": {"isolation_level": "REPEATABLE READ"},  # every query of it sees the same moment
+}
 
 
 class JournalDatabase:
@@ -56,9 +59,9 @@ class JournalDatabase:
 
     @asynccontextmanager
     async def reading(self, *, within_s: float | None = None, opening: bool = False) -> AsyncIterator[AsyncConnection]:
-        """What the database held at one moment. On SQLite nobody has to wait for it, nor it for anybody."""
+        """What the database held at one moment. Nobody has to wait for it, nor it for anybody."""
         async with self._answering(within_s, opening), self.engine.connect() as connection:
-            await connection.execution_options(**{_READS: True})
+            await connection.execution_options(**_READS[self.engine.dialect.name])
             yield connection
 
     @asynccontextmanager
@@ -129,7 +132,7 @@ def _on_sqlite(file: Path) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "begin")
     def begun(connection: sa.Connection) -> None:
-        reads = connection.get_execution_options().get(_READS)
+        reads = connection.get_execution_options().get("fraction_mcp_reads")
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine

@@ -75,13 +75,14 @@ _LOCK = 0x66_6D_63_70
 
 def version_of(connection: "sa.Connection") -> int:
     """The version of the schema that is there; 0 where there is no journal yet. Raises ConfigError for what is none."""
-    there = [name for name in ("head", "writes", "events") if connection.dialect.has_table(connection, name)]
-    if not there:
+    dialect = connection.dialect
+    if not dialect.has_table(connection, "head"):
+        for name in ("writes", "events"):
+            if dialect.has_table(connection, name):
+                raise ConfigError(
+                    f"the database holds a table {name!r} that is not this program's: give the journal one of its own"
+                )
         return 0
-    if "head" not in there:
-        raise ConfigError(
-            f"the database holds a table {there[0]!r} that is not this program's: give the journal one of its own"
-        )
     found = connection.exec_driver_sql("SELECT version FROM head").scalars().all()
     if len(found) != 1 or not isinstance(found[0], int) or found[0] < 1:
         raise ConfigError(

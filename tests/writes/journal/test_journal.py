@@ -5,7 +5,9 @@ import stat
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from fraction_mcp.operations.journal_book import events
 from fraction_mcp.operations.lifecycle import MOVES, State
 
 pytestmark = pytest.mark.anyio
@@ -224,6 +226,17 @@ async def test_the_journal_tells_writes_apart_by_their_erp(database: Any) -> Non
     here, there = [await journal.propose(database.draft(identity=identity)) for identity in ("here", "there")]
     assert [write.id for write in await journal.latest(identity="there")] == [there.id]
     assert {write.id for write in await journal.latest()} == {here.id, there.id}
+
+
+async def test_what_is_read_together_is_of_one_moment(database: Any) -> None:
+    here, there = await database.open(), await database.open()
+    await there.note("w0", "looked", {})
+    counted = sa.select(sa.func.count()).select_from(events)
+    async with here._database.reading() as connection:
+        before = (await connection.execute(counted)).scalar_one()
+        await there.note("w0", "looked", {})  # and nobody has waited for whoever reads
+        assert (await connection.execute(counted)).scalar_one() == before
+    assert len(await here.events()) == before + 1
 
 
 async def test_what_is_written_down_comes_back_whatever_characters_it_holds(database: Any) -> None:

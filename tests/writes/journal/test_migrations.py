@@ -21,6 +21,8 @@ from fraction_mcp.operations.journal import Journal
 from fraction_mcp.operations.journal_database import JournalDatabase
 from fraction_mcp.operations.lifecycle import State
 from fraction_mcp.operations.migrations import STEPS, VERSION
+from fraction_mcp.operations.standing import answer_for
+from fraction_mcp.operations.telling import moment
 from tests.support import child_environment
 
 pytestmark = pytest.mark.anyio
@@ -216,6 +218,17 @@ async def test_a_journal_that_nobody_shares_is_brought_up_by_whoever_opens_it(ol
     journal = await older.open()
     assert len(await journal.latest()) == 5
     assert await Journal.migrate(older.url, older.folder) == (VERSION, VERSION)
+
+
+async def test_a_write_that_was_to_wait_beyond_the_calendar_can_be_shown_and_decided(older: Any) -> None:
+    """An older program let FRACTION_MCP_APPROVAL_TTL_S be any number, and failed at every look at what it had made."""
+    await carried_out(older, "UPDATE writes SET expires_at = 1001795262800 WHERE id = 'w7fbf03f930e4';")
+    await Journal.migrate(older.url, older.folder)
+    journal = await older.open()
+    write = await journal.get("w7fbf03f930e4")
+    assert answer_for(write).expires_at == "3000-01-01T00:00:00+00:00"
+    assert moment(write.expires_at, AT).distance.startswith("in ")
+    assert (await journal.approve(write.id, digest=write.digest, by="a person")).state is State.APPROVED
 
 
 # ----------------------------------------------------------------------------------------- a newer one, or none of ours
