@@ -89,7 +89,10 @@ def _options(query: str | None) -> list[tuple[str, str]]:
         known = "ssl" if name == "sslmode" else name  # libpq's name for it, as hosting services print it
         if known not in _OPTIONS:
             shown = f" {name}" if re.fullmatch("[a-z_]{2,30}", name) else ""
-            raise ValueError(f"its option{shown} is not understood: there are {', '.join(_OPTIONS)}")
+            raise ValueError(
+                f"its option{shown} is not understood: there are {', '.join(_OPTIONS)}, as in "
+                f"{_POSTGRESQL_FORM}?ssl=require"
+            )
         if known == "ssl" and value not in _SSL:
             raise ValueError(f"its option ssl must be one of {', '.join(_SSL)}")
         if known == "port" and not _is_port(value):
