@@ -60,7 +60,7 @@ def _version_in(file: Path) -> int:
     import sqlite3  # noqa: PLC0415 - only where there is a journal already
 
     try:
-        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=0)) as database:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True, timeout=0)) as database:
             found = database.execute("SELECT version FROM head").fetchone()
     except sqlite3.Error:
         return 0

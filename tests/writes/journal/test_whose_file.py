@@ -192,20 +192,19 @@ def test_a_newer_journal_stops_a_server_that_writes_at_its_start(
         assert f"version 99, and this fraction-mcp knows versions up to {VERSION}" in told.err
 
 
-def test_looking_at_the_journal_at_start_loads_no_sqlalchemy_and_changes_nothing(state: Path) -> None:
-    before = {path.name: path.read_bytes() for path in state.iterdir()}
+def test_looking_at_the_journal_at_start_loads_no_sqlalchemy_and_leaves_nothing_behind(state: Path) -> None:
     code = """if True:
         import sys
         from pathlib import Path
         from fraction_mcp.operations.journal_file import check_at_start
         check_at_start("", Path(sys.argv[1]))
         print({"sqlalchemy", "aiosqlite", "asyncpg"} & set(sys.modules))"""
-    ran = subprocess.run(
-        [sys.executable, "-c", code, str(state)], capture_output=True, text=True, check=True, timeout=60
-    )
-    assert (ran.stdout, ran.stderr) == ("set()\n", "")
-    after = {path.name: path.read_bytes() for path in state.iterdir()}
-    assert after["journal.sqlite3"] == before["journal.sqlite3"]
+    for _ in range(2):
+        ran = subprocess.run(
+            [sys.executable, "-c", code, str(state)], capture_output=True, text=True, check=True, timeout=60
+        )
+        assert (ran.stdout, ran.stderr) == ("set()\n", "")
+        assert sorted(path.name for path in state.iterdir()) == ["journal.sqlite3", "sandbox.sqlite3"]
 
     async def events() -> int:
         journal = await Journal.open("", state)
