@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -41,11 +41,11 @@ def draft(size: int = 10) -> Draft:
     return Draft(key=uuid.uuid4().hex, expires_at=time.time() + 3600, **facts)
 
 
-@contextlib.contextmanager
-def holding(file: Path) -> Iterator[None]:
-    """Another program that holds the file's write lock, as a database browser does."""
-    with closing(sqlite3.connect(file, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+@contextlib.asynccontextmanager
+async def holding(file: Path) -> AsyncIterator[None]:
+    """Another program that holds the file's write lock, as a database browser does; it waits for its turn, too."""
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other:
+        await anyio.to_thread.run_sync(other.execute, "BEGIN IMMEDIATE")
         yield
         other.execute("ROLLBACK")
 
@@ -186,7 +186,7 @@ async def test_a_locked_journal_is_told_in_time_and_can_be_read_meanwhile(
     monkeypatch.setattr(journal_database, "_BUSY_S", 0.2)
     journal = await Journal.open("", tmp_path)
     write = await journal.propose(draft())
-    with holding(tmp_path / "journal.sqlite3"):
+    async with holding(tmp_path / "journal.sqlite3"):
         with pytest.raises(JournalUnreachable, match="another process holds the journal locked") as caught:
             await journal.propose(draft())
         assert "Close what has it open" in caught.value.hint
@@ -205,7 +205,7 @@ async def test_a_call_on_a_locked_journal_says_that_nothing_was_written(
     monkeypatch.setattr(journal_database, "_BUSY_S", 0.2)
     async with firm.seat() as seat:
         await seat.call("create_part", part_number="LOCKED-0")
-        with holding(firm.state / "journal.sqlite3"):
+        async with holding(firm.state / "journal.sqlite3"):
             result = await seat.client.call_tool("create_part", {"part_number": "LOCKED-1"})
         assert (await seat.call("create_part", part_number="LOCKED-1"))["outcome"] == "awaiting_approval"
     error = (result.structured_content or {})["error"]
