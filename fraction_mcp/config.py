@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from fraction_mcp.database_url import read_database_url
 from fraction_mcp.errors import ConfigError
 
 __all__ = ["Settings", "nothing_configured"]
@@ -38,7 +39,15 @@ def _base_url(value: str) -> str:
     return url.geturl()
 
 
+def _database_url(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    return SecretStr(read_database_url(text).text) if text else value
+
+
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
+DatabaseSecret = Annotated[SecretStr, AfterValidator(_database_url)]
+
+_YEAR_S = 31_536_000
 
 
 class Settings(BaseSettings):
@@ -63,10 +72,10 @@ class Settings(BaseSettings):
     structured: Literal["on", "off"] = Field("on", alias="FRACTION_MCP_STRUCTURED")
     read_only: bool = Field(default=False, alias="FRACTION_MCP_READ_ONLY")
     state_dir: Path | None = Field(None, alias="FRACTION_MCP_STATE_DIR")
-    database_url: SecretStr = Field(SecretStr(""), alias="FRACTION_MCP_DATABASE_URL")
+    database_url: DatabaseSecret = Field(SecretStr(""), alias="FRACTION_MCP_DATABASE_URL")
     secret_key: SecretStr = Field(SecretStr(""), alias="FRACTION_MCP_SECRET_KEY")
     open_inbox: bool = Field(default=True, alias="FRACTION_MCP_OPEN_INBOX")
-    approval_ttl_s: Annotated[int, Field(ge=10, alias="FRACTION_MCP_APPROVAL_TTL_S")] = 86_400
+    approval_ttl_s: Annotated[int, Field(ge=10, le=_YEAR_S, alias="FRACTION_MCP_APPROVAL_TTL_S")] = 86_400
     cache_s: Annotated[float, Field(ge=0, le=3600, alias="FRACTION_MCP_CACHE_S")] = 30
     timeout_s: Annotated[float, Field(gt=0, le=600, alias="FRACTION_MCP_TIMEOUT_S")] = 30
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(

@@ -6,8 +6,11 @@
     ├─ InputError                          the assistant can mend it; path -> reason
     ├─ AmbiguousReference                  a name that is not one record; candidates
     ├─ ConsentError                        a confirmation that does not count
+    ├─ TooManyWaiting                      so many writes wait that nobody would read another
     ├─ WriteNotFound                       no write of that id is in the journal
     ├─ TooCostly                           would eat too much of the rate budget; nothing was started
+    ├─ JournalError(where)                 the journal's database failed; nothing was sent since
+    │  └─ JournalUnreachable               it may answer in a while: stopped, frozen, locked by another
     └─ ErpError(system, operation, status, request_id)
        ├─ ErpUnreachable                   nothing was sent
        ├─ ErpOutcomeUnknown                a write was sent, no answer
@@ -48,12 +51,15 @@ __all__ = [
     "FractionMcpError",
     "InputError",
     "InvalidFields",
+    "JournalError",
+    "JournalUnreachable",
     "NotAuthenticated",
     "NotConfigured",
     "NotFound",
     "PlanRestricted",
     "RateLimited",
     "TooCostly",
+    "TooManyWaiting",
     "WriteNotFound",
 ]
 
@@ -71,9 +77,13 @@ class FractionMcpError(Exception):
 
 
 class ConfigError(FractionMcpError):
-    """The operator's settings do not allow a start."""
+    """The operator's settings do not allow a start. `where` is as for a JournalError."""
 
     code = "NOT_CONFIGURED"
+
+    def __init__(self, message: str, *, hint: str = "", where: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.where = where
 
 
 class NotConfigured(FractionMcpError):
@@ -109,6 +119,12 @@ class ConsentError(FractionMcpError):
     code = "CONFIRMATION_INVALID"
 
 
+class TooManyWaiting(FractionMcpError):
+    """One asker has so many writes waiting for a person that nobody would read another one."""
+
+    code = "TOO_MANY_WAITING"
+
+
 class WriteNotFound(FractionMcpError):
     """No write of that id is in the journal."""
 
@@ -119,6 +135,23 @@ class TooCostly(FractionMcpError):
     """What was asked would eat too much of the ERP's rate budget, and was not started."""
 
     code = "RATE_LIMITED"
+
+
+class JournalError(FractionMcpError):
+    """The journal's database failed, and nothing was sent since: what fails after a send is an ErpOutcomeUnknown.
+
+    `where` names the database, without a password, for people at a terminal and logs; no tool's result shows it.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", where: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.where = where
+
+
+class JournalUnreachable(JournalError):
+    """The journal's database does not answer, and may do so in a while."""
+
+    retryable = True
 
 
 class ErpError(FractionMcpError):

@@ -94,12 +94,13 @@ class Office:
             if self._clerk is None:
                 from fraction_mcp.operations.approval import Clerk, Terms  # noqa: PLC0415 - see the docstring
                 from fraction_mcp.operations.journal import Journal  # noqa: PLC0415
+                from fraction_mcp.operations.telling import who_is_here  # noqa: PLC0415
 
                 settings = self.settings
                 # A write may be sent twice under one claim (a 401 in between), with a sign-in before each.
                 terms = Terms(wait_s=settings.approval_ttl_s, lease_s=4 * settings.timeout_s + 5)
                 journal = await Journal.open(settings.database_url.get_secret_value(), settings.state_folder())
-                self._clerk = Clerk(desk, journal, replan=_replan, terms=terms)
+                self._clerk = Clerk(desk, journal, replan=_replan, terms=terms, asker=who_is_here())
             return self._clerk
 
     async def watch(self) -> None:

@@ -4,6 +4,7 @@ Whoever can write the journal, the key or the inbox's files can decide what coun
 folders are private by inheritance, and nothing is checked here.
 """
 
+import errno
 import os
 import stat
 import sys
@@ -11,55 +12,78 @@ from pathlib import Path
 
 from fraction_mcp.errors import ConfigError
 
-__all__ = ["private_file", "private_folder"]
+__all__ = ["private_database", "private_file", "private_folder"]
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _OTHERS_ANY = stat.S_IRWXG | stat.S_IRWXO
+_STATE_DIR = "FRACTION_MCP_STATE_DIR"
 
 
-def private_folder(path: Path) -> Path:
+def private_folder(path: Path, *, setting: str = _STATE_DIR) -> Path:
     """The folder, made where it is new (0700). One of ours that others may write is closed, with a line on stderr.
 
-    Raises ConfigError for another user's folder, and for one that cannot be made or closed.
+    Raises ConfigError for another user's folder, for one that everybody shares, as /tmp is, and for one that cannot be
+    made or closed. `setting` is what names another place.
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.is_dir():
-            raise NotADirectoryError(20, "it is no folder")
-        _closed(path, path.stat(), _OTHERS_WRITE, 0o700)
+            raise NotADirectoryError(errno.ENOTDIR, "it is no folder")
+        _closed(path, path.stat(), _OTHERS_WRITE, 0o700, setting)
     except OSError as error:
-        raise ConfigError(f"{path} cannot be used: {error.strerror or error}; {_ELSEWHERE}") from error
+        raise ConfigError(f"{path} cannot be used: {error.strerror or error}; {_elsewhere(setting)}") from error
     return path
 
 
-def private_file(path: Path) -> Path:
+def private_file(path: Path, *, setting: str = _STATE_DIR) -> Path:
     """The file, made where it is new (0600), in a folder of ours. Others may neither write nor read it.
 
     Raises ConfigError as `private_folder` does.
     """
-    private_folder(path.parent)
+    private_folder(path.parent, setting=setting)
     try:
-        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o600)
         try:
-            _closed(path, os.fstat(descriptor), _OTHERS_ANY, 0o600)
-        finally:
-            os.close(descriptor)
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        except FileExistsError:  # not opened: closing it again would drop the locks that this process has on it
+            found = path.stat()
+            if not stat.S_ISREG(found.st_mode):
+                raise OSError(errno.EINVAL, "it is no file") from None
+            _closed(path, found, _OTHERS_ANY, 0o600, setting)
+            if not os.access(path, os.R_OK | os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
     except OSError as error:
-        raise ConfigError(f"{path} cannot be used: {error.strerror or error}; {_ELSEWHERE}") from error
+        raise ConfigError(f"{path} cannot be used: {error.strerror or error}; {_elsewhere(setting)}") from error
     return path
 
 
-_ELSEWHERE = "FRACTION_MCP_STATE_DIR names another folder to keep state in"
+def private_database(path: Path, *, setting: str = _STATE_DIR) -> Path:
+    """The path of an SQLite file in a folder of ours. Where it is there it is closed, with those that stand beside it.
+
+    Raises ConfigError as `private_folder` does.
+    """
+    private_folder(path.parent, setting=setting)
+    for file in (path.with_name(path.name + ending) for ending in ("", "-wal", "-shm", "-journal")):
+        if file.exists():
+            private_file(file, setting=setting)
+    return path
 
 
-def _closed(path: Path, found: os.stat_result, open_to_others: int, mode: int) -> None:
+def _elsewhere(setting: str) -> str:
+    return f"{setting} names another {'folder to keep state in' if setting == _STATE_DIR else 'place for it'}"
+
+
+def _closed(path: Path, found: os.stat_result, open_to_others: int, mode: int, setting: str) -> None:
     if sys.platform == "win32":
         return
     if found.st_uid != os.geteuid():
-        raise ConfigError(f"{path} belongs to another user, who could change what is approved there; {_ELSEWHERE}")
+        raise ConfigError(
+            f"{path} belongs to another user, who could change what is approved there; {_elsewhere(setting)}"
+        )
     if not found.st_mode & open_to_others:
         return
+    if found.st_mode & stat.S_ISVTX:  # closed to the others who share it, it would break what they do there
+        raise ConfigError(f"{path} is a folder that everybody shares; {_elsewhere(setting)}")
     path.chmod(mode)
     if path.stat().st_mode & open_to_others:
-        raise ConfigError(f"{path} is open to other users and cannot be closed; {_ELSEWHERE}")
+        raise ConfigError(f"{path} is open to other users and cannot be closed; {_elsewhere(setting)}")
     sys.stderr.write(f"fraction-mcp: {path} was open to other users; it is closed to them now ({mode:04o})\n")

@@ -142,6 +142,7 @@ def test_a_url_that_would_not_do_is_refused_by_name_and_not_shown(monkeypatch, n
     [
         ("FRACTION_MCP_CONFIRM", "never"), ("FRACTION_MCP_ELICITATION", "on"), ("FRACTION_MCP_STRUCTURED", "yes"),
         ("FRACTION_MCP_READ_ONLY", "perhaps"), ("FRACTION_MCP_APPROVAL_TTL_S", "1"), ("FRACTION_MCP_CACHE_S", "-1"),
+        ("FRACTION_MCP_APPROVAL_TTL_S", "31536001"), ("FRACTION_MCP_APPROVAL_TTL_S", "999999999999"),
         ("FRACTION_MCP_CACHE_S", "nan"), ("FRACTION_MCP_TIMEOUT_S", "0"), ("FRACTION_MCP_TIMEOUT_S", "inf"),
         ("FRACTION_MCP_TIMEOUT_S", "soon"), ("FRACTION_MCP_LOG_LEVEL", "loud"), ("FRACTION_CURRENCY", "pounds"),
     ],
@@ -162,6 +163,7 @@ def test_every_problem_is_told_at_once(monkeypatch):
 def test_no_secret_is_in_a_repr_or_an_error(monkeypatch):
     for name in SECRETS:
         monkeypatch.setenv(name, "canary" * 8)
+    monkeypatch.setenv("FRACTION_MCP_DATABASE_URL", "postgresql+asyncpg://u:canary@h/d")
     monkeypatch.setenv("FRACTION_EMAIL", "a@b.test")
     monkeypatch.setenv("FRACTTAL_CLIENT_ID", "id")
     settings = Settings.load()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fraction_mcp.errors import ConfigError
-from fraction_mcp.private_files import private_file, private_folder
+from fraction_mcp.private_files import private_database, private_file, private_folder
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
 
@@ -83,3 +83,55 @@ def test_a_path_that_cannot_be_a_folder_is_one_line(tmp_path: Path) -> None:
         private_folder(tmp_path / "file" / "state")
     with pytest.raises(ConfigError, match="cannot be used"):
         private_folder(tmp_path / "file")
+
+
+def test_a_folder_that_everybody_shares_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    """Closed to the others, a /tmp of root's own would be of no use to anybody."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    folder.chmod(0o1777)
+    for refused in (lambda: private_folder(folder), lambda: private_file(folder / "journal")):
+        with pytest.raises(ConfigError, match=r"everybody shares.*FRACTION_MCP_STATE_DIR"):
+            refused()
+    with pytest.raises(ConfigError, match="SOME_SETTING names another place"):
+        private_file(folder / "journal", setting="SOME_SETTING")
+    assert (mode(folder), list(folder.iterdir())) == (0o1777, [])
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    folder = private_folder(tmp_path / "state")
+    (folder / "folder").mkdir(mode=0o700)
+    (folder / "leads nowhere").symlink_to(folder / "nowhere")
+    for name in ("folder", "leads nowhere"):
+        with pytest.raises(ConfigError, match="cannot be used"):
+            private_file(folder / name)
+    assert not (folder / "nowhere").exists()
+
+
+def test_looking_at_a_file_drops_no_lock_that_this_process_holds_on_it(tmp_path: Path) -> None:
+    """As closing any other descriptor of it would: SQLite would then let two processes write at once."""
+    import fcntl
+    import subprocess
+
+    file = private_file(tmp_path / "state" / "journal")
+    tries = "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'r+'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+    with file.open("r+") as held:
+        fcntl.lockf(held, fcntl.LOCK_EX)
+        private_file(file)
+        private_database(file)
+        other = subprocess.run([sys.executable, "-c", tries, str(file)], check=False, capture_output=True, timeout=60)
+    assert b"BlockingIOError" in other.stderr
+
+
+def test_a_database_is_closed_with_the_files_beside_it_and_none_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "state" / "journal"
+    assert (private_database(file), list(file.parent.iterdir())) == (file, [])
+    beside = [file.with_name(f"journal{ending}") for ending in ("-wal", "-shm", "-journal")]
+    for path in beside:
+        path.touch(mode=0o666)
+        path.chmod(0o666)
+    private_database(file)
+    assert {path: mode(path) for path in file.parent.iterdir()} == dict.fromkeys(beside, 0o600)
+    assert capsys.readouterr().err.count("\n") == 3

@@ -4,8 +4,10 @@ Each command's own module is imported when it is called: `serve` loads nothing t
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from fraction_mcp import __version__
 
@@ -22,18 +24,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _told(arguments: Sequence[str] | None) -> int:
     """Run a command, and say on stderr in a line what went wrong, where it is no bug."""
+    closed = _null_for_closed_streams()
     parser = _parser()
     asked, rest = parser.parse_known_args(arguments)
     if rest and "pairs" in asked and not any(word.startswith("-") for word in rest):
         asked.pairs += rest  # argparse leaves over what comes behind a flag: call TOOL --sandbox name=value
     elif rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    from fraction_mcp.errors import ConfigError, FractionMcpError  # noqa: PLC0415 - after --help and --version
+    from fraction_mcp.errors import ConfigError, FractionMcpError, JournalError  # noqa: PLC0415 - after --help and --version
 
     try:
+        if asked.run is _serve and not asked.http:
+            _refuse_closed(closed)
         return _ran(asked)
     except FractionMcpError as error:
-        sys.stderr.write(f"fraction-mcp: {error.message}\n" + (f"{error.hint}\n" if error.hint else ""))
+        where = f" ({error.where})" if isinstance(error, ConfigError | JournalError) and error.where else ""
+        hint = f". {error.hint}" if error.hint else ""
+        sys.stderr.write(f"fraction-mcp: {error.message}{where}{hint}\n")
         return 2 if isinstance(error, ConfigError) else 1
     except BrokenPipeError:  # the reader of our output has left, as `| head` does
         sys.stderr.close()
@@ -44,6 +51,26 @@ def _told(arguments: Sequence[str] | None) -> int:
             raise
         sys.stderr.write(f"fraction-mcp: {told}\n")
         return 1
+
+
+def _null_for_closed_streams() -> set[str]:
+    """The names of the standard streams that this process was started without. Each becomes the null device: else the
+    next file or socket would get its number, and be read from and printed to as if it were the stream."""
+    closed = set()
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - as long as the process
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)
+            closed.add(name)
+    return closed
+
+
+def _refuse_closed(closed: set[str]) -> None:
+    from fraction_mcp.errors import ConfigError  # noqa: PLC0415 - after --help and --version
+
+    if closed & {"stdin", "stdout"}:
+        raise ConfigError("stdin or stdout is closed: a client starts this server, and speaks to it there")
 
 
 def _ran(asked: argparse.Namespace) -> int:
@@ -156,6 +183,9 @@ def _deciding(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     )
     audit.set_defaults(run=_audit)
 
+    migrate = commands.add_parser("migrate", help="bring the journal's schema up to date", allow_abbrev=False)
+    migrate.set_defaults(run=_migrate)
+
 
 def _sandbox_flag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sandbox", action="store_true", help="work in the embedded ERPs; no account is needed")
@@ -234,3 +264,9 @@ def _audit(asked: argparse.Namespace) -> int:
     from fraction_mcp.cli.ledger import audit  # noqa: PLC0415
 
     return audit(verify=asked.verify, anchor=asked.anchor)
+
+
+def _migrate(_asked: argparse.Namespace) -> int:
+    from fraction_mcp.cli.ledger import migrate  # noqa: PLC0415
+
+    return migrate()

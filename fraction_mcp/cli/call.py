@@ -11,7 +11,7 @@ from mcp.client import ClientRequestContext
 from mcp.types import CallToolResult, ElicitRequestFormParams, ElicitRequestParams, ElicitResult, TextContent, Tool
 
 from fraction_mcp.cli.consent import on_a_terminal, typed_yes
-from fraction_mcp.cli.serve import checked_settings
+from fraction_mcp.cli.serve import check_journal, checked_settings
 from fraction_mcp.cli.session import own_server
 from fraction_mcp.errors import ConfigError
 from fraction_mcp.shapes import clean
@@ -20,7 +20,7 @@ __all__ = ["call"]
 
 
 def call(tool: str, pairs: Sequence[str], args: str, *, sandbox: bool, as_json: bool) -> int:
-    checked_settings(sandbox=sandbox)  # a wrong setting is told here, not by a child that would not start
+    check_journal(checked_settings(sandbox=sandbox))  # told here, not by a child that would not start
     return anyio.run(_call, tool, list(pairs), args, sandbox, as_json)
 
 

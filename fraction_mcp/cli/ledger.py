@@ -1,4 +1,5 @@
-"""`writes` and `audit`: what the journal holds, to read. Neither makes a journal where there is none."""
+"""`writes` and `audit`: what the journal holds, to read; `migrate`: its schema. None makes a journal's file where there
+is none."""
 
 import json
 import re
@@ -19,7 +20,7 @@ from fraction_mcp.operations.standing import company_of
 from fraction_mcp.operations.telling import moment
 from fraction_mcp.shapes import quoted
 
-__all__ = ["audit", "writes"]
+__all__ = ["audit", "migrate", "writes"]
 
 _NONE = "No writes yet."
 _LISTED = 50
@@ -39,6 +40,23 @@ def audit(*, verify: bool, anchor: str | None) -> int:
     if verify:
         return _in_journal(lambda journal: _verify(journal, anchor or ""), anchored=bool(anchor))
     return _in_journal(_events if anchor is None else _head)
+
+
+def migrate() -> int:
+    """Bring the journal's schema up to what this program needs, and say from which version to which."""
+    settings = Settings.load()
+    url, folder = settings.database_url.get_secret_value(), settings.state_folder()
+    if not Journal.is_there(url, folder):
+        print("There is no journal yet: the first write makes it.")
+        return 0
+    before, after = anyio.run(Journal.migrate, url, folder)
+    if before == after:
+        print(f"The journal's schema is version {after}, as it should be.")
+    elif before:
+        print(f"The journal's schema was version {before}, and is version {after} now.")
+    else:
+        print(f"The journal was made, with schema version {after}.")
+    return 0
 
 
 def _in_journal(work: Callable[[Journal], Awaitable[int]], *, missing: str = "", anchored: bool = False) -> int:
@@ -155,14 +173,15 @@ _WORDS = {
 
 def _sentence(event: Event) -> str:
     detail = event.detail
-    error = detail.get("error") or {}
+    error = detail.get("error")
+    reason = error.get("message") if isinstance(error, Mapping) else error
     facts = {
         "by": detail.get("by", "somebody"),
         "asked_by": detail.get("asked_by", "an MCP client"),
         "owner": detail.get("owner", "?"),
         "found": detail.get("found", "?"),
         "kind": detail.get("kind", "?"),
-        "error": error.get("message") or detail.get("why") or "no reason is known",
+        "error": reason or detail.get("why") or "no reason is known",
     }
     words = _WORDS.get(event.kind, event.kind.replace("_", " ")).format(**facts)
     return words + (f" ({detail['found_by']})" if detail.get("found_by") else "")

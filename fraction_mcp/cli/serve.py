@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +13,12 @@ from pydantic import SecretStr
 from fraction_mcp.config import Settings, nothing_configured
 from fraction_mcp.errors import ConfigError
 from fraction_mcp.office import Office
+from fraction_mcp.private_files import private_database
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-__all__ = ["checked_settings", "office_for", "serve", "serve_embedded"]
+__all__ = ["check_journal", "checked_settings", "office_for", "serve", "serve_embedded"]
 
 _PARTS, _SEED = 600, 1
 _EMBEDDED = "http://embedded.sandbox"  # an address that leads nowhere: requests never leave the process
@@ -31,6 +34,14 @@ def checked_settings(*, sandbox: bool) -> Settings:
     return settings
 
 
+def check_journal(settings: Settings) -> None:
+    """Raises ConfigError where the journal of a server that writes is another user's, or newer than this program."""
+    if not settings.read_only:
+        from fraction_mcp.operations.journal_file import check_at_start  # noqa: PLC0415 - a server that writes needs it
+
+        check_at_start(settings.database_url.get_secret_value(), settings.state_folder())
+
+
 def office_for(*, sandbox: bool) -> Office:
     """A working place for decisions about writes. It may be one without accounts: then it decides and sends nothing."""
     settings = Settings.load()
@@ -44,6 +55,7 @@ def serve(*, sandbox: bool, http: bool, host: str, port: int, read_only: bool) -
     settings = checked_settings(sandbox=sandbox)
     if read_only:
         settings = settings.model_copy(update={"read_only": True})
+    check_journal(settings)
     logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     office = Office(settings, _open_sandbox(settings) if sandbox else None)
     if http:
@@ -78,7 +90,8 @@ def serve_embedded(*, port: int, parts: int, seed: int, reset: bool) -> int:
 
     path = _sandbox_file(Settings.load(), parts, seed)
     try:
-        sandbox.serve_sandbox(path, port=port, parts=parts, seed=seed, reset=reset, ready=ready)
+        with _file_told(path):
+            sandbox.serve_sandbox(path, port=port, parts=parts, seed=seed, reset=reset, ready=ready)
     except OSError as error:
         raise ConfigError(f"the sandbox cannot listen on port {port}: {error.strerror or error}") from error
     return 0
@@ -105,13 +118,27 @@ def _open_sandbox(settings: Settings) -> "ASGIApp":
 
     path = _sandbox_file(settings, _PARTS, _SEED)
     try:
-        return sandbox.open_sandbox(path)
+        with _file_told(path):
+            return sandbox.open_sandbox(path)
     except OSError as error:
         raise ConfigError(f"the embedded ERPs cannot be kept in {path.parent}: {error.strerror or error}") from error
 
 
 def _sandbox_file(settings: Settings, parts: int, seed: int) -> Path:
-    """One file for each company: the usual one is shared by every process of this user."""
+    """One file for each company: the usual one is shared by every process of this user, and of no other."""
     usual = (parts, seed) == (_PARTS, _SEED)
     name = "sandbox.sqlite3" if usual else f"sandbox-{parts}-parts-seed-{seed}.sqlite3"
-    return settings.state_folder() / name
+    return private_database(settings.state_folder() / name)
+
+
+@contextmanager
+def _file_told(path: Path) -> Iterator[None]:
+    """Raises ConfigError for a file that is no company's, is damaged or locked, or has no room."""
+    import sqlite3  # noqa: PLC0415 - the sandbox has loaded it
+
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise ConfigError(
+            f"the embedded ERPs' file {path} cannot be used: {error}; they start afresh where it is removed"
+        ) from error

@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -54,9 +55,10 @@ class Terms:
 
 
 class Clerk:
-    """One process's hand in the writes. Give it the desk and the journal; `replan` comes from the tools."""
+    """One process's hand in the writes. Give it the desk and the journal; `replan` comes from the tools, `asker` is
+    who asks: the account that this process runs under, or whoever has signed in."""
 
-    def __init__(self, desk: Desk, journal: "Journal", *, replan: Replan, terms: Terms, asker: str = "local") -> None:
+    def __init__(self, desk: Desk, journal: "Journal", *, replan: Replan, terms: Terms, asker: str) -> None:
         self.desk = desk
         self.journal = journal
         self._replan = replan
@@ -184,6 +186,10 @@ class Clerk:
         except errors.ConsentError as error:
             await self._refuse(write, error.message, [])
             claimed = False
+        except errors.JournalError as error:  # the claim may stand, though nobody could say so
+            with suppress(errors.JournalError):
+                await self.journal.finish(write.id, "not_sent", _unsent(error), owner=owner)
+            raise
         if not claimed:
             return await self.write(write.id)
 
@@ -352,7 +358,7 @@ async def _sent(
     except errors.ErpError as error:  # of a sign-in before it: the write's own request raises none of these
         return "not_sent", _told(error, written="no")
     except errors.ConsentError as error:
-        return "not_sent", trouble(error.code, error.message, error.hint, written="no")
+        return "not_sent", _unsent(error)
     except Exception:
         logger.exception("sending failed inside this server")
         return "unknown", trouble("OUTCOME_UNKNOWN", "something went wrong while it was sent", "", written="maybe")
@@ -393,6 +399,10 @@ async def _provable(erp: Erp, look: Mapping[str, Any]) -> Mapping[str, Any]:
     except errors.ErpError:
         unproved = True
     return {**look, "telling": False} if unproved else look
+
+
+def _unsent(error: errors.FractionMcpError) -> dict[str, Any]:
+    return trouble(error.code, error.message, error.hint, written="no", retryable=error.retryable)
 
 
 def _told(error: errors.ErpError, *, written: str) -> dict[str, Any]:

@@ -1,79 +1,77 @@
-"""Every write's durable life: proposed, decided, claimed, sent, and what came of it. With `journal_book`, the only
-importer of SQLAlchemy.
+"""Every write's durable life: proposed, decided, claimed, sent, and what came of it.
 
-SQLite by default, the same code on PostgreSQL for replicas. A change of state is one compare-and-set in one serialised
-transaction, which also appends an event with the hash of the one before. What is in a write (its plan) is opaque here,
-and holds no secret.
+SQLite by default, the same code on PostgreSQL for replicas (`journal_database`). A change of state is one
+compare-and-set in one serialised transaction, which also appends an event with the hash of the one before. What is in a
+write (its plan) is opaque here, and holds no secret.
 """
 
 import hashlib
-import os
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import anyio
 import sqlalchemy as sa
-from sqlalchemy import event
-from sqlalchemy.exc import (
-    ArgumentError,
-    IntegrityError,
-    InvalidRequestError,
-    OperationalError,
-    ProgrammingError,
-    SQLAlchemyError,
-)
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from fraction_mcp.errors import ConfigError, ConsentError
+from fraction_mcp.errors import ConsentError, TooManyWaiting
 from fraction_mcp.operations import journal_book as tables
-from fraction_mcp.operations.journal_book import (
-    GENESIS,
-    VERSION,
-    Book,
-    dumped,
-    is_chained,
-    read_event,
-    read_write,
-    table_flaw,
-)
-from fraction_mcp.operations.lifecycle import MOVES, OPEN, Draft, Event, State, Write
+from fraction_mcp.operations import journal_file, migrations
+from fraction_mcp.operations.journal_book import Book, dumped, is_chained, read_event, read_write, table_flaw
+from fraction_mcp.operations.journal_database import JournalDatabase
+from fraction_mcp.operations.lifecycle import MOVES, OPEN, WAITING, Draft, Event, State, Write
+from fraction_mcp.operations.migrations import GENESIS
 
 __all__ = ["Journal"]
 
-_BUSY_S = 30
-_FILE = "journal.sqlite3"
+logger = logging.getLogger(__name__)
+
+_MIGRATION_S = 120.0
+_WHOLE_S = 60.0  # for reading every event there is
+_MOST_WAITING = 100
 
 
 class Journal:
-    """Use from one event loop. Every method is atomic among all processes on the same database."""
+    """Use from one event loop. Every method is atomic among all processes on the same database.
 
-    def __init__(self, engine: AsyncEngine, clock: Callable[[], float] = time.time) -> None:
-        self._engine = engine
+    Any of them raises JournalError where the database fails.
+    """
+
+    def __init__(self, database: JournalDatabase, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
         self._clock = clock
 
     @classmethod
     async def open(cls, url: str, folder: Path, *, clock: Callable[[], float] = time.time) -> "Journal":
         """Open the database at `url`, or `journal.sqlite3` in `folder` where it is empty; make it where it is new.
 
-        Raises ConfigError where there is none to be had, without showing the URL: it may hold a password.
+        An older schema on SQLite is brought up. On a database that servers share, an operator does that, once
+        (`migrate`): the first of several to be upgraded would shut the others out at their next start. Raises
+        ConfigError where there is no journal to be had, and JournalError where there may be one in a while.
         """
+        database = JournalDatabase(url, folder)
         try:
-            engine = _engine(url, folder)
-            journal = cls(engine, clock)
-            await journal._made()
-        except ModuleNotFoundError as error:
-            raise ConfigError(f"the journal's database needs {error.name}: install fraction-mcp[postgres]") from None
-        except (ArgumentError, InvalidRequestError):
-            raise ConfigError(
-                "FRACTION_MCP_DATABASE_URL: must be sqlite+aiosqlite:///PATH or postgresql+asyncpg://USER@HOST/NAME"
-            ) from None
-        except (SQLAlchemyError, OSError) as error:
-            reason = getattr(error, "orig", None) or error
-            raise ConfigError(f"the journal cannot be opened: {reason}") from error
-        return journal
+            async with database.reading(opening=True) as connection:
+                found = await connection.run_sync(migrations.version_of)
+            migrations.refuse_newer(found)
+            if found and database.shared:
+                migrations.refuse_older(found)
+            if found < migrations.VERSION:
+                await _brought_up(database)
+        except BaseException:
+            await database.aclose()
+            raise
+        return cls(database, clock)
+
+    @staticmethod
+    async def migrate(url: str, folder: Path) -> tuple[int, int]:
+        """Bring the schema up, wherever it lives: the version that it had (0 where it is new), and the one it has."""
+        database = JournalDatabase(url, folder)
+        try:
+            return await _brought_up(database), migrations.VERSION
+        finally:
+            await database.aclose()
 
     def now(self) -> float:
         """Unix seconds by the journal's clock, by which everything about its writes is counted."""
@@ -82,32 +80,17 @@ class Journal:
     @staticmethod
     def is_there(url: str, folder: Path) -> bool:
         """Whether there is one to open, for whoever only wants to look: a database that is named counts as one."""
-        return bool(url) or (folder / _FILE).exists()
+        return journal_file.is_there(url, folder)
 
     async def aclose(self) -> None:
-        with anyio.CancelScope(shield=True):
-            await self._engine.dispose()
-
-    async def _made(self) -> None:
-        for attempt in (1, 2, 3):
-            try:
-                await self._make()
-                break
-            except (IntegrityError, OperationalError, ProgrammingError):
-                if attempt == 3:  # another process that was making it at the same moment has long finished
-                    await self.aclose()
-                    raise
-
-    async def _make(self) -> None:
-        async with self._engine.begin() as connection:
-            await connection.run_sync(tables.metadata.create_all)
-            if (await connection.execute(sa.select(tables.head.c.id))).first() is None:
-                await connection.execute(sa.insert(tables.head).values(id=1, version=VERSION, seq=0, hash=GENESIS))
+        await self._database.aclose()
 
     # ------------------------------------------------------------------------------------------------------- reading
 
     async def get(self, write_id: str) -> Write | None:
         """One write, with what time has done to it since: an expired wait, a lease that has run out."""
+        if not (write_id.isascii() and write_id.isalnum()):  # none of ours, and perhaps nothing that a database takes
+            return None
         async with self._transaction() as book:
             row = (await book.execute(sa.select(tables.writes).where(tables.writes.c.id == write_id))).first()
             return None if row is None else await book.lapsed(read_write(row))
@@ -129,7 +112,7 @@ class Journal:
         query = _in_order()
         if write_id:
             query = query.where(tables.events.c.write_id == write_id)
-        async with self._engine.connect() as connection:
+        async with self._database.reading(within_s=None if write_id else _WHOLE_S) as connection:
             return [read_event(row) for row in (await connection.execute(query)).all()]
 
     async def landed_before(self, key: str, since: float) -> Write | None:
@@ -139,7 +122,7 @@ class Journal:
             .where(tables.writes.c.key == key, tables.writes.c.state == State.DONE, tables.writes.c.updated_at >= since)
             .order_by(tables.writes.c.updated_at.desc())
         )
-        async with self._engine.connect() as connection:
+        async with self._database.reading() as connection:
             row = (await connection.execute(query)).first()
         return None if row is None else read_write(row)
 
@@ -148,7 +131,8 @@ class Journal:
     async def propose(self, draft: Draft) -> Write:
         """The write of this key that is still open, or a new one that waits for approval.
 
-        One that waits and was shown with another state of the ERP takes on the new plan, under its id.
+        One that waits and was shown with another state of the ERP takes on the new plan, under its id. Raises
+        TooManyWaiting where the same asker has very many open: nobody would read them.
         """
         async with self._transaction() as book:
             query = sa.select(tables.writes).where(tables.writes.c.key == draft.key, tables.writes.c.state.in_(OPEN))
@@ -158,6 +142,13 @@ class Journal:
                     return await book.replan(write, draft)
                 if write.state in OPEN:
                     return write
+            mine = sa.select(sa.func.count()).where(tables.writes.c.asker == draft.asker)
+            waiting = mine.where(tables.writes.c.state.in_(WAITING), tables.writes.c.expires_at > self._clock())
+            if (await book.execute(waiting)).scalar_one() >= _MOST_WAITING:
+                raise TooManyWaiting(
+                    f"{_MOST_WAITING} writes of yours wait for a person already; this one was not added",
+                    hint="Ask the user to decide about those first. What waits is not lost.",
+                )
             return await book.add(draft)
 
     async def approve(self, write_id: str, *, digest: str, by: str) -> Write:
@@ -260,16 +251,16 @@ class Journal:
 
     async def head(self) -> str:
         """The hash at the end of the chain: kept elsewhere, it shows later whether the tail was cut or rewritten."""
-        async with self._engine.connect() as connection:
+        async with self._database.reading() as connection:
             return str((await connection.execute(sa.select(tables.head.c.hash))).scalar_one())
 
     async def verify(self, anchor: str = "") -> str:
         """Empty where the chain is whole (and holds `anchor`), and the table of writes is what its events say; else
         what is wrong, and where."""
-        async with self._transaction() as book:  # the events, their end and the table of one moment
-            rows = (await book.execute(_in_order())).all()
-            end = str((await book.execute(sa.select(tables.head.c.hash))).scalar_one())
-            kept = (await book.execute(sa.select(tables.writes).order_by(tables.writes.c.created_at))).all()
+        async with self._database.reading(within_s=_WHOLE_S) as connection:
+            rows = (await connection.execute(_in_order())).all()
+            end = str((await connection.execute(sa.select(tables.head.c.hash))).scalar_one())
+            kept = (await connection.execute(sa.select(tables.writes).order_by(tables.writes.c.created_at))).all()
         before, seen = GENESIS, not anchor or anchor == GENESIS
         for number, row in enumerate(rows, start=1):
             if row.seq != number:
@@ -287,50 +278,20 @@ class Journal:
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator["Book"]:
         """One serialised transaction, finished even if its caller is cancelled meanwhile."""
-        with anyio.CancelScope(shield=True):
-            async with self._engine.begin() as connection:
-                book = Book(connection, self._clock)
-                await book.lock()
-                yield book
+        async with self._database.transaction() as connection:
+            book = Book(connection, self._clock)
+            await book.lock()
+            yield book
+
+
+async def _brought_up(database: JournalDatabase) -> int:
+    """The version that it had."""
+    async with database.transaction(within_s=_MIGRATION_S, opening=True) as connection:
+        before = await connection.run_sync(migrations.brought_up)
+    if 0 < before < migrations.VERSION:
+        logger.warning("the journal's schema was version %d, and is version %d now", before, migrations.VERSION)
+    return before
 
 
 def _in_order() -> sa.Select[Any]:
     return sa.select(tables.events).order_by(tables.events.c.seq)
-
-
-def _engine(url: str, folder: Path) -> AsyncEngine:
-    if not url:
-        url = f"sqlite+aiosqlite:///{_private_file(folder / _FILE)}"
-    elif (named := sa.make_url(url)).get_backend_name() == "sqlite" and named.database not in {None, "", ":memory:"}:
-        _private_file(Path(str(named.database)))
-    engine = create_async_engine(url, hide_parameters=True)
-    if engine.dialect.name == "sqlite":
-        _serialise_sqlite(engine)
-    return engine
-
-
-def _private_file(path: Path) -> Path:
-    """A journal's file, readable by its owner alone, made before SQLite would make it with looser rights."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    return path
-
-
-def _serialise_sqlite(engine: AsyncEngine) -> None:
-    """SQLite as a journal needs it: the write lock from the start of a transaction, and a commit that is on disk.
-
-    pysqlite's own transaction control is switched off, as SQLAlchemy's SQLite documentation describes.
-    """
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def connected(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute(f"PRAGMA busy_timeout={_BUSY_S * 1000}")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def begun(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -2,20 +2,22 @@
 
 import hashlib
 import json
+import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fraction_mcp.errors import JournalError
 from fraction_mcp.operations.lifecycle import MOVES, WAITING, Draft, Event, State, Write
+from fraction_mcp.operations.migrations import GENESIS
 
-__all__ = ["GENESIS", "VERSION", "Book", "dumped", "is_chained", "read_event", "read_write", "table_flaw"]
+__all__ = ["GENESIS", "Book", "dumped", "is_chained", "read_event", "read_write", "table_flaw"]
 
-VERSION = 1
-GENESIS = "0" * 64
-
+# What the newest schema holds, for queries; `migrations` alone makes it, and a test compares the two.
 metadata = sa.MetaData()
 writes = sa.Table(
     "writes",
@@ -34,6 +36,7 @@ writes = sa.Table(
     sa.Column("lease_until", sa.Float(53), nullable=False, default=0.0),
     sa.Column("token_hash", sa.String(64), nullable=False, default=""),
     sa.Column("outcome", sa.Text, nullable=False, default="{}"),
+    sa.Column("asker", sa.String(120), nullable=False, index=True, server_default=""),
 )
 events = sa.Table(
     "events",
@@ -126,6 +129,7 @@ class Book:
                 expires_at=draft.expires_at,
                 digest=draft.digest,
                 plan=dumped(draft.plan),
+                asker=draft.asker,
                 asked_by=draft.asked_by,
                 owner="",
                 lease_until=0.0,
@@ -182,6 +186,7 @@ def _facts(draft: Draft) -> dict[str, Any]:
         "identity": draft.identity,
         "digest": draft.digest,
         "plan": draft.plan,
+        "asker": draft.asker,
         "expires_at": draft.expires_at,
     }
 
@@ -212,7 +217,7 @@ def table_flaw(rows: Sequence[sa.Row[Any]], told: Sequence[Event]) -> str:
     for row in rows:
         try:
             flaw = _row_flaw(read_write(row), by_write.pop(row.id, []))
-        except (ValueError, TypeError):
+        except JournalError:
             flaw = "it cannot be read"
         if flaw:
             return f"the write {row.id} was changed: {flaw}"
@@ -230,15 +235,42 @@ def is_chained(row: sa.Row[Any], before: str) -> bool:
 
 
 def dumped(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """JSON, always spelt the same way. What an ERP sent may hold anything: what a database cannot keep is replaced."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return _HALVES.sub("\ufffd", text)
 
 
 def read_write(row: sa.Row[Any]) -> Write:
+    """Raises JournalError for a row that no journal wrote."""
     held = row._asdict()
-    held["state"] = State(held["state"])
-    held["plan"], held["outcome"] = json.loads(held["plan"]), json.loads(held["outcome"])
-    return Write(**held)
+    try:
+        held["state"] = State(held["state"])
+        held["plan"], held["outcome"] = _loaded(held["plan"]), _loaded(held["outcome"])
+    except ValueError as error:
+        raise _changed(f"the write {held['id']}") from error
+    held["expires_at"] = min(held["expires_at"], _FAR)
+    return Write(**{name: held[name] for name in _FIELDS})
 
 
 def read_event(row: sa.Row[Any]) -> Event:
-    return Event(row.seq, row.write_id, row.at, row.kind, json.loads(row.detail), row.hash)
+    """Raises JournalError as `read_write` does."""
+    try:
+        return Event(row.seq, row.write_id, row.at, row.kind, _loaded(row.detail), row.hash)
+    except ValueError as error:
+        raise _changed(f"event {row.seq}") from error
+
+
+_FAR = 32_503_680_000.0  # the year 3000: beyond the calendar, nothing could say when it is
+_FIELDS = tuple(field.name for field in fields(Write))  # the table may hold more, for queries
+_HALVES = re.compile("[\ud800-\udfff]")  # of a character outside the basic plane: UTF-8 has no way to write one alone
+
+
+def _loaded(text: str) -> Mapping[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("a journal holds objects")  # noqa: TRY004 - the value's trouble, whatever is wrong with it
+    return value
+
+
+def _changed(what: str) -> JournalError:
+    return JournalError(f"{what} in the journal cannot be read: something else than this program changed it")

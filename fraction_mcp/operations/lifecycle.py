@@ -45,12 +45,14 @@ MOVES: Mapping[str, tuple[tuple[State, ...], State]] = {
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A planned write, before it is in the journal. `plan` is plain JSON; `key` says when two are the same write."""
+    """A planned write, before it is in the journal. `plan` is plain JSON; `key` says when two are the same write;
+    `asker` is who asks, `asked_by` how to name the client that did."""
 
     key: str
     identity: str
     digest: str
     plan: Mapping[str, Any]
+    asker: str
     asked_by: str
     expires_at: float
 
@@ -68,6 +70,7 @@ class Write:
     expires_at: float
     digest: str
     plan: Mapping[str, Any]
+    asker: str
     asked_by: str
     owner: str
     lease_until: float

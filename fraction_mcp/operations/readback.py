@@ -54,6 +54,42 @@ class LookFor:
     id_field: str = "id"
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A look as it was kept. One of a journal of version 1 says less."""
+
+    endpoint: str
+    match: Mapping[str, Any]
+    unlike: Mapping[str, Any]
+    leeway: Leeway
+    path: Mapping[str, str | int]
+    query: Mapping[str, str | int]
+    known: frozenset[str] | None
+    telling: bool
+    replaces: bool
+    id_field: str
+
+    @classmethod
+    def kept(cls, look: Mapping[str, Any]) -> "_Look":
+        replaces = look.get("replaces", NAMED[look["endpoint"]].method == "PUT")
+        return cls(
+            endpoint=look["endpoint"],
+            match=_thawed(look["match"]),
+            unlike=_thawed(look["unlike"]),
+            leeway=Leeway(*look.get("leeway", ())),
+            path=look["path"],
+            query=look["query"],
+            known=None if look["known"] is None else frozenset(map(str, look["known"])),
+            telling=look.get("telling", True),
+            replaces=replaces,
+            id_field=look.get("id_field", "customer_id" if replaces else "id"),
+        )
+
+    def is_old(self, record: Mapping[str, Any], taken: Collection[str]) -> bool:
+        """Whether a record cannot be what the write made, since it was there before or another write has made it."""
+        return not self.replaces and record_id(record, self.id_field) in {*(self.known or ()), *taken}
+
+
 def frozen_look(look: LookFor, *, replaces: bool) -> dict[str, Any]:
     """The look as the journal keeps it, in plain JSON. `replaces`: whether the record was there before by nature."""
     return {
@@ -88,27 +124,27 @@ class Proof:
     flaw: str = ""
 
 
-def proof_of(answer: Answer, look: Mapping[str, Any], taken: Collection[str]) -> Proof:
-    """Whether an answer in the form of a success proves one. `taken` are ids that other writes are known to have
-    made."""
+def proof_of(answer: Answer, kept: Mapping[str, Any], taken: Collection[str]) -> Proof:
+    """Whether an answer in the form of a success proves one. `kept` is a frozen look, `taken` are ids that other writes
+    are known to have made."""
+    look = _Look.kept(kept)
     rows = answer.data if isinstance(answer.data, list) else [answer.data]
-    name, match = look["id_field"], _thawed(look["match"])
-    if look["replaces"] and len(rows) > 1:  # the answer may list what else there is beside it
-        rows = [row for row in rows if isinstance(row, dict) and record_id(row, name) == str(match.get(name))]
+    if look.replaces and len(rows) > 1:  # the answer may list what else there is beside it
+        own = str(look.match.get(look.id_field))
+        rows = [row for row in rows if isinstance(row, dict) and record_id(row, look.id_field) == own]
     if len(rows) != 1 or not isinstance(rows[0], dict):
         return Proof(None, flaw="its answer is not one record")
     record: Record = rows[0]
-    number = record_id(record, name)
-    if not number:
+    if not record_id(record, look.id_field):
         return Proof(None, flaw="the record in its answer has no id")
-    if not look["replaces"] and number in {*(look["known"] or ()), *taken}:
+    if look.is_old(record, taken):
         return Proof(None, flaw="the record in its answer was there before")
-    told, leeway = list[str](), Leeway(*look["leeway"])
-    for path, wanted in (match | _thawed(look["unlike"])).items():
+    told: list[str] = []
+    for path, wanted in {**look.match, **look.unlike}.items():
         found = at_path(record, path)
         if found is ABSENT or wanted is None:  # what was not sent, the ERP may have filled in
             continue
-        different = differences(found, wanted, leeway, path)
+        different = differences(found, wanted, look.leeway, path)
         if different is None:
             return Proof(None, flaw=f"the record in its answer has another {path.replace('_', ' ')} than was sent")
         told += different
@@ -131,21 +167,20 @@ class Sighting:
     others: int = 0
 
 
-async def look_for(erp: Erp, look: Mapping[str, Any], taken: Collection[str] = ()) -> Sighting:
-    """Look for what a write made (a frozen `LookFor`). Raises ErpError. None seen is no proof that nothing landed."""
-    if look["known"] is None or not look["telling"]:
+async def look_for(erp: Erp, kept: Mapping[str, Any], taken: Collection[str] = ()) -> Sighting:
+    """Look for what a write made (a frozen look). Raises ErpError. None seen is no proof that nothing landed."""
+    look = _Look.kept(kept)
+    if look.known is None or not look.telling:
         return Sighting("unsure")
-    answer = await erp.call(NAMED[look["endpoint"]], path=look["path"], query=look["query"], fresh=True)
-    match, unlike, leeway = _thawed(look["match"]), _thawed(look["unlike"]), Leeway(*look["leeway"])
+    answer = await erp.call(NAMED[look.endpoint], path=look.path, query=look.query, fresh=True)
     hits: list[tuple[Record, tuple[str, ...]]] = []
     others = 0
     for record in answer.records():
-        told = _agrees(record, match, leeway, may_lack=False)
+        told = _agrees(record, look.match, look.leeway, may_lack=False)
         if told is None:
             continue
-        more = _agrees(record, unlike, leeway, may_lack=True)
-        old = not look["replaces"] and record_id(record, look["id_field"]) in {*look["known"], *taken}
-        if old or more is None:
+        more = _agrees(record, look.unlike, look.leeway, may_lack=True)
+        if more is None or look.is_old(record, taken):
             others += 1
         else:
             hits.append((record, (*told, *more)))

@@ -133,6 +133,7 @@ def drafted(  # one place where everything that a write is bound to comes togeth
         identity=identity,
         digest=_hash([identity, judged]),
         plan=frozen,
+        asker=asker,
         asked_by=asked_by,
         expires_at=expires_at,
     )

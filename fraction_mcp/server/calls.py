@@ -24,7 +24,7 @@ from mcp.types import (
 )
 
 from fraction_mcp.erp import freshness
-from fraction_mcp.errors import AmbiguousReference, ErpOutcomeUnknown, FractionMcpError
+from fraction_mcp.errors import AmbiguousReference, ConfigError, ErpOutcomeUnknown, FractionMcpError, JournalError
 from fraction_mcp.office import Office
 from fraction_mcp.operations import progress
 from fraction_mcp.operations.approval import Clerk
@@ -63,6 +63,8 @@ async def answered(office: Office, ctx: Context, params: CallToolRequestParams, 
     try:
         return await call.result()
     except FractionMcpError as error:
+        if isinstance(error, ConfigError | JournalError):  # for whoever runs the server: the result names no place
+            logger.warning("%s: %s (%s)", spec.name, error.message, error.where)
         return _error(error, spec)
     except Exception:
         logger.exception("%s failed", spec.name)

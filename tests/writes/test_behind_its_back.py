@@ -248,7 +248,7 @@ async def test_however_many_wait_whatever_is_approved_is_sent(firm: Any) -> None
             expires_at=time.time() + 900,
         )
         for number in range(250):
-            await draft.propose(changed(one, key=f"{number:064}"))
+            await draft.propose(changed(one, key=f"{number:064}", asker=f"{number % 3}"))
         for write in oldest:
             await clerk.journal.approve(write.id, digest=write.digest, by="another process")
         await clerk._seen_to()

@@ -16,6 +16,7 @@ from mcp.client.stdio import stdio_client
 from mcp.types import ElicitResult
 
 from fraction_mcp import sandbox
+from tests.support import child_environment
 
 pytestmark = pytest.mark.anyio
 
@@ -136,13 +137,30 @@ async def test_no_error_lets_a_secret_out(firm: Any, issued: list[str], tmp_path
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql+asyncpg://clerk:{0}@127.0.0.1:1/journal", "postgresql+asyncpg://clerk:x@{0}:y@127.0.0.1/journal",
-            "nonsense+driver://clerk:{0}@127.0.0.1/journal"]
-)  # fmt: skip
-async def test_a_journal_that_cannot_be_opened_lets_no_secret_out(
-    firm: Any, issued: list[str], tmp_path: Path, url: str
+    "url",
+    [
+        "postgresql+asyncpg://clerk:x@{0}:y@127.0.0.1/journal",
+        "postgresql+asyncpg://clerk:{0}@127.0.0.1/journal?foo=bar",
+        "nonsense+driver://clerk:{0}@127.0.0.1/journal",
+    ],
+)
+async def test_an_address_that_no_journal_can_have_stops_the_start_and_lets_no_secret_out(
+    tmp_path: Path, url: str
 ) -> None:
-    async with served(firm, tmp_path / "stderr", yes, FRACTION_MCP_DATABASE_URL=url.format(PASSWORD)) as client:
+    environment = child_environment(
+        FRACTION_MCP_STATE_DIR=str(tmp_path), FRACTION_MCP_DATABASE_URL=url.format(PASSWORD)
+    )
+    ran = await anyio.run_process(
+        [sys.executable, "-m", "fraction_mcp", "serve", "--sandbox"], check=False, env=environment
+    )
+    assert (ran.returncode, ran.stdout) == (2, b"")
+    assert ran.stderr.startswith(b"fraction-mcp: FRACTION_MCP_DATABASE_URL: ")
+    assert PASSWORD.encode() not in ran.stderr
+
+
+async def test_a_journal_that_cannot_be_opened_lets_no_secret_out(firm: Any, issued: list[str], tmp_path: Path) -> None:
+    url = f"postgresql+asyncpg://clerk:{PASSWORD}@127.0.0.1:1/journal"
+    async with served(firm, tmp_path / "stderr", yes, FRACTION_MCP_DATABASE_URL=url) as client:
         result = await told(client, "create_part", part_number="CANARY-DB")
     assert '"written": "no"' in result
     assert PASSWORD not in result
@@ -161,6 +179,11 @@ async def test_wrong_credentials_are_not_repeated_to_anybody(firm: Any, tmp_path
 # --------------------------------------------------------------------------------------------------------- reading only
 
 
+def imported(stderr: Path) -> set[str]:
+    """The modules that `-X importtime` has told of."""
+    return {line.rpartition("|")[2].strip() for line in stderr.read_text().splitlines() if line.startswith("import")}
+
+
 async def test_a_session_that_only_reads_leaves_no_state_and_does_not_load_the_journal(
     firm: Any, issued: list[str], tmp_path: Path
 ) -> None:
@@ -174,12 +197,10 @@ async def test_a_session_that_only_reads_leaves_no_state_and_does_not_load_the_j
             ("get_connection_status", {}),
         ):
             assert not (await client.call_tool(tool, arguments)).is_error
-        imported = (tmp_path / "stderr").read_text()
-        assert "| " in imported
-        assert "httpx" in imported
-        for module in ("sqlalchemy", "aiosqlite", "fraction_mcp.operations.journal", "fraction_mcp.sandbox"):
-            assert module not in imported
+        heavy = {"sqlalchemy", "aiosqlite", "fraction_mcp.operations.journal", "fraction_mcp.sandbox"}
+        assert "httpx" in imported(tmp_path / "stderr")
+        assert not heavy & imported(tmp_path / "stderr")
         assert not firm.state.exists()
         await client.call_tool("create_part", {"part_number": "FIRST-WRITE"})
-        assert "sqlalchemy" in (tmp_path / "stderr").read_text(), "and this is how it would have shown"
+        assert "sqlalchemy" in imported(tmp_path / "stderr"), "and this is how it would have shown"
         assert (firm.state / "journal.sqlite3").exists()

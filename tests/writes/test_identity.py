@@ -74,7 +74,7 @@ async def test_another_company_of_the_same_account_is_another_place(
         (write,) = await clerk.journal.latest()
         system, base_url, _, account = json.loads(write.identity)
         moved = json.dumps([system, base_url, "9/Another Company Ltd", account])
-        async with clerk.journal._engine.begin() as connection:
+        async with clerk.journal._database.engine.begin() as connection:
             await connection.execute(text("UPDATE writes SET identity = :identity"), {"identity": moved})
         write = await clerk.write(write_id)
         assert (await clerk.approve(write, digest=write.digest, by="a person")).state == "approved"

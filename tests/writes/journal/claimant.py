@@ -19,7 +19,7 @@ async def main(url: str, folder: str, owner: str) -> None:
     while line := (await anyio.to_thread.run_sync(sys.stdin.readline)).strip():
         write = await journal.get(line)
         assert write is not None
-        planned = Draft(write.key, write.identity, write.digest, write.plan, write.asked_by, write.expires_at)
+        planned = Draft(**{name: getattr(write, name) for name in Draft.__slots__})
         won = await journal.claim(line, planned=planned, owner=owner, lease_s=60)
         print("won" if won else "lost", flush=True)
     await journal.aclose()

@@ -25,8 +25,7 @@ class Clock:
 
 def planned_anew(write: Write, **changes: Any) -> Draft:
     """What a process that is about to send a write has planned."""
-    facts = {name: getattr(write, name) for name in ("key", "identity", "digest", "plan", "asked_by", "expires_at")}
-    return Draft(**facts | changes)
+    return Draft(**{name: getattr(write, name) for name in Draft.__slots__} | changes)
 
 
 async def claim(journal: Journal, write: Write, owner: str = "one", **changes: Any) -> bool:
@@ -48,7 +47,7 @@ class Database:
 
     async def tamper(self, statement: str, **values: Any) -> None:
         """What somebody with the database's own tools could do."""
-        async with self.journals[-1]._engine.begin() as connection:
+        async with self.journals[-1]._database.engine.begin() as connection:
             await connection.execute(text(statement), values)
 
     def draft(self, **changes: Any) -> Draft:
@@ -64,7 +63,8 @@ class Database:
             "path": {},
             "content": "{}",
         }
-        facts = {"key": uuid.uuid4().hex, "identity": "here", "digest": "d" * 64, "plan": plan, "asked_by": "a test"}
+        facts = {"key": uuid.uuid4().hex, "identity": "here", "digest": "d" * 64, "plan": plan}
+        facts |= {"asker": "somebody", "asked_by": "a test"}
         return Draft(**{**facts, "expires_at": self.clock.now + 3600, **changes})
 
     async def approved(self, journal: Journal, **changes: Any) -> Write:

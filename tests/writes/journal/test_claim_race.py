@@ -54,7 +54,7 @@ async def test_of_two_processes_exactly_one_wins_each_of_two_hundred_claims(
 ) -> None:
     assert [await anyio.to_thread.run_sync(process.hear) for process in processes] == ["ready", "ready"]
     journal = await database.open()
-    writes = [await database.approved(journal) for _ in range(_RACES)]
+    writes = [await database.approved(journal, asker=f"{number}") for number in range(_RACES)]
 
     def race(write_id: str) -> list[str]:
         for process in processes:

@@ -5,7 +5,10 @@ import stat
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from fraction_mcp.errors import TooManyWaiting
+from fraction_mcp.operations.journal_book import events
 from fraction_mcp.operations.lifecycle import MOVES, State
 
 from .conftest import claim
@@ -223,6 +226,17 @@ async def test_the_journal_tells_writes_apart_by_their_erp(database: Any) -> Non
     assert {write.id for write in await journal.latest()} == {here.id, there.id}
 
 
+async def test_what_is_read_together_is_of_one_moment(database: Any) -> None:
+    here, there = await database.open(), await database.open()
+    await there.note("w0", "looked", {})
+    counted = sa.select(sa.func.count()).select_from(events)
+    async with here._database.reading() as connection:
+        before = (await connection.execute(counted)).scalar_one()
+        await there.note("w0", "looked", {})  # and nobody has waited for whoever reads
+        assert (await connection.execute(counted)).scalar_one() == before
+    assert len(await here.events()) == before + 1
+
+
 async def test_what_is_written_down_comes_back_whatever_characters_it_holds(database: Any) -> None:
     plan = {"title": "Ł\x00\x1f\u202e\n'\"; DROP TABLE writes --", "n": [1, None, True, {"ü": "😀"}]}
     journal = await database.open()
@@ -250,3 +264,20 @@ def test_the_moves_lead_from_a_proposal_to_every_state() -> None:
         if reached & set(sources):
             reached.add(target)
     assert reached == set(State)
+
+
+async def test_one_asker_has_a_hundred_open_proposals_at_most_and_nobody_else_is_held_up(database: Any) -> None:
+    journal = await database.open()
+    first = await journal.propose(database.draft())
+    for _ in range(99):
+        await journal.propose(database.draft())
+    with pytest.raises(TooManyWaiting, match="100 writes of yours wait"):
+        await journal.propose(database.draft())
+    assert (await journal.propose(database.draft(key=first.key))).id == first.id, "it is there already"
+    await journal.propose(database.draft(asker="another"))
+    await journal.decline(first.id, by="a person")
+    await journal.propose(database.draft())
+    with pytest.raises(TooManyWaiting):
+        await journal.propose(database.draft())
+    database.clock.now += 3600
+    await journal.propose(database.draft(expires_at=database.clock.now + 1))  # what has expired waits no longer

@@ -1,0 +1,124 @@
+"""What an ERP may send and where a user may keep state: nothing that is odd, and allowed, makes the journal fail."""
+
+import os
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+import pytest
+
+from fraction_mcp.cli import main
+from fraction_mcp.operations.journal import Journal
+from fraction_mcp.operations.lifecycle import State
+from tests.support import child_environment
+
+pytestmark = pytest.mark.anyio
+
+IDS = [
+    [1, 2],
+    {"a": [1]},
+    None,
+    True,
+    1.5,
+    10**40,
+    float("inf"),
+    Decimal("1.10"),
+    "",
+    "\x00",
+    "\ud800 half of a character",
+    "\x1b[2J\u202e",
+    b"bytes",
+]
+
+
+@pytest.mark.parametrize("odd", IDS, ids=repr)
+async def test_an_id_that_is_neither_text_nor_number_is_written_down_and_read(database: Any, odd: Any) -> None:
+    journal = await database.open()
+    write = await database.claimed(journal)
+    outcome = {"result": {"id": odd, "quote_number": odd}, "look": {"known": [odd, odd]}, "found_by": odd}
+    done = await journal.finish(write.id, "done", outcome, owner="one")
+    await journal.note(write.id, "looked", {"found": odd, "why": odd})
+    assert done.state is State.DONE
+    assert (await journal.landed_before(write.key, 0)).outcome == done.outcome
+    assert [found.id for found in await journal.latest((State.DONE,))] == [write.id]
+    assert (await journal.events(write.id))[-1].kind == "looked"
+    assert await journal.verify() == ""
+
+
+@pytest.mark.parametrize("odd", [one for one in IDS if not isinstance(one, bytes | Decimal)], ids=repr)
+async def test_what_was_written_down_comes_back_as_it_was(database: Any, odd: Any) -> None:
+    """All but what no database can hold: half of a character, in whose place stands the sign for that."""
+    journal = await database.open()
+    write = await database.claimed(journal)
+    await journal.finish(write.id, "failed", {"id": odd}, owner="one")
+    told = "\ufffd half of a character" if isinstance(odd, str) and "\ud800" in odd else odd
+    assert (await (await database.open()).get(write.id)).outcome == {"id": told}
+
+
+@pytest.mark.parametrize("odd", ["", "\x00", "w0\x00", "\ud800", "'; DROP TABLE writes; --", "w" * 10_000, "é"])
+async def test_a_write_that_cannot_be_there_is_not_there(database: Any, odd: str) -> None:
+    assert await (await database.open()).get(odd) is None
+
+
+@pytest.fixture
+def listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    async def ran(folder: Path, *words: str) -> str:
+        for name in set(os.environ) - set(child_environment()):
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("FRACTION_MCP_STATE_DIR", str(folder))
+        assert await anyio.to_thread.run_sync(main, words) == 0
+        told = capsys.readouterr()
+        assert told.err == ""
+        return told.out
+
+    return ran
+
+
+@pytest.mark.parametrize("odd", IDS, ids=repr)
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+async def test_the_commands_that_read_the_journal_show_it(database: Any, listed: Any, odd: Any) -> None:
+    journal = await database.open()
+    identity = '["fractionerp", "https://erp.test", "1/Acme", "clerk@acme.test"]'
+    write = await database.claimed(journal, identity=identity)
+    await journal.note(write.id, "looked", {"found": odd, "why": odd})
+    await journal.finish(write.id, "unknown", {"result": {"id": odd}, "error": odd, "found_by": odd}, owner="one")
+    settled = await journal.settle(write.id, landed=True, by="a person", outcome={"result": {"id": odd}})
+    assert settled.state is State.DONE
+    for words in (("writes",), ("writes", write.id), ("audit",), ("audit", "--verify")):
+        shown = await listed(database.folder, *words)
+        assert "\x1b" not in shown
+        assert "\u202e" not in shown
+
+
+# -------------------------------------------------------------------------------------------------------------- places
+
+
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+NAMES = ["a b", "a#b", "a?b=c", "a%20b", "100%", "a&b;c", "ü 株", "it's"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_the_state_folder_may_be_called_anything(tmp_path: Path, listed: Any, name: str) -> None:
+    folder = tmp_path / name / "state"
+    journal = await Journal.open("", folder)
+    await journal.note("w0", "looked", {})
+    await journal.aclose()
+    assert names_in(tmp_path) == [name], "it lies nowhere else"
+    assert names_in(folder) == ["journal.sqlite3"]
+    assert "looked" in await listed(folder, "audit")
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_journal_may_be_named_by_a_url_wherever_it_is(tmp_path: Path, name: str) -> None:
+    escaped = name.replace("%", "%25").replace("?", "%3F")
+    for scheme in ("sqlite", "sqlite+aiosqlite"):
+        journal = await Journal.open(f"{scheme}:///{tmp_path}/{escaped}/j.db", tmp_path)
+        await journal.note("w0", "looked", {})
+        await journal.aclose()
+    assert (tmp_path / name / "j.db").exists()
+    assert names_in(tmp_path) == [name]
