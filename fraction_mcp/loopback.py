@@ -1,0 +1,190 @@
+"""Listening on this machine's own addresses, within bounds: what the approval inbox and the HTTP face share.
+
+Knows sockets and uvicorn, and nothing of what is asked and answered. Whoever shares the machine can connect, so a
+connection is worth nothing until a whole request has come in on it: those that wait are few, wait for seconds, and make
+way, the oldest first, for new ones. Nothing of this is logged, since a line for each could fill a disk.
+"""
+
+import asyncio
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from typing import Any, cast
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from fraction_mcp.errors import ConfigError
+
+__all__ = ["ADDRESSES", "Server", "authorities", "listening"]
+
+ADDRESSES = ("127.0.0.1", "::1", "localhost")
+"""The spellings of this machine that are served. Others (127.0.0.2, 127.1, LOCALHOST) are refused, not judged."""
+
+REQUEST_S = 10.0
+"""How long a connection may wait, and a request may take to come in whole."""
+STALL_S = 60.0
+"""How long a client may leave its answer unread."""
+
+_BOUND = {
+    "127.0.0.1": (socket.AF_INET, "127.0.0.1"),
+    "::1": (socket.AF_INET6, "::1"),
+    "localhost": (socket.AF_INET, "127.0.0.1"),  # whatever the machine's own table of names makes of it
+}
+_BACKLOG = 64
+_GRACE_S = 5
+_REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
+
+def authorities(port: int) -> list[str]:
+    """What a request to a loopback server may name as its `Host`: every one of `ADDRESSES`, with the port."""
+    names = [f"[{name}]" if ":" in name else name for name in ADDRESSES]
+    return [f"{name}:{port}" for name in names] + (names if port == 80 else [])
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens already, so that what is announced is true. Port 0 takes a free one.
+
+    `host` is one of `ADDRESSES`: any other is a KeyError. Raises ConfigError for a port that cannot be had.
+    """
+    family, address = _BOUND[host]
+    # The protocol is named, since asyncio turns Nagle's algorithm off only then: else every answer waits 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if sys.platform != "win32":  # there it would let two servers share the port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(f"port {port} on {host} cannot be had: {error.strerror or error}") from error
+    return listener
+
+
+class Server(uvicorn.Server):
+    """Serves `app` to at most `most` connections at a time.
+
+    `heeds_signals` is for the process's main business. Whatever lives beside it leaves the signals to their owner, and
+    is ended with `should_exit`.
+    """
+
+    def __init__(self, app: ASGIApp, *, most: int, lifespan: bool, heeds_signals: bool) -> None:
+        self._heeds_signals = heeds_signals
+        room = _Room(_affordable(most))
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=cast("Any", partial(_Bounded, room)),  # uvicorn only ever calls it
+                ws="none",
+                lifespan="on" if lifespan else "off",
+                log_config=None,
+                log_level="error",  # its warnings are of requests that are none
+                access_log=False,  # it would hold the sign-in links
+                server_header=False,
+                backlog=_BACKLOG,
+                timeout_graceful_shutdown=_GRACE_S,
+            )
+        )
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        with super().capture_signals() if self._heeds_signals else nullcontext():
+            yield
+
+
+def _affordable(most: int) -> int:
+    """At most a quarter of the files that this process may open: the rest is for its work (macOS gives it 256)."""
+    if sys.platform == "win32":
+        return most
+    import resource  # noqa: PLC0415 - not there on Windows
+
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return most if allowed == resource.RLIM_INFINITY else min(most, max(8, allowed // 4))
+
+
+class _Room:
+    """The connections of one server; those that wait for a whole request in the order in which they began to."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.taken: set[_Bounded] = set()
+        self.waiting: dict[_Bounded, None] = {}
+
+    def make_way(self) -> bool:
+        """Whether there is room now, the connection that has waited longest having been closed if need be."""
+        if len(self.taken) > self.most and self.waiting:
+            next(iter(self.waiting)).end()
+        return len(self.taken) <= self.most
+
+
+class _Bounded(H11Protocol):
+    """uvicorn's protocol with the bounds that it lacks: by itself it closes kept-alive connections, and no others."""
+
+    def __init__(self, room: _Room, **given: Any) -> None:
+        super().__init__(**given)
+        self._room = room
+        self._deadline: asyncio.TimerHandle | None = None
+        self._stalled: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._room.taken.add(self)
+        if self._room.make_way():
+            self._wait()
+        else:
+            transport.write(_REFUSAL)
+            self.end()
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        if self.cycle is not None and not (self.cycle.more_body or self.cycle.response_complete):
+            self._wait_no_longer()  # the request is whole; its answer may take as long as it needs
+
+    def on_response_complete(self) -> None:
+        self._wait()
+        super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stalled = self.loop.call_later(STALL_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._stalled is not None:
+            self._stalled.cancel()
+
+    def send_400_response(self, msg: str) -> None:
+        if self.cycle:  # its answer may have begun: uvicorn would raise, a traceback for whoever wants to fill the log
+            self.end()
+        else:
+            super().send_400_response(msg)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._left()
+        if self._stalled is not None:
+            self._stalled.cancel()
+
+    def end(self) -> None:
+        self._left()
+        if self.transport.get_write_buffer_size():  # whoever reads nothing would keep it open
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+    def _left(self) -> None:
+        self._room.taken.discard(self)
+        self._wait_no_longer()
+
+    def _wait(self) -> None:
+        self._wait_no_longer()
+        self._room.waiting[self] = None
+        self._deadline = self.loop.call_later(REQUEST_S, self.end)
+
+    def _wait_no_longer(self) -> None:
+        self._room.waiting.pop(self, None)
+        if self._deadline is not None:
+            self._deadline.cancel()
