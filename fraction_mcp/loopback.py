@@ -1,8 +1,9 @@
 """Listening on this machine's own addresses, within bounds: what the approval inbox and the HTTP face share.
 
 Knows sockets and uvicorn, and nothing of what is asked and answered. Whoever shares the machine can connect, so a
-connection is worth nothing until a whole request has come in on it: those that wait are few, wait for seconds, and make
-way, the oldest first, for new ones. Nothing of this is logged, since a line for each could fill a disk.
+connection is worth nothing before a whole request has come in on it, or while its answer is left unread: those that
+wait are few, wait for seconds, and make way, the oldest first, for new ones. Nothing of this is logged, since a line
+for each could fill a disk.
 """
 
 import asyncio
@@ -34,7 +35,8 @@ _BOUND = {
     "::1": (socket.AF_INET6, "::1"),
     "localhost": (socket.AF_INET, "127.0.0.1"),  # whatever the machine's own table of names makes of it
 }
-_BACKLOG = 64
+_BACKLOG = 64  # of the system: connections that nobody has taken up yet
+_AT_ONCE = 8  # asyncio takes up so many before it looks at any; each is an open file until there is room for it
 _GRACE_S = 5
 _REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
@@ -84,10 +86,15 @@ class Server(uvicorn.Server):
                 log_level="error",  # its warnings are of requests that are none
                 access_log=False,  # it would hold the sign-in links
                 server_header=False,
-                backlog=_BACKLOG,
+                backlog=_AT_ONCE,
                 timeout_graceful_shutdown=_GRACE_S,
             )
         )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(_BACKLOG)  # uvicorn has one number for both
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -106,7 +113,7 @@ def _affordable(most: int) -> int:
 
 
 class _Room:
-    """The connections of one server; those that wait for a whole request in the order in which they began to."""
+    """The connections of one server; those on which it waits for the client, in the order in which it began to."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -140,8 +147,8 @@ class _Bounded(H11Protocol):
 
     def handle_events(self) -> None:
         super().handle_events()
-        if self.cycle is not None and not (self.cycle.more_body or self.cycle.response_complete):
-            self._wait_no_longer()  # the request is whole; its answer may take as long as it needs
+        if self._is_answered():
+            self._wait_no_longer()
 
     def on_response_complete(self) -> None:
         self._wait()
@@ -149,12 +156,14 @@ class _Bounded(H11Protocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._stalled = self.loop.call_later(STALL_S, self.transport.abort)
+        self._room.waiting.setdefault(self)
+        self._stalled = self.loop.call_later(STALL_S, self.end)
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self._stalled is not None:
-            self._stalled.cancel()
+        _over(self._stalled)
+        if self._is_answered():
+            self._wait_no_longer()
 
     def send_400_response(self, msg: str) -> None:
         if self.cycle:  # its answer may have begun: uvicorn would raise, a traceback for whoever wants to fill the log
@@ -165,8 +174,6 @@ class _Bounded(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._left()
-        if self._stalled is not None:
-            self._stalled.cancel()
 
     def end(self) -> None:
         self._left()
@@ -175,9 +182,15 @@ class _Bounded(H11Protocol):
         else:
             self.transport.close()
 
+    def _is_answered(self) -> bool:
+        """Whether a whole request is being answered, and its answer read: that may take as long as it needs."""
+        begun = self.cycle is not None and not (self.cycle.more_body or self.cycle.response_complete)
+        return begun and not self.flow.write_paused
+
     def _left(self) -> None:
         self._room.taken.discard(self)
         self._wait_no_longer()
+        _over(self._stalled)
 
     def _wait(self) -> None:
         self._wait_no_longer()
@@ -186,5 +199,9 @@ class _Bounded(H11Protocol):
 
     def _wait_no_longer(self) -> None:
         self._room.waiting.pop(self, None)
-        if self._deadline is not None:
-            self._deadline.cancel()
+        _over(self._deadline)
+
+
+def _over(timer: asyncio.TimerHandle | None) -> None:
+    if timer is not None:
+        timer.cancel()

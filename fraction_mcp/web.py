@@ -7,6 +7,7 @@ somebody made lead here (DNS rebinding) is not answered. What such a client may 
 import logging
 import sys
 
+from mcp.server import streamable_http_manager, transport_security
 from mcp.server.transport_security import TransportSecuritySettings
 
 from fraction_mcp.errors import ConfigError
@@ -52,7 +53,8 @@ async def serve_http(office: Office, host: str, port: int) -> None:
 
 def _only_named(names: list[str]) -> TransportSecuritySettings:
     """What the SDK checks every request against, stated in full: its defaults depend on how the address was spelt."""
-    logging.getLogger(TransportSecuritySettings.__module__).setLevel(logging.ERROR)  # it has a line for each refusal
+    for refusing in (transport_security, streamable_http_manager):  # with a line in the log for each refusal
+        logging.getLogger(refusing.__name__).setLevel(logging.ERROR)
     return TransportSecuritySettings(
         enable_dns_rebinding_protection=True,
         allowed_hosts=names,

@@ -143,6 +143,21 @@ async def test_where_every_connection_is_being_answered_a_new_one_is_refused() -
         await streams.pop().aclose()
 
 
+async def test_whoever_reads_nothing_makes_way_too() -> None:
+    async with served(most=2) as port:
+        unread = [await anyio.connect_tcp("127.0.0.1", port) for _ in range(2)]
+        for connection in unread:
+            await connection.send(HEAD.replace(b"/now", b"/flood"))
+        while True:
+            try:
+                if (await answer(port)).status_code == 200:
+                    break
+            except httpx.TransportError:  # the buffers of this machine are not full yet
+                await anyio.sleep(0.01)
+        for connection in unread:
+            await connection.aclose()
+
+
 async def test_an_answer_that_nobody_reads_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loopback, "STALL_S", 0.2)
     async with served(most=1) as port, await anyio.connect_tcp("127.0.0.1", port) as connection:

@@ -129,11 +129,12 @@ async def _started(address: str) -> AsyncIterator[None]:
 
 
 def _locked(descriptor: int) -> None:
-    """Until it is closed. On Windows not at all: two processes in the same millisecond may both open the browser."""
+    """Until it is closed. Where there are no locks, two processes in the same millisecond may both open the browser."""
     if sys.platform != "win32":
         import fcntl  # noqa: PLC0415 - not there on Windows
 
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with suppress(OSError):  # some file systems have none
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 # --------------------------------------------------------------------------------------------------------------- snaps
@@ -153,15 +154,20 @@ def _is_snap(environment: Mapping[str, str]) -> bool:
         program = shutil.which(words[0], path=environment.get("PATH"))
         return program is not None and _leads_to_a_snap(Path(program))
     # Where any browser is one, the way in lies in sight: whichever is opened can read it there.
-    return any(b"x-scheme-handler/http" in entry.read_bytes() for entry in _SNAPS.glob("*.desktop"))
+    return any(b"x-scheme-handler/http" in _opening(entry) for entry in _SNAPS.glob("*.desktop"))
 
 
 def _leads_to_a_snap(program: Path) -> bool:
     if {"snap", "snapd"} & {*program.parts, *program.resolve().parts}:
         return True
-    with program.open("rb") as file:
-        opening = file.read(4096)
+    opening = _opening(program)
     return opening.startswith(b"#!") and b"/snap/" in opening  # Ubuntu's own /usr/bin/chromium-browser
+
+
+def _opening(path: Path) -> bytes:
+    with suppress(OSError), path.open("rb") as file:
+        return file.read(65_536)
+    return b""
 
 
 def _named(environment: Mapping[str, str]) -> list[str]:

@@ -13,13 +13,14 @@ from urllib.parse import urlsplit
 
 from fraction_mcp.approvals.payload import readable
 from fraction_mcp.erp.endpoints import System
+from fraction_mcp.errors import WriteNotFound
 from fraction_mcp.operations.approval import Clerk
 from fraction_mcp.operations.lifecycle import Event, State, Write
 from fraction_mcp.operations.standing import answer_for, company_of, identity_parts
 from fraction_mcp.operations.telling import Moment, moment
 from fraction_mcp.operations.writes import WriteAnswer
 
-__all__ = ["Board", "Card", "Told", "View", "read_board", "told_of"]
+__all__ = ["Board", "Card", "Told", "View", "read_board", "told_of", "write_of"]
 
 _BUSY = (State.APPROVED, State.SENDING)
 _DECIDED = (State.DONE, State.FAILED, State.DECLINED, State.CANCELLED, State.EXPIRED)
@@ -163,6 +164,14 @@ class Board:
         return self.waiting + self.unsure
 
 
+async def write_of(clerk: Clerk, said: str) -> Write | None:
+    """The write that an address names, which anybody may have typed."""
+    try:
+        return await clerk.write(said)
+    except WriteNotFound:
+        return None
+
+
 async def told_of(clerk: Clerk, write: Write, prefix: str) -> Told:
     """How a write stands now: the same words as on its card."""
     card = _card(clerk, write, await clerk.journal.events(write.id), time.time())
@@ -176,7 +185,7 @@ async def read_board(clerk: Clerk, view: View) -> Board:
     kinds = {name: [write for write in there if write.state in states] for name, _, states in _SECTIONS}
     counts = {name: len(writes) for name, writes in kinds.items()}
     if view.write:
-        found = await journal.get(view.write)
+        found = await write_of(clerk, view.write)
         kinds = {name: [found] if found and found.state in states else [] for name, _, states in _SECTIONS}
     else:
         kinds["decided"] = await journal.latest(_DECIDED, limit=_SHOWN_DECIDED)

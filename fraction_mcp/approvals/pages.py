@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fraction_mcp.approvals.cards import Told, View, read_board, told_of
+from fraction_mcp.approvals.cards import Told, View, read_board, told_of, write_of
 from fraction_mcp.approvals.door import Door, Session
 from fraction_mcp.approvals.gate import SESSION, Gate, SignedIn
 from fraction_mcp.errors import FractionMcpError, WriteNotFound
@@ -90,7 +90,7 @@ class Pages:
     async def _told(self, request: Request) -> Told | None:
         """What the button did that led here; the address says only which write it was and why."""
         for name, prefix in _TOLD.items():
-            write = await self._clerk.journal.get(request.query_params.get(name, ""))
+            write = await write_of(self._clerk, request.query_params.get(name, ""))
             if write is not None:
                 return await told_of(self._clerk, write, prefix)
         return None

@@ -52,7 +52,14 @@ document.addEventListener("submit", (event) => {
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
 const events = new EventSource("events");
+const clock = setInterval(() => refresh().catch(() => {}), 30_000);  // how long it is until a write expires
+let missed = 0;
 events.onmessage = () => refresh().catch(() => {});
-events.onopen = () => { lost.hidden = true; };
-events.onerror = () => { if (!sending) lost.hidden = false; };
-setInterval(() => refresh().catch(() => {}), 30_000);  // how long it is until a write expires
+events.onopen = () => { lost.hidden = true; missed = 0; };
+events.onerror = () => {
+  if (!sending) lost.hidden = false;
+  if (++missed < 4) return;
+  // The inbox has ended, and whoever gets its port next gets no visits from here.
+  events.close();
+  clearInterval(clock);
+};
