@@ -152,12 +152,17 @@ async def test_a_click_that_meets_a_list_that_has_just_moved_decides_nothing(des
     assert (desk.parts("REAL-5"), desk.parts("REAL-6")) == (0, 1)
 
 
-async def test_a_page_says_when_the_inbox_is_gone(desk: Desk, chromium: str) -> None:
-    async with person(desk, chromium) as page:
-        await page.route("**/events", lambda route: route.abort())
+async def test_a_page_whose_inbox_is_gone_says_so_and_asks_no_more(desk: Desk, chromium: str) -> None:
+    """Whoever gets the port next is sent neither the page's questions nor a button's press."""
+    write = await desk.part("GONE-1")
+    async with person(desk, chromium, complains=("net::ERR_FAILED",)) as page:
         assert not await page.locator("#lost").is_visible()
-        await page.evaluate("events.close(), events.onerror()")
-        assert await page.locator("#lost").is_visible()
+        assert await page.locator(f"#{write.id}-approve").is_enabled()
+        await page.route("**/events", lambda route: route.abort())
+        await page.reload()
+        await page.locator("#lost").wait_for()
+        assert await page.evaluate("events.readyState === EventSource.CLOSED")
+        assert await page.locator(f"#{write.id}-approve").is_disabled()
 
 
 @pytest.mark.parametrize("width", [360, 1280])
@@ -239,15 +244,15 @@ async def test_a_write_s_address_leads_the_browser_on_that_is_signed_in_and_show
     write, other = await desk.part("LED-1"), await desk.part("LED-2")
     async with person(desk, chromium, complains=("403",)) as page:
         own, host = page.url, page.url.partition("/s/")[0]
-        await page.goto(f"{host}/writes/{write.id}")
+        await go(page, f"{host}/writes/{write.id}")
         await page.wait_for_url(f"{own}?write={write.id}")
         await page.locator(f"#{write.id}-approve").wait_for()
         assert await page.locator(f"#{other.id}").count() == 0
-        await page.goto(f"{host}/enter?token=used-long-ago")
+        await go(page, f"{host}/enter?token=used-long-ago")
         await page.wait_for_url(own)
-        await page.goto(f"{host}/s/somebody-else-s/")
+        await go(page, f"{host}/s/somebody-else-s/")
         await page.wait_for_url(own)
-        await page.goto(host)
+        await go(page, host)
         await page.wait_for_url(own)
 
         assert page.context.browser
@@ -262,19 +267,24 @@ async def test_a_write_s_address_leads_the_browser_on_that_is_signed_in_and_show
         await stranger.close()
 
 
+async def go(page: "Page", address: str) -> None:
+    """To an address that may lead on before it has been loaded."""
+    await page.goto(address, wait_until="commit")
+
+
 async def test_a_session_that_is_over_leads_nowhere_and_not_in_circles(desk: Desk, chromium: str) -> None:
     await desk.part("OVER-1")
     async with person(desk, chromium, complains=("403",)) as page:
         own, host = page.url, page.url.partition("/s/")[0]
         await page.context.clear_cookies()  # as if another inbox had the port now
-        await page.goto(host)
+        await go(page, host)
         await page.wait_for_url(own)
         assert "fresh sign-in link" in await page.inner_text("h1")
-        await page.goto(host)
+        await go(page, host)
         await page.wait_for_load_state("networkidle")
         assert page.url == f"{host}/"
         await page.evaluate("localStorage.setItem('inbox', '//evil.example/')")  # by whoever had the port before
-        await page.goto(host)
+        await go(page, host)
         await page.wait_for_load_state("networkidle")
         assert page.url == f"{host}/"
 

@@ -53,13 +53,12 @@ window.addEventListener("pageshow", (event) => { if (event.persisted) location.r
 
 const events = new EventSource("events");
 const clock = setInterval(() => refresh().catch(() => {}), 30_000);  // how long it is until a write expires
-let missed = 0;
 events.onmessage = () => refresh().catch(() => {});
-events.onopen = () => { lost.hidden = true; missed = 0; };
 events.onerror = () => {
-  if (!sending) lost.hidden = false;
-  if (++missed < 4) return;
-  // The inbox has ended, and whoever gets its port next gets no visits from here.
+  // The inbox has ended. Whoever gets its port next gets no visits from a page that was left open.
   events.close();
   clearInterval(clock);
+  if (sending) return;
+  lost.hidden = false;
+  for (const button of document.querySelectorAll("form button")) button.disabled = true;
 };
