@@ -47,10 +47,11 @@ def authorities(port: int) -> list[str]:
     return [f"{name}:{port}" for name in names] + (names if port == 80 else [])
 
 
-def listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int, *, what: str) -> socket.socket:
     """A socket that listens already, so that what is announced is true. Port 0 takes a free one.
 
-    `host` is one of `ADDRESSES`: any other is a KeyError. Raises ConfigError for a port that cannot be had.
+    `host` is one of `ADDRESSES`: any other is a KeyError. Raises ConfigError, which says that `what` cannot listen, for
+    a port that cannot be had.
     """
     family, address = _BOUND[host]
     # The protocol is named, since asyncio turns Nagle's algorithm off only then: else every answer waits 40 ms.
@@ -62,7 +63,7 @@ def listening(host: str, port: int) -> socket.socket:
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        raise ConfigError(f"port {port} on {host} cannot be had: {error.strerror or error}") from error
+        raise ConfigError(f"{what} cannot listen on port {port} of {host}: {error.strerror or error}") from error
     return listener
 
 

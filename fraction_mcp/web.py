@@ -35,7 +35,7 @@ async def serve_http(office: Office, host: str, port: int) -> None:
     """Serve any number of clients until interrupted. Raises ConfigError for a port that cannot be had."""
     refuse_open_address(host)
     office.settings = office.settings.model_copy(update={"open_inbox": False})  # whose browser would it be?
-    listener = listening(host, port)
+    listener = listening(host, port, what="the server")
     port = listener.getsockname()[1]
     async with office:
         app = create_server(office).streamable_http_app(

@@ -60,18 +60,18 @@ def wait_to_open_s(folder: Path) -> float:
     Once a minute, whoever asks for it: all processes that keep their state in `folder` go by one clock. Raises
     ConfigError where that cannot be kept.
     """
-    now = time.time()
     with private_file(folder / _OPENED).open("r+", encoding="ascii") as clock:
         _locked(clock.fileno())
+        now = time.time()
         try:
             wait = float(clock.read()) + _APART_S - now
         except ValueError:  # it is new
             wait = 0
-        if 0 < wait <= _APART_S:
+        if 0 < wait < _APART_S + 1:  # beyond that, the machine's time was set back
             return wait
         clock.seek(0)
         clock.truncate()
-        clock.write(f"{now:.3f}")
+        clock.write(str(now))
     return 0
 
 

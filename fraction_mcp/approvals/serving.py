@@ -48,7 +48,7 @@ async def serve_inbox(
     if not opens and announce is None:
         _say("a write waits for a person, and there is no browser to show it in")
         return
-    with closing(listening("127.0.0.1", port)) as listener:
+    with closing(listening("127.0.0.1", port, what="the inbox")) as listener:
         door = Door(listener.getsockname()[1])
         async with anyio.create_task_group() as decisions:
             shut_down = anyio.Event()

@@ -330,7 +330,7 @@ def asked_by_three_processes(folder: Path) -> list[float]:
 
 def test_a_browser_is_opened_at_most_once_a_minute_whichever_process_asks(tmp_path: Path) -> None:
     assert wait_to_open_s(tmp_path) == 0
-    assert 59 < wait_to_open_s(tmp_path) <= 60
+    assert all(59 < wait_to_open_s(tmp_path) <= 60 for _ in range(100))
     assert all(wait > 0 for wait in asked_by_three_processes(tmp_path))
     a_minute_passes(tmp_path)
     assert [wait > 0 for wait in asked_by_three_processes(tmp_path)] == [False, True, True]

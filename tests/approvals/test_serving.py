@@ -111,7 +111,7 @@ async def test_signals_stdout_and_logs_are_left_alone(
 async def test_a_port_that_is_taken_is_told(desk: Desk) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigError, match=f"port {port} on 127.0.0.1 cannot be had: "):
+        with pytest.raises(ConfigError, match=f"the inbox cannot listen on port {port} of 127.0.0.1: "):
             await serve_inbox(desk.clerk, desk.state_folder, port=port, open_browser=False, announce=print)
 
 
