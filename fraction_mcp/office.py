@@ -138,7 +138,8 @@ class Office:
         try:
             from fraction_mcp.approvals import serve_inbox  # noqa: PLC0415 - see the docstring
 
-            await serve_inbox(await self.clerk(), port=0, open_browser=True, recalled=self._recalled)
+            folder = self.settings.state_folder()
+            await serve_inbox(await self.clerk(), folder, open_browser=True, recalled=self._recalled)
         except Exception:
             logger.exception("the approval inbox could not be opened; `fraction-mcp approvals` opens it")
             self._inbox_open = False

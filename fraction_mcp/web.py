@@ -1,32 +1,33 @@
 """The HTTP face: streamable HTTP at /mcp, on a loopback address.
 
-Without a sign-in of its own this server would hand its ERP account to whoever can reach the port, so every other
-address is refused. `Host` and `Origin` are checked by the SDK against DNS rebinding.
+There is no sign-in yet, so whoever can reach the port is a client: other addresses are refused, and a name that
+somebody made lead here (DNS rebinding) is not answered. What such a client may do is `server/calls.py`'s to decide.
 """
 
-import ipaddress
-import socket
+import logging
 import sys
 
-import uvicorn
+from mcp.server import streamable_http_manager, transport_security
+from mcp.server.transport_security import TransportSecuritySettings
 
 from fraction_mcp.errors import ConfigError
+from fraction_mcp.loopback import ADDRESSES, Server, authorities, listening
 from fraction_mcp.office import Office
 from fraction_mcp.server import create_server
 
 __all__ = ["refuse_open_address", "serve_http"]
 
+_MOST_CONNECTIONS = 256
+_MOST_SESSIONS = 1_000  # of older clients, each with tasks of its own; a session that is idle ends after half an hour
+_LARGEST_REQUEST = 1_048_576
+
 
 def refuse_open_address(host: str) -> None:
-    """Raises ConfigError for an address that others can reach."""
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
+    """Raises ConfigError for an address that others can reach, or that is not spelt as one of this machine's own."""
+    if host not in ADDRESSES:
         raise ConfigError(
-            f"--host {host} could be reached by others, and this server has no sign-in of its own yet: "
-            "use 127.0.0.1, ::1 or localhost"
+            f"--host {host} could be reached by others, or is not spelt as this server knows it, and it has no sign-in "
+            f"of its own yet: use {', '.join(ADDRESSES[:-1])} or {ADDRESSES[-1]}"
         )
 
 
@@ -34,27 +35,28 @@ async def serve_http(office: Office, host: str, port: int) -> None:
     """Serve any number of clients until interrupted. Raises ConfigError for a port that cannot be had."""
     refuse_open_address(host)
     office.settings = office.settings.model_copy(update={"open_inbox": False})  # whose browser would it be?
-    listener = _listening(host, port)
+    listener = listening(host, port, what="the server")
+    port = listener.getsockname()[1]
     async with office:
-        app = create_server(office).streamable_http_app(host=host)
-        # Requests are not logged: uvicorn's access log goes to stdout, and would hold nothing that ours does not.
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+        app = create_server(office).streamable_http_app(
+            transport_security=_only_named(authorities(port)),
+            max_request_body_size=_LARGEST_REQUEST,
+            max_sessions=_MOST_SESSIONS,
+        )
+        server = Server(app, most=_MOST_CONNECTIONS, lifespan=True, heeds_signals=True)
         shown = f"[{host}]" if ":" in host else host
-        sys.stderr.write(f"fraction-mcp listens on http://{shown}:{listener.getsockname()[1]}/mcp\n")
+        sys.stderr.write(f"fraction-mcp listens on http://{shown}:{port}/mcp\n")
+        if office.settings.confirm == "two_step" and not office.settings.read_only:
+            sys.stderr.write("fraction-mcp: under two_step, whoever reaches this port can confirm its own writes\n")
         await server.serve(sockets=[listener])
 
 
-def _listening(host: str, port: int) -> socket.socket:
-    """A socket that listens already, so that what is announced is true. Port 0 takes a free one."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol is named, since asyncio turns Nagle's algorithm off only then: else every answer waits 40 ms.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if sys.platform != "win32":  # there it would let two servers share the port
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(128)
-    except OSError as error:
-        listener.close()
-        raise ConfigError(f"port {port} on {host} cannot be had: {error.strerror or error}") from error
-    return listener
+def _only_named(names: list[str]) -> TransportSecuritySettings:
+    """What the SDK checks every request against, stated in full: its defaults depend on how the address was spelt."""
+    for refusing in (transport_security, streamable_http_manager):  # with a line in the log for each refusal
+        logging.getLogger(refusing.__name__).setLevel(logging.ERROR)
+    return TransportSecuritySettings(
+        enable_dns_rebinding_protection=True,
+        allowed_hosts=names,
+        allowed_origins=[f"http://{name}" for name in names],
+    )

@@ -3,12 +3,14 @@
 import os
 import socket
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+
+import anyio
 
 from fraction_mcp.erp import Connection
 from fraction_mcp.erp.endpoints import KINDS, ME, PART_PRICE_LISTS, WAREHOUSES, Endpoint, System
@@ -163,12 +165,19 @@ def free_port() -> int:
         return port
 
 
-def wait_for(process: "subprocess.Popen[str]", port: int) -> None:
+def wait_for(process: "subprocess.Popen[str]", port: int, host: str = "127.0.0.1") -> None:
     """Until the process listens; fails as soon as it ends instead, and after half a minute."""
     for _ in range(300):
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        with suppress(OSError), socket.create_connection((host, port), timeout=1):
             return
         with suppress(subprocess.TimeoutExpired):
             process.wait(0.1)
             break
     raise AssertionError(f"nothing listens on port {port}")
+
+
+async def wait_until(condition: Callable[[], bool], deadline_s: float = 20) -> None:
+    """Until something that another process does has happened."""
+    with anyio.fail_after(deadline_s):
+        while not condition():  # noqa: ASYNC110 - nobody tells us
+            await anyio.sleep(0.01)

@@ -23,7 +23,7 @@ FLOORS = (
     ("erp",),
     ("operations",),
     ("tools",),
-    ("office", "approvals", "server", "web"),
+    ("office", "approvals", "server", "web", "loopback"),
     ("cli",),
 )
 HEIGHT = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
@@ -36,7 +36,7 @@ WALLS = {
     "sqlalchemy": ("operations/journal*.py", "operations/migrations.py"),
     "jsonschema": ("tools/contract.py",),
     "rich": ("cli/*.py",),
-    "uvicorn": ("web.py", "approvals/*.py", "sandbox/app.py"),
+    "uvicorn": ("loopback.py", "sandbox/app.py"),
 }
 
 
@@ -155,6 +155,7 @@ def test_every_room_has_its_floor() -> None:
             "operations stands below server",
         ),
         ("tools/parts.py", "def f():\n    from fraction_mcp.web import serve_http", "tools stands below web"),
+        ("web.py", "import uvicorn", "only loopback.py, sandbox/app.py may import uvicorn"),
         ("server.py", "from fraction_mcp.sandbox import open_sandbox", "only cli imports the sandbox"),
         ("sandbox/store.py", "from fraction_mcp.shapes import clean", "the sandbox imports nothing of the package"),
         ("sandbox/store.py", "from fraction_mcp import errors", "the sandbox imports nothing of the package"),

@@ -13,17 +13,25 @@ from urllib.parse import urlsplit
 
 from fraction_mcp.approvals.payload import readable
 from fraction_mcp.erp.endpoints import System
+from fraction_mcp.errors import WriteNotFound
 from fraction_mcp.operations.approval import Clerk
 from fraction_mcp.operations.lifecycle import Event, State, Write
 from fraction_mcp.operations.standing import answer_for, company_of, identity_parts
 from fraction_mcp.operations.telling import Moment, moment
 from fraction_mcp.operations.writes import WriteAnswer
 
-__all__ = ["Board", "Card", "Told", "read_board", "told_of"]
+__all__ = ["Board", "Card", "Told", "View", "read_board", "told_of", "write_of"]
 
 _BUSY = (State.APPROVED, State.SENDING)
 _DECIDED = (State.DONE, State.FAILED, State.DECLINED, State.CANCELLED, State.EXPIRED)
-_SHOWN_DECIDED, _SHOWN_OPEN = 10, 200
+_SHOWN_DECIDED, _PAGE = 10, 50
+_EVERY = 2**31 - 1  # whatever waits is counted, and can be reached
+_SECTIONS = (
+    ("waiting", "Waiting for you", (State.AWAITING,)),
+    ("busy", "On their way", _BUSY),
+    ("unsure", "To be settled", (State.UNKNOWN,)),
+    ("decided", "Decided lately", _DECIDED),
+)
 
 _BADGES = {
     State.AWAITING: ("waits for you", "wait"),
@@ -98,24 +106,70 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
-    """The whole list, in its order: what waits (the oldest first, so that a new one moves nothing that is being
-    read), what is on its way, what is unsure, what was decided lately."""
+class View:
+    """What is looked at: the whole list, a further page of one of its sections, or one write alone."""
 
-    waiting: tuple[Card, ...]
-    busy: tuple[Card, ...]
-    unsure: tuple[Card, ...]
-    decided: tuple[Card, ...]
+    of: str = ""
+    page: int = 1
+    write: str = ""
+
+    @classmethod
+    def read(cls, said: Mapping[str, str]) -> "View":
+        """From an address or a form; whatever else stands there is the whole list."""
+        of, page = said.get("of", ""), said.get("page", "")
+        number = int(page) if page.isascii() and page.isdigit() and len(page) < 6 else 1
+        return cls(of if of in {name for name, _, _ in _SECTIONS} else "", max(1, number), said.get("write", ""))
+
+    def query(self) -> dict[str, str]:
+        told = {"of": self.of, "page": str(self.page) if self.of else "", "write": self.write}
+        return {name: value for name, value in told.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Some of the cards of one kind: those after the first `before`, of `total`."""
+
+    name: str
+    heading: str
+    cards: tuple[Card, ...]
+    before: int
+    total: int
+
+    @property
+    def after(self) -> int:
+        return self.total - self.before - len(self.cards)
+
+    @property
+    def page(self) -> int:
+        return self.before // _PAGE + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The list, in its order: what waits (the oldest first, so that a new one moves nothing that is being read), what
+    is on its way, what is unsure, what was decided lately. What is counted is counted in full."""
+
+    sections: tuple[Section, ...]
+    waiting: int
+    unsure: int
 
     @property
     def headline(self) -> str:
-        count = len(self.waiting)
+        count = self.waiting
         told = f"{count} {'write waits' if count == 1 else 'writes wait'} for you" if count else "Nothing waits for you"
-        return told + (f", and {len(self.unsure)} must be settled" if self.unsure else "")
+        return told + (f", and {self.unsure} must be settled" if self.unsure else "")
 
     @property
     def needing(self) -> int:
-        return len(self.waiting) + len(self.unsure)
+        return self.waiting + self.unsure
+
+
+async def write_of(clerk: Clerk, said: str) -> Write | None:
+    """The write that an address names, which anybody may have typed."""
+    try:
+        return await clerk.write(said)
+    except WriteNotFound:
+        return None
 
 
 async def told_of(clerk: Clerk, write: Write, prefix: str) -> Told:
@@ -124,28 +178,37 @@ async def told_of(clerk: Clerk, write: Write, prefix: str) -> Told:
     return Told(prefix, card.title, card.outcome or card.notice or "it waits for you.", card.tone)
 
 
-async def read_board(clerk: Clerk) -> Board:
-    """The list as the journal has it now."""
+async def read_board(clerk: Clerk, view: View) -> Board:
+    """The list as the journal has it now, as much of it as is looked at."""
     journal = clerk.journal
-    there = await journal.latest((*_BUSY, State.AWAITING, State.UNKNOWN), limit=_SHOWN_OPEN)
-    decided = await journal.latest(_DECIDED, limit=_SHOWN_DECIDED)
-    events = {write.id: await journal.events(write.id) for write in there if write.state is State.UNKNOWN}
-    return _board(clerk, [*there, *decided], events, time.time())
+    there = await journal.latest((*_BUSY, State.AWAITING, State.UNKNOWN), limit=_EVERY)
+    kinds = {name: [write for write in there if write.state in states] for name, _, states in _SECTIONS}
+    counts = {name: len(writes) for name, writes in kinds.items()}
+    if view.write:
+        found = await write_of(clerk, view.write)
+        kinds = {name: [found] if found and found.state in states else [] for name, _, states in _SECTIONS}
+    else:
+        kinds["decided"] = await journal.latest(_DECIDED, limit=_SHOWN_DECIDED)
+    now = time.time()
+    sections = [
+        await _section(clerk, name, heading, kinds[name], now, page=view.page if view.of else 1)
+        for name, heading, _ in _SECTIONS
+        if view.of in {name, ""}
+    ]
+    return Board(tuple(section for section in sections if section.cards), counts["waiting"], counts["unsure"])
 
 
-def _board(clerk: Clerk, writes: Sequence[Write], events: Mapping[str, Sequence[Event]], now: float) -> Board:
-    oldest_first = sorted(writes, key=lambda write: (write.created_at, write.id))
-    latest_first = sorted(writes, key=lambda write: (-write.updated_at, write.id))
-
-    def those(ordered: Sequence[Write], *states: State) -> tuple[Card, ...]:
-        return tuple(_card(clerk, write, events.get(write.id, ()), now) for write in ordered if write.state in states)
-
-    return Board(
-        waiting=those(oldest_first, State.AWAITING),
-        busy=those(oldest_first, *_BUSY),
-        unsure=those(oldest_first, State.UNKNOWN),
-        decided=those(latest_first, *_DECIDED),
-    )
+async def _section(clerk: Clerk, name: str, heading: str, writes: Sequence[Write], now: float, *, page: int) -> Section:
+    if name == "decided":
+        ordered = sorted(writes, key=lambda write: (-write.updated_at, write.id))
+    else:
+        ordered = sorted(writes, key=lambda write: (write.created_at, write.id))
+    before = min(page - 1, max(0, len(ordered) - 1) // _PAGE) * _PAGE
+    cards = []
+    for write in ordered[before : before + _PAGE]:
+        events = await clerk.journal.events(write.id) if write.state is State.UNKNOWN else ()
+        cards.append(_card(clerk, write, events, now))
+    return Section(name, heading, tuple(cards), before, len(ordered))
 
 
 def _card(clerk: Clerk, write: Write, events: Sequence[Event], now: float) -> Card:

@@ -1,9 +1,9 @@
 """Who may come in: one-time links, sessions, and which requests are a person's own.
 
 Knows header values and nothing else; it reads no socket and holds everything in memory, so that ending the process
-signs everybody out. Three walls stand behind one another: the loopback address with a checked `Host` (against DNS
-rebinding), a session cookie that is never sent from other sites, and for what changes something the origin and a token
-that only our own pages hold.
+signs everybody out. Four walls stand behind one another: the loopback address with a checked `Host` (against DNS
+rebinding), a path of its own for each session, a session cookie that is sent there alone and never from other sites,
+and for what changes something the origin and a token that only our own pages hold.
 """
 
 import hashlib
@@ -13,17 +13,43 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-__all__ = ["Door", "Session"]
+import anyio
+
+from fraction_mcp.loopback import authorities
+
+__all__ = ["Door", "Link", "Session"]
 
 _MOST_LINKS = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
-    """One browser that came in through a link. `csrf` stands in every form that it is shown."""
+@dataclass(frozen=True, slots=True, repr=False)
+class Link:
+    """An address that signs in whoever opens it first, before `until`. `used` is set when somebody has."""
 
+    address: str
+    until: float
+    used: anyio.Event
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Session:
+    """One browser that came in through a link. `csrf` stands in every form that it is shown.
+
+    A browser sends a host's cookies to every port of that host, whoever listens there. So the cookie is bound to the
+    path of this session's pages, which no other server can guess, and whose name it could not guess either.
+    """
+
+    place: str
     id: str
     csrf: str
+
+    @property
+    def root(self) -> str:
+        return f"/s/{self.place}/"
+
+    @property
+    def cookie(self) -> str:
+        return f"fraction_mcp_{self.place[:8]}"
 
 
 class Door:
@@ -31,33 +57,42 @@ class Door:
 
     def __init__(self, port: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.address = f"http://127.0.0.1:{port}"
-        # Cookies are shared by all ports of a host: each inbox has its own name.
-        self.cookie = f"fraction_mcp_inbox_{port}"
-        names = [f"{host}:{port}" for host in ("127.0.0.1", "localhost", "[::1]")]
-        self._hosts = {*names, *(name.removesuffix(":80") for name in names)} if port == 80 else set(names)
+        self._hosts = set(authorities(port))
         self._clock = clock
-        self._links: dict[str, float] = {}
+        self._links: dict[str, Link] = {}
         self._sessions: dict[str, Session] = {}
 
-    def new_link(self, *, lasts_s: float | None = None) -> str:
+    def new_link(self, *, lasts_s: float | None = None) -> Link:
         """A sign-in link that counts once, within `lasts_s` seconds (None: as long as the inbox is served)."""
         token = secrets.token_urlsafe(24)
         while len(self._links) >= _MOST_LINKS:
             del self._links[next(iter(self._links))]
-        self._links[_digest(token)] = float("inf") if lasts_s is None else self._clock() + lasts_s
-        return f"{self.address}/enter?token={token}"
+        until = float("inf") if lasts_s is None else self._clock() + lasts_s
+        link = Link(f"{self.address}/enter?token={token}", until, anyio.Event())
+        self._links[_digest(token)] = link
+        return link
 
     def enter(self, token: str) -> Session | None:
-        """A new session for the token of a link, which is then used up; None where it does not count."""
-        until = self._links.pop(_digest(token), None)
-        if until is None or until <= self._clock():
+        """A new session for the token of a link, which is used up by this; None where it does not count."""
+        link = self._links.pop(_digest(token), None)
+        if link is None or link.until <= self._clock():
             return None
-        session = Session(secrets.token_urlsafe(32), secrets.token_urlsafe(32))
-        self._sessions[_digest(session.id)] = session
+        session = Session(*(secrets.token_urlsafe(32) for _ in range(3)))
+        self._sessions[_digest(session.place)] = session
+        link.used.set()
         return session
 
-    def session(self, cookies: Mapping[str, str]) -> Session | None:
-        return self._sessions.get(_digest(cookies.get(self.cookie, "")))
+    def session(self, place: str, cookies: Mapping[str, str]) -> Session | None:
+        """The session whose pages lie at `place`, for the browser that has its cookie."""
+        session = self._sessions.get(_digest(place))
+        if session is None or not _same(session.id, cookies.get(session.cookie, "")):
+            return None
+        return session
+
+    @property
+    def visitors(self) -> int:
+        """How many have come in."""
+        return len(self._sessions)
 
     def is_host(self, host: str) -> bool:
         """Whether a request was addressed to this inbox, and not to a name that somebody else made lead here."""
@@ -81,7 +116,11 @@ class Door:
 
     @staticmethod
     def is_token(session: Session, csrf: str) -> bool:
-        return hmac.compare_digest(session.csrf.encode(), csrf.encode())
+        return _same(session.csrf, csrf)
+
+
+def _same(secret: str, said: str) -> bool:
+    return hmac.compare_digest(secret.encode(), said.encode("utf-8", "surrogatepass"))
 
 
 def _digest(secret: str) -> str:

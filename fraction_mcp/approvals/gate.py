@@ -3,8 +3,6 @@
 Knows paths and headers. What the checks mean is `door`'s.
 """
 
-from collections.abc import Awaitable, Callable
-
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -12,12 +10,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fraction_mcp.approvals.door import Door
 
-__all__ = ["SESSION", "Gate"]
+__all__ = ["SESSION", "Gate", "SignedIn"]
 
 SESSION = "fraction_mcp.session"
 """Where a request's scope holds its session."""
 
-_OPEN = ("/enter", "/static/")
 _HEADERS = {
     "content-security-policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -33,12 +30,11 @@ _HEADERS = {
 
 
 class Gate:
-    """`shut` answers whoever has no session."""
+    """Before everything, whoever asks: the name that was asked for, the page that a form came from, the headers."""
 
-    def __init__(self, app: ASGIApp, door: Door, shut: Callable[[Request], Awaitable[Response]]) -> None:
+    def __init__(self, app: ASGIApp, door: Door) -> None:
         self._app = app
         self._door = door
-        self._shut = shut
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -49,20 +45,30 @@ class Gate:
                 MutableHeaders(scope=message).update(_HEADERS)
             await send(message)
 
-        app: ASGIApp = await self._refusal(scope, receive) or self._app
+        app: ASGIApp = self._refusal(scope) or self._app
         await app(scope, receive, send_with_headers)
 
-    async def _refusal(self, scope: Scope, receive: Receive) -> Response | None:
+    def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         if not self._door.is_host(headers.get("host", "")):
             return PlainTextResponse("This inbox is not reached by that name.\n", 421)
         if scope["method"] not in {"GET", "HEAD"} and not self._door.is_own_form(headers):
             return PlainTextResponse("This did not come from a page of the inbox. Nothing was decided.\n", 403)
-        if scope["path"].startswith(_OPEN):
-            return None
-        request = Request(scope, receive)
-        session = self._door.session(request.cookies)
-        if session is None:
-            return await self._shut(request)
-        scope[SESSION] = session
         return None
+
+
+class SignedIn:
+    """Before every page of a session, whose place stands in the path. `shut` answers whoever has no such session."""
+
+    def __init__(self, app: ASGIApp, door: Door, shut: ASGIApp) -> None:
+        self._app = app
+        self._door = door
+        self._shut = shut
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        session = self._door.session(scope["path_params"]["place"], Request(scope).cookies)
+        if session is None:
+            await self._shut(scope, receive, send)
+            return
+        scope[SESSION] = session
+        await self._app(scope, receive, send)

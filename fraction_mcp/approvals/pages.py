@@ -5,22 +5,23 @@ becomes HTML.
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 import anyio
 import jinja2
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
-from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fraction_mcp.approvals.cards import Told, read_board, told_of
+from fraction_mcp.approvals.cards import Told, View, read_board, told_of, write_of
 from fraction_mcp.approvals.door import Door, Session
-from fraction_mcp.approvals.gate import SESSION, Gate
+from fraction_mcp.approvals.gate import SESSION, Gate, SignedIn
 from fraction_mcp.errors import FractionMcpError, WriteNotFound
 from fraction_mcp.operations.approval import Clerk
 from fraction_mcp.operations.lifecycle import State, Write
@@ -34,7 +35,12 @@ Decide = Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
 """Runs a decision to its end, even if the browser that asked for it leaves."""
 
 _HERE = Path(__file__).parent
-_STATIC = {"inbox.css": "text/css", "inbox.js": "text/javascript", "icon.svg": "image/svg+xml"}
+_STATIC = {
+    "inbox.css": "text/css",
+    "inbox.js": "text/javascript",
+    "shut.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
 _LARGEST_FORM = 8_192
 _LOOK_S = 1.0
 _LAPSES_S = 30  # how often the journal is asked for what time alone has done
@@ -61,33 +67,40 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        routes = [
+        pages = [
             Route("/", self._list),
             Route("/cards", self._cards),
             Route("/events", self._events, methods=["GET"]),
-            Route("/enter", self._enter),
-            Route("/static/{name}", self._static),
             Route("/writes/{id}/{what}", self._decision, methods=["POST"]),
         ]
-        self.app: ASGIApp = Gate(Starlette(routes=routes), door, self._shut)
+        routes = [
+            Route("/enter", self._enter, methods=["GET"]),
+            Route("/static/{name}", self._static),
+            Mount("/s/{place}", routes=pages, middleware=[Middleware(SignedIn, door, self._shut)]),
+            Mount("/", self._shut),
+        ]
+        self.app: ASGIApp = Gate(Starlette(routes=routes), door)
 
     # --------------------------------------------------------------------------------------------------------- looking
 
     async def _list(self, request: Request) -> Response:
-        board = await read_board(self._clerk)
         told = await self._told(request)
-        return self._page("page.html", board=board, csrf=_session(request).csrf, told=told)
+        return self._page("page.html", told=told, **await self._board(request))
 
     async def _told(self, request: Request) -> Told | None:
         """What the button did that led here; the address says only which write it was and why."""
         for name, prefix in _TOLD.items():
-            write = await self._clerk.journal.get(request.query_params.get(name, ""))
+            write = await write_of(self._clerk, request.query_params.get(name, ""))
             if write is not None:
                 return await told_of(self._clerk, write, prefix)
         return None
 
     async def _cards(self, request: Request) -> Response:
-        return self._page("cards.html", board=await read_board(self._clerk), csrf=_session(request).csrf)
+        return self._page("cards.html", **await self._board(request))
+
+    async def _board(self, request: Request) -> dict[str, Any]:
+        view = View.read(request.query_params)
+        return {"board": await read_board(self._clerk, view), "view": view, "csrf": _session(request).csrf}
 
     async def _events(self, _request: Request) -> Response:
         return StreamingResponse(self._changes(), media_type="text/event-stream")
@@ -99,7 +112,7 @@ class Pages:
             told, looks = "", 0
             while not self._closing.is_set():
                 if looks % _LAPSES_S == 0:
-                    await read_board(self._clerk)  # marks as expired what has expired
+                    await read_board(self._clerk, View())  # marks as expired what has expired
                 with anyio.CancelScope(shield=True):  # a database connection is not left half way
                     head = await self._clerk.journal.head()
                 yield f"data: {head}\n\n" if head != told else ":\n\n"
@@ -125,7 +138,7 @@ class Pages:
             return PlainTextResponse(f"{error.message}\n", 404)
         states, act = action
         if write.state not in states:
-            return _back(write, "late")
+            return _back(request, write, "late", form)
         after: list[Write] = []
 
         async def decided() -> None:
@@ -136,22 +149,28 @@ class Pages:
         except FractionMcpError as error:
             logger.warning("%s: %s", write.id, error.message)
             return PlainTextResponse(f"{error.message}. {error.hint}\n", 502)
-        return _back(write, "changed" if after and _was_changed(after[0], digest) else "decided")
+        told = "changed" if after and _was_changed(after[0], digest) else "decided"
+        return _back(request, write, told, form)
 
     # ---------------------------------------------------------------------------------------------------- coming in
 
     async def _enter(self, request: Request) -> Response:
-        """A page and not a redirect: a browser that was sent here from another site (a terminal in a web page) keeps
-        a strict cookie back until a page of ours asks."""
-        session = self._door.session(request.cookies) or self._door.enter(request.query_params.get("token", ""))
+        """The one page that tells a browser where its own pages are.
+
+        A page and not a redirect: a browser that was sent here from another site (a terminal in a web page) keeps a
+        strict cookie back until a page of ours asks.
+        """
+        session = self._door.enter(request.query_params.get("token", ""))
         if session is None:
-            return await self._shut(request)
-        response = self._page("entered.html")
-        response.set_cookie(self._door.cookie, session.id, path="/", httponly=True, samesite="strict")
+            return self._page("shut.html", status=403)
+        response = self._page("entered.html", root=session.root)
+        response.set_cookie(session.cookie, session.id, path=session.root, httponly=True, samesite="strict")
         return response
 
-    async def _shut(self, _request: Request) -> Response:
-        return self._page("shut.html", status=403)
+    async def _shut(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Every address outside a session, the one that a client may be given for a write (/writes/ID) included: it
+        shows nothing, and a script leads on whoever is signed in."""
+        await self._page("shut.html", status=403)(scope, receive, send)
 
     async def _static(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -168,8 +187,10 @@ def _session(request: Request) -> Session:
     return session
 
 
-def _back(write: Write, told: str) -> Response:
-    return RedirectResponse(f"/?{told}={write.id}", 303)
+def _back(request: Request, write: Write, told: str, form: Mapping[str, str]) -> Response:
+    """To where the button was, with what it did."""
+    query = {told: write.id, **View.read(form).query()}
+    return RedirectResponse(f"{_session(request).root}?{urlencode(query)}", 303)
 
 
 def _was_changed(after: Write, digest: str) -> bool:

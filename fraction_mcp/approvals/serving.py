@@ -1,36 +1,37 @@
-"""The inbox on a socket: bound to the loopback, ended cleanly, and shown in a browser where there is one.
+"""The inbox while it is served: on the loopback, ended cleanly, and shown to a person who can come in.
 
-Knows uvicorn and how browsers are started. It may live inside a stdio server: it writes nothing to stdout, leaves the
-signals alone, and its sign-in links go to the browser and to `announce`, never to a log.
+It may live inside a stdio server: it writes nothing to stdout, leaves the signals alone, and its sign-in links go to
+the browser and to `announce`, never to a log.
 """
 
 import os
 import socket
-import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, closing, contextmanager
-from pathlib import PurePath
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
 
 import anyio
-import uvicorn
 from anyio.abc import TaskGroup
 from starlette.types import ASGIApp
 
+from fraction_mcp.approvals.browser import browser_is_there, lead_in, wait_to_open_s
 from fraction_mcp.approvals.door import Door
 from fraction_mcp.approvals.pages import Pages
 from fraction_mcp.errors import ConfigError
+from fraction_mcp.loopback import Server, listening
 from fraction_mcp.operations.approval import Clerk
+from fraction_mcp.operations.lifecycle import State
 
-__all__ = ["browser_is_there", "serve_inbox"]
+__all__ = ["serve_inbox"]
 
-_BROWSER_LINK_S = 600
-_GRACE_S = 5
-_TEXT_BROWSERS = {"www-browser", "links", "links2", "elinks", "lynx", "w3m", "browsh"}
+_MOST_CONNECTIONS = 64
+_BROWSER_LINK_S = 60  # longer than its file is there: a browser that has read it may still be starting
 
 
 async def serve_inbox(
     clerk: Clerk,
+    folder: Path,
     *,
     port: int = 0,
     open_browser: bool,
@@ -39,58 +40,39 @@ async def serve_inbox(
 ) -> None:
     """Serve the pages on 127.0.0.1 until cancelled. Raises ConfigError where the port is taken.
 
-    `announce` is given a sign-in link that stays good until it is used; one for the browser lasts ten minutes. Each
-    time `recalled` returns, the browser is opened again, unless somebody is looking at the inbox.
+    `announce` is given a sign-in link that stays good until it is used. The browser gets one of its own, by way of a
+    file in `folder`, this user's state folder. Each time `recalled` returns, the browser is opened again, unless
+    somebody is looking at the inbox. Where nobody could come in (no browser, nobody to announce to), nothing is served.
     """
-    with closing(_listening(port)) as listening:
-        door = Door(listening.getsockname()[1])
+    opens = open_browser and browser_is_there(os.environ)
+    if not opens and announce is None:
+        _say("a write waits for a person, and there is no browser to show it in")
+        return
+    with closing(listening("127.0.0.1", port, what="the inbox")) as listener:
+        door = Door(listener.getsockname()[1])
         async with anyio.create_task_group() as decisions:
             shut_down = anyio.Event()
             pages = Pages(clerk, door, lambda work: _to_its_end(decisions, work), shut_down)
-            async with _served(pages.app, listening, shut_down):
+            async with _served(pages.app, listener, shut_down):
                 if announce is not None:
-                    announce(door.new_link())
-                if open_browser:
-                    await _show(door.new_link(lasts_s=_BROWSER_LINK_S))
+                    announce(door.new_link().address)
+                usher = _Usher(clerk, door, pages, folder)
+                if opens:
+                    await usher.show(asked=announce is not None)
                 while recalled is not None:
                     await recalled()
-                    if open_browser and not pages.watched_by:
-                        await _show(door.new_link(lasts_s=_BROWSER_LINK_S))
+                    if opens and not pages.watched_by:
+                        await usher.show()
                 await anyio.sleep_forever()
 
 
-def _listening(port: int) -> socket.socket:
-    try:
-        return socket.create_server(("127.0.0.1", port))
-    except OSError as error:
-        raise ConfigError(f"the inbox cannot listen on port {port}: {error.strerror or error}") from error
-
-
-class _Server(uvicorn.Server):
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Signals are the business of the process that this one lives in."""
-        yield
-
-
 @asynccontextmanager
-async def _served(app: ASGIApp, listening: socket.socket, shut_down: anyio.Event) -> AsyncIterator[None]:
-    config = uvicorn.Config(
-        app,
-        http="h11",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="warning",
-        access_log=False,  # it would hold the sign-in links
-        server_header=False,
-        timeout_graceful_shutdown=_GRACE_S,
-    )
-    server = _Server(config)
+async def _served(app: ASGIApp, listener: socket.socket, shut_down: anyio.Event) -> AsyncIterator[None]:
+    server = Server(app, most=_MOST_CONNECTIONS, lifespan=False, heeds_signals=False)
 
     async def serve() -> None:
         with anyio.CancelScope(shield=True):  # it is told to end, so that it ends in order
-            await server.serve(sockets=[listening])
+            await server.serve(sockets=[listener])
 
     async with anyio.create_task_group() as group:
         group.start_soon(serve)
@@ -121,27 +103,43 @@ async def _to_its_end(decisions: TaskGroup, work: Callable[[], Awaitable[None]])
         raise raised[0]
 
 
-# ------------------------------------------------------------------------------------------------------------ browsers
+class _Usher:
+    """Shows a person in, by their browser: at most once a minute, and not where it has become needless meanwhile."""
 
+    def __init__(self, clerk: Clerk, door: Door, pages: Pages, folder: Path) -> None:
+        self._clerk = clerk
+        self._door = door
+        self._pages = pages
+        self._folder = folder
 
-def browser_is_there(environment: Mapping[str, str], platform: str = sys.platform) -> bool:
-    """Whether a browser with windows can be opened: one that is named, or any where there is a display."""
-    if words := environment.get("BROWSER", "").partition(os.pathsep)[0].split():
-        return PurePath(words[0]).name not in _TEXT_BROWSERS
-    if platform in {"win32", "darwin", "cygwin"}:
+    async def show(self, *, asked: bool = False) -> None:
+        """`asked`: a person asked for it, and is told where they must wait."""
+        try:
+            if await self._may_open(asked=asked):
+                before = self._door.visitors
+                await lead_in(self._door.new_link(lasts_s=_BROWSER_LINK_S), self._folder)
+                if self._door.visitors == before:
+                    _say("nobody has come in through the browser that was opened")
+        except (ConfigError, OSError) as error:
+            _say(f"the browser cannot be opened: {error}")
+
+    async def _may_open(self, *, asked: bool) -> bool:
+        deferred = False
+        while (wait := wait_to_open_s(self._folder)) > 0:
+            if asked and not deferred:
+                sys.stderr.write(f"The browser was opened a moment ago, and is not opened again for {wait:.0f} s.\n")
+            deferred = True
+            await anyio.sleep(wait)
+            if self._pages.watched_by or not await self._is_needed(asked=asked):
+                return False
         return True
-    return bool(environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"))
+
+    async def _is_needed(self, *, asked: bool) -> bool:
+        """Whether, after a while, a person must still be shown in."""
+        if asked:
+            return not self._door.visitors
+        return bool(await self._clerk.journal.latest((State.AWAITING,), limit=1))
 
 
-async def _show(link: str) -> None:
-    """Open the browser from a process of its own: whatever it prints or reads is not our stdin and stdout."""
-    if not browser_is_there(os.environ):
-        return
-    # Without TERM the standard library does not fall back to a text browser.
-    environment = {name: value for name, value in os.environ.items() if name != "TERM"}
-    command = [sys.executable, "-m", "webbrowser", link]
-    devnull = subprocess.DEVNULL
-    with anyio.move_on_after(30):  # a browser that stays in the foreground may go on without being waited for
-        await anyio.run_process(
-            command, check=False, stdin=devnull, stdout=devnull, stderr=devnull, env=environment, start_new_session=True
-        )
+def _say(what: str) -> None:
+    sys.stderr.write(f"fraction-mcp: {what}; the link that `fraction-mcp approvals` prints opens the approval inbox\n")

@@ -31,7 +31,8 @@ async def _serve(office: Office, port: int, open_browser: bool) -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(_watch, clerk)
             try:
-                await serve_inbox(clerk, port=port, open_browser=open_browser, announce=_announce)
+                folder = office.settings.state_folder()
+                await serve_inbox(clerk, folder, port=port, open_browser=open_browser, announce=_announce)
             finally:
                 group.cancel_scope.cancel()
 

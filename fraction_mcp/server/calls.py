@@ -132,7 +132,7 @@ class _Call:
 
     async def _asked_about(self, clerk: Clerk) -> Write | None:
         """The write whose question this call answers: its sealed state names it, and what was shown."""
-        if self._params.request_state is None or not self._params.input_responses:
+        if self._params.request_state is None or not self._params.input_responses or not self._form_counts():
             return None
         state = json.loads(self._params.request_state)
         write = await clerk.journal.get(state["write"])
@@ -154,14 +154,20 @@ class _Call:
         if write.state is not State.AWAITING:
             return _write_result(await clerk.follow_up(write))
         await self._office.watch()  # it may be approved elsewhere while the question is open
-        if self._can_elicit():
+        if self._form_counts():
             if self._ctx.protocol_version >= _ROUNDS_SINCE:
                 return _round(write)
             if self._ctx.session.can_send_request:
                 return await self._carry_out(clerk, write, await self._elicited(write))
         return await self._carry_out(clerk, write, "nobody")
 
-    def _can_elicit(self) -> bool:
+    def _form_counts(self) -> bool:
+        """Whether a form that this client answers is a person's answer: no other place decides it.
+
+        It counts neither when it is sent nor when it comes back, whichever process sealed the question.
+        """
+        if self._ctx.request is not None:  # HTTP, which has no sign-in: whoever reaches the port answers its own forms
+            return False
         if self._office.settings.elicitation == "off":
             return False
         told = self._ctx.session.client_capabilities

@@ -47,6 +47,7 @@ class Desk:
 
     clerk: Clerk
     erps: Starlette
+    state_folder: Path
 
     async def asked(self, tool: str, *, by: str = "Claude Desktop 1.4", **arguments: Any) -> Write:
         """What an assistant's call leaves in the journal where nobody can be asked."""
@@ -100,7 +101,7 @@ def settings_for(state: Path, **changes: Any) -> Settings:
 @pytest.fixture
 async def desk(erps: Starlette, tmp_path: Path) -> AsyncIterator[Desk]:
     async with Office(settings_for(tmp_path / "state"), erps) as office:
-        yield Desk(await office.clerk(), erps)
+        yield Desk(await office.clerk(), erps, tmp_path / "state")
 
 
 async def at_once(work: Callable[[], Any]) -> None:
@@ -118,6 +119,7 @@ class Browser:
     page: str = field(default="")
 
     async def load(self, path: str = "/") -> str:
+        """A page of the session: `/` is the list."""
         answer = await self.http.get(path)
         assert answer.status_code == 200, answer.text
         self.page = answer.text
@@ -136,10 +138,23 @@ class Browser:
     async def press(self, write: Write, what: str, **changes: str) -> str:
         """Press a button of the page that was loaded last; the page that it leads to."""
         fields = self.form(write)
-        assert f'formaction="/writes/{write.id}/{what}"' in self.card(write)
+        assert f'formaction="writes/{write.id}/{what}"' in self.card(write)
         answer = await self.http.post(f"/writes/{write.id}/{what}", data={**fields, **changes})
         assert answer.status_code == 303, answer.text
-        return await self.load(answer.headers["location"])
+        return await self.load(str(answer.url.join(answer.headers["location"])))
+
+
+async def come_in(http: httpx.AsyncClient, link: str) -> str:
+    """Open a sign-in link and follow it, without a script; whatever is asked for afterwards is of the session's own.
+
+    Where its pages are.
+    """
+    entered = await http.get(link)
+    assert entered.status_code == 200, entered.text
+    led = re.search(r'<meta http-equiv="refresh" content="0; url=(/s/[\w-]+/)">', entered.text)
+    assert led, entered.text
+    http.base_url = httpx.URL(link).join(led[1])
+    return led[1]
 
 
 def visitor(app: ASGIApp, **headers: str) -> httpx.AsyncClient:
@@ -152,8 +167,7 @@ async def browser_at(clerk: Clerk) -> AsyncIterator[Browser]:
     pages = Pages(clerk, door, at_once, closing)
     async with visitor(pages.app) as http:
         browser = Browser(door, http, closing, pages)
-        entered = await http.get(door.new_link())
-        assert entered.status_code == 200
+        await come_in(http, door.new_link().address)
         yield browser
 
 

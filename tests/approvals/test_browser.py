@@ -1,9 +1,17 @@
 """A real browser (Chromium) at a real inbox: a person reads a card, approves one write, declines another, and the ERP
 holds what it should."""
 
+import os
+import re
+import shlex
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +20,7 @@ import pytest
 
 from fraction_mcp.approvals import serve_inbox
 from fraction_mcp.operations.lifecycle import State
+from tests.support import child_environment, wait_until
 
 from .conftest import Desk
 
@@ -41,8 +50,10 @@ def chromium() -> str:
 
 
 @asynccontextmanager
-async def person(desk: Desk, chromium: str, **settings: Any) -> AsyncIterator["Page"]:
-    """Somebody who has followed the sign-in link. What the page complains of fails the test."""
+async def person(
+    desk: Desk, chromium: str, *, complains: tuple[str, ...] = (), **settings: Any
+) -> AsyncIterator["Page"]:
+    """Somebody who has followed the sign-in link. What the page complains of fails the test, but for `complains`."""
     from playwright.async_api import async_playwright
 
     links, complaints = [], []
@@ -53,7 +64,7 @@ async def person(desk: Desk, chromium: str, **settings: Any) -> AsyncIterator["P
         there.set()
 
     async def serve() -> None:
-        await serve_inbox(desk.clerk, open_browser=False, announce=announced)
+        await serve_inbox(desk.clerk, desk.state_folder, open_browser=False, announce=announced)
 
     with anyio.fail_after(60):
         async with anyio.create_task_group() as group:
@@ -71,7 +82,7 @@ async def person(desk: Desk, chromium: str, **settings: Any) -> AsyncIterator["P
                 yield page
                 await browser.close()
             group.cancel_scope.cancel()
-    assert complaints == []
+    assert [one for one in complaints if not any(word in one for word in complains)] == []
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["with JavaScript", "without JavaScript"])
@@ -83,7 +94,7 @@ async def test_a_person_reads_a_card_approves_one_write_and_declines_another(
     )
     unwanted = await desk.part("REAL-2")
     async with person(desk, chromium, java_script_enabled=script) as page:
-        assert "token" not in page.url
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/s/[\w-]{43}/", page.url)
         card = page.locator(f"#{wanted.id}")
         assert await card.locator("h3").inner_text() == "Create an enquiry for '<script>alert(1)</script> Ltd'"
         assert "REAL-1" in await card.inner_text()
@@ -141,12 +152,17 @@ async def test_a_click_that_meets_a_list_that_has_just_moved_decides_nothing(des
     assert (desk.parts("REAL-5"), desk.parts("REAL-6")) == (0, 1)
 
 
-async def test_a_page_says_when_the_inbox_is_gone(desk: Desk, chromium: str) -> None:
-    async with person(desk, chromium) as page:
-        await page.route("**/events", lambda route: route.abort())
+async def test_a_page_whose_inbox_is_gone_says_so_and_asks_no_more(desk: Desk, chromium: str) -> None:
+    """Whoever gets the port next is sent neither the page's questions nor a button's press."""
+    write = await desk.part("GONE-1")
+    async with person(desk, chromium, complains=("net::ERR_FAILED",)) as page:
         assert not await page.locator("#lost").is_visible()
-        await page.evaluate("events.close(), events.onerror()")
-        assert await page.locator("#lost").is_visible()
+        assert await page.locator(f"#{write.id}-approve").is_enabled()
+        await page.route("**/events", lambda route: route.abort())
+        await page.reload()
+        await page.locator("#lost").wait_for()
+        assert await page.evaluate("events.readyState === EventSource.CLOSED")
+        assert await page.locator(f"#{write.id}-approve").is_disabled()
 
 
 @pytest.mark.parametrize("width", [360, 1280])
@@ -168,3 +184,152 @@ async def test_no_page_is_wider_than_its_window_and_buttons_are_large_enough_for
             assert box
             assert box["height"] >= 44
             assert box["width"] >= 44
+
+
+# --------------------------------------------------------------------------------------------- other ports, other users
+
+
+@contextmanager
+def another_server() -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Somebody else's server on another port of this host: its address, and the (path, cookies) that reached it."""
+    seen: list[tuple[str, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append((self.path, self.headers.get("Cookie", "")))
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Set-Cookie", "mine=1; Path=/")
+            self.end_headers()
+            self.wfile.write(b"<!doctype html><title>another</title><link rel=icon href=data:,>")
+
+        def log_message(self, *_: object) -> None:
+            """It keeps quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    with server:
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}", seen
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with JavaScript", "without JavaScript"])
+async def test_a_server_on_another_port_never_gets_the_session_s_cookie(
+    desk: Desk, chromium: str, script: bool
+) -> None:
+    write = await desk.part("PORT-1")
+    with another_server() as (there, seen):
+        async with person(desk, chromium, java_script_enabled=script) as page:
+            own = page.url
+            cookies = await page.context.cookies(own)
+            assert [cookie["path"] for cookie in cookies] == [own.removeprefix(own[: own.index("/s/")])]
+            for path in ("/", "/enter", "/s/", "/s/guessed/", "/static/inbox.css", f"/writes/{write.id}"):
+                await page.goto(there + path)
+            assert [path for path, _ in seen] == ["/", "/enter", "/s/", "/s/guessed/", "/static/inbox.css",
+                                                  f"/writes/{write.id}"]  # fmt: skip
+            assert {sent for _, sent in seen} == {"", "mine=1"}  # a browser does carry a host's cookies between ports
+            await page.goto(own)  # where its own pages are, this browser is still signed in
+            await page.locator(f"#{write.id}-approve").click()
+            await page.locator("p[role=alert].done").wait_for()
+    assert desk.parts("PORT-1") == 1
+
+
+async def test_a_write_s_address_leads_the_browser_on_that_is_signed_in_and_shows_others_nothing(
+    desk: Desk, chromium: str
+) -> None:
+    write, other = await desk.part("LED-1"), await desk.part("LED-2")
+    async with person(desk, chromium, complains=("403",)) as page:
+        own, host = page.url, page.url.partition("/s/")[0]
+        await go(page, f"{host}/writes/{write.id}")
+        await page.wait_for_url(f"{own}?write={write.id}")
+        await page.locator(f"#{write.id}-approve").wait_for()
+        assert await page.locator(f"#{other.id}").count() == 0
+        await go(page, f"{host}/enter?token=used-long-ago")
+        await page.wait_for_url(own)
+        await go(page, f"{host}/s/somebody-else-s/")
+        await page.wait_for_url(own)
+        await go(page, host)
+        await page.wait_for_url(own)
+
+        assert page.context.browser
+        stranger = await page.context.browser.new_context()
+        shown = await stranger.new_page()
+        await shown.goto(f"{host}/writes/{write.id}")
+        await shown.wait_for_load_state("networkidle")
+        assert shown.url == f"{host}/writes/{write.id}"
+        assert "LED-1" not in await shown.content()
+        await shown.goto(own)  # even one that was told the path has no cookie
+        assert "fresh sign-in link" in await shown.inner_text("h1")
+        await stranger.close()
+
+
+async def go(page: "Page", address: str) -> None:
+    """To an address that may lead on before it has been loaded."""
+    await page.goto(address, wait_until="commit")
+
+
+async def test_a_session_that_is_over_leads_nowhere_and_not_in_circles(desk: Desk, chromium: str) -> None:
+    await desk.part("OVER-1")
+    async with person(desk, chromium, complains=("403",)) as page:
+        own, host = page.url, page.url.partition("/s/")[0]
+        await page.context.clear_cookies()  # as if another inbox had the port now
+        await go(page, host)
+        await page.wait_for_url(own)
+        assert "fresh sign-in link" in await page.inner_text("h1")
+        await go(page, host)
+        await page.wait_for_load_state("networkidle")
+        assert page.url == f"{host}/"
+        await page.evaluate("localStorage.setItem('inbox', '//evil.example/')")  # by whoever had the port before
+        await go(page, host)
+        await page.wait_for_load_state("networkidle")
+        assert page.url == f"{host}/"
+
+
+async def test_a_real_browser_finds_its_way_in_by_the_file_and_no_process_is_started_with_the_link(
+    company: Path, tmp_path: Path, chromium: str
+) -> None:
+    """`approvals` as a person starts it, with Chromium as the browser: it comes in by itself, and the file goes."""
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    shutil.copy(company, state / "sandbox.sqlite3")
+    script, pid = tmp_path / "browser", tmp_path / "pid"
+    switches = [*SWITCHES, "--headless=new", f"--user-data-dir={tmp_path / 'profile'}"]
+    script.write_text(f'#!/bin/sh\necho $$ > {pid}\nexec {shlex.join([chromium, *switches])} "$1"\n')
+    script.chmod(0o755)
+    environment = child_environment(FRACTION_MCP_STATE_DIR=str(state), BROWSER=str(script))
+    command = [sys.executable, "-m", "fraction_mcp", "approvals", "--sandbox"]
+    started: set[str] = set()
+    with (tmp_path / "stderr").open("w+") as log, anyio.fail_after(60):
+        process = await anyio.open_process(command, stdin=subprocess.DEVNULL, stderr=log, env=environment)
+        try:
+            await wait_until(lambda: bool(list(state.glob("inbox-*.html"))))
+
+            def gone() -> bool:
+                started.update(command_lines(str(tmp_path)))
+                return not list(state.glob("inbox-*.html"))
+
+            await wait_until(gone)
+        finally:
+            process.terminate()
+            await process.aclose()
+            with suppress(OSError, ValueError):
+                os.kill(int(pid.read_text()), signal.SIGTERM)
+        log.seek(0)
+        told = log.read()
+    assert "nobody has come in" not in told
+    assert [line for line in started if "inbox-" in line]
+    token = told.partition("token=")[2].split()[0]  # the announced one is not the browser's, and is nowhere else either
+    assert not [line for line in started if "token=" in line or "/enter" in line or token in line]
+
+
+def command_lines(mark: str) -> Iterator[str]:
+    """Of the processes that were started with `mark`."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+            if mark in line:
+                yield line

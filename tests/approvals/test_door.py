@@ -1,13 +1,14 @@
 """Who comes in, and what no request gets past."""
 
+import re
 from typing import Any
 
 import httpx
 import pytest
 
-from fraction_mcp.approvals.door import Door
+from fraction_mcp.approvals.door import Door, Link
 
-from .conftest import HERE, PORT, Browser, Desk, visitor
+from .conftest import HERE, PORT, Browser, Desk, come_in, visitor
 
 pytestmark = pytest.mark.anyio
 
@@ -16,49 +17,108 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_sign_in_link_counts_once(browser: Browser) -> None:
-    link = browser.door.new_link()
+    link = browser.door.new_link().address
     async with visitor(browser.pages.app) as one, visitor(browser.pages.app) as other:
-        first = await one.get(link)
-        assert first.status_code == 200
-        cookie = first.headers["set-cookie"]
-        assert cookie.startswith(f"fraction_mcp_inbox_{PORT}=")
-        assert {"HttpOnly", "Path=/", "SameSite=strict"} <= set(cookie.split("; "))
+        await come_in(one, link)
         assert (await one.get("/")).status_code == 200
         second = await other.get(link)
         assert second.status_code == 403
         assert "set-cookie" not in second.headers
 
 
+async def test_a_link_is_used_up_by_a_browser_that_is_signed_in_already(browser: Browser) -> None:
+    link = browser.door.new_link().address
+    await come_in(browser.http, link)
+    await browser.load()
+    async with visitor(browser.pages.app) as stranger:
+        assert (await stranger.get(link)).status_code == 403
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+async def test_however_a_link_is_opened_it_is_used_up(browser: Browser, method: str) -> None:
+    link = browser.door.new_link().address
+    async with visitor(browser.pages.app) as one, visitor(browser.pages.app) as other:
+        await one.request(method, link)
+        assert (await other.get(link)).status_code == 403
+
+
+async def test_each_session_has_pages_and_a_cookie_of_its_own_that_goes_nowhere_else(browser: Browser) -> None:
+    places, cookies = [], []
+    for _ in range(2):
+        async with visitor(browser.pages.app) as http:
+            entered = await http.get(browser.door.new_link().address)
+            cookie = entered.headers["set-cookie"]
+            place = re.findall(r"[pP]ath=(/s/[\w-]{43}/)", cookie)
+            assert {"HttpOnly", f"Path={place[0]}", "SameSite=strict"} <= set(cookie.split("; "))
+            assert entered.text.count(place[0]) == 2  # how the browser goes on by itself, and a link
+            assert (await http.get(place[0])).status_code == 200
+            places += place
+            cookies.append(cookie.partition(";")[0])
+    assert len({*places, *cookies, *(cookie.partition("=")[0] for cookie in cookies)}) == 6
+    for place, cookie, status in zip(places * 2, cookies + cookies[::-1], (200, 200, 403, 403), strict=True):
+        async with visitor(browser.pages.app, Cookie=cookie) as http:
+            assert (await http.get(place)).status_code == status
+
+
 async def test_without_a_session_nothing_is_shown_but_how_to_open_the_inbox(desk: Desk, browser: Browser) -> None:
     write = await desk.part("SECRET-PART")
+    answers = set()
     async with visitor(browser.pages.app) as stranger:
-        for path in ("/", "/cards", "/events", f"/writes/{write.id}/approve", "/nowhere"):
+        for path in (
+            "/", "/cards", "/events", "/nowhere", f"/writes/{write.id}", "/writes/w000000000000", "/s/made-up/",
+            f"/s/made-up/writes/{write.id}/approve", browser.http.base_url.path, f"{browser.http.base_url.path}cards",
+        ):  # fmt: skip
             answer = await stranger.get(path)
             assert answer.status_code == 403, path
             assert "fraction-mcp approvals" in answer.text
-            assert "SECRET-PART" not in answer.text
+            answers.add(answer.text)
+        assert len(answers) == 1  # not even whether there is such a write, or such a session
         assert (await stranger.get("/static/inbox.css")).status_code == 200
 
 
 async def test_a_made_up_session_does_not_count(browser: Browser) -> None:
-    async with visitor(browser.pages.app, Cookie=f"{browser.door.cookie}=made-up") as stranger:
-        assert (await stranger.get("/")).status_code == 403
+    place = browser.http.base_url.path
+    (name,) = browser.http.cookies.keys()
+    async with visitor(browser.pages.app, Cookie=f"{name}=made-up") as stranger:
+        assert (await stranger.get(place)).status_code == 403
+
+
+async def test_a_cookie_that_another_port_s_server_sets_does_not_stand_in_the_way(browser: Browser) -> None:
+    """Cookies for all paths of the host come along; none of them has the name of the session's own."""
+    (name,) = browser.http.cookies.keys()
+    browser.http.headers["Cookie"] = f"{name}={browser.http.cookies[name]}; session=x; fraction_mcp_inbox_{PORT}=y"
+    browser.http.cookies.clear()
+    await browser.load()
+
+
+async def test_secrets_stand_in_no_repr() -> None:
+    door = Door(PORT)
+    link = door.new_link()
+    token = link.address.partition("token=")[2]
+    session = door.enter(token)
+    assert session
+    for shown in (repr(link), repr(session), repr(door)):
+        assert not [secret for secret in (token, session.place, session.id, session.csrf) if secret in shown]
 
 
 async def test_a_link_for_the_browser_does_not_count_after_its_time() -> None:
     now = 0.0
     door = Door(PORT, clock=lambda: now)
-    late, lasting = (door.new_link(lasts_s=600), door.new_link())
+    late, lasting = (token_of(door.new_link(lasts_s=600)), token_of(door.new_link()))
     now = 600.0
-    assert door.enter(late.partition("token=")[2]) is None
-    assert door.enter(lasting.partition("token=")[2]) is not None
+    assert door.enter(late) is None
+    assert door.enter(lasting) is not None
 
 
 async def test_old_links_make_way_for_new_ones() -> None:
     door = Door(PORT)
-    links = [door.new_link().partition("token=")[2] for _ in range(30)]
-    assert door.enter(links[0]) is None
-    assert door.enter(links[-1]) is not None
+    tokens = [token_of(door.new_link()) for _ in range(30)]
+    assert door.enter(tokens[0]) is None
+    assert door.enter(tokens[-1]) is not None
+
+
+def token_of(link: Link) -> str:
+    return link.address.partition("token=")[2]
 
 
 # -------------------------------------------------------------------------------------------------------- host, origin
@@ -132,7 +192,7 @@ async def test_the_token_of_another_session_decides_nothing(desk: Desk, browser:
     write = await desk.part()
     await browser.load()
     async with visitor(browser.pages.app) as other:
-        await other.get(browser.door.new_link())
+        await come_in(other, browser.door.new_link().address)
         answer = await other.post(f"/writes/{write.id}/approve", data=browser.form(write))
     assert answer.status_code == 403
     assert await desk.state(write) == "awaiting_approval"
@@ -167,9 +227,13 @@ async def test_a_write_that_is_not_there_is_told_so(desk: Desk, browser: Browser
 # -------------------------------------------------------------------------------------------------------------- headers
 
 
-@pytest.mark.parametrize("path", ["/", "/cards", "/enter", "/static/inbox.js", "/static/nothing", "/nowhere"])
+@pytest.mark.parametrize("path", ["/", "/cards", "/nowhere"])
 async def test_every_answer_has_the_headers_that_close_a_page_off(browser: Browser, path: str) -> None:
     closed_off(await browser.http.get(path))
+    async with visitor(browser.pages.app) as stranger:
+        for outside in (path, "/enter", "/static/inbox.js", "/static/nothing", "/s/x/", "/writes/w000000000000"):
+            closed_off(await stranger.get(outside))
+        closed_off(await stranger.get(browser.door.new_link().address))
 
 
 async def test_a_refusal_has_them_too(desk: Desk, browser: Browser) -> None:
@@ -194,12 +258,14 @@ def closed_off(answer: httpx.Response) -> None:
 async def test_a_page_that_fails_has_them_too_and_tells_nothing_of_the_inside(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken(_clerk: object) -> None:
+    async def broken(*_: object) -> None:
         raise RuntimeError("of the inside")
 
     monkeypatch.setattr("fraction_mcp.approvals.pages.read_board", broken)
     transport = httpx.ASGITransport(browser.pages.app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url=HERE, cookies=browser.http.cookies) as http:
+    async with httpx.AsyncClient(
+        transport=transport, base_url=browser.http.base_url, cookies=browser.http.cookies
+    ) as http:
         answer = await http.get("/")
     assert answer.status_code == 500
     assert "of the inside" not in answer.text

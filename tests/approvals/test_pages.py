@@ -3,6 +3,7 @@
 import html
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from starlette.applications import Starlette
 from fraction_mcp.approvals.payload import readable
 from fraction_mcp.config import Settings
 from fraction_mcp.erp import endpoints
-from fraction_mcp.office import Office
+from fraction_mcp.office import Office, _replan
 from fraction_mcp.operations.lifecycle import State
 
 from .conftest import Browser, Desk, browser_at, settings_for
@@ -306,3 +307,54 @@ async def test_an_expired_write_has_no_buttons(desk: Desk, browser: Browser) -> 
     await browser.load()
     assert "It expired without an approval" in text(browser.card(write))
     assert "formaction" not in browser.card(write)
+
+
+# ----------------------------------------------------------------------------------------------------------- very many
+
+
+async def test_however_many_wait_each_is_counted_and_can_be_reached(desk: Desk, browser: Browser) -> None:
+    plan = await _replan(desk.clerk.desk, "create_part", {"part_number": "MANY"})
+    wanted = []
+    for number in range(205):
+        one = replace(plan, body={**plan.body, "part_number": f"MANY-{number}"})
+        desk.clerk._asker = f"asker {number // 70}"  # nobody may ask for all of them
+        wanted.append(await desk.clerk.propose(one, tool="create_part", arguments={}, asked_by="a test"))
+    page = await browser.load()
+    assert "205 writes wait for you" in text(page)
+    assert "1 to 50 of 205 and 155 more" in text(page)
+    seen: list[str] = []
+    while True:
+        seen += re.findall(r'<article id="(\w+)"', page)
+        more = re.search(r'<a href="\?(of=waiting&amp;page=\d)">and \d+ more</a>', page)
+        if not more:
+            break
+        page = await browser.load(f"/?{html.unescape(more[1])}")
+        assert "205 writes wait for you" in text(page)
+    assert seen == [write.id for write in wanted]  # the oldest first
+    assert "Those before 201 to 205 of 205" in text(page)
+
+
+async def test_a_decision_leads_back_to_the_page_on_which_it_was_taken(
+    desk: Desk, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fraction_mcp.approvals.cards._PAGE", 2)
+    writes = [await desk.part(f"PAGED-{number}") for number in range(5)]
+    page = await browser.load("/?of=waiting&page=2")
+    assert re.findall(r'<article id="(\w+)"', page) == [writes[2].id, writes[3].id]
+    page = await browser.press(writes[2], "decline")
+    assert "It was declined: nothing was written." in text(page)
+    assert re.findall(r'<article id="(\w+)"', page) == [writes[3].id, writes[4].id]
+    page = await browser.load("/?of=waiting&page=99")  # the last that there is
+    assert re.findall(r'<article id="(\w+)"', page) == [writes[3].id, writes[4].id]
+
+
+async def test_a_write_has_a_page_of_its_own(desk: Desk, browser: Browser) -> None:
+    await desk.part("ALONE-1")
+    write = await desk.part("ALONE-2")
+    page = await browser.load(f"/?write={write.id}")
+    assert re.findall(r'<article id="(\w+)"', page) == [write.id]
+    assert "2 writes wait for you" in text(page)
+    page = await browser.press(write, "decline")
+    assert re.findall(r'<article id="(\w+)"', page) == [write.id]
+    assert "It was declined" in text(browser.card(write))
+    assert "There is no such write here" in text(await browser.load("/?write=w000000000000"))

@@ -162,3 +162,11 @@ async def test_the_answer_may_take_as_long_as_the_approval_lives(firm: Any, monk
         monkeypatch.setattr(time, "time", lambda: real() + 7000)
         assert (await outcome(seat, state))["outcome"] == "done"
     assert len(firm.sent()) == 1
+
+
+async def test_with_elicitation_off_an_answer_counts_for_nothing_whoever_sealed_its_question(firm: Any) -> None:
+    async with firm.seat("yes", secret_key=KEY) as one, firm.seat("yes", secret_key=KEY, elicitation="off") as two:
+        state = await asked(one)
+        assert (await outcome(two, state))["outcome"] == "awaiting_approval"
+        assert firm.sent() == []
+        assert (await outcome(one, state))["outcome"] == "done"

@@ -6,6 +6,10 @@ const headline = document.getElementById("headline");
 const lost = document.getElementById("lost");
 const GUARD_MS = 700;
 let sending = false;
+
+// Where this browser's own pages are: it keeps that for this address alone, port and all, for shut.js to lead back here.
+try { localStorage.setItem("inbox", location.pathname); } catch {}
+
 let guardedUntil = 0;
 
 // What a person may have been about to press: the cards that stand there, in their order and state.
@@ -13,7 +17,7 @@ const shape = (node) => [...node.querySelectorAll("article")].map((card) => card
 
 async function refresh() {
   if (sending) return;
-  const answer = await fetch("/cards");
+  const answer = await fetch("cards" + location.search);
   if (answer.status === 403) return location.reload();
   if (!answer.ok || sending) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("list");
@@ -47,8 +51,14 @@ document.addEventListener("submit", (event) => {
 // A page that the browser kept and shows again is not the page that was sent.
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
-const events = new EventSource("/events");
+const events = new EventSource("events");
+const clock = setInterval(() => refresh().catch(() => {}), 30_000);  // how long it is until a write expires
 events.onmessage = () => refresh().catch(() => {});
-events.onopen = () => { lost.hidden = true; };
-events.onerror = () => { if (!sending) lost.hidden = false; };
-setInterval(() => refresh().catch(() => {}), 30_000);  // how long it is until a write expires
+events.onerror = () => {
+  // The inbox has ended. Whoever gets its port next gets no visits from a page that was left open.
+  events.close();
+  clearInterval(clock);
+  if (sending) return;
+  lost.hidden = false;
+  for (const button of document.querySelectorAll("form button")) button.disabled = true;
+};
