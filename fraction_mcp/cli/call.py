@@ -10,6 +10,7 @@ import anyio
 from mcp.client import ClientRequestContext
 from mcp.types import CallToolResult, ElicitRequestFormParams, ElicitRequestParams, ElicitResult, TextContent, Tool
 
+from fraction_mcp.characters import spelt_out
 from fraction_mcp.cli.consent import on_a_terminal, typed_yes
 from fraction_mcp.cli.serve import checked_settings
 from fraction_mcp.cli.session import own_server
@@ -53,8 +54,8 @@ async def _ask(context: ClientRequestContext, params: ElicitRequestParams) -> El
         "approve"
     }:
         return ElicitResult(action="cancel")  # a yes answers no other form
-    # What a server sent, without characters that would move the cursor or turn the text round.
-    lines = [clean(line, 2_000) for line in params.message.splitlines()]
+    # What a server sent, whole, without characters that would move the cursor or turn the text round.
+    lines = [spelt_out(line) for line in params.message.split("\n")]
     sys.stderr.write("\n".join(["", *lines, "", ""]))
     answer = await typed_yes("Approve? Type yes: ")
     if answer is None:

@@ -1,7 +1,7 @@
 """Writes as a terminal shows them, set well for people and plain where they are piped.
 
 Knows what a write says. Nothing that came out of an ERP reaches a terminal unclean: a control character could move the
-cursor and repaint what a person judges by.
+cursor and repaint what a person judges by. What is sent is shown whole: it is spelt out, and never cut.
 """
 
 import sys
@@ -13,6 +13,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
+from fraction_mcp.characters import escaped, spelt_out
 from fraction_mcp.erp.endpoints import System
 from fraction_mcp.operations.lifecycle import State, Write
 from fraction_mcp.operations.standing import answer_for, company_of, identity_parts
@@ -71,15 +72,33 @@ class Teller:
         if plan["warnings"]:
             self.say()
         self.say("Exactly what is sent:", "dim")
-        self.say(f"{plan['method']} {plan['target']} {plan['content']}", "dim", indent=2)
+        self.request(plan)
+
+    def request(self, plan: Mapping[str, Any]) -> None:
+        """The exact request, in one line that the terminal may break; what nobody would see in it stands as JSON's own
+        escapes."""
+        target, content = spelt_out(plan.get("target", "")), escaped(plan.get("content", ""))
+        self._console.print(Text(f"  {plan.get('method', '')} {target} {content}", "dim"))
 
     def changes(self, preview: Sequence[Mapping[str, Any]], *, indent: int = 2) -> None:
+        """The lines of a preview, each whole: one that is too long for the terminal goes on under its own column."""
         rows = []
         for row in preview:
             before, after = row["before"], row["after"]
             told = f"{before} → {after or '(removed)'}" if before is not None and before != after else after or ""
-            rows.append((row["field"].replace("_", " "), told))
-        self.rows(rows, indent=indent)
+            rows.append((spelt_out(row["field"].replace("_", " ")), spelt_out(told)))
+        column = indent + max((cell_len(field) for field, _ in rows), default=0) + 2
+        for field, told in rows:
+            lines = self._wrapped(told, column)
+            self._console.print(Text(" " * indent + set_cell_size(field, column - indent) + lines[0]))
+            for line in lines[1:]:
+                self._console.print(Text(" " * column + line))
+
+    def _wrapped(self, text: str, column: int) -> list[str]:
+        room = (self.width or 0) - column
+        if room < _NARROWEST:  # no terminal, or too narrow a one for columns
+            return [text]
+        return [line.plain.rstrip() for line in Text(text).wrap(self._console, room)] or [""]
 
 
 def _fitted(cell: str, width: int) -> str:

@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 _ID = re.compile(r"w[0-9a-f]{12}")
 _JUST_LANDED_S = 900
 _WATCH_S = 1.0
+_UNDER_WAY = (State.APPROVED, State.SENDING, State.UNKNOWN)
+_MANY = 1_000
 _TROUBLED_S = 10.0
 
 Replan = Callable[[Desk, str, Mapping[str, Any]], Awaitable[Plan]]
@@ -66,7 +68,10 @@ class Clerk:
     # ------------------------------------------------------------------------------------------------------- proposing
 
     async def propose(self, plan: Plan, *, tool: str, arguments: Mapping[str, Any], asked_by: str) -> Write:
-        """The write in the journal, waiting; or the one of the same key that is still open."""
+        """The write in the journal, waiting; or the one of the same key that is still open.
+
+        Raises the plan's refusal, unless a write of the same key is on its way or unsure: then that one is looked at.
+        """
         draft = drafted(
             plan,
             tool=tool,
@@ -76,6 +81,12 @@ class Clerk:
             asked_by=clean(asked_by, 120),
             expires_at=time.time() + self._terms.wait_s,
         )
+        if plan.refusal is not None:
+            under_way = await self.journal.latest(_UNDER_WAY, identity=draft.identity, limit=_MANY)
+            for write in under_way:
+                if write.key == draft.key:
+                    return write
+            raise plan.refusal
         landed = await self.journal.landed_before(draft.key, time.time() - _JUST_LANDED_S)
         if landed is not None:
             minutes = int((time.time() - landed.updated_at) // 60)

@@ -16,6 +16,7 @@ from fraction_mcp.erp import Erp
 from fraction_mcp.erp.endpoints import NAMED, Endpoint
 from fraction_mcp.erp.records import Record
 from fraction_mcp.erp.wire import build, encode
+from fraction_mcp.errors import FractionMcpError
 from fraction_mcp.operations.lifecycle import Draft
 from fraction_mcp.operations.lookup import Candidate, fold
 from fraction_mcp.operations.present import ABSENT, at_path
@@ -101,7 +102,8 @@ class Plan:
     """A write that could be sent, and all that a person needs to judge it.
 
     `notes` are further preview lines that only inform (a supplier's name): they may be missing when they cannot be
-    read, and are not part of what the approval is bound to. `basis` is: facts that the preview does not show.
+    read, and are not part of what the approval is bound to. `basis` is: facts that the preview does not show. `refusal`
+    says why the ERP is known to refuse it: nobody is asked about such a write.
     """
 
     title: str
@@ -113,6 +115,7 @@ class Plan:
     warnings: Sequence[str] = ()
     notes: Sequence[Change] = ()
     basis: Mapping[str, Any] = field(default_factory=dict)
+    refusal: FractionMcpError | None = None
 
 
 def identity_of(erp: Erp) -> str:
