@@ -7,7 +7,10 @@ address is refused. `Host` and `Origin` are checked by the SDK against DNS rebin
 import ipaddress
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import anyio
 import uvicorn
 
 from fraction_mcp.errors import ConfigError
@@ -15,6 +18,8 @@ from fraction_mcp.office import Office
 from fraction_mcp.server import create_server
 
 __all__ = ["refuse_open_address", "serve_http"]
+
+_GRACE_S = 5
 
 
 def refuse_open_address(host: str) -> None:
@@ -38,10 +43,33 @@ async def serve_http(office: Office, host: str, port: int) -> None:
     async with office:
         app = create_server(office).streamable_http_app(host=host)
         # Requests are not logged: uvicorn's access log goes to stdout, and would hold nothing that ours does not.
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+        config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE_S)
         shown = f"[{host}]" if ":" in host else host
         sys.stderr.write(f"fraction-mcp listens on http://{shown}:{listener.getsockname()[1]}/mcp\n")
-        await server.serve(sockets=[listener])
+        await _until_cancelled(_Server(config), listener)
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are the command's (cli/signals.py): they cancel what serves."""
+        yield
+
+
+async def _until_cancelled(server: uvicorn.Server, listener: socket.socket) -> None:
+    """Serve; when cancelled, end in order: what is being answered has a few seconds to be told."""
+    async with anyio.create_task_group() as group:
+
+        async def serve() -> None:
+            with anyio.CancelScope(shield=True):
+                await server.serve(sockets=[listener])
+            group.cancel_scope.cancel()
+
+        group.start_soon(serve)
+        try:
+            await anyio.sleep_forever()
+        finally:
+            server.should_exit = True
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -45,6 +45,13 @@ _TROUBLED_S = 10.0
 Replan = Callable[[Desk, str, Mapping[str, Any]], Awaitable[Plan]]
 """Plans the write of a tool from its arguments again: (desk, tool, arguments)."""
 
+ToItsEnd = Callable[[Callable[[], Awaitable[Write]]], Awaitable[Write]]
+"""Runs what sends a write out of reach of whatever cancels those who asked for it: a server's time-out, a signal."""
+
+
+async def _here(work: Callable[[], Awaitable[Write]]) -> Write:
+    return await work()
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -57,12 +64,22 @@ class Terms:
 class Clerk:
     """One process's hand in the writes. Give it the desk and the journal; `replan` comes from the tools."""
 
-    def __init__(self, desk: Desk, journal: "Journal", *, replan: Replan, terms: Terms, asker: str = "local") -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        journal: "Journal",
+        *,
+        replan: Replan,
+        terms: Terms,
+        asker: str = "local",
+        to_its_end: "ToItsEnd | None" = None,
+    ) -> None:
         self.desk = desk
         self.journal = journal
         self._replan = replan
         self._terms = terms
         self._asker = asker
+        self._to_its_end = to_its_end or _here
         self._committing = anyio.Lock()
 
     # ------------------------------------------------------------------------------------------------------- proposing
@@ -131,11 +148,15 @@ class Clerk:
 
     async def approve(self, write: Write, *, by: str, digest: str = "") -> Write:
         """A person's yes to what they were shown (`digest`), and the commit if this process may make it."""
-        with anyio.CancelScope(shield=True):
-            decided = await self.journal.approve(write.id, digest=digest or write.digest, by=by)
-            if self.may_commit(decided):
-                decided = await self.commit(decided)
-        return decided
+
+        async def approved() -> Write:
+            with anyio.CancelScope(shield=True):
+                decided = await self.journal.approve(write.id, digest=digest or write.digest, by=by)
+                if self.may_commit(decided):
+                    decided = await self._commit_in_turn(decided)
+            return decided
+
+        return await self._to_its_end(approved)
 
     async def decline(self, write: Write, *, by: str, cancelled: bool = False) -> Write:
         return await self.journal.decline(write.id, by=by, cancelled=cancelled)
@@ -167,6 +188,9 @@ class Clerk:
 
     async def commit(self, write: Write) -> Write:
         """Send an approved write, once; the write as it then is. Nothing that the caller does stops it half way."""
+        return await self._to_its_end(lambda: self._commit_in_turn(write))
+
+    async def _commit_in_turn(self, write: Write) -> Write:
         with anyio.CancelScope(shield=True):
             async with self._committing:
                 write = await self.write(write.id)
