@@ -107,8 +107,8 @@ class Office:
             return self._clerk
 
     async def _to_its_end(self, work: "Callable[[], Awaitable[Write]]") -> "Write":
-        """Run what sends a write in a task of the office's own, which shields itself: whoever asked for it may be
-        cancelled in any way, and the office is left only when it is over."""
+        """Run what sends a write in a task of the office's own, which shields itself. Whoever asked for it waits, unless
+        cancelled natively, as uvicorn does it; the office is left only when it is over."""
         over = anyio.Event()
         came: list[Write | Exception] = []
 
@@ -123,7 +123,8 @@ class Office:
 
         self._under_way += 1
         self._tasks.start_soon(run)
-        await over.wait()
+        with anyio.CancelScope(shield=True):
+            await over.wait()
         if isinstance(came[0], Exception):
             raise came[0]
         return came[0]

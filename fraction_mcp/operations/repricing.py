@@ -16,8 +16,10 @@ from fraction_mcp.operations.pricing import Priced, Unpriced, exact_sum, price_a
 from fraction_mcp.operations.writes import Change
 from fraction_mcp.shapes import exact_product, plain
 
-__all__ = ["Step", "break_list", "changes", "compared", "listed", "money", "percent", "unchanged", "warnings"]
+__all__ = ["PAYS", "Step", "break_list", "changes", "compared", "listed", "money", "percent", "unchanged", "warnings"]
 
+PAYS = "pays "
+"""How the lines of a preview begin that say what is paid at a quantity."""
 _JUMP = Decimal("0.2")
 _MOST_ROWS = 24  # beyond, steps that stay as they are share a row
 _MOST_NAMED = 10
@@ -87,7 +89,9 @@ def changes(steps: Sequence[Step]) -> list[Change]:
         held = list(run)
         if same and len(held) > 2:
             words = f"the same at each of {len(held)} steps"
-            rows.append(Change(field=f"pays at {plain(held[0].at)} to {plain(held[-1].at)}", before=words, after=words))
+            rows.append(
+                Change(field=f"{PAYS}at {plain(held[0].at)} to {plain(held[-1].at)}", before=words, after=words)
+            )
         else:
             rows += [_row(step) for step in held]
     return rows
@@ -101,7 +105,7 @@ def _worth_a_row(step: Step) -> bool:
 def _row(step: Step) -> Change:
     where = f"at {plain(step.at)}" if step.start is not None or step.at >= 1 else f"below {_end(step)}"
     before, after = _pays(step.before), _pays(step.after)
-    return Change(field=f"pays {where}", before=before, after=f"{after}{_in_brackets(step)}")
+    return Change(field=f"{PAYS}{where}", before=before, after=f"{after}{_in_brackets(step)}")
 
 
 def _pays(price: Priced | Unpriced | None) -> str | None:

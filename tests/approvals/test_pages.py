@@ -64,9 +64,10 @@ async def test_a_price_list_shows_what_is_paid_now_and_would_be_and_the_breaks_b
             re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S) for row in re.findall(r"<tr.*?</tr>", card, re.S)
         )
     }
-    assert rows["Pays at 500"][1] == "8.50 each"
-    assert text(rows["Pays at 500"][2]) == "11.25 each (+32.4 %) changed"
-    assert text(rows["Pays at 100"][2]) == "10.00 each"
+    assert rows["Quantity"][1:] == ["Pays now", "Would pay"]
+    assert rows["At 500"][1] == "8.50 each"
+    assert text(rows["At 500"][2]) == "11.25 each (+32.4 %) changed"
+    assert text(rows["At 100"][2]) == "10.00 each"
     assert text(rows["Price breaks"][1]) == "1 at 12.50, 100 at 10.00, 500 at 8.50"
     assert text(rows["Price breaks"][2]) == "100 at 10.00, 500 at 11.25 changed"
     warnings = re.search(r'<div class="warnings">(.*?)</div>', card, re.S)
