@@ -107,8 +107,8 @@ class Office:
             return self._clerk
 
     async def _to_its_end(self, work: "Callable[[], Awaitable[Write]]") -> "Write":
-        """Run what sends a write in a task of the office's own, which shields itself. Whoever asked for it waits, unless
-        cancelled natively, as uvicorn does it; the office is left only when it is over."""
+        """Run what sends a write in a task of the office's own, which shields itself. Whoever asked for it waits,
+        unless cancelled natively, as uvicorn does it; the office is left only when it is over."""
         over = anyio.Event()
         came: list[Write | Exception] = []
 
