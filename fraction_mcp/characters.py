@@ -3,8 +3,8 @@
 What people approve they judge by eye: a character that shows as nothing, as a blank, or that turns its neighbours round
 would make two texts look the same. Here is the one list of them. Refuses to know which text may hold which.
 
-Letters of different scripts that look alike (a Cyrillic and a Latin A) and composed against decomposed letters are not
-told apart: no table of the standard library knows them.
+Letters of different scripts that look alike (a Cyrillic and a Latin A) are not told apart: no table of the standard
+library knows them.
 """
 
 import json
@@ -13,7 +13,7 @@ import unicodedata
 from functools import lru_cache
 from itertools import groupby
 
-__all__ = ["escaped", "flaw_in_line", "flaw_in_text", "named", "spelt_out", "unseen"]
+__all__ = ["escaped", "flaw_in_code", "flaw_in_line", "flaw_in_text", "named", "spelt_out", "unseen"]
 
 _CATEGORIES = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
 # Default_Ignorable_Code_Point (Unicode, DerivedCoreProperties.txt): what a font need not show at all. Python's
@@ -57,24 +57,30 @@ def named(character: str) -> str:
 
 
 def flaw_in_line(text: str) -> str:
-    """What a one-line text holds that nobody could see in a preview, and what to do; empty where there is nothing."""
+    """What a one-line text holds that nobody could see or tell apart in a preview, and what to do; empty where there is
+    nothing."""
     for character in text:
-        if unseen(character):
-            if unicodedata.category(character) == "Zs":
-                return f"holds {named(character)}; use a plain space"
-            return f"must not hold invisible characters; it holds {named(character)}"
+        if unicodedata.category(character) == "Zs" and character != " ":
+            return f"holds {named(character)}; use a plain space"
     if "  " in text:
         return "holds several spaces in a row, which nobody can count; use one"
+    return flaw_in_code(text) or _flaw_of_form(text)
+
+
+def flaw_in_code(text: str) -> str:
+    """The same for a code of something that the ERP holds, which must be spelt as it is there: whatever spaces it has,
+    and whichever of two forms that look the same, a preview shows them by name."""
+    for character in text:
+        if unseen(character) and unicodedata.category(character) != "Zs":
+            return f"must not hold invisible characters; it holds {named(character)}"
     return _flaw_of_marks(text)
 
 
 def flaw_in_text(text: str) -> str:
     """The same for prose, which may have lines, tabs, other spaces and emoji: a preview shows those by name."""
-    for character in text.replace("\r\n", "\n"):
-        spaced = character in "\n\t" or ord(character) in _OF_PROSE or unicodedata.category(character) == "Zs"
-        if unseen(character) and not spaced:
-            return f"must not hold invisible characters; it holds {named(character)}"
-    return _flaw_of_marks(text)
+    return flaw_in_code(
+        "".join(" " if one in "\n\t" or ord(one) in _OF_PROSE else one for one in text.replace("\r\n", "\n"))
+    )
 
 
 def _flaw_of_marks(text: str) -> str:
@@ -83,25 +89,48 @@ def _flaw_of_marks(text: str) -> str:
         marks = marks + 1 if unicodedata.category(character).startswith("M") else 0
         if marks and index == 0:
             return f"begins with {named(character)}, which belongs to a letter before it"
-        if marks > _MOST_MARKS and not unseen(character):
+        if marks > _MOST_MARKS:
             return f"piles more than {_MOST_MARKS} marks on one letter; the last is {named(character)}"
     return ""
+
+
+def _flaw_of_form(text: str) -> str:
+    if unicodedata.is_normalized("NFC", text):
+        return ""
+    character = text[_shown(text).index(False)]
+    return f"holds {named(character)} in a form that looks like another one; use the composed form (Unicode's NFC)"
+
+
+def _shown(text: str) -> list[bool]:
+    """For each character whether a reader sees it, and sees what it is: not where Unicode calls it the same as some
+    other spelling (a letter with its mark behind it, the sign for ohm), since the two look the same."""
+    seen = [not unseen(character) for character in text]
+    if unicodedata.is_normalized("NFC", text):
+        return seen
+    letter = ""  # with the marks on it so far
+    for index, character in enumerate(text):
+        if not seen[index] or not unicodedata.is_normalized("NFC", letter + character):
+            seen[index], letter = False, ""
+        else:
+            letter = letter + character if unicodedata.combining(character) else character
+    return seen
 
 
 def spelt_out(text: str) -> str:
     """The whole text in one line, for a preview: nothing is left out or cut, and what is not seen stands there by its
     name, in brackets. A line's end is shown as a pilcrow. What it gives is unchanged when it is given it again."""
     text = text.replace("\r\n", "\n").replace("\n", "¶")
-    told = ""
-    runs = [(character, len(list(same))) for character, same in groupby(text)]
-    for index, (character, count) in enumerate(runs):
-        outermost = index in {0, len(runs) - 1}
+    told, at = "", 0
+    runs = [(key, len(list(same))) for key, same in groupby(zip(text, _shown(text), strict=True))]
+    for (character, seen), count in runs:
+        outermost = at == 0 or at + count == len(text)
         if character == " " and (count > 1 or outermost):
             told += f"[{count} spaces]" if count > 1 else "[space]"
-        elif unseen(character) or (index == 0 and unicodedata.category(character).startswith("M")):
+        elif not seen or (at == 0 and unicodedata.category(character).startswith("M")):
             told += f"[{count} × {named(character)}]" if count > 1 else f"[{named(character)}]"
         else:
             told += character * count
+        at += count
     return told
 
 
@@ -112,7 +141,7 @@ def escaped(content: str) -> str:
     """JSON without indents as the same JSON, in which a reader sees everything: what is not seen stands there as JSON's
     own escape, and so does each space of a run and at either end of a text."""
     content = _BLANKS_IN_JSON.sub(lambda run: "\\u0020" * len(run[0]), content)
-    return "".join(_escape(character) if unseen(character) else character for character in content)
+    return "".join(one if seen else _escape(one) for one, seen in zip(content, _shown(content), strict=True))
 
 
 def _escape(character: str) -> str:

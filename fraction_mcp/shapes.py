@@ -13,7 +13,7 @@ from typing import Annotated, Any, cast
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 
-from fraction_mcp.characters import flaw_in_line, flaw_in_text, unseen
+from fraction_mcp.characters import flaw_in_code, flaw_in_line, flaw_in_text, spelt_out, unseen
 
 __all__ = [
     "Amount",
@@ -36,6 +36,7 @@ __all__ = [
     "plain",
     "quoted",
     "to_decimal",
+    "visible_code",
     "visible_line",
     "visible_text",
     "whole_number",
@@ -176,6 +177,12 @@ def _visible_line(text: str) -> str:
     return text
 
 
+def _visible_code(text: str) -> str:
+    if flaw := flaw_in_code(text):
+        raise ValueError(flaw)
+    return text
+
+
 def _visible_text(text: str) -> str:
     if flaw := flaw_in_text(text):
         raise ValueError(flaw)
@@ -183,9 +190,11 @@ def _visible_text(text: str) -> str:
 
 
 visible_line = AfterValidator(_visible_line)
-"""For every one-line text that a write sends: refuses what nobody can see or count in a preview."""
+"""For every one-line text that a write sends: refuses what nobody can see, count or tell apart in a preview."""
+visible_code = AfterValidator(_visible_code)
+"""For a code by which the ERP knows something already: any spaces, which a preview names (`characters.spelt_out`)."""
 visible_text = AfterValidator(_visible_text)
-"""For long texts, which may have lines, tabs and other spaces: a preview names those (`characters.spelt_out`)."""
+"""For long texts, which may have lines, tabs and other spaces: a preview names those, too."""
 
 
 class Ask(BaseModel):
@@ -240,7 +249,8 @@ def quoted(text: str, limit: int = 60) -> str:
 
 
 def exactly(text: str) -> str:
-    """A one-line text that is sent, inside a sentence of ours: whole and unchanged, in quotes that it cannot close."""
+    """A one-line text that is sent, inside a sentence of ours: whole, spelt out, in quotes that it cannot close."""
+    text = spelt_out(text)
     return json.dumps(text, ensure_ascii=False) if "'" in text or "\\" in text else f"'{text}'"
 
 

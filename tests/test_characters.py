@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fraction_mcp.approvals.payload import readable
-from fraction_mcp.characters import escaped, flaw_in_line, flaw_in_text, named, spelt_out, unseen
+from fraction_mcp.characters import escaped, flaw_in_code, flaw_in_line, flaw_in_text, named, spelt_out, unseen
 from fraction_mcp.shapes import clean, exactly
 
 BLANK = "\u3164\u115f\u1160\uffa0\u2800\u034f\ufe0f\U000e0100\U000e0041\u00ad\u200b\u180b\u17b4\u061c\ufeff\u2066\ufffc"
@@ -44,7 +44,7 @@ def test_prose_may_hold_what_a_line_may_not(text: str) -> None:
 def test_marks_that_would_cover_the_lines_above_are_refused() -> None:
     assert "piles more than 4 marks" in flaw_in_line("e" + "\u0301" * 5)
     assert "piles more than 4 marks" in flaw_in_text("e" + "\u0301" * 5)
-    assert flaw_in_line("e" + "\u0301" * 2) == ""
+    assert flaw_in_line("x" + "\u0332" * 2) == ""
 
 
 @given(ANY)
@@ -54,6 +54,38 @@ def test_a_text_that_is_spelt_out_is_one_line_in_which_everything_is_seen(text: 
     assert "  " not in told
     assert told == told.strip()
     assert spelt_out(told) == told
+
+
+@given(st.text(st.characters(codec="utf-8") | st.sampled_from("aeΩ\u2126é\u0301\u0323\u0327가각\u0958")))
+def test_no_two_forms_of_one_character_look_the_same_in_a_preview_or_a_payload(text: str) -> None:
+    """Unicode calls canonically equivalent texts the same, and they look it: only one of them is shown bare."""
+    assert unicodedata.is_normalized("NFC", spelt_out(text))
+    told = escaped(json.dumps(text, ensure_ascii=False))
+    assert unicodedata.is_normalized("NFC", told)
+    assert json.loads(told) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Zoe\u0308", "Zoe[U+0308 COMBINING DIAERESIS]"),
+        ("10 k\u2126", "10 k[U+2126 OHM SIGN]"),
+        ("a\u0327\u0301", "a\u0327[U+0301 COMBINING ACUTE ACCENT]"),
+        ("\u1112\u1161\u11ab", "\u1112[U+1161 HANGUL JUNGSEONG A]\u11ab"),
+    ],
+    ids=ascii,
+)
+def test_a_form_that_looks_like_another_is_named_and_a_line_does_not_hold_it(text: str, told: str) -> None:
+    assert spelt_out(text) == told
+    assert "use the composed form (Unicode's NFC)" in flaw_in_line(text)
+    assert flaw_in_code(text) == flaw_in_text(text) == ""
+
+
+@pytest.mark.parametrize("code", ["BOLT  M8", "BOLT\u00a0M8"])
+def test_a_code_of_what_the_erp_holds_may_have_its_spaces_which_are_named(code: str) -> None:
+    assert flaw_in_code(code) == ""
+    assert exactly(code) in {"'BOLT[2 spaces]M8'", "'BOLT[U+00A0 NO-BREAK SPACE]M8'"}
+    assert "invisible" in flaw_in_code("BOLT\u200bM8")
 
 
 @given(ANY, ANY)
@@ -82,7 +114,7 @@ def test_a_payload_set_for_reading_is_the_same_json_and_hides_nothing_but_its_ow
 @given(st.text(st.characters(exclude_categories=("C", "Z")), min_size=1))
 def test_a_text_in_exact_quotes_is_whole_and_cannot_close_them(text: str) -> None:
     told = exactly(text)
-    assert (told[1:-1] if told.startswith("'") else json.loads(told)) == text
+    assert (told[1:-1] if told.startswith("'") else json.loads(told)) == spelt_out(text)
     if told.startswith("'"):
         assert told.count("'") == 2
 

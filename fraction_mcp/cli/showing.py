@@ -56,7 +56,8 @@ class Teller:
             self._console.print(Text(line, "bold" if heading and number == 0 else ""))
 
     def preview(self, write: Write) -> None:
-        """What a person judges a write by: what, where, before and after, warnings, the exact request."""
+        """What a person judges a write by: what, where, before and after, the exact request, and last, where the
+        screen still shows them beside the question, the warnings."""
         plan = write.plan
         self.say(plan["title"], "bold")
         system, base_url, _, account = identity_parts(write.identity)
@@ -67,12 +68,12 @@ class Teller:
         self.say()
         self.changes(plan["preview"])
         self.say()
-        for warning in plan["warnings"]:
-            self.say(f"Warning: {warning}", "yellow")
-        if plan["warnings"]:
-            self.say()
         self.say("Exactly what is sent:", "dim")
         self.request(plan)
+        if plan["warnings"]:
+            self.say()
+        for warning in plan["warnings"]:
+            self.say(f"Warning: {warning}", "yellow")
 
     def request(self, plan: Mapping[str, Any]) -> None:
         """The exact request, in one line that the terminal may break; what nobody would see in it stands as JSON's own

@@ -62,6 +62,8 @@ class _Ending:
             if one is signal.SIGINT and self.questions:
                 self.questions[-1].cancel()
                 continue
+            if self.held and not self.signal:
+                sys.stderr.write("\nA write may be on its way: it ends first, and what came of it is told.\n")
             self.signal = self.signal or one
             if not self.held:
                 self._scope.cancel()

@@ -241,3 +241,12 @@ async def test_a_cost_center_s_code_and_its_description_stand_apart(firm: Any) -
     told = await shown(firm, cost_center_code="CC", cost_center_description="1 Tooling")
     assert rows(told)["cost center"] == "CC"
     assert rows(told)["cost center's description"] == "1 Tooling"
+
+
+async def test_a_code_that_the_erp_has_with_odd_spaces_can_be_sent_and_they_are_shown_by_name(firm: Any) -> None:
+    told, content = await sent(firm, items=[{**ORDER["items"][0], "code": "BOLT  M8\u00a0X"}], supplier_code="S  1")
+    assert (rows(told)["item 1"] or "").startswith("'BOLT[2 spaces]M8[U+00A0 NO-BREAK SPACE]X': ")
+    assert rows(told)["supplier"] == "S[2 spaces]1"
+    assert json.loads(content)["items"][0]["code"] == "BOLT  M8\u00a0X"
+    told = await shown(firm, document="OC  1")
+    assert "document: holds several spaces in a row" in told["error"]["message"]

@@ -291,7 +291,8 @@ async def test_approve_ends_after_its_write_and_says_what_came_of_it(
                 screen.process.send_signal(ending)
 
         await ends_after_its_write(screen.process, slow, end, 128 + ending)
-        assert "it is done, as 'SIGNAL-1'" in screen.until(r"it is done")
+        assert screen.until(r"it is done").count("A write may be on its way: it ends first") == 1
+        assert "it is done, as 'SIGNAL-1'" in screen.seen
         assert "Traceback" not in screen.seen
     landed_once(firm)
 
