@@ -249,19 +249,23 @@ def test_what_was_approved_already_and_cannot_be_sent_here_says_who_will(state: 
 
 
 @pytest.mark.parametrize(
-    ("settings", "why"),
+    ("settings", "words", "why"),
     [
-        ({}, "no account of FractionERP is configured here"),
+        ({}, (), "no account of FractionERP is configured here"),
         (
             {"FRACTION_EMAIL": "other@example.com", "FRACTION_PASSWORD": "x"},
+            (),
             "another FractionERP or another account is configured here",
         ),
+        ({"FRACTION_MCP_READ_ONLY": "true"}, ("--sandbox",), "writes are switched off here (FRACTION_MCP_READ_ONLY)"),
     ],
-    ids=["no account", "another account"],
+    ids=["no account", "another account", "read only"],
 )
-def test_who_cannot_send_is_told_before_the_question_who_will(state: Path, settings: dict[str, str], why: str) -> None:
+def test_who_cannot_send_is_told_before_the_question_who_will(
+    state: Path, settings: dict[str, str], words: tuple[str, ...], why: str
+) -> None:
     write_id = waiting(state)
-    with terminal(state, "approve", write_id, environment={**child_environment(), **settings}) as screen:
+    with terminal(state, "approve", write_id, *words, environment={**child_environment(), **settings}) as screen:
         shown = " ".join(screen.until(r"Type yes: ").split())
         assert f"This terminal cannot send it, since {why}: a server that works there as demo@harrow-pike" in shown
         screen.types("no\n")

@@ -338,7 +338,7 @@ def _held_warnings(lists: Sequence[PriceList]) -> list[str]:
         )
     odd = [f"{plain(step.quantity)} at {money(step.unit_price)}" for step in held.price_breaks
            if step.quantity <= 0 or step.unit_price < 0]  # fmt: skip
-    warnings += [f"The list holds a quantity or a price below zero now: {', '.join(odd[:5])}."] if odd else []
+    warnings += [f"The list holds a price or a quantity that is none now: {', '.join(odd[:5])}."] if odd else []
     return warnings
 
 

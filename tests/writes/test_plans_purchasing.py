@@ -244,7 +244,10 @@ async def test_a_cost_center_s_code_and_its_description_stand_apart(firm: Any) -
 
 
 async def test_a_code_that_the_erp_has_with_odd_spaces_can_be_sent_and_they_are_shown_by_name(firm: Any) -> None:
-    told, content = await sent(firm, items=[{**ORDER["items"][0], "code": "BOLT  M8\u00a0X"}], supplier_code="S  1")
+    items = [{**ORDER["items"][0], "code": "BOLT  M8\u00a0X"}]
+    async with firm.seat() as seat:
+        told = await seat.call("create_fracttal_purchase_order", **{**ORDER, "items": items, "supplier_code": "S  1"})
+        content = (await (await seat.office.clerk()).write(told["write_id"])).plan["content"]
     assert (rows(told)["item 1"] or "").startswith("'BOLT[2 spaces]M8[U+00A0 NO-BREAK SPACE]X': ")
     assert rows(told)["supplier"] == "S[2 spaces]1"
     assert json.loads(content)["items"][0]["code"] == "BOLT  M8\u00a0X"

@@ -10,7 +10,8 @@ import pytest
 from fraction_mcp.erp import endpoints
 from fraction_mcp.erp.wire import Answer
 from fraction_mcp.errors import AmbiguousReference
-from fraction_mcp.operations.selling import _contacts, _the_contact
+from fraction_mcp.operations.selling import _contacts, _held_warnings, _the_contact
+from tests.support import price_list
 
 pytestmark = pytest.mark.anyio
 
@@ -93,8 +94,16 @@ async def test_what_is_odd_about_the_list_that_the_erp_holds_is_told(firm: Any) 
     firm.run("UPDATE price_breaks SET price = '-8.5' WHERE qty = '500' AND part_customer_id IN "
              "(SELECT part_customer_id FROM price_lists WHERE part_id = 1 AND customer_id = 52)")  # fmt: skip
     told = await prices(firm, *breaks(q1="12.50", q100="10"))
-    assert "The list holds a quantity or a price below zero now: 500 at -8.50." in told["warnings"]
+    assert "The list holds a price or a quantity that is none now: 500 at -8.50." in told["warnings"]
     assert "The base selling price is below zero, and is sent as it was read: -3.00." in told["warnings"]
+
+
+def test_two_lists_of_one_customer_and_part_are_told() -> None:
+    lists = [price_list({"1": "9"}), price_list({"1": "8", "0": "5"})]
+    assert _held_warnings(lists[:1]) == _held_warnings([]) == []
+    (warning,) = _held_warnings(lists)
+    assert warning.startswith("FractionERP answered with 2 price lists of this customer for this part")
+    assert _held_warnings(lists[1:]) == ["The list holds a price or a quantity that is none now: 0 at 5.00."]
 
 
 async def test_a_price_of_exactly_the_base_selling_price_is_not_above_it(firm: Any) -> None:
