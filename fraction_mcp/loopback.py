@@ -10,7 +10,7 @@ import asyncio
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, cast
 
@@ -68,14 +68,9 @@ def listening(host: str, port: int, *, what: str) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """Serves `app` to at most `most` connections at a time.
+    """Serves `app` to at most `most` connections at a time, until `should_exit`: signals are their owner's."""
 
-    `heeds_signals` is for the process's main business. Whatever lives beside it leaves the signals to their owner, and
-    is ended with `should_exit`.
-    """
-
-    def __init__(self, app: ASGIApp, *, most: int, lifespan: bool, heeds_signals: bool) -> None:
-        self._heeds_signals = heeds_signals
+    def __init__(self, app: ASGIApp, *, most: int, lifespan: bool) -> None:
         room = _Room(_affordable(most))
         super().__init__(
             uvicorn.Config(
@@ -99,8 +94,7 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        with super().capture_signals() if self._heeds_signals else nullcontext():
-            yield
+        yield
 
 
 def _affordable(most: int) -> int:

@@ -16,7 +16,7 @@ from fraction_mcp import __version__
 from fraction_mcp.config import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from typing import Any
 
     from starlette.types import ASGIApp
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fraction_mcp.erp.client import ErpClient
     from fraction_mcp.operations.approval import Clerk
     from fraction_mcp.operations.desk import Desk
+    from fraction_mcp.operations.lifecycle import Write
     from fraction_mcp.operations.writes import Plan
 
 __all__ = ["Office"]
@@ -42,6 +43,7 @@ class Office:
         self._clerk: Clerk | None = None
         self._clients: list[ErpClient] = []
         self._tasks: TaskGroup
+        self._under_way = 0
         self._watching = False
         self._inbox_open = False
         self._recall = anyio.Event()
@@ -54,6 +56,8 @@ class Office:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
         self._tasks.cancel_scope.cancel()
+        if self._under_way:
+            logger.warning("a write is being sent: it ends first, which FRACTION_MCP_TIMEOUT_S bounds")
         try:
             return await self._tasks.__aexit__(kind, error, trace)
         finally:
@@ -100,8 +104,38 @@ class Office:
                 # A write may be sent twice under one claim (a 401 in between), with a sign-in before each.
                 terms = Terms(wait_s=settings.approval_ttl_s, lease_s=4 * settings.timeout_s + 5)
                 journal = await Journal.open(settings.database_url.get_secret_value(), settings.state_folder())
-                self._clerk = Clerk(desk, journal, replan=_replan, terms=terms, asker=who_is_here())
+                self._clerk = Clerk(
+                    desk,
+                    journal,
+                    replan=_replan,
+                    terms=terms,
+                    asker=who_is_here(),
+                    to_its_end=self._to_its_end,
+                )
             return self._clerk
+
+    async def _to_its_end(self, work: "Callable[[], Awaitable[Write]]") -> "Write":
+        """Run what sends a write in a task of the office's own, which shields itself. Whoever asked for it waits,
+        unless cancelled natively, as uvicorn does it; the office is left only when it is over."""
+        over = anyio.Event()
+        came: list[Write | Exception] = []
+
+        async def run() -> None:
+            try:
+                came.append(await work())
+            except Exception as error:  # noqa: BLE001 - handed to whoever asked
+                came.append(error)
+            finally:
+                self._under_way -= 1
+                over.set()
+
+        self._under_way += 1
+        self._tasks.start_soon(run)
+        with anyio.CancelScope(shield=True):
+            await over.wait()
+        if isinstance(came[0], Exception):
+            raise came[0]
+        return came[0]
 
     async def watch(self) -> None:
         """See to writes that wait, in the background, until none does."""

@@ -4,14 +4,16 @@ Nothing here knows HTTP, MCP or either ERP. The rule that everything else leans 
 `Decimal` from the wire to the wire, and no float is ever made of one.
 """
 
+import json
 import re
-import unicodedata
 from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
+
+from fraction_mcp.characters import flaw_in_code, flaw_in_line, flaw_in_text, spelt_out, unseen
 
 __all__ = [
     "Amount",
@@ -28,12 +30,13 @@ __all__ = [
     "clean",
     "exact_product",
     "exact_total",
-    "excerpt",
+    "exactly",
     "input_schema",
     "output_schema",
     "plain",
     "quoted",
     "to_decimal",
+    "visible_code",
     "visible_line",
     "visible_text",
     "whole_number",
@@ -167,22 +170,31 @@ whole_number = BeforeValidator(_whole)
 """Takes 10.0 for 10, as JSON does; stands last in an Annotated, so that bounds show in the schema."""
 
 
-def _visible(text: str) -> str:
+def _visible_line(text: str) -> str:
     """What cannot be seen cannot be approved: a preview would show 'WIDGET-001', and something else would go out."""
-    if any(unicodedata.category(character) in _UNSEEN for character in text):
-        raise ValueError("must not hold invisible characters")
+    if flaw := flaw_in_line(text):
+        raise ValueError(flaw)
     return text
 
 
-def _visible_but_for_lines(text: str) -> str:
-    _visible(text.replace("\r\n", " ").replace("\n", " ").replace("\t", " "))
+def _visible_code(text: str) -> str:
+    if flaw := flaw_in_code(text):
+        raise ValueError(flaw)
     return text
 
 
-visible_line = AfterValidator(_visible)
-"""For every text that a write sends: refuses control, format and unassigned characters."""
-visible_text = AfterValidator(_visible_but_for_lines)
-"""The same for long texts, which may have lines and tabs."""
+def _visible_text(text: str) -> str:
+    if flaw := flaw_in_text(text):
+        raise ValueError(flaw)
+    return text
+
+
+visible_line = AfterValidator(_visible_line)
+"""For every one-line text that a write sends: refuses what nobody can see, count or tell apart in a preview."""
+visible_code = AfterValidator(_visible_code)
+"""For a code by which the ERP knows something already: any spaces, which a preview names (`characters.spelt_out`)."""
+visible_text = AfterValidator(_visible_text)
+"""For long texts, which may have lines, tabs and other spaces: a preview names those, too."""
 
 
 class Ask(BaseModel):
@@ -216,32 +228,30 @@ class Answer(Piece):
 
 # -------------------------------------------------------------------------------------------------------------- text
 
-_SPACES = re.compile(r"\s+")
-_INVISIBLE = {"Cc", "Cf", "Co", "Cn", "Cs"}
-_UNSEEN = {*_INVISIBLE, "Zl", "Zp"}  # line separators, which `clean` shows as spaces
+_SPACES = re.compile(r"[\s\u2800]+")
 
 
 def clean(text: str, limit: int = 200) -> str:
-    """Text that anyone may have typed into an ERP, fit for one line: no control or bidirectional characters, cut."""
+    """Text that anyone may have typed into an ERP, fit for a sentence of ours: no control, bidirectional or other
+    unseen characters, cut. For what is sent, see `characters.spelt_out`, which leaves nothing out."""
     if len(text) <= limit and text.isascii() and text.isprintable() and "  " not in text:  # most are
         return text.strip()
     text = _SPACES.sub(" ", text)
-    text = "".join(c for c in text if unicodedata.category(c) not in _INVISIBLE) if not text.isascii() else text
-    text = _SPACES.sub(" ", "".join(c for c in text if c.isprintable())).strip()
+    if not (text.isascii() and text.isprintable()):
+        text = _SPACES.sub(" ", "".join(c for c in text if not unseen(c)))
+    text = text.strip()
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
-
-
-def excerpt(text: str, limit: int = 1_000) -> str:
-    """A long text of the asker's own, for one line of a preview: where it is cut, it says how long the whole is."""
-    shown = clean(text, limit)
-    if len(clean(text, len(text))) <= limit:
-        return shown
-    return f"{shown.removesuffix('…').rstrip()} … ({len(text):,} characters in all)"
 
 
 def quoted(text: str, limit: int = 60) -> str:
     """A foreign name inside a sentence of ours: cleaned, cut, in quotes that it cannot close."""
     return "'" + clean(text, limit).replace("'", "’") + "'"
+
+
+def exactly(text: str) -> str:
+    """A one-line text that is sent, inside a sentence of ours: whole, spelt out, in quotes that it cannot close."""
+    text = spelt_out(text)
+    return json.dumps(text, ensure_ascii=False) if "'" in text or "\\" in text else f"'{text}'"
 
 
 # ------------------------------------------------------------------------------------------------------ JSON schemas

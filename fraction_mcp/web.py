@@ -5,8 +5,10 @@ somebody made lead here (DNS rebinding) is not answered. What such a client may 
 """
 
 import logging
+import socket
 import sys
 
+import anyio
 from mcp.server import streamable_http_manager, transport_security
 from mcp.server.transport_security import TransportSecuritySettings
 
@@ -43,12 +45,27 @@ async def serve_http(office: Office, host: str, port: int) -> None:
             max_request_body_size=_LARGEST_REQUEST,
             max_sessions=_MOST_SESSIONS,
         )
-        server = Server(app, most=_MOST_CONNECTIONS, lifespan=True, heeds_signals=True)
         shown = f"[{host}]" if ":" in host else host
         sys.stderr.write(f"fraction-mcp listens on http://{shown}:{port}/mcp\n")
         if office.settings.confirm == "two_step" and not office.settings.read_only:
             sys.stderr.write("fraction-mcp: under two_step, whoever reaches this port can confirm its own writes\n")
-        await server.serve(sockets=[listener])
+        await _until_cancelled(Server(app, most=_MOST_CONNECTIONS, lifespan=True), listener)
+
+
+async def _until_cancelled(server: Server, listener: socket.socket) -> None:
+    """Serve; when cancelled, end in order: what is being answered has a few seconds to be told."""
+    async with anyio.create_task_group() as group:
+
+        async def serve() -> None:
+            with anyio.CancelScope(shield=True):
+                await server.serve(sockets=[listener])
+            group.cancel_scope.cancel()
+
+        group.start_soon(serve)
+        try:
+            await anyio.sleep_forever()
+        finally:
+            server.should_exit = True
 
 
 def _only_named(names: list[str]) -> TransportSecuritySettings:

@@ -7,8 +7,9 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -20,9 +21,16 @@ from fraction_mcp.cli.serve import office_for
 from fraction_mcp.office import _replan
 from tests.support import child_environment
 
+fcntl = pytest.importorskip("fcntl", reason="a terminal of the tests' own")
 pty = pytest.importorskip("pty", reason="a terminal of the tests' own")
+termios = pytest.importorskip("termios", reason="a terminal of the tests' own")
+tty = pytest.importorskip("tty", reason="a terminal of the tests' own")
 
 LONG_ENOUGH_S = 60
+# As a shell in a terminal starts a command: Ctrl-C typed there, and a hang-up, reach it as signals.
+_IN_ITS_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
 
 
 @pytest.fixture(scope="session")
@@ -80,10 +88,21 @@ class Terminal:
     def types(self, text: str) -> None:
         os.write(self._fd, text.encode())
 
+    def becomes_raw(self) -> None:
+        tty.setraw(self._fd)
+
+    def hangs_up(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
     def exit_code(self) -> int:
-        while self._more():
-            pass
+        self.drains()
         return self.process.wait(LONG_ENOUGH_S)
+
+    def drains(self) -> None:
+        while self._fd >= 0 and self._more():
+            pass
 
     def _more(self) -> bool:
         ready, _, _ = select.select([self._fd], [], [], LONG_ENOUGH_S)
@@ -96,24 +115,38 @@ class Terminal:
 
 
 @contextmanager
-def terminal(state: Path, *words: str, stdout: int | None = None) -> Iterator[Terminal]:
+def terminal(
+    state: Path,
+    *words: str,
+    stdout: int | None = None,
+    stderr: int | None = None,
+    typed_ahead: str = "",
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Terminal]:
+    """A command whose terminal is its controlling one, with `typed_ahead` in it before it starts."""
     ours, theirs = pty.openpty()
-    environment = child_environment(FRACTION_MCP_STATE_DIR=str(state), TERM="xterm", NO_COLOR="1", COLUMNS="100")
+    ahead = threading.Thread(target=os.write, args=(ours, typed_ahead.encode()))
+    ahead.start()  # a long paste is not taken in before its echo is read
+    base = child_environment() if environment is None else environment
+    environment = {**base, "FRACTION_MCP_STATE_DIR": str(state), "TERM": "xterm", "NO_COLOR": "1", "COLUMNS": "100"}
     process = subprocess.Popen(
-        command(*words),
+        [sys.executable, "-S", "-c", _IN_ITS_TERMINAL, *command(*words)],
         stdin=theirs,
         stdout=theirs if stdout is None else stdout,
-        stderr=theirs,
+        stderr=theirs if stderr is None else stderr,
         env=environment,
         start_new_session=True,
     )
     os.close(theirs)
+    screen = Terminal(process, ours)
     try:
-        yield Terminal(process, ours)
+        yield screen
     finally:
         process.kill()
         process.wait()
-        os.close(ours)
+        screen.drains()
+        ahead.join()
+        screen.hangs_up()
 
 
 def waiting(state: Path, ref: str = "TERM-1") -> str:

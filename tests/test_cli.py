@@ -13,9 +13,8 @@ from pathlib import Path
 
 import anyio
 import httpx
-import mcp.client.stdio  # noqa: F401 - binds stderr at its import: before a test has put another in its place
 import pytest
-from mcp import MCPError, StdioServerParameters
+from mcp import MCPError
 from mcp.types import CONNECTION_CLOSED
 
 from fraction_mcp import __version__
@@ -313,8 +312,7 @@ def test_a_call_without_an_account_names_both_ways_on(capsys: pytest.CaptureFixt
 def test_a_server_that_dies_is_told_in_a_line(
     child: str, told: str, command: list[str], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dying = StdioServerParameters(command=sys.executable, args=["-c", child])
-    monkeypatch.setattr(session, "StdioServerParameters", lambda **_: dying)
+    monkeypatch.setattr(session, "_command", lambda _flags: [sys.executable, "-c", child])
     assert main(command) == 1
     assert capfd.readouterr().err == f"fraction-mcp: {told}\n"
 

@@ -94,5 +94,5 @@ def test_the_demo_shows_a_confirmed_write_and_a_declined_one(state: Path) -> Non
     told = piped(state, "demo").stdout
     asked = told.index("Create an enquiry for 'Acme Corp'?")
     assert asked < told.index("A person answers: yes") < told.index("it is done, as 'Q1235'")
-    declined = told.index("→ (removed)")
+    declined = told.index("10.00 each → 12.50 each (+25.0 %)")
     assert declined < told.index("A person answers: no") < told.index("it was declined: nothing was written")

@@ -1,9 +1,14 @@
 """Deciding about writes at a terminal: `approve`, `decline`, `resolve`, `call`, `approvals`."""
 
+import os
+import pwd
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +17,7 @@ import httpx
 import pytest
 
 from fraction_mcp.cli.serve import office_for
+from tests.support import child_environment
 from tests.terminal import enquiries, piped, small_company, standing, state, terminal, waiting
 
 __all__ = ["small_company", "state"]  # fixtures
@@ -107,6 +113,183 @@ def test_a_write_that_is_not_there_is_told_so(state: Path) -> None:
         assert screen.exit_code() == 1
         assert screen.seen == "fraction-mcp: there is no write 'w000': no write was ever asked for here\n"
     assert not (state / "journal.sqlite3").exists()
+
+
+# ------------------------------------------------------------------------------------------- typed before the question
+
+
+AHEAD = {
+    "a line": "yes\n",
+    "many lines, as a paste": "yes\n" * 5_000,
+    "the end of input": "\x04",
+    "both": "yes\nyes\x04\x04",
+}
+
+
+@pytest.mark.parametrize("ahead", AHEAD)
+@pytest.mark.parametrize(
+    "words", [("approve",), ("decline",), ("resolve", "landed"), ("resolve", "absent")], ids=" ".join
+)
+def test_what_was_typed_before_the_question_decides_nothing(state: Path, words: tuple[str, ...], ahead: str) -> None:
+    write_id = waiting(state)
+    if words[0] == "resolve":
+        unsure(write_id)
+    before = standing(state)
+    with terminal(state, words[0], write_id, *words[1:], "--sandbox", typed_ahead=AHEAD[ahead]) as screen:
+        screen.until(r"Type yes: ")
+        screen.types("no\n")
+        assert screen.exit_code() == 1
+        assert "Nothing was decided" in screen.seen
+    assert standing(state) == before
+    assert enquiries(state, "TERM-1") == 0
+
+
+@pytest.mark.parametrize("ahead", AHEAD)
+def test_what_was_typed_before_the_question_of_a_call_writes_nothing(state: Path, ahead: str) -> None:
+    words = ("call", "create_enquiry", "customer=Acme Corp", "customer_ref=TERM-2", "--sandbox")
+    with terminal(state, *words, typed_ahead=AHEAD[ahead]) as screen:
+        screen.until(r"Type yes: ")
+        screen.types("no\n")
+        screen.exit_code()
+        assert "it was declined: nothing was written" in screen.seen
+    assert enquiries(state, "TERM-2") == 0
+
+
+def test_half_a_word_typed_before_the_question_does_not_begin_the_answer(state: Path) -> None:
+    write_id = waiting(state)
+    with terminal(state, "approve", write_id, "--sandbox", typed_ahead="ye") as screen:
+        screen.until(r"Type yes: ")
+        screen.types("s\n")
+        assert screen.exit_code() == 1
+    assert standing(state) == ["awaiting_approval"]
+
+
+@pytest.mark.parametrize("typed", ["yes please\n", "oh yes\n", "yesyes\n", "ye s\n", "да\n"])
+def test_only_the_whole_word_counts(state: Path, typed: str) -> None:
+    write_id = waiting(state)
+    with terminal(state, "approve", write_id, "--sandbox") as screen:
+        screen.until(r"Type yes: ")
+        screen.types(typed)
+        assert screen.exit_code() == 1
+    assert standing(state) == ["awaiting_approval"]
+
+
+def test_a_word_that_arrives_letter_by_letter_from_a_raw_terminal_is_read_to_its_end(state: Path) -> None:
+    write_id = waiting(state)
+    with terminal(state, "approve", write_id, "--sandbox") as screen:
+        screen.until(r"Type yes: ")
+        screen.becomes_raw()
+        for letter in "yes\r":
+            screen.types(letter)
+        assert screen.exit_code() == 0
+    assert enquiries(state, "TERM-1") == 1
+
+
+def test_who_approved_is_the_account_of_the_process_whatever_its_environment_says(state: Path) -> None:
+    write_id = waiting(state)
+    names = dict.fromkeys(("LOGNAME", "USER", "LNAME", "USERNAME"), "mallory")
+    with terminal(state, "approve", write_id, "--sandbox", environment={**child_environment(), **names}) as screen:
+        screen.until(r"Type yes: ")
+        screen.types("yes\n")
+        assert screen.exit_code() == 0
+    told = piped(state, "writes", write_id).stdout
+    assert f"approved by {pwd.getpwuid(os.geteuid()).pw_name} in a terminal" in told
+    assert "mallory" not in told
+
+
+def test_an_account_without_a_name_is_called_by_its_number() -> None:
+    script = "import os; from fraction_mcp.operations.telling import who_is_here; os.seteuid({}); print(who_is_here())"
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another account")
+    for uid, name in ((65534, pwd.getpwuid(65534).pw_name), (54321, "uid 54321")):
+        run = subprocess.run([sys.executable, "-c", script.format(uid)], capture_output=True, text=True, check=True)
+        assert run.stdout.strip() == name
+
+
+def test_a_question_that_nobody_would_see_is_not_asked(state: Path, tmp_path: Path) -> None:
+    write_id = waiting(state)
+    with (tmp_path / "log").open("w") as log, terminal(state, "approve", write_id, stderr=log.fileno()) as screen:
+        assert screen.exit_code() == 2
+    assert "approve needs a terminal" in (tmp_path / "log").read_text()
+
+
+# ------------------------------------------------------------------------------------------ who sends what was approved
+
+
+def approved_elsewhere(write_id: str) -> None:
+    async def yes() -> None:
+        async with office_for(sandbox=True) as office:
+            journal = (await office.clerk()).journal
+            write = await journal.get(write_id)
+            assert write is not None
+            await journal.approve(write_id, digest=write.digest, by="Ada in the approval inbox")
+
+    anyio.run(yes)
+
+
+def test_what_was_approved_already_is_said_to_be_and_sent_and_nothing_is_asked(state: Path) -> None:
+    write_id = waiting(state)
+    approved_elsewhere(write_id)
+    with terminal(state, "approve", write_id, "--sandbox") as screen:
+        assert screen.exit_code() == 0
+        assert "It was approved already by Ada in the approval inbox: nothing is asked." in screen.seen
+        assert "Type yes" not in screen.seen
+        assert re.search(r"it is done, as 'Q\d+'", screen.seen)
+    assert enquiries(state, "TERM-1") == 1
+
+
+def test_what_was_approved_already_and_cannot_be_sent_here_says_who_will(state: Path) -> None:
+    write_id = waiting(state)
+    approved_elsewhere(write_id)
+    with terminal(state, "approve", write_id) as screen:
+        assert screen.exit_code() == 0
+        assert "Type yes" not in screen.seen
+        assert "no account of FractionERP is configured here" in screen.seen
+    assert standing(state) == ["approved"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words", "why"),
+    [
+        ({}, (), "no account of FractionERP is configured here"),
+        (
+            {"FRACTION_EMAIL": "other@example.com", "FRACTION_PASSWORD": "x"},
+            (),
+            "another FractionERP or another account is configured here",
+        ),
+        ({"FRACTION_MCP_READ_ONLY": "true"}, ("--sandbox",), "writes are switched off here (FRACTION_MCP_READ_ONLY)"),
+    ],
+    ids=["no account", "another account", "read only"],
+)
+def test_who_cannot_send_is_told_before_the_question_who_will(
+    state: Path, settings: dict[str, str], words: tuple[str, ...], why: str
+) -> None:
+    write_id = waiting(state)
+    with terminal(state, "approve", write_id, *words, environment={**child_environment(), **settings}) as screen:
+        shown = " ".join(screen.until(r"Type yes: ").split())
+        assert f"This terminal cannot send it, since {why}: a server that works there as demo@harrow-pike" in shown
+        screen.types("no\n")
+        assert screen.exit_code() == 1
+
+
+# ------------------------------------------------------------------------------------------------------- what is shown
+
+
+def test_a_preview_in_a_terminal_is_whole_and_its_payload_hides_nothing(state: Path) -> None:
+    notes = "n" * 3_900 + "\n10\u00a0mm  END"
+    with terminal(state, "call", "create_enquiry", "customer=52", f"notes={notes}", "--sandbox") as screen:
+        shown = re.sub(r"\s", "", screen.until(r"Type yes: "))
+        assert "n" * 3_900 + "¶10[U+00A0NO-BREAKSPACE]mm[2spaces]END" in shown
+        screen.process.send_signal(signal.SIGTERM)
+        screen.exit_code()
+    assert standing(state) == ["awaiting_approval"]
+    with closing(sqlite3.connect(state / "journal.sqlite3")) as db:
+        write_id = db.execute("SELECT id FROM writes").fetchone()[0]
+    with terminal(state, "approve", write_id) as screen:
+        shown = re.sub(r"\s", "", screen.until(r"Type yes: "))
+        assert "n" * 3_900 + "¶10[U+00A0NO-BREAKSPACE]mm[2spaces]END" in shown
+        assert r'POST/contracts{"customer_id":52,"notes":"' + "n" * 3_900 in shown
+        assert r"\n10\u00a0mm\u0020\u0020END" in shown
 
 
 # -------------------------------------------------------------------------------------------------------------- resolve
@@ -217,6 +400,6 @@ def test_approvals_prints_a_link_that_signs_in_once_and_ends_on_ctrl_c(state: Pa
             )
         assert httpx.get(link[0]).status_code == 403
         screen.process.send_signal(signal.SIGINT)
-        assert screen.exit_code() in {0, 130}
+        assert screen.exit_code() == 130
         assert "Traceback" not in screen.seen
     assert enquiries(state, "TERM-1") == 1

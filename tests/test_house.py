@@ -19,7 +19,7 @@ LONGEST = 450
 # Each floor may name those before it, and itself where the arrows go one way. The sandbox stands beside the house: only
 # cli knocks at its door.
 FLOORS = (
-    ("errors", "shapes", "config", "database_url", "private_files", "version"),
+    ("errors", "characters", "shapes", "config", "database_url", "private_files", "version"),
     ("erp",),
     ("operations",),
     ("tools",),

@@ -44,7 +44,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 @asynccontextmanager
 async def served(most: int) -> AsyncIterator[int]:
     with closing(listening("127.0.0.1", 0, what="a test")) as listener:
-        server = Server(app, most=most, lifespan=False, heeds_signals=False)
+        server = Server(app, most=most, lifespan=False)
         async with anyio.create_task_group() as group:
             with anyio.fail_after(20):
                 group.start_soon(lambda: server.serve(sockets=[listener]))

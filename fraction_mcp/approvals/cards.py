@@ -16,6 +16,7 @@ from fraction_mcp.erp.endpoints import System
 from fraction_mcp.errors import WriteNotFound
 from fraction_mcp.operations.approval import Clerk
 from fraction_mcp.operations.lifecycle import Event, State, Write
+from fraction_mcp.operations.repricing import PAYS
 from fraction_mcp.operations.standing import answer_for, company_of, identity_parts
 from fraction_mcp.operations.telling import Moment, moment
 from fraction_mcp.operations.writes import WriteAnswer
@@ -72,6 +73,7 @@ class Card:
     tone: str
     title: str
     about: tuple[tuple[str, str], ...]
+    prices: tuple[Row, ...]
     rows: tuple[Row, ...]
     has_before: bool
     warnings: tuple[str, ...]
@@ -214,7 +216,7 @@ async def _section(clerk: Clerk, name: str, heading: str, writes: Sequence[Write
 def _card(clerk: Clerk, write: Write, events: Sequence[Event], now: float) -> Card:
     plan, answer = write.plan, answer_for(write)
     system, base_url, _, account = identity_parts(write.identity)
-    about, rows = _split([change.model_dump() for change in answer.preview])
+    about, prices, rows = _split([change.model_dump() for change in answer.preview])
     reaches = clerk.reaches(write)
     badge, tone = _BADGES[write.state]
     over = write.state in _DECIDED
@@ -226,8 +228,9 @@ def _card(clerk: Clerk, write: Write, events: Sequence[Event], now: float) -> Ca
         tone=tone,
         title=plan["title"],
         about=about,
+        prices=prices,
         rows=rows,
-        has_before=any(row.before for row in rows),
+        has_before=any(row.before for row in (*prices, *rows)),
         warnings=answer.warnings,
         notice=_notice(write, events, reaches=reaches),
         outcome=_outcome(answer, plan["title"]) if over else "",
@@ -266,15 +269,20 @@ def _outcome(answer: WriteAnswer, title: str) -> str:
     return f"{words} {reason}" + ("" if reason.rstrip("'’").endswith((".", "!", "?")) else ".")
 
 
-def _split(preview: Sequence[Mapping[str, Any]]) -> tuple[tuple[tuple[str, str], ...], tuple[Row, ...]]:
-    about, rows = [], []
+def _split(
+    preview: Sequence[Mapping[str, Any]],
+) -> tuple[tuple[tuple[str, str], ...], tuple[Row, ...], tuple[Row, ...]]:
+    """What it is about, what a customer pays at each quantity, and everything else that is written."""
+    about, prices, rows = [], [], []
     for change in preview:
-        before, after = change["before"], change["after"]
-        if change["field"] in _ABOUT and after is not None and before in {None, after}:
-            about.append((_label(change["field"]), after))
+        name, before, after = change["field"], change["before"], change["after"]
+        if name in _ABOUT and after is not None and before in {None, after}:
+            about.append((_label(name), after))
+        elif name.startswith(PAYS):
+            prices.append(Row(_sentence(name.removeprefix(PAYS)), before or "", after or "", _kind(before, after)))
         else:
-            rows.append(Row(_label(change["field"]), before or "", after or "", _kind(before, after)))
-    return tuple(about), tuple(rows)
+            rows.append(Row(_label(name), before or "", after or "", _kind(before, after)))
+    return tuple(about), tuple(prices), tuple(rows)
 
 
 def _kind(before: str | None, after: str | None) -> Literal["same", "new", "changed", "removed"]:

@@ -5,6 +5,8 @@ into one, so that what is shown is what is sent.
 import json
 from typing import Any
 
+from fraction_mcp.characters import escaped
+
 __all__ = ["readable"]
 
 
@@ -36,5 +38,5 @@ def _set(value: Any, newline: str) -> str:
 
 
 def _text(value: str) -> str:
-    """A JSON string in which bidirectional and other unseen characters are escapes, as JSON allows."""
-    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in json.dumps(value, ensure_ascii=False))
+    """A JSON string in which spaces that nobody can count, and what is not seen at all, are escapes, as JSON allows."""
+    return escaped(json.dumps(value, ensure_ascii=False))

@@ -68,7 +68,7 @@ async def serve_inbox(
 
 @asynccontextmanager
 async def _served(app: ASGIApp, listener: socket.socket, shut_down: anyio.Event) -> AsyncIterator[None]:
-    server = Server(app, most=_MOST_CONNECTIONS, lifespan=False, heeds_signals=False)
+    server = Server(app, most=_MOST_CONNECTIONS, lifespan=False)
 
     async def serve() -> None:
         with anyio.CancelScope(shield=True):  # it is told to end, so that it ends in order

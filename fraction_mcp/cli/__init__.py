@@ -10,13 +10,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fraction_mcp import __version__
+from fraction_mcp.cli.output import speak_any_character_set
 
 __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command. Exit codes: 0 fine; 1 the operation failed; 2 wrong usage or configuration; 130 interrupted."""
+    """Run a command. Exit codes: 0 fine; 1 the operation failed; 2 wrong usage or configuration; 128 and its number for
+    a signal, so 130 after Ctrl-C."""
     try:
+        speak_any_character_set()
         return _told(arguments)
     except KeyboardInterrupt:
         return 130

@@ -4,15 +4,18 @@ import difflib
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
-import anyio
 from mcp.client import ClientRequestContext
 from mcp.types import CallToolResult, ElicitRequestFormParams, ElicitRequestParams, ElicitResult, TextContent, Tool
 
+from fraction_mcp.characters import spelt_out
 from fraction_mcp.cli.consent import on_a_terminal, typed_yes
+from fraction_mcp.cli.output import as_json_text
 from fraction_mcp.cli.serve import check_journal, checked_settings
 from fraction_mcp.cli.session import own_server
+from fraction_mcp.cli.signals import finishing, run
 from fraction_mcp.errors import ConfigError
 from fraction_mcp.shapes import clean
 
@@ -21,21 +24,26 @@ __all__ = ["call"]
 
 def call(tool: str, pairs: Sequence[str], args: str, *, sandbox: bool, as_json: bool) -> int:
     check_journal(checked_settings(sandbox=sandbox))  # told here, not by a child that would not start
-    return anyio.run(_call, tool, list(pairs), args, sandbox, as_json)
+    return run(_call, tool, list(pairs), args, sandbox, as_json)
 
 
 async def _call(name: str, pairs: list[str], args: str, sandbox: bool, as_json: bool) -> int:
-    # A client that cannot ask says so: a write then waits in the approval inbox.
-    ask = _ask if on_a_terminal() else None
-    async with own_server(*(["--sandbox"] if sandbox else []), elicitation_callback=ask) as client:
-        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-        if name not in tools:
-            raise ConfigError(_no_such(name, list(tools)))
-        arguments = {**_whole(args), **_typed(tools[name], pairs)}
-        result = await client.call_tool(name, arguments, progress_callback=_show_progress)
+    with ExitStack() as until_told:
+        # A client that cannot ask says so: a write then waits in the approval inbox.
+        ask = _Asker(until_told) if on_a_terminal() else None
+        async with own_server(*(["--sandbox"] if sandbox else []), elicitation_callback=ask) as client:
+            tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+            if name not in tools:
+                raise ConfigError(_no_such(name, list(tools)))
+            arguments = {**_whole(args), **_typed(tools[name], pairs)}
+            result = await client.call_tool(name, arguments, progress_callback=_show_progress)
+            return _told(result, as_json=as_json)
+
+
+def _told(result: CallToolResult, *, as_json: bool) -> int:
     text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
     if as_json:
-        text = json.dumps(_structured(result, text), indent=2, ensure_ascii=False)
+        text = as_json_text(_structured(result, text))
     print(text, file=sys.stderr if result.is_error and not as_json else sys.stdout)
     return 1 if result.is_error else 0
 
@@ -47,19 +55,28 @@ def _no_such(name: str, offered: Sequence[str]) -> str:
     return f"there is no tool {name}; there are {', '.join(offered)}"
 
 
-async def _ask(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG001 - the SDK's
-    """A server's question, put to whoever sits at this terminal."""
-    if not isinstance(params, ElicitRequestFormParams) or set(params.requested_schema.get("properties", ())) != {
-        "approve"
-    }:
-        return ElicitResult(action="cancel")  # a yes answers no other form
-    # What a server sent, without characters that would move the cursor or turn the text round.
-    lines = [clean(line, 2_000) for line in params.message.splitlines()]
-    sys.stderr.write("\n".join(["", *lines, "", ""]))
-    answer = await typed_yes("Approve? Type yes: ")
-    if answer is None:
-        return ElicitResult(action="cancel")
-    return ElicitResult(action="accept", content={"approve": True}) if answer else ElicitResult(action="decline")
+class _Asker:
+    """Puts a server's question to whoever sits at this terminal. After a yes, the first signal waits until the answer
+    to it has been told."""
+
+    def __init__(self, until_told: ExitStack) -> None:
+        self._until_told = until_told
+
+    async def __call__(self, context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG002 - the SDK's
+        if not isinstance(params, ElicitRequestFormParams) or set(params.requested_schema.get("properties", ())) != {
+            "approve"
+        }:
+            return ElicitResult(action="cancel")  # a yes answers no other form
+        # What a server sent, whole, without characters that would move the cursor or turn the text round.
+        lines = [spelt_out(line) for line in params.message.split("\n")]
+        sys.stderr.write("\n".join(["", *lines, "", ""]))
+        answer = await typed_yes("Approve?")
+        if answer is None:
+            return ElicitResult(action="cancel")
+        if not answer:
+            return ElicitResult(action="decline")
+        self._until_told.enter_context(finishing())
+        return ElicitResult(action="accept", content={"approve": True})
 
 
 _BAR = 30

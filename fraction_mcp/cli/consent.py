@@ -1,22 +1,22 @@
 """A typed yes: how a person at this terminal agrees to something.
 
-Knows terminals. Nothing but the word `yes` agrees; the end of the input and Ctrl-C are neither a yes nor a no.
+Knows terminals. Nothing but the word `yes`, typed after the question, agrees; the end of the input and Ctrl-C are
+neither a yes nor a no.
 """
 
 import os
-import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, nullcontext
 
 import anyio
 import anyio.to_thread
 
+from fraction_mcp.cli.signals import interruptible
 from fraction_mcp.errors import ConfigError
 
 __all__ = ["needs_terminal", "on_a_terminal", "typed_yes"]
 
 _LONGEST_LINE = 4_000
+_QUIET_S = 0.05
 
 
 def on_a_terminal() -> bool:
@@ -25,50 +25,63 @@ def on_a_terminal() -> bool:
 
 
 def needs_terminal(command: str) -> None:
-    """Raises ConfigError where nobody is there to type: consent is not read from a pipe."""
-    if not sys.stdin.isatty():
+    """Raises ConfigError where nobody can be asked: consent is not read from a pipe, nor to a question that is none
+    of a terminal's."""
+    if not on_a_terminal():
         raise ConfigError(f"{command} needs a terminal: a person types `yes` there, and nothing else counts")
 
 
-async def typed_yes(prompt: str) -> bool | None:
+async def typed_yes(question: str) -> bool | None:
     """Ask on stderr. True for a typed `yes`, False for any other line, None at the end of the input or on Ctrl-C.
 
-    Other tasks go on meanwhile.
+    What was typed or pasted before the question is thrown away. Other tasks go on meanwhile.
     """
-    line: list[str] = []
-    with _interrupts() as interrupts:  # before the prompt: whoever sees it may press Ctrl-C
-        sys.stderr.write(prompt)
+    line = ""
+    with interruptible():
+        await _forget_what_was_typed()
+        sys.stderr.write(f"{question} Type yes: ")
         sys.stderr.flush()
-        async with anyio.create_task_group() as group:
-
-            async def until_interrupted() -> None:
-                async for _ in interrupts:
-                    group.cancel_scope.cancel()
-
-            group.start_soon(until_interrupted)
-            line.append(await _line())
-            group.cancel_scope.cancel()
-    if not line or not line[0]:
+        line = await _line()
+    if not line:
         sys.stderr.write("\n")
         return None
-    return line[0].strip().lower() == "yes"
+    return line.strip().lower() == "yes"
 
 
-def _interrupts() -> AbstractContextManager[AsyncIterator[signal.Signals]]:
-    """Ctrl-C ends the question, and not the program: each one, as it is pressed."""
-    if sys.platform == "win32":  # there it interrupts the program, which has written nothing
-        return nullcontext(_never())
-    return anyio.open_signal_receiver(signal.SIGINT)
+async def _forget_what_was_typed() -> None:
+    """Flush the terminal's input until nothing has come for a moment: a paste arrives in pieces."""
+    if sys.platform == "win32":
+        import msvcrt  # noqa: PLC0415 - Windows has it alone
 
+        while msvcrt.kbhit():
+            msvcrt.getwch()
+        return
+    import termios  # noqa: PLC0415 - Windows lacks it
 
-async def _never() -> AsyncIterator[signal.Signals]:
-    await anyio.sleep_forever()
-    yield signal.SIGINT
+    quiet = False
+    try:
+        while not quiet:
+            termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+            with anyio.move_on_after(_QUIET_S) as waited:
+                await anyio.wait_readable(sys.stdin.fileno())
+            quiet = waited.cancelled_caught
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)  # half a line shows to nobody who waits
+    except termios.error:
+        return  # the terminal has gone: reading from it tells
 
 
 async def _line() -> str:
-    """The next line of the terminal; empty at its end. A thread that waits for it could not be called off."""
+    """The next whole line of the terminal; empty at its end. A thread that waits for it could not be called off."""
     if sys.platform == "win32":
         return await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
-    await anyio.wait_readable(sys.stdin.fileno())
-    return os.read(sys.stdin.fileno(), _LONGEST_LINE).decode(sys.stdin.encoding, "replace")
+    typed = b""
+    while not typed.endswith((b"\n", b"\r")):
+        await anyio.wait_readable(sys.stdin.fileno())
+        try:
+            piece = os.read(sys.stdin.fileno(), _LONGEST_LINE)
+        except OSError:  # Linux's way to say that the terminal has gone
+            return ""
+        if not piece:
+            return ""
+        typed += piece
+    return typed.decode(sys.stdin.encoding, "replace")

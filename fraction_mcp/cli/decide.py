@@ -1,21 +1,22 @@
 """`approve`, `decline` and `resolve`: a person decides about one write at a terminal, and types so.
 
-Knows which question fits which state. What a decision does is the clerk's.
+Knows which question fits which state, and what to say before it. What a decision does is the clerk's.
 """
 
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-import anyio
-
 from fraction_mcp.cli.consent import needs_terminal, typed_yes
 from fraction_mcp.cli.serve import office_for
 from fraction_mcp.cli.showing import Teller, outcome_of
+from fraction_mcp.cli.signals import finishing, run
+from fraction_mcp.erp.endpoints import System
 from fraction_mcp.errors import FractionMcpError, WriteNotFound
 from fraction_mcp.operations.approval import Clerk
 from fraction_mcp.operations.journal import Journal
 from fraction_mcp.operations.lifecycle import State, Write
+from fraction_mcp.operations.standing import identity_parts
 from fraction_mcp.operations.telling import who_is_here
 from fraction_mcp.shapes import quoted
 
@@ -61,7 +62,7 @@ _DECISIONS: Mapping[str, _Decision] = {
 def decide(what: str, write_id: str, *, sandbox: bool) -> int:
     """Show the write, ask, and do it. Raises ConfigError without a terminal."""
     needs_terminal("resolve" if what in {"landed", "absent"} else what)
-    return anyio.run(_decide, _DECISIONS[what], write_id, sandbox)
+    return run(_decide, _DECISIONS[what], write_id, sandbox)
 
 
 async def _decide(decision: _Decision, write_id: str, sandbox: bool) -> int:
@@ -73,13 +74,47 @@ async def _decide(decision: _Decision, write_id: str, sandbox: bool) -> int:
         write = await clerk.write(write_id)
         if write.state not in decision.states:
             raise FractionMcpError(outcome_of(write).rstrip("."), hint="So there is nothing to decide.")
-        # Whoever types must have seen it: where stdout goes elsewhere, it is shown where the question is.
-        Teller(sys.stderr if sys.stderr.isatty() else sys.stdout).preview(write)
-        if not await typed_yes(f"\n{decision.question} Type yes: "):
+        # Whoever types must have seen it: it is shown where the question is.
+        teller = Teller(sys.stderr)
+        teller.preview(write)
+        teller.say()
+        if write.state is State.APPROVED and decision.act is _approve:
+            return await _already(clerk, write, teller)
+        if decision.act is _approve and (who := _sent_by_others(clerk, write)):
+            teller.say(who)
+        if not await typed_yes(decision.question):
             sys.stderr.write("Nothing was decided: it stands as before.\n")
             return 1
-        after = await decision.act(clerk, write, f"{who_is_here()} in a terminal")
-    return _told(after, write, decision)
+        with finishing():
+            after = await decision.act(clerk, write, f"{who_is_here()} in a terminal")
+            return _told(after, write, decision)
+
+
+async def _already(clerk: Clerk, write: Write, teller: Teller) -> int:
+    """What was approved before is asked about no more: it is sent, where this process may, or said who will."""
+    yes = [event for event in await clerk.journal.events(write.id) if event.kind == "approved"]
+    by = f" by {yes[-1].detail['by']}" if yes and yes[-1].detail.get("by") else ""
+    teller.say(f"It was approved already{by}: nothing is asked.")
+    if who := _sent_by_others(clerk, write):
+        teller.say(who)
+        return 0
+    with finishing():
+        return _told(await clerk.follow_up(write), write, _DECISIONS["approve"])
+
+
+def _sent_by_others(clerk: Clerk, write: Write) -> str:
+    """Why this process cannot send the write, and who will; empty where it can."""
+    system = System(write.plan["system"])
+    if clerk.desk.erps.get(system) is None:
+        why = f"no account of {system.label} is configured here"
+    elif not clerk.reaches(write):
+        why = f"another {system.label} or another account is configured here"
+    elif clerk.desk.read_only:
+        why = "writes are switched off here (FRACTION_MCP_READ_ONLY)"
+    else:
+        return ""
+    account = identity_parts(write.identity)[3]
+    return f"This terminal cannot send it, since {why}: a server that works there as {account} sends it."
 
 
 def _told(after: Write, shown: Write, decision: _Decision) -> int:

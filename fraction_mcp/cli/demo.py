@@ -1,14 +1,11 @@
 """`demo`: what an assistant asks and what it gets, through a real MCP session with the server on the embedded ERPs."""
 
-import io
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import anyio
 from mcp import Client
 from mcp.client import ClientRequestContext
 from mcp.types import ElicitRequestParams, ElicitResult, TextContent
@@ -17,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from fraction_mcp.cli.session import own_server
+from fraction_mcp.cli.signals import run
 
 __all__ = ["SCENES", "Scene", "demo", "session"]
 
@@ -86,18 +84,15 @@ SCENES = (
 
 def demo() -> int:
     """Run the session; set well on a terminal, plain ASCII of our own where it is piped."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a customer's name need not be in the terminal's character set
-    console = Console(highlight=False, soft_wrap=True)
-    return 0 if anyio.run(_whole, console) else 1
+    return run(_whole, Console(highlight=False, soft_wrap=True))
 
 
-async def _whole(console: Console) -> bool:
+async def _whole(console: Console) -> int:
     began = time.monotonic()
     answered = await session(console, SCENES)
     _say(console, f"{len(SCENES)} questions, {time.monotonic() - began:.1f} s with start-up.", "dim")
     _say(console, "Connect your own assistant to it: fraction-mcp serve --sandbox (README, Connect).")
-    return answered
+    return 0 if answered else 1
 
 
 async def session(console: Console, scenes: Sequence[Scene]) -> bool:

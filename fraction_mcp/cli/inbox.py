@@ -6,6 +6,7 @@ import sys
 import anyio
 
 from fraction_mcp.cli.serve import office_for
+from fraction_mcp.cli.signals import run
 from fraction_mcp.office import Office
 from fraction_mcp.operations.approval import Clerk
 
@@ -19,11 +20,10 @@ def approvals(*, port: int, open_browser: bool, sandbox: bool) -> int:
     logging.basicConfig(
         level=office.settings.log_level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
     )
-    anyio.run(_serve, office, port, open_browser)
-    return 0
+    return run(_serve, office, port, open_browser)
 
 
-async def _serve(office: Office, port: int, open_browser: bool) -> None:
+async def _serve(office: Office, port: int, open_browser: bool) -> int:
     from fraction_mcp.approvals import serve_inbox  # noqa: PLC0415 - a wrong setting is told before it is loaded
 
     async with office:
@@ -35,6 +35,7 @@ async def _serve(office: Office, port: int, open_browser: bool) -> None:
                 await serve_inbox(clerk, folder, port=port, open_browser=open_browser, announce=_announce)
             finally:
                 group.cancel_scope.cancel()
+    return 0
 
 
 def _announce(link: str) -> None:

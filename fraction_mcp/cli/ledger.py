@@ -198,7 +198,7 @@ def _detail(teller: Teller, event: Event, plan: Mapping[str, Any]) -> None:
                 teller.say(f"Warning: {warning}", "yellow", indent=4)
             teller.say(f"digest {detail.get('digest', '')}", "dim", indent=2)
         case "claimed":
-            teller.say(f"{plan.get('method', '')} {plan.get('target', '')} {plan.get('content', '')}", indent=2)
+            teller.request(plan)
         case "refused" if detail.get("preview"):
             teller.say("it would now be:", indent=2)
             teller.changes(detail["preview"], indent=4)

@@ -1,6 +1,5 @@
 """`tools` and `schemas`: what is offered, for people, for other hosts, and as files that a build checks."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import anyio
 from pydantic import SecretStr
 
+from fraction_mcp.cli.output import as_json_text
 from fraction_mcp.config import Settings
 from fraction_mcp.office import Office
 from fraction_mcp.server import create_server
@@ -30,7 +30,7 @@ def list_tools(*, as_json: bool) -> int:
         settings = settings.model_copy(update=_ACCOUNTS)
     tools = anyio.run(_served, settings)
     if as_json:
-        print(json.dumps(tools, indent=2, ensure_ascii=False))
+        print(as_json_text(tools))
         return 0
     width = max((len(tool["name"]) for tool in tools), default=0)
     for tool in tools:
@@ -50,7 +50,7 @@ def schemas(*, write: str | None, check: str | None, style: str) -> int:
         if found:
             sys.stderr.write("\n".join(found) + f"\nTo mend it: fraction-mcp schemas --write {check}\n")
         return 1 if found else 0
-    print(json.dumps(contract.spelt_for(style, tools), indent=2, ensure_ascii=False))
+    print(as_json_text(contract.spelt_for(style, tools)))
     return 0
 
 

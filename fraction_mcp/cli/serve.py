@@ -2,14 +2,14 @@
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import anyio
 from pydantic import SecretStr
 
+from fraction_mcp.cli.signals import run
 from fraction_mcp.config import Settings, nothing_configured
 from fraction_mcp.errors import ConfigError
 from fraction_mcp.office import Office
@@ -61,11 +61,14 @@ def serve(*, sandbox: bool, http: bool, host: str, port: int, read_only: bool) -
     if http:
         from fraction_mcp.web import serve_http  # noqa: PLC0415 - stdio needs none of it
 
-        anyio.run(serve_http, office, host, port)
-    else:
-        from fraction_mcp.server import serve_stdio  # noqa: PLC0415
+        return run(_served, lambda: serve_http(office, host, port))
+    from fraction_mcp.server import serve_stdio  # noqa: PLC0415
 
-        anyio.run(serve_stdio, office)
+    return run(_served, lambda: serve_stdio(office))
+
+
+async def _served(serving: Callable[[], Awaitable[None]]) -> int:
+    await serving()
     return 0
 
 

@@ -1,7 +1,7 @@
 """Writes as a terminal shows them, set well for people and plain where they are piped.
 
 Knows what a write says. Nothing that came out of an ERP reaches a terminal unclean: a control character could move the
-cursor and repaint what a person judges by.
+cursor and repaint what a person judges by. What is sent is shown whole: it is spelt out, and never cut.
 """
 
 import sys
@@ -13,6 +13,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
+from fraction_mcp.characters import escaped, spelt_out
 from fraction_mcp.erp.endpoints import System
 from fraction_mcp.operations.lifecycle import State, Write
 from fraction_mcp.operations.standing import answer_for, company_of, identity_parts
@@ -55,7 +56,8 @@ class Teller:
             self._console.print(Text(line, "bold" if heading and number == 0 else ""))
 
     def preview(self, write: Write) -> None:
-        """What a person judges a write by: what, where, before and after, warnings, the exact request."""
+        """What a person judges a write by: what, where, before and after, the exact request, and last, where the
+        screen still shows them beside the question, the warnings."""
         plan = write.plan
         self.say(plan["title"], "bold")
         system, base_url, _, account = identity_parts(write.identity)
@@ -66,20 +68,38 @@ class Teller:
         self.say()
         self.changes(plan["preview"])
         self.say()
-        for warning in plan["warnings"]:
-            self.say(f"Warning: {warning}", "yellow")
+        self.say("Exactly what is sent:", "dim")
+        self.request(plan)
         if plan["warnings"]:
             self.say()
-        self.say("Exactly what is sent:", "dim")
-        self.say(f"{plan['method']} {plan['target']} {plan['content']}", "dim", indent=2)
+        for warning in plan["warnings"]:
+            self.say(f"Warning: {warning}", "yellow")
+
+    def request(self, plan: Mapping[str, Any]) -> None:
+        """The exact request, in one line that the terminal may break; what nobody would see in it stands as JSON's own
+        escapes."""
+        target, content = spelt_out(plan.get("target", "")), escaped(plan.get("content", ""))
+        self._console.print(Text(f"  {plan.get('method', '')} {target} {content}", "dim"))
 
     def changes(self, preview: Sequence[Mapping[str, Any]], *, indent: int = 2) -> None:
+        """The lines of a preview, each whole: one that is too long for the terminal goes on under its own column."""
         rows = []
         for row in preview:
             before, after = row["before"], row["after"]
             told = f"{before} → {after or '(removed)'}" if before is not None and before != after else after or ""
-            rows.append((row["field"].replace("_", " "), told))
-        self.rows(rows, indent=indent)
+            rows.append((spelt_out(row["field"].replace("_", " ")), spelt_out(told)))
+        column = indent + max((cell_len(field) for field, _ in rows), default=0) + 2
+        for field, told in rows:
+            lines = self._wrapped(told, column)
+            self._console.print(Text(" " * indent + set_cell_size(field, column - indent) + lines[0]))
+            for line in lines[1:]:
+                self._console.print(Text(" " * column + line))
+
+    def _wrapped(self, text: str, column: int) -> list[str]:
+        room = (self.width or 0) - column
+        if room < _NARROWEST:  # no terminal, or too narrow a one for columns
+            return [text]
+        return [line.plain.rstrip() for line in Text(text).wrap(self._console, room)] or [""]
 
 
 def _fitted(cell: str, width: int) -> str:

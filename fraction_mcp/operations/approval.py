@@ -40,10 +40,19 @@ _ID = re.compile(r"w[0-9a-f]{12}")
 _JUST_LANDED_S = 900
 _LOOK_EVERY_S = 5.0
 _WATCH_S = 1.0
+_UNDER_WAY = (State.APPROVED, State.SENDING, State.UNKNOWN)
+_MANY = 1_000
 _TROUBLED_S = 10.0
 
 Replan = Callable[[Desk, str, Mapping[str, Any]], Awaitable[Plan]]
 """Plans the write of a tool from its arguments again: (desk, tool, arguments)."""
+
+ToItsEnd = Callable[[Callable[[], Awaitable[Write]]], Awaitable[Write]]
+"""Runs what sends a write out of reach of whatever cancels those who asked for it: a server's time-out, a signal."""
+
+
+async def _here(work: Callable[[], Awaitable[Write]]) -> Write:
+    return await work()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +67,31 @@ class Clerk:
     """One process's hand in the writes. Give it the desk and the journal; `replan` comes from the tools, `asker` is
     who asks: the account that this process runs under, or whoever has signed in."""
 
-    def __init__(self, desk: Desk, journal: "Journal", *, replan: Replan, terms: Terms, asker: str) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        journal: "Journal",
+        *,
+        replan: Replan,
+        terms: Terms,
+        asker: str,
+        to_its_end: "ToItsEnd | None" = None,
+    ) -> None:
         self.desk = desk
         self.journal = journal
         self._replan = replan
         self._terms = terms
         self._asker = asker
+        self._to_its_end = to_its_end or _here
         self._committing = anyio.Lock()
 
     # ------------------------------------------------------------------------------------------------------- proposing
 
     async def propose(self, plan: Plan, *, tool: str, arguments: Mapping[str, Any], asked_by: str) -> Write:
-        """The write in the journal, waiting; or the one of the same key that is still open."""
+        """The write in the journal, waiting; or the one of the same key that is still open.
+
+        Raises the plan's refusal, unless a write of the same key is on its way or unsure: then that one is looked at.
+        """
         draft = drafted(
             plan,
             tool=tool,
@@ -79,6 +101,12 @@ class Clerk:
             asked_by=clean(asked_by, 120),
             expires_at=self.journal.now() + self._terms.wait_s,
         )
+        if plan.refusal is not None:
+            under_way = await self.journal.latest(_UNDER_WAY, identity=draft.identity, limit=_MANY)
+            for write in under_way:
+                if write.key == draft.key:
+                    return write
+            raise plan.refusal
         landed = await self.journal.landed_before(draft.key, self.journal.now() - _JUST_LANDED_S)
         if landed is not None:
             minutes = int((self.journal.now() - landed.updated_at) // 60)
@@ -124,11 +152,15 @@ class Clerk:
 
     async def approve(self, write: Write, *, digest: str, by: str) -> Write:
         """A person's yes to what they were shown (`digest`), and the commit if this process may make it."""
-        with anyio.CancelScope(shield=True):
-            decided = await self.journal.approve(write.id, digest=digest, by=by)
-            if self.may_commit(decided):
-                decided = await self.commit(decided)
-        return decided
+
+        async def approved() -> Write:
+            with anyio.CancelScope(shield=True):
+                decided = await self.journal.approve(write.id, digest=digest, by=by)
+                if self.may_commit(decided):
+                    decided = await self._commit_in_turn(decided)
+            return decided
+
+        return await self._to_its_end(approved)
 
     async def decline(self, write: Write, *, by: str, cancelled: bool = False) -> Write:
         return await self.journal.decline(write.id, by=by, cancelled=cancelled)
@@ -160,6 +192,9 @@ class Clerk:
 
     async def commit(self, write: Write) -> Write:
         """Send an approved write, once; the write as it then is. Nothing that the caller does stops it half way."""
+        return await self._to_its_end(lambda: self._commit_in_turn(write))
+
+    async def _commit_in_turn(self, write: Write) -> Write:
         with anyio.CancelScope(shield=True):
             async with self._committing:
                 write = await self.write(write.id)

@@ -47,7 +47,11 @@ class Priced:
 
 @dataclass(frozen=True, slots=True)
 class Unpriced:
+    """Where the list holds a break at several prices, `at_break` and `prices` say which."""
+
     reason: str
+    at_break: Decimal | None = None
+    prices: tuple[Decimal, ...] = ()
 
 
 def price_at(price_list: PriceList, quantity: Decimal) -> Priced | Unpriced:
@@ -57,9 +61,12 @@ def price_at(price_list: PriceList, quantity: Decimal) -> Priced | Unpriced:
         by_quantity.setdefault(step.quantity, set()).add(step.unit_price)
     reached = max((q for q in by_quantity if q <= quantity), default=None)
     if reached is not None and len(by_quantity[reached]) > 1:
-        prices = " and ".join(plain(price, 2) for price in sorted(by_quantity[reached]))
+        several = tuple(sorted(by_quantity[reached]))
+        prices = " and ".join(plain(price, 2) for price in several)
         return Unpriced(
-            f"the list holds the break of {plain(reached)} twice, at {prices}: which one holds is not known"
+            f"the list holds the break of {plain(reached)} twice, at {prices}: which one holds is not known",
+            reached,
+            several,
         )
     if reached is not None:
         (unit_price,) = by_quantity[reached]

@@ -5,6 +5,7 @@ whether the items stand in the warehouse and whether the document was used befor
 is the one to refuse.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -13,6 +14,7 @@ from typing import Any
 
 import anyio
 
+from fraction_mcp.characters import spelt_out
 from fraction_mcp.erp import Erp, endpoints
 from fraction_mcp.erp.endpoints import Endpoint, System
 from fraction_mcp.erp.records import Record
@@ -23,12 +25,13 @@ from fraction_mcp.operations.lookup import fold
 from fraction_mcp.operations.pricing import exact_sum
 from fraction_mcp.operations.readback import Leeway, LookFor
 from fraction_mcp.operations.writes import Change, Plan
-from fraction_mcp.shapes import clean, exact_product, excerpt, plain, quoted
+from fraction_mcp.shapes import clean, exact_product, exactly, plain, quoted
 
 __all__ = ["PRIORITIES", "OrderItem", "WarehouseOrder", "warehouse_order_plan"]
 
 PRIORITIES: Mapping[str, int] = {"very_high": 1, "high": 2, "medium": 3, "low": 4, "very_low": 5}
 _SEEN_BEFORE = timedelta(days=90)
+_MOST_MISSING = 5  # items that a warning of its own names
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +67,13 @@ async def warehouse_order_plan(desk: Desk, order: WarehouseOrder, today: Callabl
     total = exact_sum(exact_product(item.unit_cost, item.quantity) for item in order.items)
     return Plan(
         title=f"Order {'1 item' if len(order.items) == 1 else f'{len(order.items)} items'} under "
-        f"{quoted(order.document)} for the warehouse {quoted(order.warehouse_code)}",
+        f"{exactly(order.document)} for the warehouse {exactly(order.warehouse_code)}",
         endpoint=endpoints.CREATE_WAREHOUSE_ORDER,
         path={"code": order.warehouse_code},
         body=_body(order),
         preview=[*_preview(order), Change(field="total", before=None, after=plain(total, 2))],
         notes=known.notes,
-        warnings=known.warnings,
+        warnings=[*known.warnings, *_twice(order)],
         look=LookFor(
             endpoints.WAREHOUSE_ORDERS,
             {"document": order.document},
@@ -81,6 +84,11 @@ async def warehouse_order_plan(desk: Desk, order: WarehouseOrder, today: Callabl
             known=None if known.same is None else [one.get("id") for one in known.same],
         ),
     )
+
+
+def _twice(order: WarehouseOrder) -> list[str]:
+    counts = Counter(item.code for item in order.items)
+    return [f"{exactly(code)} is ordered in {count} lines." for code, count in counts.items() if count > 1]
 
 
 def _due(text: str) -> date | None:
@@ -137,19 +145,20 @@ def _preview(order: WarehouseOrder) -> list[Change]:
         "warehouse": order.warehouse_code,
         "document": order.document,
         "supplier": order.supplier_code,
-        "cost center": " ".join(filter(None, (order.cost_center_code, order.cost_center_description))),
+        "cost center": order.cost_center_code,
+        "cost center's description": order.cost_center_description,
         "delivery date": order.delivery_date or "the time of creation (Fracttal's default)",
         "priority": order.priority.replace("_", " "),
         "description": order.description,
         "currency": "the company's default in Fracttal (not stated)",
         "tax": "already in each unit cost",
     }
-    rows = [Change(field=name, before=None, after=excerpt(value)) for name, value in shown.items() if value]
+    rows = [Change(field=name, before=None, after=spelt_out(value)) for name, value in shown.items() if value]
     for number, item in enumerate(order.items, start=1):
         total = exact_product(item.unit_cost, item.quantity)
-        tax = f", tax {quoted(item.tax_name, 30)}" if item.tax_name else ""
+        tax = f", tax {exactly(item.tax_name)}" if item.tax_name else ""
         words = f"{plain(item.quantity)} × {plain(item.unit_cost, 2)} = {plain(total, 2)}{tax}"
-        rows.append(Change(field=f"item {number}", before=None, after=f"{quoted(item.code)}: {words}"))
+        rows.append(Change(field=f"item {number}", before=None, after=f"{exactly(item.code)}: {words}"))
     return rows
 
 
@@ -194,7 +203,7 @@ class _Advice:
         # Of orders that were not all seen, an older one of this document could be taken for ours afterwards.
         self.same = same if whole else None
         self.warnings += [
-            f"The document {quoted(order.document)} was used before, by the order {quoted(str(one.get('id')))}."
+            f"The document {exactly(order.document)} was used before, by the order {quoted(str(one.get('id')))}."
             for one in same[:3]
         ]
         if not whole:
@@ -207,9 +216,13 @@ class _Advice:
             return  # nothing, or not all, is known of the warehouse: silence is honest
         codes = {fold(code) for one in there for code in (one.get("code"), one.get("item_code")) if code}
         missing = [item.code for item in order.items if codes and fold(item.code) not in codes]
-        if missing:
-            names = ", ".join(quoted(code, 40) for code in missing[:5])
-            self.warnings.append(f"{names} is not among the items of this warehouse; Fracttal may refuse the order.")
+        self.warnings += [
+            f"{exactly(code)} is not among the items of this warehouse; Fracttal may refuse the order."
+            for code in missing[:_MOST_MISSING]
+        ]
+        if len(missing) > _MOST_MISSING:
+            more = len(missing) - _MOST_MISSING
+            self.warnings.append(f"{more} more of the items are not among those of this warehouse, either.")
 
     async def _supplier(self, erp: Erp, order: WarehouseOrder) -> None:
         query: dict[str, str | int] = {"code": order.supplier_code, "start": 0, "limit": 10}
@@ -219,7 +232,7 @@ class _Advice:
             name = next((str(named[0][key]) for key in ("name", "description") if named[0].get(key)), "")
             self.notes.append(Change(field="supplier's name", before=None, after=clean(name)))
         elif found is not None:
-            self.warnings.append(f"No supplier with the code {quoted(order.supplier_code)} was found.")
+            self.warnings.append(f"No supplier with the code {exactly(order.supplier_code)} was found.")
 
 
 async def _tried(erp: Erp, endpoint: Endpoint, query: Mapping[str, str | int]) -> list[Record] | None:

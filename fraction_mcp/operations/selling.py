@@ -8,22 +8,26 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+from fraction_mcp.characters import spelt_out
 from fraction_mcp.erp import endpoints
 from fraction_mcp.erp.records import PriceList, Record
-from fraction_mcp.errors import AmbiguousReference, ErpError, InputError
+from fraction_mcp.errors import AmbiguousReference, Duplicate, ErpError, InputError
+from fraction_mcp.operations import repricing
 from fraction_mcp.operations.anew import MOST, read_anew
 from fraction_mcp.operations.desk import Desk
 from fraction_mcp.operations.lookup import CUSTOMER, PART, Candidate, NotOne, Subject, fold
 from fraction_mcp.operations.present import at_path
 from fraction_mcp.operations.pricing import price_lists
 from fraction_mcp.operations.readback import Leeway, LookFor
+from fraction_mcp.operations.repricing import listed, money
 from fraction_mcp.operations.writes import Change, Plan
-from fraction_mcp.shapes import clean, excerpt, plain, quoted
+from fraction_mcp.shapes import clean, exactly, plain, quoted
 
 __all__ = ["Break", "contact_plan", "enquiry_plan", "part_plan", "price_list_plan"]
 
 Break = tuple[Decimal, Decimal]
 """A price break: quantity and unit price."""
+_HELD = ("name", "email", "phone", "job_title")  # what a contact holds, as far as it can be sent
 _NOT_ALL = f"Only the first {MOST:,} contacts of this customer were looked at."
 
 
@@ -36,7 +40,12 @@ async def _one(desk: Desk, subject: Subject, said: str, argument: str) -> Record
 
 
 def _named(record: Record, key: str = "name") -> str:
-    return f"{quoted(str(record.get(key) or ''), 120)} (id {record.get('id')})"
+    return f"{quoted(str(record.get(key) or ''), 120)} {_numbered(record)}"
+
+
+def _numbered(record: Record) -> str:
+    """The id of a record, which a text may be: anyone's, and so cleaned."""
+    return f"(id {clean(str(record.get('id')), 80)})"
 
 
 def _given(**values: str) -> dict[str, str]:
@@ -58,7 +67,7 @@ async def enquiry_plan(desk: Desk, *, customer: str, contact: str, customer_ref:
         body["customer_contact_id"] = person["id"]
         preview.append(Change(field="contact", before=None, after=_named(person)))
     for name, value in _given(customer_ref=customer_ref, notes=notes).items():
-        preview.append(Change(field=name, before=None, after=excerpt(value)))
+        preview.append(Change(field=name, before=None, after=spelt_out(value)))
     query: dict[str, str | int] = {"search": customer_ref or str(buyer.get("name") or ""), "per_page": 100, "page": 1}
     warnings: list[str] = []
     known: list[Any] | None = None
@@ -70,7 +79,7 @@ async def enquiry_plan(desk: Desk, *, customer: str, contact: str, customer_ref:
         basis["same_reference"] = sorted(str(record.get("id")) for record in same)
         for record in same[:3]:
             number = clean(str(record.get("quote_number") or record.get("id")), 40)
-            warnings.append(f"{number} of this customer already has the reference {quoted(customer_ref)}.")
+            warnings.append(f"{number} of this customer already has the reference {exactly(customer_ref)}.")
     except ErpError:
         basis["same_reference"] = "not known"
         warnings.append("Whether an enquiry with this reference exists could not be checked.")
@@ -145,7 +154,8 @@ def _the_contact(contacts: Sequence[Record], said: str, *, whole: bool) -> Recor
 
 
 async def contact_plan(desk: Desk, *, customer: str, name: str, email: str, phone: str, job_title: str) -> Plan:
-    """Create Customer Contact. No uniqueness is documented: a second one of the same name is a warning."""
+    """Create Customer Contact. No uniqueness is documented: a second one, even one that is the same throughout, is a
+    warning."""
     if email and ("@" not in email.strip("@") or any(c.isspace() for c in email)):
         raise InputError({"email": f"must be an e-mail address such as jo@example.com, not {quoted(email)}"})
     buyer = await _one(desk, CUSTOMER, customer, "customer")
@@ -153,20 +163,27 @@ async def contact_plan(desk: Desk, *, customer: str, name: str, email: str, phon
     contacts, whole = await _contacts(desk, buyer["id"])
     namesakes = [one for one in contacts if fold(one.get("name")) == fold(name)]
     mailmates = [one for one in contacts if email and fold(one.get("email") or "") == fold(email)]
-    warnings = [f"This customer already has a contact called {quoted(name)} (id {one.get('id')})." for one in namesakes]
+    same = [one for one in namesakes if all(fold(one.get(field) or "") == fold(body.get(field, "")) for field in _HELD)]
+    warnings = [f"This very contact is there already {_numbered(one)}; a second one would be added." for one in same]
     warnings += [
-        f"The e-mail {quoted(email)} is already that of {quoted(str(one.get('name')))} (id {one.get('id')})."
+        f"This customer already has a contact called {exactly(name)} {_numbered(one)}."
+        for one in namesakes
+        if one not in same
+    ]
+    warnings += [
+        f"The e-mail {exactly(email)} is already that of {quoted(str(one.get('name')))} {_numbered(one)}."
         for one in mailmates
+        if one not in same
     ]
     warnings += [] if whole else [_NOT_ALL]
     return Plan(
-        title=f"Add {quoted(name)} to the contacts of {quoted(str(buyer.get('name')))}",
+        title=f"Add {exactly(name)} to the contacts of {quoted(str(buyer.get('name')))}",
         endpoint=endpoints.CREATE_CONTACT,
         path={"id": buyer["id"]},
         body=body,
         preview=[
             Change(field="customer", before=None, after=_named(buyer)),
-            *(Change(field=field, before=None, after=clean(value)) for field, value in body.items()),
+            *(Change(field=field, before=None, after=spelt_out(value)) for field, value in body.items()),
         ],
         warnings=warnings,
         basis={"alike": sorted(str(one.get("id")) for one in (*namesakes, *mailmates))},
@@ -185,26 +202,29 @@ async def contact_plan(desk: Desk, *, customer: str, name: str, email: str, phon
 
 
 async def part_plan(desk: Desk, *, part_number: str, fields: Mapping[str, str]) -> Plan:
-    """Create Part. FractionERP rejects a number that exists; one that differs in case or spaces it may take."""
+    """Create Part. FractionERP rejects a number that exists: nobody is asked about one that does. One that differs in
+    case or spaces it may take."""
     body = {"part_number": part_number, **_given(**fields)}
     alike = await desk.lookup.alike(PART, part_number)
+    same = [one for one in alike if str(one.get("part_number")).strip() == part_number]
     exact = [one for one in alike if fold(one.get("part_number")) == fold(part_number)]
     warnings = [
-        f"{quoted(str(one['part_number']))} exists already (id {one.get('id')}); FractionERP refuses a second."
+        f"{quoted(str(one['part_number']), 200)} exists already {_numbered(one)}; FractionERP refuses a second."
         for one in exact
     ]
     warnings += [
-        f"{quoted(str(one['part_number']))} (id {one.get('id')}) differs from this number in case or spaces only."
+        f"{quoted(str(one['part_number']), 200)} {_numbered(one)} differs from this number in case or spaces only."
         for one in alike
         if one not in exact
     ]
     return Plan(
-        title=f"Create the part {quoted(part_number)}",
+        title=f"Create the part {exactly(part_number)}",
         endpoint=endpoints.CREATE_PART,
         body=body,
-        preview=[Change(field=name, before=None, after=clean(value)) for name, value in body.items()],
+        preview=[Change(field=name, before=None, after=spelt_out(value)) for name, value in body.items()],
         warnings=warnings,
         basis={"alike": sorted(str(one.get("id")) for one in alike)},
+        refusal=_exists(part_number, same[0]) if same else None,
         look=LookFor(
             endpoints.PARTS,
             {"part_number": part_number},
@@ -212,6 +232,15 @@ async def part_plan(desk: Desk, *, part_number: str, fields: Mapping[str, str]) 
             query={"search": part_number, "per_page": 100, "page": 1},
             known=[one.get("id") for one in exact],
         ),
+    )
+
+
+def _exists(part_number: str, record: Record) -> Duplicate:
+    return Duplicate(
+        f"the part {exactly(part_number)} exists already {_numbered(record)}, and FractionERP refuses a second",
+        system=endpoints.CREATE_PART.system,
+        operation=endpoints.CREATE_PART.name,
+        hint="get_part reads it. Ask the user for another number, if a new part is meant.",
     )
 
 
@@ -241,10 +270,13 @@ async def price_list_plan(
         **_given(customer_part_number=number),
         **({"selling_price": price} if price is not None else {}),
     }
+    then = PriceList.model_validate(body)
+    steps = repricing.compared(there, then)
     changes = [
         _change("customer part number", there.customer_part_number or None if there else None, number or None),
         _change("base selling price", _money(there.selling_price if there else None), _money(price)),
-        *_break_changes(there, wanted),
+        *repricing.changes(steps),
+        _change("price breaks", repricing.break_list(there), repricing.break_list(then)),
     ]
     return Plan(
         title=f"Set the price list of {quoted(str(item['part_number']))} for {quoted(str(buyer.get('name')))}",
@@ -257,7 +289,12 @@ async def price_list_plan(
             Change(field="currency", before=None, after=desk.currency or "base currency"),
             *(change for change in changes if change.before or change.after),
         ],
-        warnings=[*_price_warnings(there, wanted, price), *warnings],
+        warnings=[
+            *repricing.warnings(steps),
+            *_held_warnings(lists),
+            *_price_warnings(there, then),
+            *warnings,
+        ],
         look=LookFor(
             endpoints.PART_PRICE_LISTS,
             body,
@@ -282,60 +319,48 @@ def _ordered(breaks: Sequence[Break]) -> tuple[list[Break], list[str]]:
 
 
 def _change(field: str, before: str | None, after: str | None) -> Change:
-    return Change(field=field, before=before and clean(before), after=after and clean(after))
+    return Change(field=field, before=before and spelt_out(before), after=after and spelt_out(after))
 
 
 def _money(value: Decimal | None) -> str | None:
-    return None if value is None else plain(value, 2)
-
-
-def _by_quantity(there: PriceList | None) -> dict[Decimal, list[Decimal]]:
-    """The prices that a list holds for each quantity: several where the ERP sends one quantity twice."""
-    prices: dict[Decimal, list[Decimal]] = {}
-    for step in there.price_breaks if there else ():
-        prices.setdefault(step.quantity, []).append(step.unit_price)
-    return prices
-
-
-def _break_changes(there: PriceList | None, wanted: Sequence[Break]) -> list[Change]:
-    old = _by_quantity(there)
-    new = dict(wanted)
-    rows = []
-    for quantity in sorted({*old, *new}):
-        before = " and ".join(plain(price, 2) for price in old.get(quantity, [])) or None
-        after = _money(new.get(quantity))
-        percent = _percent(old.get(quantity), new.get(quantity))
-        rows.append(Change(field=f"break from {plain(quantity)}", before=before, after=after and after + percent))
-    return rows
-
-
-def _percent(before: list[Decimal] | None, after: Decimal | None) -> str:
-    change = _relative(before, after)
-    return f" ({change:+.1f} %)" if change else ""
-
-
-def _relative(before: list[Decimal] | None, after: Decimal | None) -> Decimal:
-    """The change in per cent; 0 where there is nothing to compare."""
-    if before is None or len(before) != 1 or after is None or before[0] == 0:
-        return Decimal(0)
-    return (after - before[0]) / before[0] * 100
+    return None if value is None else money(value)
 
 
 def _breaks(count: int) -> str:
     return "1 break disappears" if count == 1 else f"{count} breaks disappear"
 
 
-def _price_warnings(there: PriceList | None, wanted: Sequence[Break], price: Decimal | None) -> list[str]:
-    """The gravest first: what disappears, what rises, what jumps, what exceeds the base selling price."""
-    new = dict(wanted)
-    old = _by_quantity(there)
-    gone = [plain(quantity) for quantity in sorted(old) if quantity not in new]
-    warnings = [f"{_breaks(len(gone))}: from {', '.join(gone)}."] if gone else []
-    rising = [plain(high[0]) for low, high in pairwise(wanted) if high[1] > low[1]]
-    warnings += [f"The unit price rises with the quantity at {', '.join(rising)}."] if rising else []
-    jumps = [plain(quantity) for quantity in sorted(new) if abs(_relative(old.get(quantity), new[quantity])) > 20]
-    warnings += [f"The price changes by more than 20 % at {', '.join(jumps)}."] if jumps else []
-    above = [plain(quantity) for quantity, unit_price in wanted if price is not None and unit_price > price]
-    warnings += [f"The price is above the base selling price at {', '.join(above)}."] if above else []
-    warnings += [] if there else ["This customer is not linked to the part yet; this links it."]
+def _held_warnings(lists: Sequence[PriceList]) -> list[str]:
+    """What is odd about the list that FractionERP holds: it is shown, and in part sent, as it was read."""
+    if not lists:
+        return []
+    held = lists[0]
+    warnings = []
+    if len(lists) > 1:
+        warnings.append(
+            f"FractionERP answered with {len(lists)} price lists of this customer for this part: which one holds is "
+            "not known; the first is shown here."
+        )
+    odd = [f"{plain(step.quantity)} at {money(step.unit_price)}" for step in held.price_breaks
+           if step.quantity <= 0 or step.unit_price < 0]  # fmt: skip
+    warnings += [f"The list holds a price or a quantity that is none now: {', '.join(odd[:5])}."] if odd else []
+    return warnings
+
+
+def _price_warnings(there: PriceList | None, then: PriceList) -> list[str]:
+    """What disappears, what rises, what is negative, what exceeds the base selling price."""
+    new = {step.quantity: step.unit_price for step in then.price_breaks}
+    gone = sorted({step.quantity for step in there.price_breaks} - set(new)) if there else []
+    warnings = [f"{_breaks(len(gone))}: from {listed(gone)}."] if gone else []
+    rising = [high[0] for low, high in pairwise(new.items()) if high[1] > low[1]]
+    warnings += [f"The unit price rises with the quantity at {listed(rising)}."] if rising else []
+    price = then.selling_price
+    if price is not None and price < 0:
+        warnings.append(f"The base selling price is below zero, and is sent as it was read: {money(price)}.")
+    above = [quantity for quantity, unit_price in new.items() if price is not None and unit_price > price]
+    warnings += [f"The price is above the base selling price at {listed(above)}."] if above else []
+    if there is None:
+        warnings.append("This customer is not linked to the part yet; this links it.")
+    elif repricing.unchanged(there, then):
+        warnings.append("Nothing would change: the list is as it is wanted already.")
     return warnings

@@ -1,10 +1,15 @@
 """Who and when, as people say it: for cards, lists and the journal."""
 
-import getpass
+import os
+import sys
 from dataclasses import dataclass
 from datetime import datetime
 
+from fraction_mcp.shapes import clean
+
 __all__ = ["Moment", "moment", "who_is_here"]
+
+_LONGEST = 257  # Windows' longest account name, and its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +38,19 @@ def _distance(seconds: float) -> str:
 
 
 def who_is_here() -> str:
-    """The person at this machine, by the name that the operating system knows them by."""
+    """The account that this process runs as, by the name that the operating system has for it.
+
+    Not LOGNAME, USER or USERNAME, as `getpass.getuser` would have it: whoever starts a process chooses those.
+    """
+    if sys.platform == "win32":
+        import ctypes  # noqa: PLC0415 - only there, and only when asked
+
+        size, name = ctypes.c_ulong(_LONGEST), ctypes.create_unicode_buffer(_LONGEST)
+        known = ctypes.windll.advapi32.GetUserNameW(name, ctypes.byref(size))
+        return clean(name.value, _LONGEST) if known else "somebody"
+    import pwd  # noqa: PLC0415 - Windows lacks it
+
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container without users
-        return "somebody"
+        return clean(pwd.getpwuid(os.geteuid()).pw_name, _LONGEST)
+    except KeyError:  # a container without users
+        return f"uid {os.geteuid()}"

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from fraction_mcp.erp import Erp
 from fraction_mcp.erp.endpoints import Endpoint
 from fraction_mcp.erp.wire import build, encode
+from fraction_mcp.errors import FractionMcpError
 from fraction_mcp.operations.lifecycle import Draft
 from fraction_mcp.operations.lookup import Candidate
 from fraction_mcp.operations.readback import LookFor, frozen_look
@@ -83,7 +84,8 @@ class Plan:
 
     `notes` are further preview lines that only inform (a supplier's name): they may be missing when they cannot be
     read, and are not part of what the approval is bound to. `basis` is: facts that the preview does not show.
-    `replaces` follows from the tool's effect, and is set where the tool is run.
+    `replaces` follows from the tool's effect, and is set where the tool is run. `refusal` says why the ERP is known to
+    refuse it: nobody is asked about such a write.
     """
 
     title: str
@@ -96,6 +98,7 @@ class Plan:
     notes: Sequence[Change] = ()
     basis: Mapping[str, Any] = field(default_factory=dict)
     replaces: bool = False
+    refusal: FractionMcpError | None = None
 
 
 def identity_of(erp: Erp) -> str:

@@ -26,6 +26,8 @@ from fraction_mcp import __version__
 from fraction_mcp.config import Settings
 from fraction_mcp.office import Office
 from fraction_mcp.server.pipes import loop_streams
+from fraction_mcp.server.sendable import sendable, sendable_results
+from fraction_mcp.shapes import clean
 
 if TYPE_CHECKING:
     from fraction_mcp.tools.spec import ToolSpec
@@ -69,13 +71,13 @@ def create_server(office: Office) -> Server[Any]:
     async def call_tool(ctx: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
         spec = specs().get(params.name)
         if spec is None:
-            raise MCPError(INVALID_PARAMS, f"Unknown tool: {params.name}")
+            raise MCPError(INVALID_PARAMS, f"Unknown tool: {clean(params.name)}")
         from fraction_mcp.server.calls import answered  # noqa: PLC0415 - see the module's docstring
 
         result = await answered(office, ctx, params, spec)
-        if isinstance(result, CallToolResult) and not structured:
-            result = result.model_copy(update={"structured_content": None})
-        return result
+        if not isinstance(result, CallToolResult):
+            return result
+        return sendable(result) if structured else result.model_copy(update={"structured_content": None})
 
     def input_schema(name: str) -> "dict[str, Any] | None":
         spec = specs().get(name)
@@ -91,6 +93,7 @@ def create_server(office: Office) -> Server[Any]:
         on_call_tool=call_tool,
         get_tool_input_schema=input_schema,  # without it the SDK lists every tool at each HTTP call
     )
+    server.middleware.append(sendable_results)
     server.middleware.append(RequestStateBoundary(_seal(settings), default_audience="fraction-mcp"))
     return server
 

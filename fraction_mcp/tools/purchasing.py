@@ -8,14 +8,15 @@ from fraction_mcp.erp import endpoints
 from fraction_mcp.operations import listing, purchasing
 from fraction_mcp.operations.desk import Desk
 from fraction_mcp.operations.writes import Plan
-from fraction_mcp.shapes import Ask, IdText, MoneyIn, QuantityIn, visible_line, visible_text
+from fraction_mcp.shapes import Ask, IdText, MoneyIn, QuantityIn, visible_code, visible_line, visible_text
 from fraction_mcp.tools.parts import Limit, PageNumber
 from fraction_mcp.tools.spec import Effect, tool
 
 __all__: list[str] = []
 
 Code = Annotated[IdText, Field(max_length=120)]
-SentCode = Annotated[Code, visible_line]
+SentLine = Annotated[Code, visible_line]
+SentCode = Annotated[Code, visible_code]  # of what Fracttal holds
 Note = Annotated[str, Field(max_length=4_000), visible_text]
 
 
@@ -49,17 +50,17 @@ class OrderItem(Ask):
     code: SentCode = Field(min_length=1, description="e.g. DEST01")
     quantity: QuantityIn = Field(description="e.g. 9")
     unit_cost: MoneyIn = Field(description='With the tax applied, e.g. "5000"')
-    tax_name: SentCode = Field("", description="e.g. IVA")
+    tax_name: SentLine = Field("", description="e.g. IVA")
 
 
 class CreateFracttalPurchaseOrder(Ask):
     warehouse_code: SentCode = Field(min_length=1, description="e.g. 1254")
-    document: SentCode = Field(min_length=1, description="e.g. OC_325")
+    document: SentLine = Field(min_length=1, description="e.g. OC_325")
     items: list[OrderItem] = Field(min_length=1, max_length=100, description="In this warehouse")
     supplier_code: SentCode = Field("", description="e.g. SUP-002")
     cost_center_code: SentCode = Field("", description="Or the description")
-    cost_center_description: SentCode = Field("", description="Or the code")
-    delivery_date: SentCode = Field("", description="YYYY-MM-DD")
+    cost_center_description: SentLine = Field("", description="Or the code")
+    delivery_date: SentLine = Field("", description="YYYY-MM-DD")
     priority: Literal["", "very_high", "high", "medium", "low", "very_low"] = Field("", description="Urgency")
     description: Note = Field("", description="Notes")
 

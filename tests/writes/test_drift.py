@@ -69,7 +69,7 @@ async def test_the_refusal_shows_the_new_state_and_the_next_question_is_about_it
     async with firm.seat(yes_too_late) as seat:
         refused = await seat.call("set_price_list", **PRICES)
         shown = {row["field"]: row["before"] for row in refused["preview"]}
-        assert shown["break from 1"] == "11.00"
+        assert shown["pays at 1"] == "11.00 each"
         again = await seat.call("set_price_list", **PRICES)
         assert again["write_id"] != refused["write_id"]
         assert again["outcome"] == "done"

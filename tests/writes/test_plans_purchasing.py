@@ -208,9 +208,48 @@ async def test_an_invisible_character_is_refused_in_an_item(firm: Any, argument:
     assert f"items[0].{argument}" in told["error"]["message"]
 
 
-async def test_a_description_may_have_lines_and_a_long_one_says_how_long_it_is(firm: Any) -> None:
+async def test_a_description_may_have_lines_and_a_long_one_stands_there_whole(firm: Any) -> None:
     told, content = await sent(firm, description="For the press.\n\tUrgent.\r\nThanks")
-    assert rows(told)["description"] == "For the press. Urgent. Thanks"
+    assert rows(told)["description"] == "For the press.¶[U+0009 TAB]Urgent.¶Thanks"
     assert json.loads(content)["description"] == "For the press.\n\tUrgent.\r\nThanks"
-    long = await shown(firm, description="d" * 3_790, document="OC_LONG")
-    assert (rows(long)["description"] or "").endswith("ddd … (3,790 characters in all)")
+    long = await shown(firm, description="d" * 3_999 + "1", document="OC_LONG")
+    assert rows(long)["description"] == "d" * 3_999 + "1"
+
+
+async def test_two_item_codes_that_differ_at_their_very_end_are_shown_to_differ(firm: Any) -> None:
+    codes = ["C" * 119 + end for end in "12"]
+    told = await shown(firm, items=[{**ORDER["items"][0], "code": code, "tax_name": code} for code in codes])
+    for number, code in enumerate(codes, start=1):
+        assert (rows(told)[f"item {number}"] or "").startswith(f"'{code}': ")
+        assert (rows(told)[f"item {number}"] or "").endswith(f", tax '{code}'")
+        assert any(code in warning for warning in told["warnings"])
+
+
+async def test_a_code_with_a_quotation_mark_is_shown_as_it_is_sent(firm: Any) -> None:
+    codes = ["A'B", "A’B"]
+    told = await shown(firm, items=[{**ORDER["items"][0], "code": code} for code in codes])
+    assert (rows(told)["item 1"] or "").startswith('"A\'B": ')
+    assert (rows(told)["item 2"] or "").startswith("'A’B': ")
+
+
+async def test_an_item_that_is_ordered_twice_is_told(firm: Any) -> None:
+    told = await shown(firm, items=[ORDER["items"][0], ORDER["items"][0]])
+    assert f"'{ORDER['items'][0]['code']}' is ordered in 2 lines." in told["warnings"]
+
+
+async def test_a_cost_center_s_code_and_its_description_stand_apart(firm: Any) -> None:
+    told = await shown(firm, cost_center_code="CC", cost_center_description="1 Tooling")
+    assert rows(told)["cost center"] == "CC"
+    assert rows(told)["cost center's description"] == "1 Tooling"
+
+
+async def test_a_code_that_the_erp_has_with_odd_spaces_can_be_sent_and_they_are_shown_by_name(firm: Any) -> None:
+    items = [{**ORDER["items"][0], "code": "BOLT  M8\u00a0X"}]
+    async with firm.seat() as seat:
+        told = await seat.call("create_fracttal_purchase_order", **{**ORDER, "items": items, "supplier_code": "S  1"})
+        content = (await (await seat.office.clerk()).write(told["write_id"])).plan["content"]
+    assert (rows(told)["item 1"] or "").startswith("'BOLT[2 spaces]M8[U+00A0 NO-BREAK SPACE]X': ")
+    assert rows(told)["supplier"] == "S[2 spaces]1"
+    assert json.loads(content)["items"][0]["code"] == "BOLT  M8\u00a0X"
+    told = await shown(firm, document="OC  1")
+    assert "document: holds several spaces in a row" in told["error"]["message"]

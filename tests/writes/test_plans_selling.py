@@ -10,7 +10,8 @@ import pytest
 from fraction_mcp.erp import endpoints
 from fraction_mcp.erp.wire import Answer
 from fraction_mcp.errors import AmbiguousReference
-from fraction_mcp.operations.selling import _contacts, _the_contact
+from fraction_mcp.operations.selling import _contacts, _held_warnings, _the_contact
+from tests.support import price_list
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +38,9 @@ async def prices(firm: Any, *steps: dict[str, Any], **more: Any) -> dict[str, An
 # --------------------------------------------------------------------------------------------------------- price lists
 
 
-async def test_a_price_list_shows_each_break_before_and_after_with_the_change_in_per_cent(firm: Any) -> None:
+async def test_a_price_list_shows_what_the_customer_pays_and_would_pay_at_each_step_and_the_breaks_that_are_sent(
+    firm: Any,
+) -> None:
     told = await prices(firm, *breaks(q1="12.50", q100="9.50", q250="9"))
     assert rows(told) == {
         "part": (None, "'WIDGET-001' (id 1)"),
@@ -45,38 +48,73 @@ async def test_a_price_list_shows_each_break_before_and_after_with_the_change_in
         "currency": (None, "base currency"),
         "customer part number": ("ACM-100", "ACM-100"),
         "base selling price": ("10.50", "10.50"),
-        "break from 1": ("12.50", "12.50"),
-        "break from 100": ("10.00", "9.50 (-5.0 %)"),
-        "break from 250": (None, "9.00"),
-        "break from 500": ("8.50", None),
+        "pays at 1": ("12.50 each", "12.50 each"),
+        "pays at 100": ("10.00 each", "9.50 each (−5.0 %)"),
+        "pays at 250": ("10.00 each", "9.00 each (−10.0 %)"),
+        "pays at 500": ("8.50 each", "9.00 each (+5.9 %)"),
+        "price breaks": ("1 at 12.50, 100 at 10.00, 500 at 8.50", "1 at 12.50, 100 at 9.50, 250 at 9.00"),
     }
 
 
-async def test_the_warnings_of_a_price_list_name_what_disappears_rises_jumps_and_exceeds(firm: Any) -> None:
+async def test_the_warnings_of_a_price_list_name_what_jumps_disappears_rises_and_exceeds_the_worst_first(
+    firm: Any,
+) -> None:
     told = await prices(firm, *breaks(q1="9", q100="13", q500="8.50"))
     assert told["warnings"] == [
+        "More than 20 % less from 1 to below 100: at 1 the customer would pay 9.00 instead of 12.50, −28.0 %.",
+        "More than 20 % more from 100 to below 500: at 100 the customer would pay 13.00 instead of 10.00, +30.0 %.",
         "The unit price rises with the quantity at 100.",
-        "The price changes by more than 20 % at 1, 100.",
         "The price is above the base selling price at 100.",
     ]
     told = await prices(firm, *breaks(q250="9"))
     assert told["warnings"] == ["3 breaks disappear: from 1, 100, 500."]
 
 
+async def test_a_price_that_falls_between_the_old_breaks_is_the_first_warning_of_all(firm: Any) -> None:
+    told = await prices(firm, *breaks(q1="12.50", q10="0.01", q100="10", q500="8.50"))
+    assert told["warnings"][0] == (
+        "More than 20 % less from 10 to below 100: at 10 the customer would pay 0.01 instead of 12.50, −99.9 %."
+    )
+    assert rows(told)["pays at 10"] == ("12.50 each", "0.01 each (−99.9 %)")
+
+
 @pytest.mark.parametrize(("price", "warned"), [("12.00", False), ("12.01", True), ("8.00", False), ("7.99", True)])
 async def test_a_change_of_exactly_twenty_per_cent_is_not_more_than_that(firm: Any, price: str, warned: bool) -> None:
-    told = await prices(firm, *breaks(q100=price))
+    told = await prices(firm, *breaks(q1="12.50", q100=price, q500="8.50"))
     assert any("20 %" in warning for warning in told["warnings"]) is warned
+
+
+async def test_a_list_that_would_change_nothing_says_so(firm: Any) -> None:
+    told = await prices(firm, *breaks(q1="12.50", q100="10", q500="8.50"))
+    assert told["warnings"][-1] == "Nothing would change: the list is as it is wanted already."
+
+
+async def test_what_is_odd_about_the_list_that_the_erp_holds_is_told(firm: Any) -> None:
+    firm.run("UPDATE price_lists SET selling_price = '-3.00000' WHERE part_id = 1 AND customer_id = 52")
+    firm.run("UPDATE price_breaks SET price = '-8.5' WHERE qty = '500' AND part_customer_id IN "
+             "(SELECT part_customer_id FROM price_lists WHERE part_id = 1 AND customer_id = 52)")  # fmt: skip
+    told = await prices(firm, *breaks(q1="12.50", q100="10"))
+    assert "The list holds a price or a quantity that is none now: 500 at -8.50." in told["warnings"]
+    assert "The base selling price is below zero, and is sent as it was read: -3.00." in told["warnings"]
+
+
+def test_two_lists_of_one_customer_and_part_are_told() -> None:
+    lists = [price_list({"1": "9"}), price_list({"1": "8", "0": "5"})]
+    assert _held_warnings(lists[:1]) == _held_warnings([]) == []
+    (warning,) = _held_warnings(lists)
+    assert warning.startswith("FractionERP answered with 2 price lists of this customer for this part")
+    assert _held_warnings(lists[1:]) == ["The list holds a price or a quantity that is none now: 0 at 5.00."]
 
 
 async def test_a_price_of_exactly_the_base_selling_price_is_not_above_it(firm: Any) -> None:
     told = await prices(firm, *breaks(q1="10.50", q100="10", q500="8.50"))
-    assert told["warnings"] == []
+    assert not any("base selling price" in warning for warning in told["warnings"])
 
 
 async def test_a_new_base_selling_price_is_the_one_that_counts(firm: Any) -> None:
     told = await prices(firm, *breaks(q1="12.50", q100="10", q500="8.50"), selling_price="12.50")
     assert rows(told)["base selling price"] == ("10.50", "12.50")
+    assert rows(told)["pays below 1"] == ("10.50 each", "12.50 each (+19.0 %)")
     assert told["warnings"] == []
 
 
@@ -174,6 +212,16 @@ async def test_a_contact_of_the_same_name_or_e_mail_is_a_warning(firm: Any) -> N
     ]
 
 
+async def test_a_contact_that_is_there_in_every_field_is_the_first_warning_and_no_refusal(firm: Any) -> None:
+    async with firm.seat("yes") as seat:
+        first = await seat.call("add_contact", customer="52", name="Jo Twin", email="jo@twin.example")
+    told = await shown(firm, "add_contact", customer="52", name="jo twin", email="jo@twin.example")
+    assert told["outcome"] == "awaiting_approval"
+    assert told["warnings"] == [
+        f"This very contact is there already (id {first['result']['id']}); a second one would be added."
+    ]
+
+
 @pytest.mark.parametrize("email", ["jo", "@example.com", "jo@", "jo smith@example.com"])
 async def test_an_e_mail_that_is_none_is_refused(firm: Any, email: str) -> None:
     told = await shown(firm, "add_contact", customer="52", name="Jo", email=email)
@@ -242,6 +290,14 @@ def test_where_not_all_contacts_were_read_a_missing_one_is_not_said_not_to_exist
 # -------------------------------------------------------------------------------------------------- what is not seen
 
 
+NEEDED: dict[str, dict[str, Any]] = {
+    "create_part": {"part_number": "NEW-1"},
+    "add_contact": {"customer": "52", "name": "Jo"},
+    "create_enquiry": {"customer": "52"},
+    "set_price_list": {"part": "WIDGET-001", "customer": "52", "price_breaks": breaks(q1="10")},
+}
+
+
 @pytest.mark.parametrize(
     ("tool", "argument"),
     [
@@ -256,36 +312,83 @@ def test_where_not_all_contacts_were_read_a_missing_one_is_not_said_not_to_exist
         ("set_price_list", "customer_part_number"),
     ],
 )
-@pytest.mark.parametrize("unseen", ["\u200b", "\u202e", "\x1b", "\u00ad", "\ue000", "\u2028", "\x00"])
+@pytest.mark.parametrize(
+    "unseen",
+    ["\u200b", "\u202e", "\x1b", "\u00ad", "\ue000", "\u2028", "\x00", "\u3164", "\u2800", "\u034f", "\U000e0041"],
+    ids=ascii,
+)
 async def test_a_text_that_would_be_sent_but_not_shown_is_refused(
     firm: Any, tool: str, argument: str, unseen: str
 ) -> None:
-    needed: dict[str, Any] = {
-        "create_part": {"part_number": "NEW-1"},
-        "add_contact": {"customer": "52", "name": "Jo"},
-        "create_enquiry": {"customer": "52"},
-        "set_price_list": {"part": "WIDGET-001", "customer": "52", "price_breaks": breaks(q1="10")},
-    }[tool]
-    told = await shown(firm, tool, **{**needed, argument: f"WIDGET-{unseen}001"})
+    told = await shown(firm, tool, **{**NEEDED[tool], argument: f"WIDGET-{unseen}001"})
     assert (told["error"]["code"], told["error"]["written"]) == ("INVALID_INPUT", "no")
-    assert argument in told["error"]["message"]
-    assert "must not hold invisible characters" in told["error"]["message"]
+    assert f"{argument}: must not hold invisible characters; it holds U+{ord(unseen):04X}" in told["error"]["message"]
 
 
-async def test_notes_may_have_lines_a_number_may_not(firm: Any) -> None:
-    told = await shown(firm, "create_enquiry", customer="52", notes="One\n\ttwo\r\nthree")
-    assert rows(told)["notes"] == (None, "One two three")
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("WIDGET\u00a0001", "holds U+00A0 NO-BREAK SPACE; use a plain space"),
+        ("WIDGET\u2007001", "holds U+2007 FIGURE SPACE; use a plain space"),
+        ("WIDGET\u3000001", "holds U+3000 IDEOGRAPHIC SPACE; use a plain space"),
+        ("WIDGET  001", "holds several spaces in a row"),
+        ("\u0301WIDGET", "begins with U+0301 COMBINING ACUTE ACCENT"),
+        ("WIDGET\u2764\ufe0f", "it holds U+FE0F VARIATION SELECTOR-16"),
+    ],
+    ids=ascii,
+)
+@pytest.mark.parametrize(
+    ("tool", "argument"),
+    [("create_part", "part_number"), ("add_contact", "name"), ("set_price_list", "customer_part_number")],
+)
+async def test_a_line_holds_nothing_that_cannot_be_told_apart_or_counted(
+    firm: Any, tool: str, argument: str, text: str, reason: str
+) -> None:
+    told = await shown(firm, tool, **{**NEEDED[tool], argument: text})
+    assert told["error"]["code"] == "INVALID_INPUT"
+    assert f"{argument}: " in told["error"]["message"]
+    assert reason in told["error"]["message"]
+
+
+async def test_notes_may_have_lines_and_other_spaces_which_the_preview_names_a_number_may_not(firm: Any) -> None:
+    async with firm.seat() as seat:
+        notes = "One\n\ttwo\r\n  10\u00a0mm \u2764\ufe0f"
+        told = await seat.call("create_enquiry", customer="52", notes=notes)
+        write = await (await seat.office.clerk()).write(told["write_id"])
+    assert rows(told)["notes"] == (
+        None,
+        "One¶[U+0009 TAB]two¶[2 spaces]10[U+00A0 NO-BREAK SPACE]mm \u2764[U+FE0F VARIATION SELECTOR-16]",
+    )
+    assert json.loads(write.plan["content"])["notes"] == notes
     told = await shown(firm, "create_part", part_number="NEW\n1")
     assert told["error"]["code"] == "INVALID_INPUT"
 
 
-@pytest.mark.parametrize(
-    ("length", "end"),
-    [(1_000, "nnn"), (1_001, "n … (1,001 characters in all)"), (3_790, "n … (3,790 characters in all)")],
-)
-async def test_notes_too_long_to_be_shown_say_how_long_they_are(firm: Any, length: int, end: str) -> None:
-    value = rows(await shown(firm, "create_enquiry", customer="52", notes="n" * length))["notes"][1] or ""
-    assert value.endswith(end)
+async def test_what_is_sent_stands_whole_in_its_preview_however_long(firm: Any) -> None:
+    note, line = "n" * 3_999 + "1", "l" * 199 + "1"
+    assert rows(await shown(firm, "create_enquiry", customer="52", notes=note))["notes"] == (None, note)
+    told = await shown(firm, "create_part", part_number=line, description=line)
+    assert rows(told) == {"part_number": (None, line), "description": (None, line)}
+    assert line in told["summary"]
+    told = await shown(firm, "add_contact", customer="52", name=line)
+    assert rows(told)["name"] == (None, line)
+    told = await shown(
+        firm,
+        "set_price_list",
+        part="WIDGET-001",
+        customer="52",
+        price_breaks=breaks(q1="10"),
+        customer_part_number=line,
+    )
+    assert rows(told)["customer part number"] == ("ACM-100", line)
+
+
+async def test_what_the_erp_holds_unseen_and_is_sent_as_read_stands_in_the_preview_by_name(firm: Any) -> None:
+    held = "ACM\u00a0100\u200b  X"
+    firm.run("UPDATE price_lists SET customer_part_number = ? WHERE part_id = 1 AND customer_id = 52", held)
+    told = await prices(firm, *breaks(q1="10"))
+    shown_as = "ACM[U+00A0 NO-BREAK SPACE]100[U+200B ZERO WIDTH SPACE][2 spaces]X"
+    assert rows(told)["customer part number"] == (shown_as, shown_as)
 
 
 # --------------------------------------------------------------------------------------------------------------- parts
@@ -313,3 +416,27 @@ async def test_a_duplicate_part_that_a_person_approved_all_the_same_is_refused_b
     assert (told["error"]["code"], told["error"]["written"]) == ("DUPLICATE", "no")
     assert told["write_id"]
     assert firm.parts("widget-001") == []
+
+
+async def test_a_part_that_a_plan_proves_to_exist_is_refused_before_anybody_is_asked(firm: Any) -> None:
+    asked: list[Any] = []
+
+    async def never(_context: Any, form: Any) -> Any:
+        asked.append(form)
+        raise AssertionError("nobody is asked")
+
+    async with firm.seat(never) as seat:
+        told = await seat.call("create_part", part_number=" WIDGET-001 ")
+        assert await (await seat.office.clerk()).journal.latest() == []
+    assert (told["error"]["code"], told["error"]["written"], told["is_error"]) == ("DUPLICATE", "no", True)
+    assert told["error"]["message"] == ("the part 'WIDGET-001' exists already (id 1), and FractionERP refuses a second")
+    assert asked == firm.sent() == []
+
+
+async def test_a_part_that_came_to_be_while_a_write_of_it_waited_is_not_asked_about_again(firm: Any) -> None:
+    async with firm.seat() as seat:
+        assert (await seat.call("create_part", part_number="LATE-1"))["outcome"] == "awaiting_approval"
+        async with firm.seat("yes", state_dir=firm.state / "other") as other:
+            assert (await other.call("create_part", part_number="LATE-1"))["outcome"] == "done"
+        again = await seat.call("create_part", part_number="LATE-1")
+    assert again["error"]["code"] == "DUPLICATE"

@@ -136,7 +136,7 @@ async def test_a_yes_to_a_question_that_has_changed_meanwhile_is_asked_anew(firm
         await asked(seat, "set_price_list", arguments)  # it was asked for again, and shown with the new price
         again = await seat.round("set_price_list", arguments, state, YES)
         assert isinstance(again, InputRequiredResult)
-        assert "break from 1: 11.00 → 9.00" in again.input_requests["approve"].params.message
+        assert "pays at 1: 11.00 each → 9.00 each (−18.2 %)" in again.input_requests["approve"].params.message
         told = await seat.round("set_price_list", arguments, again.request_state, YES)
         assert told.structured_content["outcome"] == "done"
     assert firm.breaks("WIDGET-001", 52) == {"1": "9"}
