@@ -126,6 +126,9 @@ class ErpClient:
             token = await self.sign_in.token(rejected=token)
             return await self._send(endpoint, request, token, start, before_send)
 
+    def seen(self, endpoint: Endpoint, field: str, text: str) -> None:
+        """See `Erp.seen`. Nothing is remembered here; see cache.py."""
+
     async def ready(self) -> None:
         await self.sign_in.token()
 

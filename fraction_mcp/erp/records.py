@@ -1,9 +1,10 @@
 """What the ERPs send, typed where a document states the type and kept as it came where none does.
 
 A documented field of the wrong type is an error (`wire.decode` makes one of it); an undocumented one is anybody's.
-Ids are kept as they come: FractionERP sends integers, Fracttal text.
+Ids are shown as they come (FractionERP sends integers, Fracttal text), and compared by `id_key`.
 """
 
+import re
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -11,10 +12,42 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from fraction_mcp.shapes import WireDecimal
 
-__all__ = ["Identity", "Part", "PriceBreak", "PriceList", "Record", "Token"]
+__all__ = ["Identity", "Part", "PriceBreak", "PriceList", "Record", "Token", "id_key", "shown_id"]
 
 Record = dict[str, Any]
 """A record whose fields no document states: `id` is all that may be relied on."""
+
+
+_DIGITS = re.compile(r"0|-?[1-9][0-9]{0,17}")  # no leading zeros: 007 is another id than 7
+_MOST_DIGITS = 18  # of an id that was sent as 50.0
+_LONGEST_ID = 200
+
+
+def id_key(value: object) -> int | str | None:
+    """An id as what it is compared by: `"50"` and 50 are one. None for what can be no id: null, a list, true."""
+    if type(value) is int:
+        return value
+    if isinstance(value, str):
+        text = value.strip()
+        return int(text) if _DIGITS.fullmatch(text) else text or None
+    if isinstance(value, Decimal) and value.adjusted() < _MOST_DIGITS and value == value.to_integral_value():
+        return int(value)
+    return None
+
+
+def shown_id(record: Record) -> int | str:
+    """A record's id as an answer carries it; an empty text where it has none."""
+    value, key = record.get("id"), id_key(record.get("id"))
+    return "" if key is None else key if isinstance(key, int) and not isinstance(value, str) else str(key)[:_LONGEST_ID]
+
+
+def _number(value: object) -> object:
+    """A documented id, which is a number in either spelling; pydantic refuses what is left."""
+    key = id_key(value)
+    return key if isinstance(key, int) else None
+
+
+RecordId = Annotated[int, BeforeValidator(_number)]
 
 
 def _text(value: object) -> object:
@@ -32,7 +65,7 @@ class _Sent(BaseModel):
 class Part(_Sent):
     """A part. The document states these fields for creating one; reading one is taken to answer with the same."""
 
-    id: int
+    id: RecordId
     part_number: OptionalText
     description: OptionalText = ""
     uom: OptionalText = ""
@@ -46,7 +79,7 @@ class PriceBreak(_Sent):
 class PriceList(_Sent):
     """One customer's prices of one part. The breaks come in no promised order, and may hold a quantity twice."""
 
-    customer_id: int
+    customer_id: RecordId
     customer_name: OptionalText = ""
     customer_part_number: OptionalText = ""
     selling_price: WireDecimal | None = None

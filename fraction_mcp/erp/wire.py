@@ -21,7 +21,19 @@ from fraction_mcp.erp.endpoints import TOKEN, Endpoint, Paging, System
 from fraction_mcp.erp.records import Record
 from fraction_mcp.shapes import clean, plain, quoted
 
-__all__ = ["Answer", "Budget", "Page", "Request", "Response", "budget", "build", "decipher", "encode", "read_record"]
+__all__ = [
+    "Answer",
+    "Budget",
+    "Page",
+    "Request",
+    "Response",
+    "budget",
+    "build",
+    "decipher",
+    "encode",
+    "read_record",
+    "unreadable",
+]
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -95,13 +107,14 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A deciphered success: its `data`, the page it is, and when it was read."""
+    """A deciphered success: its `data`, the page it is, when the ERP was asked for it, and how many bytes it was."""
 
     endpoint: Endpoint
     status: int
     data: Any = field(repr=False)
     page: Page | None
     read_at: datetime
+    size: int = 0
 
     def records(self) -> list[Record]:
         """The rows of a list. One object stands for a list of one (Fracttal: `data` is a list or one object)."""
@@ -151,6 +164,11 @@ def read_record(endpoint: Endpoint, model: type[ModelT], record: Record, status:
     except ValidationError as error:
         where = ".".join(map(str, error.errors(include_input=False)[0]["loc"]))
         raise _unreadable(endpoint, status, f"the field {where} is missing or of another type") from None
+
+
+def unreadable(endpoint: Endpoint, why: str, status: int = 200) -> errors.ErpContractBroken:
+    """The error of an answer that was deciphered, and cannot be what its endpoint promises."""
+    return _unreadable(endpoint, status, why)
 
 
 def decipher(endpoint: Endpoint, response: Response) -> Answer:
@@ -393,7 +411,7 @@ def _page(endpoint: Endpoint, envelope: Mapping[str, Any], start: int) -> Page |
     told = meta.get("pagination") if isinstance(meta, dict) else None
     told = told if isinstance(told, dict) else {}
     has_more = told.get("has_more")
-    return Page(
+    page = Page(
         total=_count(told.get("total")),
         per_page=_count(told.get("per_page")),
         current=_count(told.get("current_page")),
@@ -402,6 +420,7 @@ def _page(endpoint: Endpoint, envelope: Mapping[str, Any], start: int) -> Page |
         last_row=_count(told.get("to")),
         has_more=has_more if isinstance(has_more, bool) else None,
     )
+    return None if endpoint.paging is Paging.ALL and page == Page() else page
 
 
 def _count(value: object) -> int | None:

@@ -68,9 +68,7 @@ async def list_kind(
         return _listing(kind, coverage, found.rows, shown, summary=words + ".", warnings=found.reading.warnings())
     answer = await desk.fraction.call(endpoint, query={**query, "per_page": shown.limit, "page": shown.page})
     records = answer.records()
-    if kind == "parts":
-        desk.lookup.learn_parts(records)
-    coverage = Coverage.of_page(answer, len(records), shown.page, shown.limit)
+    coverage = Coverage.of_page(answer, shown.page, shown.limit)
     phrase = coverage.phrase(noun)
     return _listing(kind, coverage, records, shown, summary=f"{phrase[0].upper()}{phrase[1:]}{words}.")
 

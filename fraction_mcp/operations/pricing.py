@@ -11,8 +11,9 @@ from decimal import Decimal, localcontext
 from typing import Literal
 
 from fraction_mcp.erp import endpoints
-from fraction_mcp.erp.records import Part, PriceList
-from fraction_mcp.erp.wire import read_record
+from fraction_mcp.erp.pages import Pages
+from fraction_mcp.erp.records import Part, PriceList, id_key, shown_id
+from fraction_mcp.erp.wire import read_record, unreadable
 from fraction_mcp.operations.desk import Desk
 from fraction_mcp.operations.lookup import CUSTOMER, PART, Candidate, Found, NotOne, fold
 from fraction_mcp.shapes import Amount, Answer, Piece, Quantity, UnitPrice, clean, exact_total, plain, quoted
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 _LONGEST_UOM = 10
+_MOST_PAGES = 20  # of price lists, which come at once
 
 
 # ------------------------------------------------------------------------------------------------------ the arithmetic
@@ -149,7 +151,7 @@ async def price_for_quantity(desk: Desk, part: str, quantity: Decimal, customer:
             if isinstance(known, NotOne):
                 return _no_one(known, quantity, currency, sold)
             remark += known.remark(CUSTOMER)
-            chosen = [one for one in lists if one.customer_id == known.record.get("id")]
+            chosen = [one for one in lists if one.customer_id == id_key(known.record["id"])]
             nobody = _without_list(known)
         lists = chosen
     prices, unpriced = _sorted_out(lists, quantity)
@@ -189,12 +191,32 @@ def part_of(found: Found) -> PricedPart:
     )
 
 
-async def price_lists(desk: Desk, part_id: int, customer_id: object = None, *, fresh: bool = False) -> list[PriceList]:
-    """The price lists of a part, or one customer's."""
-    query = {"customer_id": str(customer_id)} if customer_id is not None else None
-    answer = await desk.fraction.call(endpoints.PART_PRICE_LISTS, path={"id": part_id}, query=query, fresh=fresh)
-    lists = answer.read_all(PriceList)
-    return [one for one in lists if customer_id is None or one.customer_id == customer_id]
+async def price_lists(
+    desk: Desk, part_id: object, customer_id: object = None, *, fresh: bool = False
+) -> list[PriceList]:
+    """The price lists of a part, or one customer's: all of them. Raises ErpContractBroken where they cannot be had.
+
+    The document says both that they come at once and that lists are paginated: where pages are stated, they are read.
+    """
+    endpoint, path = endpoints.PART_PRICE_LISTS, {"id": _in_path(part_id)}
+    query: dict[str, str | int] = {} if customer_id is None else {"customer_id": str(customer_id)}
+    answer = await desk.fraction.call(endpoint, path=path, query=query, fresh=fresh)
+    rows = answer.records()
+    if answer.page is not None:
+        pages = Pages(answer.page.per_page or max(len(rows), 1))
+        rows = pages.take(answer)
+        while pages.more and pages.taken < _MOST_PAGES:
+            asked = {**query, "page": pages.next}
+            rows += pages.take(await desk.fraction.call(endpoint, path=path, query=asked, fresh=fresh))
+        if not pages.whole:
+            raise unreadable(endpoint, "it does not hold all that it counts")
+    lists = [answer.read(PriceList, row) for row in rows]
+    return [one for one in lists if customer_id is None or one.customer_id == id_key(customer_id)]
+
+
+def _in_path(part_id: object) -> int | str:
+    key = id_key(part_id)
+    return "" if key is None else key
 
 
 def _lists_of(lists: Sequence[PriceList], customer: str) -> list[PriceList] | None:
@@ -213,7 +235,7 @@ def _lists_of(lists: Sequence[PriceList], customer: str) -> list[PriceList] | No
 def _without_list(known: Found) -> NoPrice:
     name = clean(str(known.record.get("name") or ""))
     return NoPrice(
-        customer_id=known.record.get("id", ""),
+        customer_id=shown_id(known.record),
         customer_name=name,
         reason="this customer has no price list for this part",
     )

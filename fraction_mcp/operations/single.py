@@ -3,11 +3,12 @@
 from typing import Any, Literal
 
 from fraction_mcp.erp import endpoints
-from fraction_mcp.erp.records import PriceBreak, PriceList
+from fraction_mcp.erp.records import PriceBreak, PriceList, shown_id
 from fraction_mcp.errors import InputError
 from fraction_mcp.operations.desk import Desk
 from fraction_mcp.operations.lookup import CUSTOMER, PART, Candidate, NotOne
 from fraction_mcp.operations.present import presented
+from fraction_mcp.operations.pricing import price_lists
 from fraction_mcp.shapes import Answer, Piece, Quantity, UnitPrice, clean, quoted
 
 __all__ = ["CustomerAnswer", "PartAnswer", "RecordAnswer", "customer_record", "one_record", "part_record"]
@@ -77,9 +78,8 @@ async def part_record(desk: Desk, said: str) -> PartAnswer:
         return PartAnswer(
             summary=found.summary, next=found.next, status=found.status, candidates=tuple(found.candidates)
         )
-    part_id = found.record["id"]
-    answer = await desk.fraction.call(endpoints.PART_PRICE_LISTS, path={"id": part_id})
-    lists = tuple(map(ShownPriceList.of, answer.read_all(PriceList)))
+    part_id = shown_id(found.record)
+    lists = tuple(map(ShownPriceList.of, await price_lists(desk, part_id)))
     owners = "no price list" if not lists else f"price lists of {len(lists)} customer{'s' if len(lists) > 1 else ''}"
     return PartAnswer(
         summary=f"{found.remark(PART)}Part {quoted(str(found.record['part_number']))} (id {part_id}), with {owners}.",

@@ -145,7 +145,7 @@ def _values(count: int, name: str) -> str:
 
 def _sentence(groups: Aggregates, reading: Reading, noun: str, search: str, matched: int | None) -> str:
     what = f"all {reading.scanned} {noun}" if reading.complete else f"only {reading.scanned} {noun}"
-    if not reading.complete and reading.total is not None:
+    if not reading.complete and reading.total is not None and reading.total >= reading.scanned:
         what += f" of {reading.total}"
     words = f"Partial: {what}" if not reading.complete else what[0].upper() + what[1:]
     words += f" matching {quoted(search)}" if search else ""

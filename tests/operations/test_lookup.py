@@ -1,7 +1,11 @@
 """A name or number -> one record or the candidates, in as few requests as the ERP's order allows."""
 
+from collections.abc import Callable
+
 import pytest
 
+from fraction_mcp.erp.cache import RememberingErp
+from fraction_mcp.erp.endpoints import PARTS as PARTS_LIST
 from fraction_mcp.operations.lookup import CUSTOMER, PART, Found, Lookup, NotOne, Subject
 from tests.support import ListedErp, Record, customer, part
 
@@ -19,8 +23,8 @@ PARTS = [
 ]
 
 
-def lookup(erp: ListedErp, keep_s: float = 0) -> Lookup:
-    return Lookup(erp, keep_s=keep_s, clock=lambda: 1000.0)
+def lookup(erp: ListedErp, keep_s: float = 0, clock: Callable[[], float] = lambda: 1000.0) -> Lookup:
+    return Lookup(RememberingErp(erp, keep_s=keep_s, clock=clock))
 
 
 async def found(erp: ListedErp, subject: Subject, said: str) -> Found:
@@ -58,8 +62,12 @@ async def test_of_two_parts_that_differ_in_case_alone_the_one_spelt_as_asked_is_
 
 
 async def test_memory_does_not_hide_that_another_part_is_spelt_as_asked() -> None:
-    desk = lookup(ListedErp(parts=[part(7, "abc-1"), part(8, "ABC-1")]), keep_s=30)
-    desk.learn_parts([part(7, "abc-1")])
+    erp = ListedErp(parts=[part(7, "abc-1"), part(8, "ABC-1")])
+    memory = RememberingErp(erp, keep_s=30)
+    await memory.call(PARTS_LIST, query={"page": 1, "per_page": 1})
+    desk = Lookup(memory)
+    assert await desk.find(PART, "abc-1") == Found(part(7, "abc-1"), "exact", "abc-1")
+    assert erp.requests == 1
     one = await desk.find(PART, "ABC-1")
     assert isinstance(one, Found)
     assert one.record["id"] == 8
@@ -257,7 +265,7 @@ async def test_a_write_relies_on_no_memory() -> None:
 async def test_a_part_that_was_seen_is_not_searched_for_until_its_time_is_up() -> None:
     now = [1000.0]
     erp = ListedErp(parts=PARTS)
-    desk = Lookup(erp, keep_s=30, clock=lambda: now[0])
+    desk = lookup(erp, keep_s=30, clock=lambda: now[0])
     await desk.find(PART, "WIDGET-001")
     now[0] += 29
     await desk.find(PART, " WIDGET-001 ")
