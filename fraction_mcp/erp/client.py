@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import anyio
 import httpx
@@ -22,6 +23,7 @@ from fraction_mcp import __version__, errors
 from fraction_mcp.config import Settings
 from fraction_mcp.erp import Connection
 from fraction_mcp.erp.auth import Exchange, FractionSignIn, FracttalSignIn, SignIn
+from fraction_mcp.erp.body import ENCODINGS, received
 from fraction_mcp.erp.endpoints import LOGOUT, TOKEN, Endpoint, System
 from fraction_mcp.erp.wire import Answer, Budget, Request, Response, budget, build, decipher
 
@@ -80,7 +82,12 @@ class ErpClient:
             verify=self._verify,
             timeout=httpx.Timeout(self._timeout_s, connect=connect_s, pool=connect_s),
             limits=httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=keepalive, keepalive_expiry=30),
-            headers={"Accept": "application/json", "User-Agent": f"fraction-mcp/{__version__}"},
+            headers={
+                "Accept": "application/json",
+                "Accept-Encoding": ENCODINGS,
+                "User-Agent": f"fraction-mcp/{__version__}",
+            },
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # none is documented: none is kept or sent
             follow_redirects=False,  # a token goes to the configured host and nowhere else
         )
 
@@ -195,7 +202,10 @@ class ErpClient:
         try:
             async with gate:
                 with anyio.fail_after(self._timeout_s):
-                    answer = await http.request(request.method, url, headers=dict(headers), content=request.content)
+                    asked_at = self._clock()
+                    asked = http.stream(request.method, url, headers=dict(headers), content=request.content)
+                    async with asked as answer:
+                        content, flaw = await received(answer.headers, answer.aiter_raw())
         except _NOT_SENT as error:
             raise self._failed(errors.ErpUnreachable, endpoint, "could not be reached") from error
         except (TimeoutError, httpx.TimeoutException) as error:
@@ -207,7 +217,7 @@ class ErpClient:
         took_ms = (time.perf_counter() - began) * 1000
         logger.debug("%s %s %s -> %d, %.0f ms", self.system, request.method, endpoint.path, answer.status_code, took_ms)
         self._budget = budget(self.system, answer.headers, now) or self._budget
-        return decipher(endpoint, Response(answer.status_code, answer.headers, answer.content, now, start))
+        return decipher(endpoint, Response(answer.status_code, answer.headers, content, asked_at, start, flaw))
 
     def _failed(self, kind: type[errors.ErpError], endpoint: Endpoint, what: str) -> errors.ErpError:
         """No answer came. After a write that may have left, that is all anybody knows."""

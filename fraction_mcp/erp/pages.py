@@ -8,7 +8,6 @@ once. What promises more and brings nothing new is given up (`stuck`), at the se
 Knows figures and ids. Refuses to know who reads, how many pages are worth it, and how they are fetched.
 """
 
-import math
 from dataclasses import dataclass, field
 
 from fraction_mcp.erp.endpoints import Endpoint, Paging
@@ -63,7 +62,7 @@ class Pages:
 
     @property
     def _by_total(self) -> int:
-        return max(math.ceil((self.total or 0) / (self._stride or self.size)), 1)
+        return max(-(-(self.total or 0) // (self._stride or self.size)), 1)
 
     @property
     def whole(self) -> bool:
@@ -172,7 +171,7 @@ def stated_total(answer: Answer, size: int) -> int | None:
     total = told.total
     if total is None:
         return None
-    lasts = {math.ceil(total / per) for per in (told.per_page, rows, size) if per}
+    lasts = {-(-total // per) for per in (told.per_page, rows, size) if per}
     agreed = (
         (told.last is None or told.last in lasts or (total == 0 and told.last <= 1))
         and told.has_more in {None, rows < total}

@@ -24,12 +24,13 @@ _LONGEST_ID = 200
 
 
 def id_key(value: object) -> int | str | None:
-    """An id as what it is compared by: `"50"` and 50 are one. None for what can be no id: null, a list, true."""
+    """An id as what it is compared by: `"50"` and 50 are one. None for what can be no id: null, a list, true,
+    a text as long as a letter."""
     if type(value) is int:
         return value
     if isinstance(value, str):
         text = value.strip()
-        return int(text) if _DIGITS.fullmatch(text) else text or None
+        return int(text) if _DIGITS.fullmatch(text) else text if 0 < len(text) <= _LONGEST_ID else None
     if isinstance(value, Decimal) and value.adjusted() < _MOST_DIGITS and value == value.to_integral_value():
         return int(value)
     return None
@@ -38,7 +39,7 @@ def id_key(value: object) -> int | str | None:
 def shown_id(record: Record) -> int | str:
     """A record's id as an answer carries it; an empty text where it has none."""
     value, key = record.get("id"), id_key(record.get("id"))
-    return "" if key is None else key if isinstance(key, int) and not isinstance(value, str) else str(key)[:_LONGEST_ID]
+    return "" if key is None else key if isinstance(key, int) and not isinstance(value, str) else str(key)
 
 
 def _number(value: object) -> object:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from fraction_mcp import errors
 from fraction_mcp.erp.budget import Budget, budget, number_in
 from fraction_mcp.erp.endpoints import TOKEN, Endpoint, Paging, System
+from fraction_mcp.erp.foreign import Unreadable, decoded
 from fraction_mcp.erp.records import Record
 from fraction_mcp.shapes import clean, plain, quoted
 
@@ -143,14 +144,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back, and when. Header names are lower-case. `start` is the 0-based row that a Fracttal page was
-    asked from, since its answer does not say."""
+    """What came back, and when it was asked for: what it shows is no newer. Header names are lower-case. `start` is the
+    0-based row that a Fracttal page was asked from, since its answer does not say. `flaw` says why there is no content
+    to be had."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     content: bytes = field(repr=False)
     at: datetime
     start: int = 0
+    flaw: str = ""
 
     @property
     def request_id(self) -> str:
@@ -202,7 +205,7 @@ def _deciphered(endpoint: Endpoint, response: Response) -> Answer:
             request_id=response.request_id,
             hint="Try again in a moment.",
         )
-    envelope, flaw = _envelope(response.content)
+    envelope, flaw = (None, response.flaw) if response.flaw else _envelope(endpoint, response.content)
     if not 200 <= status < 300:
         raise _refusal(endpoint, response, envelope, flaw)
     if envelope is None:
@@ -213,14 +216,11 @@ def _deciphered(endpoint: Endpoint, response: Response) -> Answer:
         raise _unreadable(endpoint, status, "it is not the documented envelope of a success", response.request_id)
     if endpoint.writes and status not in endpoint.success:  # a 202, say, tells that it may be done later
         raise _unreadable(endpoint, status, "it is not the documented status of a success", response.request_id)
-    return Answer(endpoint, status, envelope["data"], _page(endpoint, envelope, response.start), response.at)
+    page, size = _page(endpoint, envelope, response.start), len(response.content)
+    return Answer(endpoint, status, envelope["data"], page, response.at, size)
 
 
-def _no_constant(_: str) -> NoReturn:
-    raise ValueError("NaN and Infinity are not JSON")
-
-
-def _envelope(content: bytes) -> tuple[dict[str, Any] | None, str]:
+def _envelope(endpoint: Endpoint, content: bytes) -> tuple[dict[str, Any] | None, str]:
     """The JSON object of a body, or what is there instead."""
     text = content.strip()
     if not text:
@@ -228,9 +228,9 @@ def _envelope(content: bytes) -> tuple[dict[str, Any] | None, str]:
     if text[:1] == b"<":
         return None, "it is HTML or XML, as a proxy answers"
     try:
-        value = json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
-    except (ValueError, ArithmeticError, RecursionError):  # 1e99999999999999999999 is beyond Decimal itself
-        return None, "it is not JSON, or was cut off"
+        value = decoded(text, long=endpoint.paging in {Paging.PAGE, Paging.START})
+    except Unreadable as error:
+        return None, str(error)
     return (value, "") if isinstance(value, dict) else (None, "it is JSON, but not an object")
 
 
@@ -427,4 +427,4 @@ def _count(value: object) -> int | None:
     """A count in either spelling; anything else is not known."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 15:
         return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if type(value) is int and 0 <= value < 10**15 else None

@@ -84,7 +84,9 @@ def _listing(
 ) -> Listing:
     """The rows as a table, whole ones only, as many as there is room for."""
     columns, rows = table(records, shown.fields)
-    room = fitting(rows)
+    room = fitting(columns, rows)
+    if list(shown.fields) == ["*"] and (known := len({name for record in records for name in record})) > len(columns):
+        warnings = [*warnings, f"Only {len(columns)} of {known:,} fields are shown: name those that matter in fields."]
     step = f"Call again with page={coverage.next_page} for more, or narrow the search." if coverage.next_page else ""
     if room < len(rows):
         summary = f"{summary.removesuffix('.')}, of which {room} fit into a result."

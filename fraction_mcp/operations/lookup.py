@@ -149,7 +149,7 @@ class Lookup:
         if exact:
             return self._not_one("ambiguous", subject, said, exact, argument, complete=alone)
         if by_id:
-            return Found(by_id, "id", said)
+            return self._found(subject, by_id, "id", said)
         near = scan.near
         if len(near) == 1 and scan.whole and not strict:
             return self._found(subject, near[0], "near", said)
@@ -159,11 +159,11 @@ class Lookup:
         return self._not_one("not_found", subject, said, loose, argument, complete=scan.complete)
 
     def _found(
-        self, subject: Subject, record: Record, how: Literal["exact", "near"], said: str, *, alone: bool = True
+        self, subject: Subject, record: Record, how: Literal["exact", "id", "near"], said: str, *, alone: bool = True
     ) -> Found:
         if id_key(record.get("id")) is None:
             raise unreadable(subject.listing, f"a {subject.noun} in it has no id")
-        return Found(record, how, said, alone)
+        return Found({**record, "id": shown_id(record)}, how, said, alone)
 
     async def _by_id(self, subject: Subject, said: str, *, fresh: bool) -> Record | None:
         try:

@@ -12,10 +12,11 @@ from typing import Literal
 
 from fraction_mcp.erp import endpoints
 from fraction_mcp.erp.pages import Pages
-from fraction_mcp.erp.records import Part, PriceList, id_key, shown_id
+from fraction_mcp.erp.records import Part, PriceList, id_key
 from fraction_mcp.erp.wire import read_record, unreadable
 from fraction_mcp.operations.desk import Desk
 from fraction_mcp.operations.lookup import CUSTOMER, PART, Candidate, Found, NotOne, fold
+from fraction_mcp.operations.whole import ROOM, pieces_fitting
 from fraction_mcp.shapes import Amount, Answer, Piece, Quantity, UnitPrice, clean, exact_total, plain, quoted
 
 __all__ = [
@@ -157,15 +158,19 @@ async def price_for_quantity(desk: Desk, part: str, quantity: Decimal, customer:
     prices, unpriced = _sorted_out(lists, quantity)
     if nobody is not None and not lists:
         unpriced = [nobody]
+    fit, rest = pieces_fitting(prices, ROOM * 3 // 4), pieces_fitting(unpriced, ROOM // 4)
+    shown = (f"{fit} of {len(prices)} prices", f"{rest} of {len(unpriced)} lists without one")
+    short = [words for words, left in zip(shown, (fit < len(prices), rest < len(unpriced)), strict=True) if left]
+    told = f" Only {' and '.join(short)} fit into a result." if short else ""
     return PriceAnswer(
-        summary=remark + _price_sentence(sold, quantity, desk, prices, unpriced),
-        next=_price_next(prices),
+        summary=remark + _price_sentence(sold, quantity, desk, prices, unpriced) + told,
+        next="Name a customer for a price that is not shown." if short else _price_next(prices),
         status="priced" if prices else "no_price",
         part=sold,
         quantity=quantity,
         currency=currency,
-        prices=tuple(prices),
-        unpriced=tuple(unpriced),
+        prices=tuple(prices[:fit]),
+        unpriced=tuple(unpriced[:rest]),
     )
 
 
@@ -235,7 +240,7 @@ def _lists_of(lists: Sequence[PriceList], customer: str) -> list[PriceList] | No
 def _without_list(known: Found) -> NoPrice:
     name = clean(str(known.record.get("name") or ""))
     return NoPrice(
-        customer_id=shown_id(known.record),
+        customer_id=known.record["id"],
         customer_name=name,
         reason="this customer has no price list for this part",
     )

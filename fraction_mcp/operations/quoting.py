@@ -6,7 +6,7 @@ from typing import Literal
 
 import anyio
 
-from fraction_mcp.erp.records import PriceList, shown_id
+from fraction_mcp.erp.records import PriceList
 from fraction_mcp.operations.desk import Desk
 from fraction_mcp.operations.lookup import CUSTOMER, PART, Candidate, NotOne, fold
 from fraction_mcp.operations.pricing import Priced, PricedPart, Unpriced, exact_sum, part_of, price_at, price_lists
@@ -65,7 +65,7 @@ async def price_lines(desk: Desk, customer: str, lines: Sequence[AskedLine]) -> 
             currency=currency,
             candidates=tuple(known.candidates),
         )
-    buyer = QuotedCustomer(id=shown_id(known.record), name=clean(str(known.record.get("name") or "")))
+    buyer = QuotedCustomer(id=known.record["id"], name=clean(str(known.record.get("name") or "")))
     shelf = await _gathered(desk, buyer.id, lines)
     priced = [_priced_line(line, shelf[fold(line.part)]) for line in lines]
     total = exact_sum(line.line_total for line in priced if line.line_total is not None)

@@ -81,9 +81,11 @@ def _shown(groups: Aggregates, top: int) -> tuple[tuple[tuple[Cell, ...], ...], 
     remark: list[str] = []
     while True:
         rows = [[clean(cell, 80) if isinstance(cell, str) else cell for cell in row] for row in groups.rows(top)]
-        room = fitting(rows)
+        room = fitting(groups.columns(), rows)
+        if room < len(rows) and top == 1:  # so many currencies
+            remark = [f"Only {room} of {len(rows)} rows fit into a result by themselves."]
         if room >= len(rows) or top == 1:
-            return tuple(map(tuple, rows)), remark
+            return tuple(map(tuple, rows[:room])), remark
         top = max(room - len(groups.currencies), 1)  # what has no room of its own goes into the rest
         remark = [f"Only {top} groups fit into a result by themselves: name fewer fields to see more."]
 
