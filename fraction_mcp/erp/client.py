@@ -24,7 +24,7 @@ from fraction_mcp.config import Settings
 from fraction_mcp.erp import Connection
 from fraction_mcp.erp.auth import Exchange, FractionSignIn, FracttalSignIn, SignIn
 from fraction_mcp.erp.body import ENCODINGS, received
-from fraction_mcp.erp.endpoints import LOGOUT, TOKEN, Endpoint, System
+from fraction_mcp.erp.endpoints import LOGOUT, REFRESH, TOKEN, Endpoint, System
 from fraction_mcp.erp.wire import Answer, Budget, Request, Response, budget, build, decipher
 
 __all__ = ["ErpClient", "fraction_client", "fracttal_client"]
@@ -174,7 +174,10 @@ class ErpClient:
         self, endpoint: Endpoint, *, headers: Mapping[str, str], content: bytes | None
     ) -> Answer:
         """A request of the sign-in itself: no token is asked for. See `auth.Exchange`."""
-        return await self._persist(endpoint, Request(endpoint.method, endpoint.path, content), headers)
+        request = Request(endpoint.method, endpoint.path, content)
+        if endpoint is REFRESH:  # where it fails, signing in does as well, and is tried again if need be
+            return await self._exchange(endpoint, request, headers)
+        return await self._persist(endpoint, request, headers)
 
     async def _persist(
         self, endpoint: Endpoint, request: Request, headers: Mapping[str, str], start: int = 0

@@ -87,18 +87,32 @@ class PriceList(_Sent):
     price_breaks: Annotated[tuple[PriceBreak, ...], BeforeValidator(lambda sent: sent or ())] = ()
 
 
+_LONGEST_S = 10**9
+
+
+def _seconds(sent: object) -> int | None:
+    key = id_key(sent)  # a whole number in any spelling
+    return key if isinstance(key, int) and 0 <= key < _LONGEST_S else None
+
+
+# What stands beside a token only informs: a wrong type there is no reason not to sign in.
+Informs = Annotated[dict[str, Any] | None, BeforeValidator(lambda sent: sent if isinstance(sent, dict) else None)]
+Moment = Annotated[str, BeforeValidator(lambda sent: sent if isinstance(sent, str) else "")]
+Seconds = Annotated[int | None, BeforeValidator(_seconds)]
+
+
 class Token(_Sent):
     model_config = ConfigDict(extra="ignore")  # a refresh_token that nobody uses is a secret to lose
 
-    access_token: Annotated[str, Field(pattern="^[!-~]+$", repr=False)]
-    expires_at: OptionalText = ""
-    expires_in: int | None = None
-    user: dict[str, Any] | None = None
-    tenant: dict[str, Any] | None = None
+    access_token: Annotated[str, Field(pattern="^[!-~]+$", max_length=8_192, repr=False)]
+    expires_at: Moment = ""
+    expires_in: Seconds = None
+    user: Informs = None
+    tenant: Informs = None
 
 
 class Identity(_Sent):
     """Who is signed in, as login and `auth/me` answer."""
 
-    user: dict[str, Any] | None = None
-    tenant: dict[str, Any] | None = None
+    user: Informs = None
+    tenant: Informs = None
