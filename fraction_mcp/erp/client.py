@@ -20,7 +20,7 @@ import httpx
 from starlette.types import ASGIApp
 
 from fraction_mcp import __version__, errors
-from fraction_mcp.config import Settings
+from fraction_mcp.config import Settings, stays_here
 from fraction_mcp.erp import Connection
 from fraction_mcp.erp.auth import Exchange, FractionSignIn, FracttalSignIn, SignIn
 from fraction_mcp.erp.body import ENCODINGS, received
@@ -76,9 +76,21 @@ class ErpClient:
         self._writes = self._http(keepalive=0)
 
     def _http(self, *, keepalive: int) -> httpx.AsyncClient:
+        """Raises ConfigError where the environment's proxies cannot be used; `config` has looked at them before."""
+        try:
+            return self._made_http(keepalive)
+        except (ValueError, ImportError, httpx.InvalidURL):  # whose own words may show the proxy's password
+            names = "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or NO_PROXY"
+            raise errors.ConfigError(f"{names} in the environment (or the system's own setting) is unusable") from None
+
+    def _made_http(self, keepalive: int) -> httpx.AsyncClient:
         connect_s = min(10.0, self._timeout_s * 0.8)  # so that a slow connect is told apart from a slow answer
+        addresses = [url for url in (self.base_url, self._token_url) if url]
+        here = [url for url in addresses if stays_here(url)]
         return httpx.AsyncClient(
             transport=self._transport,
+            trust_env=here != addresses,
+            mounts=dict.fromkeys(f"all://{httpx.URL(url).netloc.decode()}" for url in here),  # past every proxy
             verify=self._verify,
             timeout=httpx.Timeout(self._timeout_s, connect=connect_s, pool=connect_s),
             limits=httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=keepalive, keepalive_expiry=30),
