@@ -147,5 +147,4 @@ async def _replan(desk: "Desk", tool: str, arguments: "Mapping[str, Any]") -> "P
     from fraction_mcp.tools.catalogue import catalogue  # noqa: PLC0415
 
     spec = catalogue()[tool]
-    plan: Plan = await spec.run(desk, read_arguments(spec, arguments))
-    return plan
+    return await spec.plan(desk, read_arguments(spec, arguments))

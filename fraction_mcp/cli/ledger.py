@@ -145,6 +145,9 @@ _WORDS = {
     "unknown": "the outcome is unknown: {error}",
     "looked": "looked for in the ERP: {found}",
     "late_answer": "an answer came after it was settled: {kind}",
+    "late_done": "done after all: the ERP's proof came after it was settled",
+    "late_refusal": "refused after all: the ERP's answer came after it was settled",
+    "token_given": "a token that confirms it was given out",
     "settled_landed": "settled by {by}: it is in the ERP",
     "settled_absent": "settled by {by}: it is not in the ERP",
 }

@@ -11,8 +11,7 @@ import logging
 import os
 import re
 import secrets
-import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +21,11 @@ from fraction_mcp import errors
 from fraction_mcp.erp import Erp
 from fraction_mcp.erp.endpoints import NAMED, System
 from fraction_mcp.operations.desk import Desk
-from fraction_mcp.operations.lifecycle import State, Write
+from fraction_mcp.operations.lifecycle import Draft, State, Write
 from fraction_mcp.operations.present import presented
+from fraction_mcp.operations.readback import look_for, proof_of, record_id
 from fraction_mcp.operations.standing import called_by, identity_parts, trouble
-from fraction_mcp.operations.writes import Plan, drafted, identity_of, look_for
+from fraction_mcp.operations.writes import Plan, drafted, identity_of
 from fraction_mcp.shapes import clean, quoted
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 _ID = re.compile(r"w[0-9a-f]{12}")
 _JUST_LANDED_S = 900
+_LOOK_EVERY_S = 5.0
 _WATCH_S = 1.0
 _TROUBLED_S = 10.0
 
@@ -74,11 +75,11 @@ class Clerk:
             identity=identity_of(self.desk.erp(plan.endpoint.system)),
             asker=self._asker,
             asked_by=clean(asked_by, 120),
-            expires_at=time.time() + self._terms.wait_s,
+            expires_at=self.journal.now() + self._terms.wait_s,
         )
-        landed = await self.journal.landed_before(draft.key, time.time() - _JUST_LANDED_S)
+        landed = await self.journal.landed_before(draft.key, self.journal.now() - _JUST_LANDED_S)
         if landed is not None:
-            minutes = int((time.time() - landed.updated_at) // 60)
+            minutes = int((self.journal.now() - landed.updated_at) // 60)
             when = f"{minutes} minutes ago" if minutes > 1 else "a moment ago"
             number = called_by(landed.outcome.get("result"))
             again = f"An identical write landed {when}{f' as {quoted(number)}' if number else ''}; this repeats it."
@@ -100,12 +101,13 @@ class Clerk:
         write = await self.write(write_id)
         if write.state is not State.AWAITING:  # a host that asks twice is told what became of the first
             return await self.follow_up(write), False
-        if not write.token_hash or not hmac.compare_digest(write.token_hash, _token_hash(token)):
+        given = write.token_hash and await self.journal.gave_token(write)
+        if not given or not hmac.compare_digest(write.token_hash, _token_hash(token)):
             raise errors.ConsentError(
                 "the confirmation token is not the one of this write; nothing was written",
                 hint="Call the write's tool again for a new token.",
             )
-        return await self.approve(write, by="confirmation token (two_step)"), True
+        return await self.approve(write, digest=write.digest, by="confirmation token (two_step)"), True
 
     async def write(self, write_id: str) -> Write:
         """Raises WriteNotFound."""
@@ -118,10 +120,10 @@ class Clerk:
 
     # -------------------------------------------------------------------------------------------------------- deciding
 
-    async def approve(self, write: Write, *, by: str, digest: str = "") -> Write:
+    async def approve(self, write: Write, *, digest: str, by: str) -> Write:
         """A person's yes to what they were shown (`digest`), and the commit if this process may make it."""
         with anyio.CancelScope(shield=True):
-            decided = await self.journal.approve(write.id, digest=digest or write.digest, by=by)
+            decided = await self.journal.approve(write.id, digest=digest, by=by)
             if self.may_commit(decided):
                 decided = await self.commit(decided)
         return decided
@@ -165,30 +167,36 @@ class Clerk:
 
     async def _commit(self, write: Write) -> Write:
         erp = self.desk.erp(System(write.plan["system"]))
-        again = await self._read_anew(write, erp)
+        again = await self._planned_anew(write, erp)
         if again is None:
             return await self.write(write.id)
-        look = await _provable(erp, again["look"])
+        look = await _provable(erp, again.plan["look"])
+        taken = await self._made_by_others(write)
         owner = f"{os.getpid()}-{secrets.token_hex(8)}"
-        claimed = await self.journal.claim(
-            write.id,
-            identity=write.identity,
-            digest=write.digest,
-            owner=owner,
-            lease_s=self._terms.lease_s,
-            outcome={"look": look},  # with the ids that were there just before the send
-        )
+        try:
+            claimed = await self.journal.claim(
+                write.id,
+                planned=again,
+                owner=owner,
+                lease_s=self._terms.lease_s,
+                outcome={"look": look},  # with the ids that were there just before the send
+            )
+        except errors.ConsentError as error:
+            await self._refuse(write, error.message, [])
+            claimed = False
         if not claimed:
             return await self.write(write.id)
-        kind, outcome = await _sent(erp, write)
-        outcome["look"] = look
+
+        async def hold() -> None:
+            await self._hold(write.id, owner)
+
+        kind, outcome = await _sent(erp, again.plan, look, taken, hold)
         try:
-            finished = await self.journal.finish(write.id, kind, outcome, owner=owner)
-            if finished.outcome != outcome:  # a person settled it while the answer was on its way: kept beside it
-                await self.journal.note(write.id, "late_answer", {"kind": kind, **outcome})
-            return await self.look_again(finished) if finished.state is State.UNKNOWN else finished
+            return await self._written_down(write, kind, {**outcome, "look": look}, owner)
         except Exception as error:
             logger.exception("what came of %s could not be written down", write.id)
+            if kind == "not_sent":
+                raise
             raise errors.ErpOutcomeUnknown(
                 f"the write {write.id} was sent, and the journal failed after it; it may have been written",
                 system=erp.system,
@@ -196,12 +204,40 @@ class Clerk:
                 hint=f"get_write_status({write.id}) tells what is known. Do not ask for it again.",
             ) from error
 
-    async def _read_anew(self, write: Write, erp: Erp) -> Mapping[str, Any] | None:
-        """The plan as it would be made now; None where it must not be sent: the journal then says why."""
+    async def _hold(self, write_id: str, owner: str) -> None:
+        """The last thing before a byte leaves: the claim is still ours, for as long as the exchange may take.
+
+        Raises ConsentError where it is not, or where that cannot be found out.
+        """
         try:
-            plan = await self._replan(self.desk, write.plan["tool"], write.plan["arguments"])
+            held = await self.journal.hold(write_id, owner=owner, lease_s=self._terms.lease_s)
+        except Exception as error:
+            logger.exception("the claim on %s could not be checked", write_id)
+            raise errors.ConsentError("the journal failed just before it was sent; nothing was sent") from error
+        if not held:
+            raise errors.ConsentError("it could not be sent before its claim ran out; nothing was sent")
+
+    async def _written_down(self, write: Write, kind: str, outcome: dict[str, Any], owner: str) -> Write:
+        finished = await self.journal.finish(write.id, kind, outcome, owner=owner)
+        if finished.outcome == outcome:
+            return await self.look_again(finished) if finished.state is State.UNKNOWN else finished
+        # The lease had run out meanwhile, and somebody else, or a person, has said what became of it.
+        if kind == "done" and finished.state is State.FAILED:
+            outcome["conflict"] = _DONE_AFTER_ALL
+            return await self.journal.finish(write.id, "late_done", outcome, owner=owner)
+        if kind == "failed" and finished.state is State.DONE:
+            conflict = f"{_REFUSED_AFTER_ALL}: {outcome['error']['message']}."
+            return await self.journal.finish(
+                write.id, "late_refusal", {**finished.outcome, "conflict": conflict}, owner=owner
+            )
+        await self.journal.note(write.id, "late_answer", {"kind": kind, **outcome})
+        return finished
+
+    async def _planned_anew(self, write: Write, erp: Erp) -> Draft | None:
+        """The write as it would be planned now; None where it must not be sent: the journal then says why."""
+        try:
             now = drafted(
-                plan,
+                await self._replan(self.desk, write.plan["tool"], write.plan["arguments"]),
                 tool=write.plan["tool"],
                 arguments=write.plan["arguments"],
                 identity=identity_of(erp),
@@ -209,6 +245,7 @@ class Clerk:
                 asked_by=write.asked_by,
                 expires_at=write.expires_at,
             )
+            await erp.ready()  # before the claim, whose time it would cost
         except errors.FractionMcpError as error:
             if not self.reaches(write):  # what could not be read is not the ERP that the write was planned for
                 return None
@@ -225,7 +262,7 @@ class Clerk:
         if now.digest != write.digest:
             await self._refuse(write, "what it was based on has changed since it was shown", now.plan["preview"])
             return None
-        return now.plan
+        return now
 
     async def _refuse(self, write: Write, why: str, preview: list[Any]) -> None:
         hint = "Call the tool again: the new state is shown, and a person is asked anew."
@@ -233,9 +270,15 @@ class Clerk:
         await self.journal.finish(write.id, "refused", {**outcome, **({"preview": preview} if preview else {})})
 
     async def look_again(self, write: Write) -> Write:
-        """Look in the ERP for a write whose outcome is unknown. Seen once: done. Otherwise it stays unknown."""
+        """Look in the ERP for a write whose outcome is unknown. Seen once: done. Otherwise it stays unknown.
+
+        However often it is asked about, the ERP is asked every few seconds at most.
+        """
         erp = self.desk.erps.get(System(write.plan["system"]))
         if write.state is not State.UNKNOWN or erp is None or not self.reaches(write):
+            return write
+        looks = [event.at for event in await self.journal.events(write.id) if event.kind == "looked"]
+        if looks and self.journal.now() - looks[-1] < _LOOK_EVERY_S:
             return write
         try:
             look = write.outcome.get("look") or write.plan["look"]
@@ -248,16 +291,14 @@ class Clerk:
         if sighting.found != "one":
             await self.journal.note(write.id, "looked", {"found": sighting.found})
             return await self.write(write.id)
-        outcome = {"result": presented(sighting.record), "found_by": "reading back", "look": write.outcome.get("look")}
+        outcome = _done(sighting.record, sighting.told, found_by="reading back", look=look)
         return await self.journal.finish(write.id, "done", outcome)
 
-    async def _made_by_others(self, write: Write) -> set[Any]:
+    async def _made_by_others(self, write: Write) -> set[str]:
         """The ids of records that other writes of the same kind are known to have made: none of them is this one's."""
         done = await self.journal.latest((State.DONE,), identity=write.identity, limit=500)
         results = [other.outcome.get("result") for other in done if other.plan["endpoint"] == write.plan["endpoint"]]
-        return {
-            result["id"] for result in results if isinstance(result, dict) and isinstance(result.get("id"), int | str)
-        }
+        return {number for result in results if isinstance(result, dict) and (number := record_id(result))}
 
     async def follow_up(self, write: Write) -> Write:
         """What can be done for a write that is asked about: commit it if approved, look for it if unsure."""
@@ -277,50 +318,86 @@ class Clerk:
             await anyio.sleep(_WATCH_S)
 
     async def _seen_to(self) -> bool:
-        """Commit what may be committed; whether anything waits."""
-        waiting = await self.journal.latest((State.AWAITING, State.APPROVED), limit=200)
-        for write in waiting:
+        """Commit what may be committed, however much there is; whether anything waits."""
+        for write in await self.journal.latest((State.APPROVED,), limit=None):
             if self.may_commit(write):
                 await self.commit(write)
-        return bool(waiting)
+        return bool(await self.journal.latest((State.AWAITING, State.APPROVED), limit=1))
 
 
-async def _sent(erp: Erp, write: Write) -> tuple[str, dict[str, Any]]:
+_DONE_AFTER_ALL = (
+    "A person had settled this as not written before the ERP's answer came, which proves that it was. If it was asked "
+    "for again meanwhile, the ERP holds it twice."
+)
+_REFUSED_AFTER_ALL = "This had been called written before the ERP's answer came, which refuses it"
+
+
+async def _sent(
+    erp: Erp,
+    plan: Mapping[str, Any],
+    look: Mapping[str, Any],
+    taken: Collection[str],
+    hold: Callable[[], Awaitable[None]],
+) -> tuple[str, dict[str, Any]]:
     """Send the frozen bytes, and the journal's word for what happened (house.md, What happened)."""
-    plan = write.plan
+    endpoint, content = NAMED[plan["endpoint"]], plan["content"].encode()
     try:
-        answer = await erp.call(NAMED[plan["endpoint"]], path=plan["path"], body=plan["content"].encode())
+        answer = await erp.call(endpoint, path=plan["path"], body=content, before_send=hold)
+    except errors.Duplicate as error:
+        return await _duplicate(erp, look, taken, error)
     except errors.ErpRejected as error:
         return "failed", _told(error, written="no")
     except errors.ErpOutcomeUnknown as error:
         return "unknown", _told(error, written="maybe")
     except errors.ErpError as error:  # of a sign-in before it: the write's own request raises none of these
         return "not_sent", _told(error, written="no")
+    except errors.ConsentError as error:
+        return "not_sent", trouble(error.code, error.message, error.hint, written="no")
     except Exception:
-        logger.exception("sending %s failed inside this server", write.id)
+        logger.exception("sending failed inside this server")
         return "unknown", trouble("OUTCOME_UNKNOWN", "something went wrong while it was sent", "", written="maybe")
+    proof = proof_of(answer, look, taken)
+    if proof.record is None:
+        message = f"{erp.system.label} said that it was done, but {proof.flaw}"
+        return "unknown", trouble("OUTCOME_UNKNOWN", message, "", written="maybe")
+    return "done", _done(proof.record, proof.told)
+
+
+async def _duplicate(
+    erp: Erp, look: Mapping[str, Any], taken: Collection[str], error: errors.Duplicate
+) -> tuple[str, dict[str, Any]]:
+    """Refused as a duplicate of what was absent a moment ago: it may be the write itself, which something on the way
+    to the ERP has sent twice. Only a record that is provably another's shows that nothing was written."""
     try:
-        return "done", {"result": presented(answer.record())}
-    except errors.ErpContractBroken as error:
+        sighting = await look_for(erp, look, taken)
+    except errors.ErpError:
         return "unknown", _told(error, written="maybe")
+    if sighting.found == "none" and sighting.others:
+        return "failed", _told(error, written="no")
+    return "unknown", _told(error, written="maybe")
+
+
+def _done(record: Mapping[str, Any] | None, told: Sequence[str], **more: Any) -> dict[str, Any]:
+    """The outcome of a success: what the ERP holds, and what of it is not as it was sent."""
+    return {"result": presented(record), **({"differs": list(told)} if told else {}), **more}
 
 
 async def _provable(erp: Erp, look: Mapping[str, Any]) -> Mapping[str, Any]:
     """What to look for afterwards, where seeing it would prove something.
 
     A record that is there already, just before the send, and looks like what is about to be written would be taken for
-    it: then nothing that is seen afterwards counts (`known` is None).
+    it: then nothing that is seen afterwards counts (`telling` is false).
     """
     try:
-        unproved = look["known"] is not None and (await look_for(erp, look)).found != "none"
+        unproved = (await look_for(erp, look)).found != "none"
     except errors.ErpError:
         unproved = True
-    return {**look, "known": None} if unproved else look
+    return {**look, "telling": False} if unproved else look
 
 
 def _told(error: errors.ErpError, *, written: str) -> dict[str, Any]:
     code = errors.ErpOutcomeUnknown.code if written == "maybe" else error.code
-    return trouble(code, error.message, error.hint, written=written, retryable=error.retryable)
+    return trouble(code, error.message, error.hint, written=written, retryable=error.retryable and written == "no")
 
 
 def _token_hash(token: str) -> str:

@@ -6,6 +6,7 @@ transaction, which also appends an event with the hash of the one before. What i
 and holds no secret.
 """
 
+import hashlib
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -26,9 +27,18 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from fraction_mcp.errors import ConfigError
+from fraction_mcp.errors import ConfigError, ConsentError
 from fraction_mcp.operations import journal_book as tables
-from fraction_mcp.operations.journal_book import GENESIS, VERSION, Book, chained, dumped, read_event, read_write
+from fraction_mcp.operations.journal_book import (
+    GENESIS,
+    VERSION,
+    Book,
+    dumped,
+    is_chained,
+    read_event,
+    read_write,
+    table_flaw,
+)
 from fraction_mcp.operations.lifecycle import MOVES, OPEN, Draft, Event, State, Write
 
 __all__ = ["Journal"]
@@ -65,6 +75,10 @@ class Journal:
             raise ConfigError(f"the journal cannot be opened: {reason}") from error
         return journal
 
+    def now(self) -> float:
+        """Unix seconds by the journal's clock, by which everything about its writes is counted."""
+        return self._clock()
+
     @staticmethod
     def is_there(url: str, folder: Path) -> bool:
         """Whether there is one to open, for whoever only wants to look: a database that is named counts as one."""
@@ -98,7 +112,7 @@ class Journal:
             row = (await book.execute(sa.select(tables.writes).where(tables.writes.c.id == write_id))).first()
             return None if row is None else await book.lapsed(read_write(row))
 
-    async def latest(self, states: Sequence[State] = (), *, identity: str = "", limit: int = 50) -> list[Write]:
+    async def latest(self, states: Sequence[State] = (), *, identity: str = "", limit: int | None = 50) -> list[Write]:
         """The newest writes first, of these states (all where none are named) and this ERP identity (any if empty)."""
         query = sa.select(tables.writes).order_by(tables.writes.c.created_at.desc(), tables.writes.c.id).limit(limit)
         if identity:
@@ -141,9 +155,7 @@ class Journal:
             for row in (await book.execute(query.order_by(tables.writes.c.created_at))).all():
                 write = await book.lapsed(read_write(row))
                 if write.state is State.AWAITING and write.digest != draft.digest:
-                    return await book.change(
-                        write, "replanned", {"digest": draft.digest, "plan": draft.plan}, plan=draft
-                    )
+                    return await book.replan(write, draft)
                 if write.state in OPEN:
                     return write
             return await book.add(draft)
@@ -154,35 +166,47 @@ class Journal:
         It uses a two-step token up: a write that was not sent is asked about anew.
         """
         shown = tables.writes.c.digest == digest
-        return await self._move(write_id, "approved", {"by": by}, where=shown, token_hash="")
+        return await self._move(write_id, "approved", {"by": by, "digest": digest}, where=shown, token_hash="")
 
     async def decline(self, write_id: str, *, by: str, cancelled: bool = False) -> Write:
         return await self._move(write_id, "cancelled" if cancelled else "declined", {"by": by})
 
     async def claim(
-        self,
-        write_id: str,
-        *,
-        identity: str,
-        digest: str,
-        owner: str,
-        lease_s: float,
-        outcome: Mapping[str, Any] | None = None,
+        self, write_id: str, *, planned: Draft, owner: str, lease_s: float, outcome: Mapping[str, Any] | None = None
     ) -> bool:
-        """Single use: true for exactly one caller, before it sends. False: expired, decided otherwise, or claimed.
+        """Single use: true for exactly one caller, before it sends what it has planned anew (`planned`).
 
+        False: expired, decided otherwise, claimed, or of another ERP. Raises ConsentError where the write as it is kept
+        is not what was proposed, approved or would be sent: its row was changed behind the journal's back.
         `owner` must be new for each attempt: it is how a caller knows its own claim. `outcome` is what whoever comes
         after a caller that died must know.
         """
-        now = self._clock()
-        values = {"owner": owner, "lease_until": now + lease_s, "outcome": dumped(outcome or {})}
-        bound = sa.and_(
-            tables.writes.c.identity == identity,
-            tables.writes.c.digest == digest,
-            tables.writes.c.state == State.APPROVED,
-        )
-        write = await self._move(write_id, "claimed", {"owner": owner}, where=bound, **values)
-        return write.state is State.SENDING and write.owner == owner
+        async with self._transaction() as book:
+            write = await book.write(write_id)
+            if write.state is not State.APPROVED or write.identity != planned.identity:
+                return False
+            if flaw := await book.flaw(write, planned):
+                raise ConsentError(flaw)
+            content = hashlib.sha256(planned.plan["content"].encode()).hexdigest()
+            await book.change(
+                write,
+                "claimed",
+                {"owner": owner, "content_sha256": content, **(outcome or {})},
+                owner=owner,
+                lease_until=self._clock() + lease_s,
+                outcome=dumped(outcome or {}),
+            )
+            return True
+
+    async def hold(self, write_id: str, *, owner: str, lease_s: float) -> bool:
+        """Whether a claim still holds; its lease then begins anew."""
+        async with self._transaction() as book:
+            write = await book.write(write_id)
+            if write.state is not State.SENDING or write.owner != owner:
+                return False
+            lease = sa.update(tables.writes).where(tables.writes.c.id == write_id)
+            await book.execute(lease.values(lease_until=self._clock() + lease_s))
+            return True
 
     async def finish(self, write_id: str, kind: str, outcome: Mapping[str, Any], *, owner: str = "") -> Write:
         """What came of it: `done`, `failed`, `unknown`, `not_sent`, `put_back` or `refused`.
@@ -205,21 +229,23 @@ class Journal:
     async def set_token(self, write_id: str, token_hash: str) -> None:
         """The hash of the two-step token that now counts for a waiting write."""
         async with self._transaction() as book:
-            await book.execute(
-                sa.update(tables.writes)
-                .where(tables.writes.c.id == write_id, tables.writes.c.state == State.AWAITING)
-                .values(token_hash=token_hash)
-            )
+            write = await book.write(write_id)
+            if write.state is State.AWAITING:
+                await book.give_token(write, token_hash)
+
+    async def gave_token(self, write: Write) -> bool:
+        """Whether the token that a write's row holds was given by this journal, and not put there."""
+        return any(
+            event.kind == "token_given" and event.detail["sha256"] == write.token_hash
+            for event in await self.events(write.id)
+        )
 
     async def _move(
         self, write_id: str, kind: str, detail: Mapping[str, Any], *, where: Any = None, **values: Any
     ) -> Write:
         """One compare-and-set; the write as it then is, moved or not. Raises KeyError for an id that is not there."""
         async with self._transaction() as book:
-            row = (await book.execute(sa.select(tables.writes).where(tables.writes.c.id == write_id))).first()
-            if row is None:
-                raise KeyError(write_id)
-            write = await book.lapsed(read_write(row))
+            write = await book.write(write_id)
             sources, _ = MOVES[kind]
             query = sa.select(tables.writes.c.id).where(
                 tables.writes.c.id == write_id, tables.writes.c.state.in_(sources)
@@ -238,21 +264,25 @@ class Journal:
             return str((await connection.execute(sa.select(tables.head.c.hash))).scalar_one())
 
     async def verify(self, anchor: str = "") -> str:
-        """Empty where the chain is whole (and holds `anchor`); else what is wrong, and at which event."""
-        before, seen = GENESIS, not anchor or anchor == GENESIS
-        async with self._transaction() as book:  # the events and the end of one moment
-            events = [read_event(row) for row in (await book.execute(_in_order())).all()]
+        """Empty where the chain is whole (and holds `anchor`), and the table of writes is what its events say; else
+        what is wrong, and where."""
+        async with self._transaction() as book:  # the events, their end and the table of one moment
+            rows = (await book.execute(_in_order())).all()
             end = str((await book.execute(sa.select(tables.head.c.hash))).scalar_one())
-        for number, found in enumerate(events, start=1):
-            if found.seq != number:
+            kept = (await book.execute(sa.select(tables.writes).order_by(tables.writes.c.created_at))).all()
+        before, seen = GENESIS, not anchor or anchor == GENESIS
+        for number, row in enumerate(rows, start=1):
+            if row.seq != number:
                 return f"event {number} is missing"
-            if found.hash != chained(before, found.seq, found.write_id, found.at, found.kind, dumped(found.detail)):
-                return f"event {number} ({found.kind} of {found.write_id}) was changed"
-            before = found.hash
+            if not is_chained(row, before):
+                return f"event {number} ({row.kind} of {row.write_id}) was changed"
+            before = row.hash
             seen = seen or before == anchor
         if before != end:
-            return f"events after {len(events)} are missing"
-        return "" if seen else "the anchor is not in the chain: its tail was cut or rewritten"
+            return f"events after {len(rows)} are missing"
+        if not seen:
+            return "the anchor is not in the chain: its tail was cut or rewritten"
+        return table_flaw(kept, [read_event(row) for row in rows])
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator["Book"]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fraction_mcp.operations.lifecycle import MOVES, WAITING, Draft, Event, State, Write
 
-__all__ = ["GENESIS", "VERSION", "Book", "chained", "dumped", "read_event", "read_write"]
+__all__ = ["GENESIS", "VERSION", "Book", "dumped", "is_chained", "read_event", "read_write", "table_flaw"]
 
 VERSION = 1
 GENESIS = "0" * 64
@@ -73,13 +73,44 @@ class Book:
         self._seq, self._hash = at.seq, at.hash
         self._now = self._clock()
 
+    async def write(self, write_id: str) -> Write:
+        """A write with what time has done to it since. Raises KeyError for an id that is not there."""
+        row = (await self.execute(sa.select(writes).where(writes.c.id == write_id))).first()
+        if row is None:
+            raise KeyError(write_id)
+        return await self.lapsed(read_write(row))
+
+    async def flaw(self, write: Write, planned: Draft) -> str:
+        """Why an approved write must not be sent as `planned`; empty where nothing stands against it.
+
+        The row is what people were shown, and the events are what happened: both must say the same, and the approval
+        must be of this very write, after it was last put before somebody.
+        """
+        before = events.alias()
+        query = (
+            sa.select(events, before.c.hash.label("before"))
+            .outerjoin(before, before.c.seq == events.c.seq - 1)
+            .where(events.c.write_id == write.id)
+            .order_by(events.c.seq)
+        )
+        rows = (await self.execute(query)).all()
+        told = [read_event(row) for row in rows]
+        if any(not is_chained(row, row.before or GENESIS) for row in rows) or _row_flaw(write, told):
+            return f"what the journal holds of {write.id} was changed behind its back"
+        if any(write.plan[name] != planned.plan[name] for name in _SENT) or write.digest != planned.digest:
+            return f"what the journal holds of {write.id} is not what would be sent"
+        last = max(index for index, event in enumerate(told) if event.kind in _PUT_BEFORE)
+        if not any(event.kind == "approved" and event.detail.get("digest") == write.digest for event in told[last:]):
+            return f"no approval of {write.id} as it now stands is in the journal"
+        return ""
+
     async def lapsed(self, write: Write) -> Write:
         """What time alone has done."""
         if write.state in WAITING and write.expires_at <= self._now:
             return await self.change(write, "expired", {})
         if write.state is State.SENDING and write.lease_until <= self._now:
-            why = {"why": "the process that sent it has not said what came of it"}
-            return await self.change(write, "unknown", why, outcome=dumped({**write.outcome, **why}))
+            outcome = {**write.outcome, "why": "the process that sent it has not said what came of it"}
+            return await self.change(write, "unknown", outcome, outcome=dumped(outcome))
         return write
 
     async def add(self, draft: Draft) -> Write:
@@ -102,19 +133,23 @@ class Book:
                 outcome="{}",
             )
         )
-        detail = {"digest": draft.digest, "plan": draft.plan, "asked_by": draft.asked_by, "identity": draft.identity}
-        await self.append(write_id, "proposed", detail)
+        await self.append(write_id, "proposed", {**_facts(draft), "asked_by": draft.asked_by})
         return await self._again(write_id)
 
-    async def change(
-        self, write: Write, kind: str, detail: Mapping[str, Any], *, plan: Draft | None = None, **values: Any
-    ) -> Write:
-        """A new state (or a new plan in the same one), and its event."""
-        if plan is not None:
-            values |= {"digest": plan.digest, "plan": dumped(plan.plan), "expires_at": plan.expires_at}
-            values["token_hash"] = ""  # it was given for what was shown before
-        else:
-            values["state"] = MOVES[kind][1]
+    async def replan(self, write: Write, draft: Draft) -> Write:
+        """A new plan in the same state; a token that was given for what was shown before no longer counts."""
+        values: dict[str, Any] = {"digest": draft.digest, "plan": dumped(draft.plan), "expires_at": draft.expires_at}
+        return await self._set(write, "replanned", _facts(draft), token_hash="", **values)
+
+    async def give_token(self, write: Write, token_hash: str) -> None:
+        await self.execute(sa.update(writes).where(writes.c.id == write.id).values(token_hash=token_hash))
+        await self.append(write.id, "token_given", {"sha256": token_hash})
+
+    async def change(self, write: Write, kind: str, detail: Mapping[str, Any], **values: Any) -> Write:
+        """A new state, and its event."""
+        return await self._set(write, kind, detail, state=MOVES[kind][1], **values)
+
+    async def _set(self, write: Write, kind: str, detail: Mapping[str, Any], **values: Any) -> Write:
         values["updated_at"] = self._now
         await self.execute(sa.update(writes).where(writes.c.id == write.id).values(**values))
         await self.append(write.id, kind, detail)
@@ -132,9 +167,66 @@ class Book:
         return read_write((await self.execute(sa.select(writes).where(writes.c.id == write_id))).one())
 
 
+_SENT = ("system", "endpoint", "method", "target", "path", "content")
+# The events after which a person must be asked (anew).
+_PUT_BEFORE = ("proposed", "replanned", "put_back", "not_sent")
+_KEEPS_PLAN = ("proposed", "replanned")
+_SAYS_OUTCOME = frozenset(MOVES) - {"approved", "declined", "cancelled", "expired"}
+_OF_THE_EVENT = frozenset({"by", "owner", "content_sha256"})
+
+
+def _facts(draft: Draft) -> dict[str, Any]:
+    """What an event keeps of a plan, to hold the row against."""
+    return {
+        "key": draft.key,
+        "identity": draft.identity,
+        "digest": draft.digest,
+        "plan": draft.plan,
+        "expires_at": draft.expires_at,
+    }
+
+
+def _row_flaw(write: Write, told: Sequence[Event]) -> str:
+    """Which column of a write its events do not bear out; empty where they bear out all. An event of an older journal
+    says less."""
+    plans = [event.detail for event in told if event.kind in _KEEPS_PLAN]
+    if not plans:
+        return "it was never proposed"
+    if differs := [name for name, value in plans[-1].items() if hasattr(write, name) and getattr(write, name) != value]:
+        return f"its {differs[0]} is not the one of its events"
+    moves = [event for event in told if event.kind in MOVES]
+    state = MOVES[moves[-1].kind][1] if moves else State.AWAITING
+    if write.state is not state:
+        return f"it is called {write.state}, and its events make it {state}"
+    ends = [event.detail for event in moves if event.kind in _SAYS_OUTCOME]
+    outcome = {name: value for name, value in (ends[-1] if ends else {}).items() if name not in _OF_THE_EVENT}
+    same = all(write.outcome.get(name) == value for name, value in outcome.items())
+    return "" if same else "its outcome is not the one of its events"
+
+
+def table_flaw(rows: Sequence[sa.Row[Any]], told: Sequence[Event]) -> str:
+    """The first write whose row is not what its events say, and why; empty where there is none."""
+    by_write: dict[str, list[Event]] = {}
+    for event in told:
+        by_write.setdefault(event.write_id, []).append(event)
+    for row in rows:
+        try:
+            flaw = _row_flaw(read_write(row), by_write.pop(row.id, []))
+        except (ValueError, TypeError):
+            flaw = "it cannot be read"
+        if flaw:
+            return f"the write {row.id} was changed: {flaw}"
+    return f"the write {next(iter(by_write))} is missing" if by_write else ""
+
+
 def chained(before: str, *facts: object) -> str:
     """The hash of an event: over the one before it and all that it says."""
     return hashlib.sha256("\n".join((before, *map(str, facts))).encode()).hexdigest()
+
+
+def is_chained(row: sa.Row[Any], before: str) -> bool:
+    """Whether an event's hash is that of its text, as it is stored, behind the hash of the one before."""
+    return str(row.hash) == chained(before, row.seq, row.write_id, row.at, row.kind, row.detail)
 
 
 def dumped(value: Mapping[str, Any]) -> str:

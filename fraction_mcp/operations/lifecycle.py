@@ -29,7 +29,7 @@ MOVES: Mapping[str, tuple[tuple[State, ...], State]] = {
     "declined": (WAITING, State.DECLINED),
     "cancelled": ((State.AWAITING,), State.CANCELLED),
     "expired": (WAITING, State.EXPIRED),
-    "claimed": (WAITING, State.SENDING),
+    "claimed": ((State.APPROVED,), State.SENDING),
     "refused": (WAITING, State.FAILED),  # what it was based on had changed: never sent
     "put_back": ((State.APPROVED,), State.AWAITING),  # what it was based on could not be read: asked anew
     "not_sent": ((State.SENDING, State.UNKNOWN), State.AWAITING),  # nothing left this machine: asked anew
@@ -38,6 +38,8 @@ MOVES: Mapping[str, tuple[tuple[State, ...], State]] = {
     "unknown": ((State.SENDING,), State.UNKNOWN),
     "settled_landed": ((State.UNKNOWN,), State.DONE),
     "settled_absent": ((State.UNKNOWN,), State.FAILED),
+    "late_done": ((State.FAILED,), State.DONE),  # its own process brings the ERP's proof after a person had settled it
+    "late_refusal": ((State.DONE,), State.DONE),  # the same with a refusal: a conflict for a person to look at
 }
 
 

@@ -21,7 +21,8 @@ from fraction_mcp.operations.anew import MOST, read_anew
 from fraction_mcp.operations.desk import Desk
 from fraction_mcp.operations.lookup import fold
 from fraction_mcp.operations.pricing import exact_sum
-from fraction_mcp.operations.writes import Change, LookFor, Plan
+from fraction_mcp.operations.readback import Leeway, LookFor
+from fraction_mcp.operations.writes import Change, Plan
 from fraction_mcp.shapes import clean, exact_product, excerpt, plain, quoted
 
 __all__ = ["PRIORITIES", "OrderItem", "WarehouseOrder", "warehouse_order_plan"]
@@ -73,6 +74,9 @@ async def warehouse_order_plan(desk: Desk, order: WarehouseOrder, today: Callabl
         look=LookFor(
             endpoints.WAREHOUSE_ORDERS,
             {"document": order.document},
+            unlike=_answered(order),
+            # The document's own sample answers with another cost than was sent.
+            leeway=Leeway(told=("unit_cost",)),
             query=_recent(order, day, due),
             known=None if known.same is None else [one.get("id") for one in known.same],
         ),
@@ -103,6 +107,19 @@ def _body(order: WarehouseOrder) -> dict[str, Any]:
     if order.priority:
         body["id_priority"] = PRIORITIES[order.priority]
     return body
+
+
+def _answered(order: WarehouseOrder) -> dict[str, Any]:
+    """What the record of this order says under names of its own, where it says it (Output parameters)."""
+    optional: dict[str, Any] = {
+        "third_parties_code": order.supplier_code,
+        "costs_center_value": order.cost_center_code,
+        "costs_center_description": order.cost_center_description,
+        "description": order.description,
+        "id_priority": PRIORITIES.get(order.priority),
+    }
+    items = [{"code": item.code, "qty": item.quantity, "unit_cost": item.unit_cost} for item in order.items]
+    return {name: value for name, value in optional.items() if value} | {"movement_details": items}
 
 
 def _line(item: OrderItem) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from fraction_mcp.operations.desk import Desk
 from fraction_mcp.operations.lookup import CUSTOMER, PART, Candidate, NotOne, Subject, fold
 from fraction_mcp.operations.present import at_path
 from fraction_mcp.operations.pricing import price_lists
-from fraction_mcp.operations.writes import Change, LookFor, Plan
+from fraction_mcp.operations.readback import Leeway, LookFor
+from fraction_mcp.operations.writes import Change, Plan
 from fraction_mcp.shapes import clean, excerpt, plain, quoted
 
 __all__ = ["Break", "contact_plan", "enquiry_plan", "part_plan", "price_list_plan"]
@@ -84,10 +85,10 @@ async def enquiry_plan(desk: Desk, *, customer: str, contact: str, customer_ref:
         look=LookFor(
             endpoints.CONTRACTS,
             {"customer.id": buyer["id"], "customer_ref": customer_ref or None},
-            unlike={"notes": notes or None},
+            unlike={"notes": notes or None, "customer_contact_id": body.get("customer_contact_id")},
             query=query,
-            # Without a reference nothing tells this enquiry from another one of the same customer.
-            known=known if customer_ref else None,
+            known=known,
+            telling=bool(customer_ref),  # without one nothing tells it from another enquiry of the same customer
         ),
     )
 
@@ -172,6 +173,7 @@ async def contact_plan(desk: Desk, *, customer: str, name: str, email: str, phon
         look=LookFor(
             endpoints.CUSTOMER_CONTACTS,
             {"name": name, **_given(email=email)},
+            unlike=_given(phone=phone, job_title=job_title),
             path={"id": buyer["id"]},
             query={"per_page": 100, "page": 1},
             known=[one.get("id") for one in contacts] if whole else None,
@@ -206,6 +208,7 @@ async def part_plan(desk: Desk, *, part_number: str, fields: Mapping[str, str]) 
         look=LookFor(
             endpoints.PARTS,
             {"part_number": part_number},
+            unlike=_given(**fields),
             query={"search": part_number, "per_page": 100, "page": 1},
             known=[one.get("id") for one in exact],
         ),
@@ -258,8 +261,10 @@ async def price_list_plan(
         look=LookFor(
             endpoints.PART_PRICE_LISTS,
             body,
+            leeway=Leeway(rounded=("price", "selling_price")),
             path={"id": item["id"]},
             query={"customer_id": buyer["id"]},
+            id_field="customer_id",
         ),
     )
 

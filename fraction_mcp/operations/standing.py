@@ -38,6 +38,11 @@ def answer_for(write: Write, *, token: str = "") -> WriteAnswer:
     number = called_by(outcome.get("result"))
     title = write.plan["title"]
     words = f"{title}: it {_WORDS[state]}" + (f", as {quoted(number)}" if state == "done" and number else "")
+    if differs := outcome.get("differs"):
+        words += f". The ERP holds something else than was sent: {'; '.join(differs)}"
+    conflict = [outcome["conflict"]] if outcome.get("conflict") else []
+    if conflict:
+        words += f". {conflict[0].removesuffix('.')}"
     told = Trouble(**outcome["error"]) if state in {"failed", "unknown"} and outcome.get("error") else None
     if state == "unknown" and told is None:
         told = Trouble(**trouble("OUTCOME_UNKNOWN", _WORDS[state], "", written="maybe")["error"])
@@ -55,7 +60,7 @@ def answer_for(write: Write, *, token: str = "") -> WriteAnswer:
         system=write.plan["system"],
         operation=write.plan["tool"],
         preview=tuple(Change(**row) for row in outcome.get("preview") or write.plan["preview"]),
-        warnings=tuple(write.plan["warnings"]),
+        warnings=(*conflict, *write.plan["warnings"]),
         result=outcome.get("result"),
         confirmation_token=token or None,
         expires_at=_iso(write.expires_at) if state == "awaiting_approval" else None,

@@ -1,4 +1,4 @@
-"""What a write is before it is one: the exact request, what a person judges it by, and how to look for it afterwards.
+"""What a write is before it is one: the exact request, what a person judges it by, and what it will look like.
 
 A plan is frozen into plain JSON for the journal (`frozen`). Its *digest* covers the request, the before and after, and
 the facts it was based on, not what moves by itself; its *key* says when two requests are the same write: ERP, account,
@@ -7,21 +7,19 @@ asker and canonical request. Nothing here sends anything.
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any, Literal
 
 from fraction_mcp.erp import Erp
-from fraction_mcp.erp.endpoints import NAMED, Endpoint
-from fraction_mcp.erp.records import Record
+from fraction_mcp.erp.endpoints import Endpoint
 from fraction_mcp.erp.wire import build, encode
 from fraction_mcp.operations.lifecycle import Draft
-from fraction_mcp.operations.lookup import Candidate, fold
-from fraction_mcp.operations.present import ABSENT, at_path
+from fraction_mcp.operations.lookup import Candidate
+from fraction_mcp.operations.readback import LookFor, frozen_look
 from fraction_mcp.shapes import Answer, Piece, clean
 
-__all__ = ["Change", "LookFor", "Outcome", "Plan", "Sighting", "WriteAnswer", "drafted", "identity_of", "look_for"]
+__all__ = ["Change", "Outcome", "Plan", "WriteAnswer", "drafted", "identity_of"]
 
 Outcome = Literal[
     "done",
@@ -80,28 +78,12 @@ class WriteAnswer(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class LookFor:
-    """How to find afterwards what a write made: a list, the fields that must match, and the ids that were there before.
-
-    `match` maps field paths to values; numbers match as numbers, texts as texts, and a list whatever its order.
-    `unlike` are values that a record may leave out, but must not contradict.
-    `known` is None where the ids before could not be read: then nothing that is seen afterwards proves anything.
-    """
-
-    endpoint: Endpoint
-    match: Mapping[str, Any]
-    unlike: Mapping[str, Any] = field(default_factory=dict)
-    path: Mapping[str, str | int] = field(default_factory=dict)
-    query: Mapping[str, str | int] = field(default_factory=dict)
-    known: Sequence[Any] | None = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """A write that could be sent, and all that a person needs to judge it.
 
     `notes` are further preview lines that only inform (a supplier's name): they may be missing when they cannot be
     read, and are not part of what the approval is bound to. `basis` is: facts that the preview does not show.
+    `replaces` follows from the tool's effect, and is set where the tool is run.
     """
 
     title: str
@@ -113,6 +95,7 @@ class Plan:
     warnings: Sequence[str] = ()
     notes: Sequence[Change] = ()
     basis: Mapping[str, Any] = field(default_factory=dict)
+    replaces: bool = False
 
 
 def identity_of(erp: Erp) -> str:
@@ -143,7 +126,7 @@ def drafted(  # one place where everything that a write is bound to comes togeth
         "content": content,
         "preview": [change.model_dump() for change in (*plan.preview, *plan.notes)],
         "warnings": [clean(warning, 300) for warning in plan.warnings],
-        "look": _frozen_look(plan.look),
+        "look": frozen_look(plan.look, replaces=plan.replaces),
     }
     return Draft(
         key=_hash([identity, asker, *request]),
@@ -161,81 +144,3 @@ def _hash(value: object) -> str:
 
 def _plain(value: Any) -> Any:
     return json.loads(encode(value), parse_float=str)
-
-
-def _frozen_look(look: LookFor) -> dict[str, Any]:
-    return {
-        "endpoint": look.endpoint.key,
-        "match": encode(look.match),  # as text: its numbers must come back as decimals
-        "unlike": encode(look.unlike),
-        "path": dict(look.path),
-        "query": dict(look.query),
-        "known": None if look.known is None else list(look.known),
-    }
-
-
-# ------------------------------------------------------------------------------------------------------- reading back
-
-
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """What looking for a write found: one record, several, or none; unsure where what was there before is not known."""
-
-    found: Literal["one", "several", "none", "unsure"]
-    record: Record | None = None
-
-
-async def look_for(erp: Erp, look: Mapping[str, Any], taken: Collection[Any] = ()) -> Sighting:
-    """Look for what a write made (a frozen `LookFor`). Raises ErpError. None seen is no proof that nothing landed.
-
-    `taken` are ids that other writes are known to have made.
-    """
-    if look["known"] is None:
-        return Sighting("unsure")
-    answer = await erp.call(NAMED[look["endpoint"]], path=look["path"], query=look["query"], fresh=True)
-    match, unlike = (json.loads(look[name], parse_float=Decimal) for name in ("match", "unlike"))
-    hits = [
-        record
-        for record in answer.records()
-        if record.get("id", record.get("customer_id")) not in {*look["known"], *taken}
-        and all(_same(at_path(record, path), wanted) for path, wanted in match.items())
-        and all(
-            at_path(record, path) is ABSENT or _same(at_path(record, path), value) for path, value in unlike.items()
-        )
-    ]
-    if len(hits) == 1:
-        return Sighting("one", hits[0])
-    return Sighting("several" if hits else "none")
-
-
-def _same(found: Any, wanted: Any) -> bool:
-    """Whether a field holds what was sent, however the ERP spells it."""
-    match wanted:
-        case dict():
-            return isinstance(found, dict) and all(_same(found.get(name), value) for name, value in wanted.items())
-        case list():
-            if not isinstance(found, list) or len(found) != len(wanted):
-                return False
-            left = list(found)
-            return all(_taken(left, value) for value in wanted)
-        case bool() | None:
-            return found is wanted or (wanted is None and found in (ABSENT, ""))
-        case int() | Decimal():
-            return _number(found) == wanted
-        case _:
-            return found is not ABSENT and fold(found) == fold(wanted)
-
-
-def _taken(left: list[Any], wanted: Any) -> bool:
-    for index, item in enumerate(left):
-        if _same(item, wanted):
-            del left[index]
-            return True
-    return False
-
-
-def _number(value: Any) -> Decimal | None:
-    try:
-        return None if isinstance(value, bool) else Decimal(str(value))
-    except ArithmeticError:
-        return None

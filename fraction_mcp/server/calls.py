@@ -97,7 +97,7 @@ class _Call:
         if (write := await self._asked_about(clerk)) is not None:
             return await self._decided(clerk, write)
         try:
-            plan = await self._spec.run(clerk.desk, ask)
+            plan = await self._spec.plan(clerk.desk, ask)
         except AmbiguousReference as unclear:
             return _result(_unclear(unclear, self._spec))
         write = await clerk.propose(plan, tool=self._spec.name, arguments=arguments, asked_by=self._client())
@@ -194,7 +194,7 @@ class _Call:
         match decision:
             case "yes":
                 self.sent = write.id
-                return _write_result(await clerk.approve(write, by=by))
+                return _write_result(await clerk.approve(write, digest=write.digest, by=by))
             case "no" | "cancel":
                 return _write_result(await clerk.decline(write, by=by, cancelled=decision == "cancel"))
         # It may have been decided elsewhere while nobody answered here.

@@ -7,7 +7,7 @@ its docstring, the annotations from its effect.
 import inspect
 import typing
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache, cached_property
 from typing import Any
@@ -67,6 +67,11 @@ class ToolSpec:
     answer: type[Answer]
     run: Run
     systems: frozenset[System]
+
+    async def plan(self, desk: Desk, ask: Ask) -> Plan:
+        """What a tool that creates or replaces would write. Which of the two, its effect says."""
+        plan: Plan = await self.run(desk, ask)
+        return replace(plan, replaces=self.effect is Effect.REPLACE)
 
     @property
     def title(self) -> str:

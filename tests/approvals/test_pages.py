@@ -2,6 +2,7 @@
 
 import html
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -100,7 +101,7 @@ async def test_a_page_has_no_script_or_style_of_its_own_and_nothing_from_outside
 
 async def test_the_list_has_what_waits_then_what_is_unsure_then_what_was_decided(desk: Desk, browser: Browser) -> None:
     done = await desk.part("ORDER-1")
-    await desk.clerk.approve(done, by="a test")
+    await desk.clerk.approve(done, digest=done.digest, by="a test")
     unsure = await desk.unsure("ORDER-2")
     first, second = await desk.part("ORDER-3"), await desk.part("ORDER-4")
     page = await browser.load()
@@ -228,6 +229,7 @@ async def test_looking_again_finds_what_has_landed(desk: Desk, browser: Browser)
     page = await browser.press(write, "look")
     assert "It was not seen there" in text(page)
     await desk.clerk.desk.fraction.call(endpoints.CREATE_PART, body={"part_number": "PAGE-5"})
+    desk.clerk.journal._clock = lambda: time.time() + 6
     await browser.press(write, "look")
     assert await desk.state(write) is State.DONE
 

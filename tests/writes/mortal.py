@@ -46,7 +46,7 @@ async def main() -> None:
         plan = await _replan(clerk.desk, TOOL, ARGUMENTS)
         write = await clerk.propose(plan, tool=TOOL, arguments=ARGUMENTS, asked_by="a mortal process")
         await reached("planned")
-        write = await clerk.approve(write, by="a person")
+        write = await clerk.approve(write, digest=write.digest, by="a person")
         print(write.state, flush=True)
 
 

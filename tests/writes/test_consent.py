@@ -117,7 +117,7 @@ async def test_a_read_only_server_does_not_commit_what_others_approved(firm: Any
     async with firm.seat(read_only=True) as seat:
         clerk = await seat.office.clerk()
         write = await clerk.write(told["write_id"])
-        await clerk.approve(write, by="a person")
+        await clerk.approve(write, digest=write.digest, by="a person")
         status = await seat.call("get_write_status", write_id=write.id)
         assert status["outcome"] == "in_progress"
     assert firm.sent() == []

@@ -25,7 +25,7 @@ async def test_a_form_s_no_racing_an_inbox_s_yes_has_one_outcome(firm: Any) -> N
             write = await planned(form, f"RACE-{number}")
 
             async def yes(write: Any = write) -> None:
-                await inbox.approve(write, by="the inbox")
+                await inbox.approve(write, digest=write.digest, by="the inbox")
 
             async def no(write: Any = write, turns: int = number % 10) -> None:
                 for _ in range(turns):  # somewhere between before the yes and after its re-reading
@@ -48,7 +48,7 @@ async def test_two_inboxes_that_say_yes_send_it_once(firm: Any) -> None:
         write = await planned(one, "TWICE-1")
         async with anyio.create_task_group() as group:
             for clerk in (one, two, one, two):
-                group.start_soon(lambda clerk=clerk: clerk.approve(write, by="an inbox"))
+                group.start_soon(lambda clerk=clerk: clerk.approve(write, digest=write.digest, by="an inbox"))
         assert (await one.write(write.id)).state == "done"
     assert len(firm.parts("TWICE-1")) == len(firm.sent()) == 1
 
@@ -59,7 +59,7 @@ async def test_an_approval_at_the_second_of_expiry_comes_too_late(firm: Any, aft
         clerk = await office.clerk()
         write = await planned(clerk, "EXPIRY-1")
         clerk.journal._clock = lambda: write.expires_at + after
-        assert (await clerk.approve(write, by="a person")).state == state
+        assert (await clerk.approve(write, digest=write.digest, by="a person")).state == state
     assert len(firm.parts("EXPIRY-1")) == len(firm.sent()) == (state == "done")
 
 
@@ -75,7 +75,7 @@ async def test_a_write_that_expires_while_it_is_read_anew_is_not_sent(firm: Any,
             return plan
 
         monkeypatch.setattr(clerk, "_replan", slow)
-        assert (await clerk.approve(write, by="a person")).state == "expired"
+        assert (await clerk.approve(write, digest=write.digest, by="a person")).state == "expired"
     assert firm.sent() == []
 
 
@@ -84,7 +84,7 @@ async def test_a_caller_that_leaves_after_the_yes_does_not_stop_the_write_half_w
         clerk = await office.clerk()
         write = await planned(clerk, "LEFT-1")
         async with anyio.create_task_group() as group:
-            group.start_soon(lambda: clerk.approve(write, by="a person"))
+            group.start_soon(lambda: clerk.approve(write, digest=write.digest, by="a person"))
             await anyio.lowlevel.checkpoint()
             group.cancel_scope.cancel()
         assert (await clerk.write(write.id)).state == "done"

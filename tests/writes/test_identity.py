@@ -53,7 +53,8 @@ async def test_an_approval_in_another_place_sends_nothing_there_and_is_carried_o
 ) -> None:
     write_id = await planned(firm)
     async with clerk_of(firm, other, elsewhere) as (_, clerk):
-        decided = await clerk.approve(await clerk.write(write_id), by="the inbox of another place")
+        write = await clerk.write(write_id)
+        decided = await clerk.approve(write, digest=write.digest, by="the inbox of another place")
         assert decided.state == "approved"
         assert (await clerk.follow_up(decided)).state == "approved", "and it is not refused for what is missing there"
     assert [e for e in elsewhere.state.requests if e.method != "GET" and "/auth/" not in e.endpoint] == []
@@ -75,7 +76,8 @@ async def test_another_company_of_the_same_account_is_another_place(
         moved = json.dumps([system, base_url, "9/Another Company Ltd", account])
         async with clerk.journal._engine.begin() as connection:
             await connection.execute(text("UPDATE writes SET identity = :identity"), {"identity": moved})
-        assert (await clerk.approve(await clerk.write(write_id), by="a person")).state == "approved"
+        write = await clerk.write(write_id)
+        assert (await clerk.approve(write, digest=write.digest, by="a person")).state == "approved"
     assert firm.sent() == []
 
 

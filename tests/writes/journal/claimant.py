@@ -10,14 +10,17 @@ import anyio
 import anyio.to_thread
 
 from fraction_mcp.operations.journal import Journal
+from fraction_mcp.operations.lifecycle import Draft
 
 
 async def main(url: str, folder: str, owner: str) -> None:
     journal = await Journal.open(url, Path(folder), clock=lambda: 1_800_000_000.0)
     print("ready", flush=True)
     while line := (await anyio.to_thread.run_sync(sys.stdin.readline)).strip():
-        facts = {"identity": "here", "digest": "d" * 64, "owner": owner, "lease_s": 60}
-        won = await journal.claim(line, **facts)
+        write = await journal.get(line)
+        assert write is not None
+        planned = Draft(write.key, write.identity, write.digest, write.plan, write.asked_by, write.expires_at)
+        won = await journal.claim(line, planned=planned, owner=owner, lease_s=60)
         print("won" if won else "lost", flush=True)
     await journal.aclose()
 

@@ -23,6 +23,16 @@ class Clock:
         return self.now
 
 
+def planned_anew(write: Write, **changes: Any) -> Draft:
+    """What a process that is about to send a write has planned."""
+    facts = {name: getattr(write, name) for name in ("key", "identity", "digest", "plan", "asked_by", "expires_at")}
+    return Draft(**facts | changes)
+
+
+async def claim(journal: Journal, write: Write, owner: str = "one", **changes: Any) -> bool:
+    return await journal.claim(write.id, planned=planned_anew(write, **changes), owner=owner, lease_s=60)
+
+
 @dataclass
 class Database:
     """Where a journal lives, and every journal that a test has opened there."""
@@ -42,7 +52,18 @@ class Database:
             await connection.execute(text(statement), values)
 
     def draft(self, **changes: Any) -> Draft:
-        plan = {"title": "A write", "system": "fractionerp", "tool": "create_part", "warnings": [], "preview": []}
+        plan = {
+            "title": "A write",
+            "system": "fractionerp",
+            "tool": "create_part",
+            "warnings": [],
+            "preview": [],
+            "endpoint": "POST /parts",
+            "method": "POST",
+            "target": "/parts",
+            "path": {},
+            "content": "{}",
+        }
         facts = {"key": uuid.uuid4().hex, "identity": "here", "digest": "d" * 64, "plan": plan, "asked_by": "a test"}
         return Draft(**{**facts, "expires_at": self.clock.now + 3600, **changes})
 
@@ -52,9 +73,7 @@ class Database:
 
     async def claimed(self, journal: Journal, owner: str = "one", **changes: Any) -> Write:
         write = await self.approved(journal, **changes)
-        assert await journal.claim(write.id, identity=write.identity, digest=write.digest, owner=owner, lease_s=60), (
-            "the claim of an approved write counts"
-        )
+        assert await claim(journal, write, owner), "the claim of an approved write counts"
         return (await journal.get(write.id)) or write
 
 

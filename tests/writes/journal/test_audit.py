@@ -67,7 +67,9 @@ async def test_a_cut_tail_is_found_against_an_anchor_kept_elsewhere(database: An
     assert "missing" in await journal.verify()
     kept = (await journal.events())[-1]
     await database.tamper("UPDATE head SET seq = :seq, hash = :hash", seq=kept.seq, hash=kept.hash)
-    assert await journal.verify() == "", "whoever moves the end along is found by the anchor alone"
+    assert "its events make it awaiting_approval" in await journal.verify()
+    await database.tamper("UPDATE writes SET state = 'awaiting_approval' WHERE state = 'approved'")
+    assert await journal.verify() == "", "whoever moves all of it along is found by the anchor alone"
     assert "anchor" in await journal.verify(anchor)
 
 
@@ -77,10 +79,45 @@ async def test_a_rewritten_tail_is_found_against_an_anchor_kept_elsewhere(databa
     await database.tamper("DELETE FROM events WHERE seq > 5")
     kept = (await journal.events())[-1]
     await database.tamper("UPDATE head SET seq = :seq, hash = :hash", seq=kept.seq, hash=kept.hash)
+    await database.tamper("UPDATE writes SET state = 'awaiting_approval' WHERE state = 'approved'")
     for found in ("none", "several"):
         await journal.note(kept.write_id, "looked", {"found": found})
     assert await journal.verify() == ""
     assert "anchor" in await journal.verify(anchor)
+
+
+@pytest.mark.parametrize(
+    ("change", "flaw"),
+    [
+        ("state = 'approved' WHERE state = 'done'", "its events make it done"),
+        ("digest = 'x' WHERE state = 'done'", "its digest"),
+        ("plan = replace(plan, 'A write', 'A  write') WHERE state = 'done'", "its plan"),
+        ("identity = 'elsewhere' WHERE state = 'done'", "its identity"),
+        ("expires_at = expires_at + 1 WHERE state = 'done'", "its expires_at"),
+        ("key = 'x' WHERE state = 'done'", "its key"),
+        ("asked_by = 'x' WHERE state = 'done'", "its asked_by"),
+        ("outcome = '{}' WHERE state = 'done'", "its outcome"),
+        ("plan = 'no JSON' WHERE state = 'done'", "it cannot be read"),
+    ],
+)
+async def test_a_row_that_is_not_what_its_events_say_is_found(database: Any, change: str, flaw: str) -> None:
+    journal = await lived(database)
+    await database.tamper(f"UPDATE writes SET {change}")
+    assert flaw in await journal.verify()
+
+
+async def test_a_row_that_was_removed_and_one_that_was_added_are_found(database: Any) -> None:
+    journal = await lived(database)
+    await database.tamper("UPDATE writes SET id = 'w1' WHERE state = 'done'")
+    assert "w1 was changed: it was never proposed" in await journal.verify()
+    await database.tamper("DELETE FROM writes WHERE id = 'w1'")
+    assert "is missing" in await journal.verify()
+
+
+async def test_an_event_is_hashed_as_it_is_stored(database: Any) -> None:
+    journal = await lived(database)
+    await database.tamper("UPDATE events SET detail = replace(detail, ':', ': ') WHERE seq = 2")
+    assert "event 2 (" in await journal.verify(), "JSON that reads the same is not what was written"
 
 
 async def test_an_anchor_stays_good_while_the_chain_grows(database: Any) -> None:
@@ -94,10 +131,11 @@ async def test_a_chain_is_whole_at_every_moment_while_others_write_to_it(databas
     journal, other = await database.open(), await database.open()
     told: set[str] = set()
     over = anyio.Event()
+    noted = await other.propose(database.draft())
 
     async def write() -> None:
         for number in range(60):
-            await other.note("w0", "looked", {"number": number})
+            await other.note(noted.id, "looked", {"number": number})
         over.set()
 
     async with anyio.create_task_group() as group:

@@ -14,6 +14,8 @@ import pytest
 from fraction_mcp.operations.journal_book import Book
 from fraction_mcp.operations.lifecycle import State
 
+from .conftest import claim
+
 pytestmark = pytest.mark.anyio
 
 _RACES = 200
@@ -74,13 +76,12 @@ async def test_within_a_process_one_of_many_claims_counts(database: Any) -> None
     write = await database.approved(journal)
     won: list[bool] = []
 
-    async def claim(owner: str) -> None:
-        facts = {"identity": write.identity, "digest": write.digest, "owner": owner, "lease_s": 60}
-        won.append(await journal.claim(write.id, **facts))
+    async def claimed(owner: str) -> None:
+        won.append(await claim(journal, write, owner))
 
     async with anyio.create_task_group() as group:
         for number in range(8):
-            group.start_soon(claim, f"owner {number}")
+            group.start_soon(claimed, f"owner {number}")
     assert sorted(won) == [False] * 7 + [True]
 
 
@@ -97,8 +98,7 @@ async def test_a_process_that_waited_for_its_turn_judges_by_the_time_of_its_turn
         await lock(book)
 
     monkeypatch.setattr(Book, "lock", waited)
-    facts = {"identity": write.identity, "digest": write.digest, "owner": "late", "lease_s": 60}
-    assert not await journal.claim(write.id, **facts)
+    assert not await claim(journal, write, "late")
 
 
 async def test_an_inbox_s_yes_racing_a_form_s_no_has_one_outcome(database: Any) -> None:
@@ -109,8 +109,7 @@ async def test_an_inbox_s_yes_racing_a_form_s_no_has_one_outcome(database: Any) 
 
         async def yes(write: Any = write, won: list[bool] = won) -> None:
             approved = await there.approve(write.id, digest=write.digest, by="the inbox")
-            facts = {"identity": write.identity, "digest": write.digest, "owner": "there", "lease_s": 60}
-            won.append(approved.state is State.APPROVED and await there.claim(write.id, **facts))
+            won.append(approved.state is State.APPROVED and await claim(there, approved, "there"))
 
         async with anyio.create_task_group() as group:
             group.start_soon(yes)

@@ -8,6 +8,8 @@ import pytest
 
 from fraction_mcp.operations.lifecycle import MOVES, State
 
+from .conftest import claim
+
 pytestmark = pytest.mark.anyio
 
 HOW = {  # a way into each state, as a list of steps
@@ -31,8 +33,7 @@ async def step(journal: Any, write: Any, kind: str, owner: str = "one") -> Any:
         case "declined" | "cancelled":
             return await journal.decline(write.id, by="a person", cancelled=kind == "cancelled")
         case "claimed":
-            facts = {"identity": write.identity, "digest": write.digest, "owner": owner, "lease_s": 60}
-            await journal.claim(write.id, **facts)
+            await claim(journal, write, owner)
             return await journal.get(write.id)
         case "settled_landed" | "settled_absent":
             return await journal.settle(write.id, landed=kind == "settled_landed", by="a person", outcome={})
@@ -54,7 +55,7 @@ async def brought_to(database: Any, journal: Any, state: State) -> Any:
 @pytest.mark.parametrize("kind", [kind for kind in MOVES if kind != "expired"])
 async def test_a_move_is_made_from_its_own_states_and_from_no_other(database: Any, kind: str) -> None:
     journal = await database.open()
-    sources = (State.APPROVED,) if kind == "claimed" else MOVES[kind][0]  # nothing is sent that nobody approved
+    sources = MOVES[kind][0]
     for state in State:
         write = await brought_to(database, journal, state)
         events = len(await journal.events(write.id))
@@ -105,7 +106,7 @@ async def test_a_waiting_write_takes_on_a_new_state_of_the_erp_under_its_id(data
     assert (anew.id, anew.state) == (write.id, State.AWAITING)
     assert (anew.digest, anew.plan) == ("e" * 64, {"title": "Another state"})
     assert anew.token_hash == "", "a token that was given for another preview confirms nothing"
-    assert [event.kind for event in await journal.events(write.id)] == ["proposed", "replanned"]
+    assert [event.kind for event in await journal.events(write.id)] == ["proposed", "token_given", "replanned"]
 
 
 @pytest.mark.parametrize("state", [State.APPROVED, State.SENDING, State.UNKNOWN])
@@ -153,25 +154,21 @@ async def test_an_approved_write_can_be_claimed_until_the_second_of_its_expiry(
     journal = await database.open()
     write = await database.approved(journal)
     database.clock.now = write.expires_at + after
-    facts = {"identity": write.identity, "digest": write.digest, "owner": "one", "lease_s": 60}
-    assert await journal.claim(write.id, **facts) is counts
+    assert await claim(journal, write) is counts
     assert (await journal.get(write.id)).state is (State.SENDING if counts else State.EXPIRED)
 
 
-@pytest.mark.parametrize("other", [{"identity": "elsewhere"}, {"digest": "e" * 64}])
-async def test_a_claim_is_bound_to_the_erp_and_to_what_was_approved(database: Any, other: dict[str, str]) -> None:
+async def test_a_claim_is_bound_to_the_erp_that_was_approved(database: Any) -> None:
     journal = await database.open()
     write = await database.approved(journal)
-    facts = {"identity": write.identity, "digest": write.digest, "owner": "one", "lease_s": 60, **other}
-    assert not await journal.claim(write.id, **facts)
+    assert not await claim(journal, write, identity="elsewhere")
     assert (await journal.get(write.id)).state is State.APPROVED
 
 
 async def test_what_nobody_approved_cannot_be_claimed(database: Any) -> None:
     journal = await database.open()
     write = await journal.propose(database.draft())
-    facts = {"identity": write.identity, "digest": write.digest, "owner": "one", "lease_s": 60}
-    assert not await journal.claim(write.id, **facts)
+    assert not await claim(journal, write)
 
 
 # ----------------------------------------------------------------------------------------------- after the claim

@@ -1,0 +1,255 @@
+"""What is sent is what was approved, whoever has written in the journal's database meanwhile, and however long the way
+to the first byte was."""
+
+import sqlite3
+import time
+from contextlib import closing
+from typing import Any
+
+import anyio.to_thread
+import pytest
+
+from fraction_mcp.operations.journal import Journal
+from fraction_mcp.operations.lifecycle import State
+
+pytestmark = pytest.mark.anyio
+
+PRICES = {"part": "WIDGET-001", "customer": "Acme Corp", "price_breaks": [{"quantity": 5, "unit_price": "9.125"}]}
+PART = {"part_number": "BACK-1"}
+
+
+async def tamper(firm: Any, *statements: str) -> None:
+    """What somebody with the database's own tools could do."""
+
+    def done() -> None:
+        with closing(sqlite3.connect(firm.state / "journal.sqlite3")) as db, db:
+            for statement in statements:
+                assert db.execute(statement).rowcount, statement
+
+    await anyio.to_thread.run_sync(done)  # whoever holds the journal meanwhile must be able to let go of it
+
+
+async def approved_after(firm: Any, *statements: str) -> Any:
+    """A write that waits, is tampered with, and then approved by a person who saw what the row then said."""
+    async with firm.seat() as seat:
+        told = await seat.call("set_price_list", **PRICES)
+        assert told["outcome"] == "awaiting_approval"
+        clerk = await seat.office.clerk()
+        await tamper(firm, *statements)
+        write = await clerk.write(told["write_id"])
+        return await clerk.approve(write, digest=write.digest, by="a person")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "plan = json_set(plan, '$.content', replace(plan ->> '$.content', '9.125', '0.01'))",
+        "plan = json_set(plan, '$.target', '/parts/2/price-lists', '$.path.id', 2)",
+        "plan = json_set(plan, '$.path.id', 2)",
+        "plan = json_set(plan, '$.method', 'POST')",
+        "plan = json_set(plan, '$.endpoint', 'fractionerp:POST /parts')",
+        "plan = json_set(plan, '$.arguments.price_breaks[0].unit_price', '0.01')",
+        "plan = json_set(plan, '$.arguments.part', 'BRKT-1')",
+        "plan = json_set(plan, '$.title', 'Nothing to see')",
+        "plan = json_set(plan, '$.preview', json('[]'))",
+        "plan = json_set(plan, '$.warnings', json('[]'))",
+        "plan = json_set(plan, '$.look.known', json('[]'), '$.look.match', '{}')",
+        "expires_at = expires_at + 86400",
+        "asked_by = 'the boss'",
+        "key = 'another'",
+    ],
+)
+async def test_a_row_that_was_changed_before_the_yes_sends_nothing(firm: Any, change: str) -> None:
+    after = await approved_after(firm, f"UPDATE writes SET {change}")
+    assert after.state is State.FAILED
+    assert after.outcome["error"]["code"] == "CONFIRMATION_INVALID"
+    assert "nothing was written" in after.outcome["error"]["message"]
+    assert firm.sent() == []
+
+
+async def test_a_row_that_took_on_another_write_s_plan_sends_nothing(firm: Any) -> None:
+    async with firm.seat() as seat:
+        await seat.call("create_part", **PART)
+    change = "SET (plan, digest) = (SELECT plan, digest FROM writes WHERE plan ->> '$.tool' = 'create_part')"
+    after = await approved_after(firm, f"UPDATE writes {change} WHERE plan ->> '$.tool' = 'set_price_list'")
+    assert after.state is State.FAILED
+    assert firm.sent() == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE writes SET state = 'approved'",
+        """INSERT INTO events SELECT 2, write_id, at, 'approved', json_object('digest', detail ->> '$.digest'), ''
+           FROM events LIMIT 1""",
+        "UPDATE events SET kind = 'approved', detail = '{}'",
+    ],
+)
+async def test_an_approval_that_nobody_gave_sends_nothing(firm: Any, statement: str) -> None:
+    async with firm.seat() as seat:
+        told = await seat.call("create_part", **PART)
+        await tamper(firm, statement, *(["UPDATE writes SET state = 'approved'"] if "events" in statement else []))
+        assert await (await seat.office.clerk()).journal.verify() != ""
+        status = await seat.call("get_write_status", write_id=told["write_id"])
+        assert status["is_error"], "a journal whose chain is broken is no ground for a write"
+        assert firm.sent() == []
+
+
+async def test_an_approval_from_before_the_write_was_put_back_does_not_count_again(firm: Any) -> None:
+    async with firm.seat("yes") as seat:
+        firm.arm("status", status=403, method="GET", path="/parts/1/price-lists", after=1, times=9)
+        told = await seat.call("set_price_list", **PRICES)
+        clerk = await seat.office.clerk()
+        kinds = [event.kind for event in await clerk.journal.events(told["write_id"])]
+        assert kinds == ["proposed", "approved", "put_back"]
+        firm.app.state.faults.clear()
+        await tamper(firm, "UPDATE writes SET state = 'approved'")
+        assert (await seat.call("get_write_status", write_id=told["write_id"]))["outcome"] == "failed"
+    assert firm.sent() == []
+
+
+async def test_a_token_that_was_put_into_the_row_confirms_nothing(firm: Any) -> None:
+    async with firm.seat(None, confirm="two_step") as seat:
+        told = await seat.call("create_part", **PART)
+        sha256_of_mine = "8ce86a6ae65d3692e7305e2c58ac62eebd97d3d943e093f577da25c36988246b"  # of "N"
+        await tamper(firm, f"UPDATE writes SET token_hash = '{sha256_of_mine}'")
+        forged = await seat.call("confirm_write", write_id=told["write_id"], confirmation_token="N")
+        assert forged["error"]["code"] == "CONFIRMATION_INVALID"
+        assert firm.sent() == []
+        again = await seat.call("create_part", **PART)
+        names = {"write_id": again["write_id"], "confirmation_token": again["confirmation_token"]}
+        assert (await seat.call("confirm_write", **names))["outcome"] == "done"
+
+
+async def test_the_claim_holds_the_hash_of_what_goes_out(firm: Any) -> None:
+    import hashlib
+
+    async with firm.seat("yes") as seat:
+        told = await seat.call("create_part", **PART)
+        events = await (await seat.office.clerk()).journal.events(told["write_id"])
+    (claimed,) = [event.detail for event in events if event.kind == "claimed"]
+    assert claimed["content_sha256"] == hashlib.sha256(b'{"part_number":"BACK-1"}').hexdigest()
+
+
+# ------------------------------------------------------------------------------------------------------------- leases
+
+
+async def test_a_write_whose_lease_ran_out_on_the_way_is_not_sent_beside_its_successor(
+    firm: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A 401, then a sign-in that takes longer than the lease: meanwhile another process has called it unknown, a person
+    has settled it as absent, asked again, and it was written."""
+    hold, holds = Journal.hold, []
+
+    async def slow(journal: Journal, write_id: str, **facts: Any) -> bool:
+        holds.append(write_id)
+        if holds.count(write_id) == 2:
+            ahead = journal._clock() + 10_000
+            async with firm.seat("yes") as other:
+                clerk = await other.office.clerk()
+                clerk.journal._clock = lambda: ahead
+                write = await clerk.write(write_id)
+                assert write.state is State.UNKNOWN
+                await clerk.settle(write, landed=False, by="a person")
+                assert (await other.call("create_part", **PART))["outcome"] == "done"
+        return await hold(journal, write_id, **facts)
+
+    monkeypatch.setattr(Journal, "hold", slow)
+    firm.arm("expire", method="POST", path="/parts")
+    async with firm.seat("yes", wired=True) as seat:
+        told = await seat.call("create_part", **PART)
+        assert await (await seat.office.clerk()).journal.verify() == ""
+    statuses = [one.status for one in firm.app.state.requests if (one.method, one.endpoint) == ("POST", "/parts")]
+    assert statuses == [401, 201]
+    assert told["outcome"] == "failed", "as the person settled it"
+    assert len(firm.parts("BACK-1")) == 1
+
+
+async def test_a_write_that_is_late_but_nobody_has_touched_goes_back_to_its_person(
+    firm: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold = Journal.hold
+
+    async def late(journal: Journal, *args: Any, **facts: Any) -> bool:
+        journal._clock = lambda: time.time() + 10_000
+        return await hold(journal, *args, **facts)
+
+    monkeypatch.setattr(Journal, "hold", late)
+    async with firm.seat("yes", wired=True) as seat:
+        told = await seat.call("create_part", **PART)
+    assert (told["outcome"], firm.sent()) == ("awaiting_approval", [])
+    assert "its claim ran out; nothing was sent" in told["summary"]
+
+
+async def test_a_journal_that_fails_just_before_the_send_sends_nothing(
+    firm: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: Any, **__: Any) -> bool:
+        raise OSError("disk I/O error")
+
+    monkeypatch.setattr(Journal, "hold", broken)
+    async with firm.seat("yes") as seat:
+        told = await seat.call("create_part", **PART)
+    assert (told["outcome"], firm.sent()) == ("awaiting_approval", [])
+
+
+async def test_the_sign_in_is_made_before_the_claim(firm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    claim, seen = Journal.claim, []
+
+    async def noted(journal: Journal, *args: Any, **facts: Any) -> bool:
+        seen.append([f"{one.method} {one.endpoint}" for one in firm.app.state.requests][-1])
+        firm.arm("timeout", path="/auth/login", times=9)  # whoever signs in now waits for long
+        return await claim(journal, *args, **facts)
+
+    async with firm.seat("yes", wired=True) as seat:
+        clerk = await seat.office.clerk()
+        write_id = (await firm_write(seat)).id
+        firm.app.state.store.expire_tokens("*")
+        monkeypatch.setattr(Journal, "claim", noted)
+        write = await clerk.write(write_id)
+        assert (await clerk.approve(write, digest=write.digest, by="a person")).state is State.DONE
+    assert seen
+
+
+async def firm_write(seat: Any) -> Any:
+    from fraction_mcp.office import _replan
+
+    clerk = await seat.office.clerk()
+    plan = await _replan(clerk.desk, "create_part", PART)
+    return await clerk.propose(plan, tool="create_part", arguments=PART, asked_by="a test")
+
+
+# ---------------------------------------------------------------------------------------------------------- very many
+
+
+async def test_however_many_wait_whatever_is_approved_is_sent(firm: Any) -> None:
+    async with firm.office() as office:
+        clerk = await office.clerk()
+        from fraction_mcp.office import _replan
+
+        oldest = []
+        for number in range(3):
+            arguments = {"part_number": f"OLD-{number}"}
+            plan = await _replan(clerk.desk, "create_part", arguments)
+            oldest.append(await clerk.propose(plan, tool="create_part", arguments=arguments, asked_by="a test"))
+        draft = clerk.journal  # two hundred and fifty newer ones, straight into the journal
+        from dataclasses import replace as changed
+
+        from fraction_mcp.operations.writes import drafted, identity_of
+
+        plan = await _replan(clerk.desk, "create_part", {"part_number": "NEWER"})
+        one = drafted(
+            plan,
+            tool="create_part",
+            arguments={"part_number": "NEWER"},
+            identity=identity_of(clerk.desk.fraction),
+            asker="somebody else",
+            asked_by="a test",
+            expires_at=time.time() + 900,
+        )
+        for number in range(250):
+            await draft.propose(changed(one, key=f"{number:064}"))
+        for write in oldest:
+            await clerk.journal.approve(write.id, digest=write.digest, by="another process")
+        await clerk._seen_to()
+        assert [(await clerk.write(write.id)).state for write in oldest] == [State.DONE] * 3
