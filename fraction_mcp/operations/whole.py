@@ -134,7 +134,9 @@ def _names(value: Mapping[str, Any]) -> dict[str, str]:
     """The first fields' names, each as it is shown. Two that are the same once they are cut stay two."""
     names: dict[str, str] = {}
     taken = dict[str, int]()
-    for name in islice(value, _FIELDS):
+    for name in (*islice(value, _FIELDS), *(["id"] if "id" in value else [])):
+        if name in names:
+            continue
         short = shown = clean(name, _NAME)
         while shown in taken:
             taken[short] += 1
