@@ -129,9 +129,7 @@ async def _no_clerk() -> Any:
 def desk_of(*erps: ListedErp, currency: str = "GBP", keep_s: float = 30) -> Desk:
     clerk: Any = _no_clerk
     remembering = [RememberingErp(erp, keep_s=keep_s) for erp in erps]
-    return Desk.set_up(
-        *remembering, currency=currency, confirm="human", read_only=False, version="1.2.3", clerk=clerk
-    )
+    return Desk.set_up(*remembering, currency=currency, confirm="human", read_only=False, version="1.2.3", clerk=clerk)
 
 
 def part(number: int, part_number: str, **fields: Any) -> Record:
