@@ -33,7 +33,7 @@ _ESCAPE = re.compile(
     r"20[1345]|202[0-7fF]|20[aA]|2[235-9]|[4-9][0-9a-fA-F]))"
 )
 # A line break in a name. In a value, where it stays, a quote comes before the next colon.
-_BREAK = re.compile(r'\\(?:[nrt]|u000[9aAdD])[^"]{0,60}":')
+_BREAK = re.compile(r'\\(?:[nrt]|u000[9aAdD])(?:[^"\\]|\\.){0,60}":')
 _NO_BREAK = re.compile("[\u00a0\u202f]")  # spaces that stand in prices and names, and stay
 
 

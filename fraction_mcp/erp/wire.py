@@ -410,7 +410,6 @@ def _page(endpoint: Endpoint, envelope: Mapping[str, Any], start: int) -> Page |
     meta = envelope.get("meta")
     told = meta.get("pagination") if isinstance(meta, dict) else None
     told = told if isinstance(told, dict) else {}
-    has_more = told.get("has_more")
     page = Page(
         total=_count(told.get("total")),
         per_page=_count(told.get("per_page")),
@@ -418,7 +417,7 @@ def _page(endpoint: Endpoint, envelope: Mapping[str, Any], start: int) -> Page |
         last=_count(told.get("last_page")),
         first_row=_count(told.get("from")),
         last_row=_count(told.get("to")),
-        has_more=has_more if isinstance(has_more, bool) else None,
+        has_more=_flag(told.get("has_more")),
     )
     return None if endpoint.paging is Paging.ALL and page == Page() else page
 
@@ -428,3 +427,9 @@ def _count(value: object) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 15:
         return int(value)
     return value if type(value) is int and 0 <= value < 10**15 else None
+
+
+def _flag(value: object) -> bool | None:
+    """A yes or no, as JSON or as 1 and 0; anything else is not known."""
+    known = {"true": True, "1": True, "false": False, "0": False}
+    return known.get(str(value).lower()) if isinstance(value, str | int) else None

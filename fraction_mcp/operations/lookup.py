@@ -207,7 +207,7 @@ class Lookup:
         found: dict[object, Record] = {}
         for word in words:
             for record in (await self.search(subject, word, 1, fresh=True)).records():
-                if _squeezed(record.get(subject.key)) == _squeezed(said):
+                if _squeezed(record.get(subject.key) or "") == _squeezed(said):
                     found[id_key(record.get("id"))] = record
         return list(found.values())
 
@@ -260,7 +260,7 @@ class _Scan:
         pages = Pages(_PAGE)
         rows = await self._read(1)
         pages.take(self._answers[1])
-        self.near = [r for r in rows if self._wanted in fold(r.get(self._subject.key))] or rows
+        self.near = [row for row in rows if self._wanted in fold(self._key(row))] or rows
         self.whole = pages.whole
         if not pages.more:
             self.complete = pages.whole
@@ -276,7 +276,7 @@ class _Scan:
         if page not in self._answers:
             answer = await self._lookup.search(self._subject, self._said, page, fresh=self._fresh)
             known = {id_key(row.get("id")) for row in self.exact}
-            found = [row for row in answer.records() if fold(row.get(self._subject.key)) == self._wanted]
+            found = [row for row in answer.records() if self._wanted and fold(self._key(row)) == self._wanted]
             self.exact += [row for row in found if id_key(row.get("id")) not in known]
             self._answers[page] = answer
         return self._answers[page].records()

@@ -88,6 +88,7 @@ def test_half_a_character_leaves_a_mark_so_that_an_id_of_it_is_not_empty() -> No
 def test_a_name_is_a_line() -> None:
     for content in (b'{"a\\nb":1}', b'{"a\\u000ab":1}', '{"a\\nb":1,"ü":2}'.encode(), b'{"x":"a\\nb","a\\tb":1}'):
         assert "a b" in decoded(content)
+    assert 'a b"c' in decoded(b'{"a\\nb\\"c":1}')
 
 
 @settings(max_examples=300)

@@ -6,6 +6,7 @@ import pytest
 
 from fraction_mcp.erp.cache import RememberingErp
 from fraction_mcp.erp.endpoints import PARTS as PARTS_LIST
+from fraction_mcp.errors import ErpContractBroken
 from fraction_mcp.operations.lookup import CUSTOMER, PART, Found, Lookup, NotOne, Subject
 from tests.support import ListedErp, Record, customer, part
 
@@ -71,6 +72,27 @@ async def test_memory_does_not_hide_that_another_part_is_spelt_as_asked() -> Non
     one = await desk.find(PART, "ABC-1")
     assert isinstance(one, Found)
     assert one.record["id"] == 8
+
+
+@pytest.mark.parametrize("said", ["None", "none", "on"])
+async def test_a_record_without_a_name_is_called_by_none(said: str) -> None:
+    nameless = [{"id": 1, "part_number": None, "description": said}, {"id": 2, "description": said}]
+    erp = ListedErp(parts=nameless, sorting="ignores")
+    assert isinstance(await lookup(erp).find(PART, said), NotOne)
+
+
+@pytest.mark.parametrize("number", [None, [1], {"id": 1}, True, "x" * 300])
+async def test_a_record_without_an_id_that_serves_is_an_answer_that_cannot_be_read(number: object) -> None:
+    erp = ListedErp(parts=[{"id": number, "part_number": "WIDGET-001"}])
+    with pytest.raises(ErpContractBroken, match="a part in it has no id"):
+        await lookup(erp).find(PART, "WIDGET-001")
+
+
+async def test_another_record_than_the_one_of_that_id_is_not_taken_for_it() -> None:
+    erp = ListedErp(parts=[part(4, "MANIFOLD-220")])
+    erp._single = lambda *_: part(5, "WIDGET-001")  # type: ignore[method-assign]
+    with pytest.raises(ErpContractBroken, match="it is not the record of that id"):
+        await lookup(erp).find(PART, "4")
 
 
 # ------------------------------------------------------------------------ one among many near ones, counted in requests
