@@ -37,7 +37,7 @@ def _seconds() -> float:
 _RUNS_ON: int | None = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Kept:
     """An answer, and when the ERP was asked for it."""
 

@@ -26,15 +26,16 @@ _LARGE = 1_000_000  # bytes; what is smaller cannot hold too many values
 _MOST_VALUES = 500_000  # a value takes some hundred bytes of memory, however few it came in
 _FEW = 16
 
+# Compiled when they are first needed, which for many ERPs is never.
 # An escape that could stand for a character to be taken out: not one of the usual, of Latin, Greek and Cyrillic
 # letters, punctuation, currencies or Chinese. (Half of a character beyond U+FFFF is among those that could.)
-_ESCAPE = re.compile(
+_ESCAPE = (
     r'\\(?!["\\/nrt]|u(?:000[9aAdD]|00[2-6]|007[0-9a-eA-E]|00[aA][0-9a-ce-fA-CE-F]|00[b-fB-F]|0[124]|03[9b-fB-F]|'
     r"20[1345]|202[0-7fF]|20[aA]|2[235-9]|[4-9][0-9a-fA-F]))"
 )
 # A line break in a name. In a value, where it stays, a quote comes before the next colon.
-_BREAK = re.compile(r'\\(?:[nrt]|u000[9aAdD])(?:[^"\\]|\\.){0,60}":')
-_NO_BREAK = re.compile("[\u00a0\u202f]")  # spaces that stand in prices and names, and stay
+_BREAK = r'\\(?:[nrt]|u000[9aAdD])(?:[^"\\]|\\.){0,60}":'
+_NO_BREAK = "[\u00a0\u202f]"  # spaces that stand in prices and names, and stay
 
 
 class Unreadable(ValueError):
@@ -73,12 +74,12 @@ def _holds_odd(telling: bytes) -> bool:
     if telling.isascii():
         return False
     text = telling.decode("utf-8", "surrogatepass")
-    return not (text.isprintable() or _NO_BREAK.sub("", text).isprintable())
+    return not (text.isprintable() or re.sub(_NO_BREAK, "", text).isprintable())
 
 
 def _escapes_odd(text: str) -> bool:
     """The same of characters that are escaped. A text so long that looking closely would take long is said to."""
-    return len(text) > _LARGE or bool(_ESCAPE.search(text) or _BREAK.search(text))
+    return len(text) > _LARGE or bool(re.search(_ESCAPE, text) or re.search(_BREAK, text))
 
 
 def _seems_deep(telling: bytes) -> bool:

@@ -20,7 +20,7 @@ _BARREN = 2  # pages in a row without anything new: where many records were put 
 _UNSTATED = Page()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Pages:
     """A list as it is read, page after page from `first` on, `size` rows asked for each.
 

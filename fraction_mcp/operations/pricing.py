@@ -33,6 +33,7 @@ __all__ = [
 
 _LONGEST_UOM = 10
 _MOST_PAGES = 20  # of price lists, which come at once
+_SURE = 5  # prices that fit, however long the names in them
 
 
 # ------------------------------------------------------------------------------------------------------ the arithmetic
@@ -158,9 +159,9 @@ async def price_for_quantity(desk: Desk, part: str, quantity: Decimal, customer:
     prices, unpriced = _sorted_out(lists, quantity)
     if nobody is not None and not lists:
         unpriced = [nobody]
-    fit, rest = pieces_fitting(prices, ROOM * 3 // 4), pieces_fitting(unpriced, ROOM // 4)
-    shown = (f"{fit} of {len(prices)} prices", f"{rest} of {len(unpriced)} lists without one")
-    short = [words for words, left in zip(shown, (fit < len(prices), rest < len(unpriced)), strict=True) if left]
+    fit, rest = _fitting(prices, ROOM * 3 // 4), _fitting(unpriced, ROOM // 4)
+    counts = ((fit, len(prices), "prices"), (rest, len(unpriced), "lists without one"))
+    short = [f"{shown} of {there} {what}" for shown, there, what in counts if shown < there]
     told = f" Only {' and '.join(short)} fit into a result." if short else ""
     return PriceAnswer(
         summary=remark + _price_sentence(sold, quantity, desk, prices, unpriced) + told,
@@ -172,6 +173,10 @@ async def price_for_quantity(desk: Desk, part: str, quantity: Decimal, customer:
         prices=tuple(prices[:fit]),
         unpriced=tuple(unpriced[:rest]),
     )
+
+
+def _fitting(pieces: Sequence[Piece], room: int) -> int:
+    return len(pieces) if len(pieces) <= _SURE else pieces_fitting(pieces, room)
 
 
 def _no_one(found: NotOne, quantity: Decimal, currency: str | None, part: PricedPart | None = None) -> PriceAnswer:

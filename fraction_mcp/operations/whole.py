@@ -58,7 +58,7 @@ def shown_number(value: Decimal) -> str:
     return plain(value) if abs(value.adjusted()) < 40 else "unreadable number"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Fit:
     """Room that is used up as a value is gone through. `short` is whether something was left out for want of it."""
 
