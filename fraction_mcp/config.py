@@ -6,7 +6,8 @@ wrong setting is a `ConfigError` whose message names the variable and the mend.
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -18,7 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from fraction_mcp.database_url import read_database_url
 from fraction_mcp.errors import ConfigError
 
-__all__ = ["Settings", "nothing_configured"]
+__all__ = ["Settings", "nothing_configured", "stays_here"]
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
@@ -91,6 +92,8 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise ConfigError("; ".join(_told(problem) for problem in error.errors())) from None
         settings._refuse_halves()
+        if not all(map(stays_here, settings._addresses())):
+            _refuse_unusable_proxies(os.environ)
         if 0 < len(settings.secret_key.get_secret_value().encode()) < 32:
             raise ConfigError(
                 "FRACTION_MCP_SECRET_KEY: must be at least 32 bytes; make one with: "
@@ -113,6 +116,13 @@ class Settings(BaseSettings):
         from platformdirs import user_state_path  # noqa: PLC0415 - only who keeps state needs it
 
         return user_state_path("fraction-mcp", appauthor=False)
+
+    def _addresses(self) -> Iterator[str]:
+        """The addresses of the ERPs that are configured."""
+        if self.fraction_configured:
+            yield self.fraction_base_url
+        if self.fracttal_configured:
+            yield from (self.fracttal_base_url, self.fracttal_token_url)
 
     def _refuse_halves(self) -> None:
         """One half of a pair of credentials is a mistake worth stopping for, not an ERP to leave out silently."""
@@ -145,6 +155,65 @@ def _refuse_unknown(environment: Mapping[str, str]) -> None:
         if name.upper().startswith("FRACTION_MCP_") and name.upper() not in known:
             near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0)
             raise ConfigError(f"{name} is not a setting of fraction-mcp; did you mean {near[0]}?")
+
+
+def stays_here(url: str) -> bool:
+    """Whether what is sent to an address never leaves this machine. It goes through no proxy: a password in plain http
+    would be read there."""
+    host = (urlsplit(url).hostname or "").lower()
+    return (
+        host in _LOOPBACK
+        or host.endswith(".localhost")
+        or (host.startswith("127.") and host.replace(".", "").isdigit())
+    )
+
+
+# -------------------------------------------------------------------------------------------------------------- proxies
+
+
+def _refuse_unusable_proxies(environment: Mapping[str, str]) -> None:
+    """Raises ConfigError for a proxy that no request could go through. Its value may hold a password: not shown."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        set_as, value = _proxy_setting(environment, name)
+        if value and (flaw := _proxy_flaw(value)):
+            raise ConfigError(f"{set_as}: {flaw}")
+    set_as, value = _proxy_setting(environment, "NO_PROXY")
+    if any(map(_is_odd_host, value.split(","))):
+        raise ConfigError(f"{set_as}: must be hosts between commas, such as localhost,::1,192.168.0.0/16,.example.com")
+
+
+def _proxy_setting(environment: Mapping[str, str], name: str) -> tuple[str, str]:
+    """A variable as it is spelt, and its value: the small letters win, as everywhere (urllib.request.getproxies)."""
+    if name == "HTTP_PROXY" and "REQUEST_METHOD" in environment and not environment.get("http_proxy"):
+        return name, ""  # of a CGI script it is a header of the request
+    spelt = name.lower() if name.lower() in environment else name
+    return spelt, environment.get(spelt, "")
+
+
+def _proxy_flaw(value: str) -> str:
+    example = "must be a proxy's address such as http://proxy.example:3128"
+    if not value.isascii() or not value.isprintable() or " " in value:
+        return example
+    try:
+        url = urlsplit(value if "://" in value else f"http://{value}")
+        usable = bool(url.hostname) and url.port != 0
+    except ValueError:  # its own words would show what stands there
+        return example
+    if url.scheme in {"socks5", "socks5h"} and usable:
+        return "" if find_spec("socksio") else 'a SOCKS proxy needs a package more: pip install "httpx[socks]"'
+    return "" if url.scheme in {"http", "https"} and usable else f"{example} (http, https or socks5)"
+
+
+def _is_odd_host(entry: str) -> bool:
+    """Whether an entry of NO_PROXY is none that httpx takes."""
+    host = entry.strip()
+    _, _, port = host.rpartition(":")
+    of_one_port = host.count(":") == 1 and "://" not in host
+    odd = not host.isascii() or not host.isprintable() or " " in host or "[" in host or "]" in host
+    return odd or (of_one_port and not port.isdigit())
+
+
+# --------------------------------------------------------------------------------------------------------------- errors
 
 
 def _told(problem: ErrorDetails) -> str:

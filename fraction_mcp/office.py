@@ -87,7 +87,6 @@ class Office:
             confirm=settings.confirm,
             read_only=settings.read_only,
             version=__version__,
-            keep_s=settings.cache_s,
             clerk=self.clerk,
         )
 

@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 
 from fraction_mcp.erp import Connection
+from fraction_mcp.erp.cache import RememberingErp
 from fraction_mcp.erp.endpoints import KINDS, ME, PART_PRICE_LISTS, WAREHOUSES, Endpoint, System
 from fraction_mcp.erp.records import PriceList
 from fraction_mcp.erp.wire import Answer, Budget, Page
@@ -60,6 +61,13 @@ class ListedErp:
             company=None,
             budget=Budget(2000, 1990, AT),
         )
+
+    async def ready(self) -> None:
+        if self.fails:
+            raise self.fails
+
+    def seen(self, endpoint: Endpoint, field: str, text: str) -> None:
+        """It remembers nothing."""
 
     async def call(
         self,
@@ -122,9 +130,8 @@ async def _no_clerk() -> Any:
 
 def desk_of(*erps: ListedErp, currency: str = "GBP", keep_s: float = 30) -> Desk:
     clerk: Any = _no_clerk
-    return Desk.set_up(
-        *erps, currency=currency, confirm="human", read_only=False, version="1.2.3", keep_s=keep_s, clerk=clerk
-    )
+    remembering = [RememberingErp(erp, keep_s=keep_s) for erp in erps]
+    return Desk.set_up(*remembering, currency=currency, confirm="human", read_only=False, version="1.2.3", clerk=clerk)
 
 
 def part(number: int, part_number: str, **fields: Any) -> Record:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from fraction_mcp.erp.endpoints import Endpoint, System
+    from fraction_mcp.erp.records import Record
     from fraction_mcp.erp.wire import Answer, Budget
 
 __all__ = ["Connection", "Erp"]
@@ -55,6 +56,11 @@ class Erp(Protocol):
 
     async def ready(self) -> None:
         """Be signed in, so that what comes next does not wait for it. Raises ErpError."""
+        ...
+
+    def seen(self, endpoint: Endpoint, field: str, text: str) -> Record | None:
+        """The one record of a list whose field reads so, where an answer that is still remembered holds it. Using it
+        counts as a read, of the age of that answer."""
         ...
 
     def connection(self) -> Connection: ...

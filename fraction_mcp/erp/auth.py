@@ -2,12 +2,14 @@
 
 Both hand out a token that is good now, and are told when one was refused. Signing in and renewing are single-flight:
 FractionERP's refresh revokes the token that it renews (`fractionerp-rest-api.txt`), so two at once would lock one of
-the callers out.
+the callers out. Where renewing fails, however it fails, the way on is to sign in; and what goes wrong here is never
+told as another operation's error.
 """
 
 import base64
+import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 from urllib.parse import urlencode
@@ -22,9 +24,14 @@ from fraction_mcp.erp.wire import Answer, encode
 
 __all__ = ["Exchange", "FractionSignIn", "FracttalSignIn", "SignIn"]
 
+logger = logging.getLogger(__name__)
+
 _MARGIN = timedelta(minutes=5)  # a token is renewed this long before it expires, or in the last tenth of a short life
-_LONGEST_LIFE_S = 366 * 86_400  # a longer life is as good as none
+_LONGEST_LIFE = timedelta(days=366)  # a longer one is as good as none
+_SHORTEST_LIFE = timedelta(seconds=30)  # a shorter one tells of two clocks that disagree
 _REFUSED_FOR = timedelta(seconds=30)  # wrong credentials are not tried again sooner: accounts get locked that way
+_AGAIN = timedelta(seconds=30)  # until a token that could not be renewed, and is still good, is tried again
+_REFUSALS = (errors.NotAuthenticated, errors.AccountInactive, errors.PlanRestricted, errors.Forbidden)
 
 
 class Exchange(Protocol):
@@ -92,24 +99,33 @@ class SignIn:
 
     async def _next(self, rejected: str) -> _Held:
         held = self._held
-        if held is not None and held.token.get_secret_value() != rejected:
-            try:
-                return await self._renew(held.token.get_secret_value())
-            except errors.NotAuthenticated:
-                pass  # it was revoked or has run out meanwhile: sign in
-            except errors.ErpError:
-                if held.expires_at is None or self._clock() >= held.expires_at:
-                    raise
-                return held  # it could not be renewed yet, and is good for a while
-        self._held = None
+        if held is None or held.token.get_secret_value() == rejected:
+            self._held = None
+            return await self._signed_in()
+        try:
+            return await self._renew(held.token.get_secret_value())
+        except errors.ErpError as error:  # it was revoked or has run out meanwhile, or renewing does not work
+            logger.info("renewing the sign-in failed: %s; signing in anew", error.message)
+        try:
+            return await self._signed_in()
+        except errors.ErpError as error:
+            now = self._clock()
+            if isinstance(error, _REFUSALS) or held.expires_at is None or now >= held.expires_at:
+                self._held = None
+                raise
+            return replace(held, renew_at=now + _AGAIN)  # good for a while yet
+
+    async def _signed_in(self) -> _Held:
         now = self._clock()
         if self._refused is not None and now - self._refused[0] < _REFUSED_FOR:
             raise self._refused[1].with_traceback(None)
         try:
             return await self._obtain()
-        except (errors.NotAuthenticated, errors.AccountInactive) as error:
-            self._refused = (now, error)
-            raise
+        except errors.ErpRejected as error:
+            told = _as_sign_in(error)
+            if isinstance(told, _REFUSALS):
+                self._refused = (now, told)
+            raise told from error
 
     async def _obtain(self) -> _Held:
         raise NotImplementedError
@@ -121,10 +137,11 @@ class SignIn:
         self.user = token.user or self.user
         self.company = token.tenant or self.company
         now = self._clock()
-        # A token that is past its time on arrival tells of two clocks that disagree: then only a 401 tells the end.
-        life = expires_at - now if expires_at is not None and expires_at > now else None
-        renew_at = None if life is None else now + life - min(_MARGIN, life / 10)
-        return _Held(SecretStr(token.access_token), renew_at, None if life is None else expires_at)
+        # Of a token that is past its time on arrival, or soon will be, only a 401 tells the end.
+        life = None if expires_at is None else min(expires_at - now, _LONGEST_LIFE)
+        if life is None or life < _SHORTEST_LIFE:
+            return _Held(SecretStr(token.access_token), None, None)
+        return _Held(SecretStr(token.access_token), now + life - min(_MARGIN, life / 10), now + life)
 
 
 class FractionSignIn(SignIn):
@@ -164,7 +181,7 @@ class FracttalSignIn(SignIn):
         }
         form = urlencode({"grant_type": "client_credentials"}).encode()
         token = (await self._exchange(TOKEN, headers=headers, content=form)).read(Token)
-        life = None if token.expires_in is None else timedelta(seconds=min(token.expires_in, _LONGEST_LIFE_S))
+        life = None if token.expires_in is None else timedelta(seconds=token.expires_in)
         return self._hold(token, None if life is None else self._clock() + life)
 
     async def _renew(self, token: str) -> _Held:  # noqa: ARG002 - the next token does not depend on the last
@@ -172,6 +189,21 @@ class FracttalSignIn(SignIn):
 
 
 _JSON = {"Content-Type": "application/json"}
+
+
+def _as_sign_in(error: errors.ErpRejected) -> errors.ErpError:
+    """A refusal to sign in as what it means there. A caller that knows NotFound or InvalidFields means its own request
+    by them: a part, say, that does not exist."""
+    if isinstance(error, (*_REFUSALS, errors.RateLimited)):
+        return error
+    where = {"system": error.system, "operation": error.operation}
+    if isinstance(error, errors.InvalidFields):
+        hint = "Check the credentials of the account in the server's settings."
+        return errors.NotAuthenticated(
+            error.message, **where, status=error.status, request_id=error.request_id, hint=hint
+        )
+    hint = "The base URL in the server's settings is the place to look."
+    return errors.ErpContractBroken(error.message, **where, status=error.status, request_id=error.request_id, hint=hint)
 
 
 def _instant(text: str) -> datetime | None:

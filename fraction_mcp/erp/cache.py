@@ -1,26 +1,61 @@
-"""A short memory of reads in front of an ERP: the same question within seconds costs no second request.
+"""The one memory of reads, in front of an ERP: the same question within seconds costs no second request, nor does a
+record that stood in an answer to another one.
 
 Concurrent identical reads share one request. A write empties the memory before and after it is sent, so that no answer
-is older than a write that this process has seen done. Each answer says when it was read (`Answer.read_at`).
+is older than a write that this process has seen done. An answer's age counts from when the ERP was asked, here as in
+`Answer.read_at`, and whatever is taken from here is as old as the read that brought it.
 """
 
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 
 import anyio
 
 from fraction_mcp.erp import Connection, Erp, freshness
 from fraction_mcp.erp.endpoints import Endpoint, System
+from fraction_mcp.erp.records import Record, id_key
 from fraction_mcp.erp.wire import Answer
 from fraction_mcp.errors import ErpError
+from fraction_mcp.shapes import clean
 
 __all__ = ["RememberingErp"]
 
 _MOST_ANSWERS = 128
 _MOST_RECORDS = 2_000  # a page of 100 is some 300 kB in memory: reading a whole long list must not fill it
+_RECORD = 1_000  # bytes of an answer that count as a record
 
 _Key = tuple[str, ...]
+
+
+def _seconds() -> float:
+    """A clock that runs on while the machine sleeps, unlike `time.monotonic` on Linux and macOS."""
+    return time.clock_gettime(_RUNS_ON) if _RUNS_ON is not None else time.monotonic()
+
+
+_RUNS_ON: int | None = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class _Kept:
+    """An answer, and when the ERP was asked for it."""
+
+    asked_at: float
+    endpoint: Endpoint
+    answer: Answer
+    by_field: dict[str, dict[str, Record | None]] = field(default_factory=dict)
+
+    def named(self, name: str) -> dict[str, Record | None]:
+        """Its records by what a field of theirs reads; None where two that differ read the same."""
+        if name not in self.by_field:
+            index: dict[str, Record | None] = {}
+            for record in self.answer.records():
+                if record.get(name) not in (None, "") and id_key(record.get("id")) is not None:
+                    text = clean(str(record[name]))
+                    index[text] = None if text in index else record
+            self.by_field[name] = index
+        return self.by_field[name]
 
 
 class _Asked:
@@ -34,11 +69,11 @@ class _Asked:
 class RememberingErp:
     """An `Erp` that answers a repeated GET from memory for `keep_s` seconds; 0 turns that off."""
 
-    def __init__(self, erp: Erp, *, keep_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, erp: Erp, *, keep_s: float, clock: Callable[[], float] = _seconds) -> None:
         self._erp = erp
         self._keep_s = keep_s
         self._clock = clock
-        self._kept: OrderedDict[_Key, tuple[float, Answer]] = OrderedDict()
+        self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
         self._asked: dict[_Key, _Asked] = {}
         self._records = 0
         self._writes = 0
@@ -52,6 +87,20 @@ class RememberingErp:
 
     async def ready(self) -> None:
         await self._erp.ready()
+
+    def seen(self, endpoint: Endpoint, field: str, text: str) -> Record | None:
+        """See `Erp.seen`. Of several answers that hold such a record, the newest counts."""
+        answers = [kept for kept in self._kept.values() if kept.endpoint is endpoint and self._good(kept)]
+        for kept in sorted(answers, key=lambda one: one.asked_at, reverse=True):
+            index = kept.named(field)
+            if (record := index.get(text)) is not None:
+                freshness.read(kept.answer.read_at)
+            if text in index:
+                return record
+        return None
+
+    def _good(self, kept: _Kept) -> bool:
+        return self._clock() - kept.asked_at < self._keep_s
 
     async def call(
         self,
@@ -72,10 +121,10 @@ class RememberingErp:
                 self._forget()
         key = (endpoint.path, *_spelt(path), "?", *_spelt(query))
         while not fresh and self._keep_s:
-            if (kept := self._kept.get(key)) and self._clock() - kept[0] < self._keep_s:
+            if (kept := self._kept.get(key)) and self._good(kept):
                 self._kept.move_to_end(key)
-                freshness.read(kept[1].read_at)
-                return kept[1]
+                freshness.read(kept.answer.read_at)
+                return kept.answer
             if (asked := self._asked.get(key)) is None:
                 break
             await asked.done.wait()
@@ -100,23 +149,25 @@ class RememberingErp:
             asked.failure = error  # whoever waited for this answer shares its failure, and nobody asks in turn
             raise
         else:
-            newer = (kept := self._kept.get(key)) is not None and kept[0] > began
+            newer = (kept := self._kept.get(key)) is not None and kept.asked_at > began
             if self._keep_s and writes == self._writes and not newer:
-                self._keep(key, began, answer)
+                self._keep(key, _Kept(began, endpoint, answer))
             return answer
         finally:
             if self._asked.get(key) is asked:
                 del self._asked[key]
             asked.done.set()
 
-    def _keep(self, key: _Key, began: float, answer: Answer) -> None:
+    def _keep(self, key: _Key, kept: _Kept) -> None:
         if (before := self._kept.pop(key, None)) is not None:
-            self._records -= _size(before[1])
-        self._kept[key] = (began, answer)
-        self._records += _size(answer)
+            self._records -= _size(before.answer)
+        if _size(kept.answer) > _MOST_RECORDS:
+            return
+        self._kept[key] = kept
+        self._records += _size(kept.answer)
         while len(self._kept) > _MOST_ANSWERS or self._records > _MOST_RECORDS:
-            _, (_, oldest) = self._kept.popitem(last=False)
-            self._records -= _size(oldest)
+            _, oldest = self._kept.popitem(last=False)
+            self._records -= _size(oldest.answer)
 
     def _forget(self) -> None:
         self._writes += 1
@@ -126,7 +177,8 @@ class RememberingErp:
 
 
 def _size(answer: Answer) -> int:
-    return len(answer.data) if isinstance(answer.data, list) else 1
+    """In records; a large answer of few counts as more."""
+    return max(len(answer.data) if isinstance(answer.data, list) else 1, answer.size // _RECORD)
 
 
 def _spelt(values: Mapping[str, str | int] | None) -> list[str]:

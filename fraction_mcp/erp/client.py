@@ -13,16 +13,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import anyio
 import httpx
 from starlette.types import ASGIApp
 
 from fraction_mcp import __version__, errors
-from fraction_mcp.config import Settings
+from fraction_mcp.config import Settings, stays_here
 from fraction_mcp.erp import Connection
 from fraction_mcp.erp.auth import Exchange, FractionSignIn, FracttalSignIn, SignIn
-from fraction_mcp.erp.endpoints import LOGOUT, TOKEN, Endpoint, System
+from fraction_mcp.erp.body import ENCODINGS, received
+from fraction_mcp.erp.endpoints import LOGOUT, REFRESH, TOKEN, Endpoint, System
 from fraction_mcp.erp.wire import Answer, Budget, Request, Response, budget, build, decipher
 
 __all__ = ["ErpClient", "fraction_client", "fracttal_client"]
@@ -74,13 +76,30 @@ class ErpClient:
         self._writes = self._http(keepalive=0)
 
     def _http(self, *, keepalive: int) -> httpx.AsyncClient:
+        """Raises ConfigError where the environment's proxies cannot be used; `config` has looked at them before."""
+        try:
+            return self._made_http(keepalive)
+        except (ValueError, ImportError, httpx.InvalidURL):  # whose own words may show the proxy's password
+            names = "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or NO_PROXY"
+            raise errors.ConfigError(f"{names} in the environment (or the system's own setting) is unusable") from None
+
+    def _made_http(self, keepalive: int) -> httpx.AsyncClient:
         connect_s = min(10.0, self._timeout_s * 0.8)  # so that a slow connect is told apart from a slow answer
+        addresses = [url for url in (self.base_url, self._token_url) if url]
+        here = [url for url in addresses if stays_here(url)]
         return httpx.AsyncClient(
             transport=self._transport,
+            trust_env=here != addresses,
+            mounts=dict.fromkeys(f"all://{httpx.URL(url).netloc.decode()}" for url in here),  # past every proxy
             verify=self._verify,
             timeout=httpx.Timeout(self._timeout_s, connect=connect_s, pool=connect_s),
             limits=httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=keepalive, keepalive_expiry=30),
-            headers={"Accept": "application/json", "User-Agent": f"fraction-mcp/{__version__}"},
+            headers={
+                "Accept": "application/json",
+                "Accept-Encoding": ENCODINGS,
+                "User-Agent": f"fraction-mcp/{__version__}",
+            },
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # none is documented: none is kept or sent
             follow_redirects=False,  # a token goes to the configured host and nowhere else
         )
 
@@ -126,6 +145,9 @@ class ErpClient:
             token = await self.sign_in.token(rejected=token)
             return await self._send(endpoint, request, token, start, before_send)
 
+    def seen(self, endpoint: Endpoint, field: str, text: str) -> None:
+        """See `Erp.seen`. Nothing is remembered here; see cache.py."""
+
     async def ready(self) -> None:
         await self.sign_in.token()
 
@@ -164,7 +186,10 @@ class ErpClient:
         self, endpoint: Endpoint, *, headers: Mapping[str, str], content: bytes | None
     ) -> Answer:
         """A request of the sign-in itself: no token is asked for. See `auth.Exchange`."""
-        return await self._persist(endpoint, Request(endpoint.method, endpoint.path, content), headers)
+        request = Request(endpoint.method, endpoint.path, content)
+        if endpoint is REFRESH:  # where it fails, signing in does as well, and is tried again if need be
+            return await self._exchange(endpoint, request, headers)
+        return await self._persist(endpoint, request, headers)
 
     async def _persist(
         self, endpoint: Endpoint, request: Request, headers: Mapping[str, str], start: int = 0
@@ -192,7 +217,10 @@ class ErpClient:
         try:
             async with gate:
                 with anyio.fail_after(self._timeout_s):
-                    answer = await http.request(request.method, url, headers=dict(headers), content=request.content)
+                    asked_at = self._clock()
+                    asked = http.stream(request.method, url, headers=dict(headers), content=request.content)
+                    async with asked as answer:
+                        content, flaw = await received(answer.headers, answer.aiter_raw())
         except _NOT_SENT as error:
             raise self._failed(errors.ErpUnreachable, endpoint, "could not be reached") from error
         except (TimeoutError, httpx.TimeoutException) as error:
@@ -204,7 +232,7 @@ class ErpClient:
         took_ms = (time.perf_counter() - began) * 1000
         logger.debug("%s %s %s -> %d, %.0f ms", self.system, request.method, endpoint.path, answer.status_code, took_ms)
         self._budget = budget(self.system, answer.headers, now) or self._budget
-        return decipher(endpoint, Response(answer.status_code, answer.headers, answer.content, now, start))
+        return decipher(endpoint, Response(answer.status_code, answer.headers, content, asked_at, start, flaw))
 
     def _failed(self, kind: type[errors.ErpError], endpoint: Endpoint, what: str) -> errors.ErpError:
         """No answer came. After a write that may have left, that is all anybody knows."""

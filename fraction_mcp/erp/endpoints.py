@@ -30,6 +30,7 @@ class Source(StrEnum):
 
 class Paging(StrEnum):
     NONE = "none"
+    ALL = "all"  # all at once; where an answer states pages nevertheless, they are followed
     PAGE = "page"  # page (1-based) and per_page (at most 100), described in meta.pagination
     START = "start"  # start (0-based) and limit (at most 100), described by `total` alone
 
@@ -85,7 +86,7 @@ CUSTOMER = _get("/customers/{id}", "read a customer")
 CUSTOMER_CONTACTS = _list("/customers/{id}/contacts", "list a customer's contacts")
 PARTS = _list("/parts", "list parts")
 PART = _get("/parts/{id}", "read a part")
-PART_PRICE_LISTS = _get("/parts/{id}/price-lists", "read a part's price lists")
+PART_PRICE_LISTS = _get("/parts/{id}/price-lists", "read a part's price lists", Paging.ALL)
 CONTRACTS = _list("/contracts", "list contracts")
 CONTRACT = _get("/contracts/{id}", "read a contract")
 BOMS = _list("/boms", "list bills of materials")

@@ -18,10 +18,23 @@ from pydantic import BaseModel, ValidationError
 from fraction_mcp import errors
 from fraction_mcp.erp.budget import Budget, budget, number_in
 from fraction_mcp.erp.endpoints import TOKEN, Endpoint, Paging, System
+from fraction_mcp.erp.foreign import Unreadable, decoded
 from fraction_mcp.erp.records import Record
 from fraction_mcp.shapes import clean, plain, quoted
 
-__all__ = ["Answer", "Budget", "Page", "Request", "Response", "budget", "build", "decipher", "encode", "read_record"]
+__all__ = [
+    "Answer",
+    "Budget",
+    "Page",
+    "Request",
+    "Response",
+    "budget",
+    "build",
+    "decipher",
+    "encode",
+    "read_record",
+    "unreadable",
+]
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -95,13 +108,14 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A deciphered success: its `data`, the page it is, and when it was read."""
+    """A deciphered success: its `data`, the page it is, when the ERP was asked for it, and how many bytes it was."""
 
     endpoint: Endpoint
     status: int
     data: Any = field(repr=False)
     page: Page | None
     read_at: datetime
+    size: int = 0
 
     def records(self) -> list[Record]:
         """The rows of a list. One object stands for a list of one (Fracttal: `data` is a list or one object)."""
@@ -130,14 +144,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back, and when. Header names are lower-case. `start` is the 0-based row that a Fracttal page was
-    asked from, since its answer does not say."""
+    """What came back, and when it was asked for: what it shows is no newer. Header names are lower-case. `start` is the
+    0-based row that a Fracttal page was asked from, since its answer does not say. `flaw` says why there is no content
+    to be had."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     content: bytes = field(repr=False)
     at: datetime
     start: int = 0
+    flaw: str = ""
 
     @property
     def request_id(self) -> str:
@@ -151,6 +167,11 @@ def read_record(endpoint: Endpoint, model: type[ModelT], record: Record, status:
     except ValidationError as error:
         where = ".".join(map(str, error.errors(include_input=False)[0]["loc"]))
         raise _unreadable(endpoint, status, f"the field {where} is missing or of another type") from None
+
+
+def unreadable(endpoint: Endpoint, why: str, status: int = 200) -> errors.ErpContractBroken:
+    """The error of an answer that was deciphered, and cannot be what its endpoint promises."""
+    return _unreadable(endpoint, status, why)
 
 
 def decipher(endpoint: Endpoint, response: Response) -> Answer:
@@ -184,7 +205,7 @@ def _deciphered(endpoint: Endpoint, response: Response) -> Answer:
             request_id=response.request_id,
             hint="Try again in a moment.",
         )
-    envelope, flaw = _envelope(response.content)
+    envelope, flaw = (None, response.flaw) if response.flaw else _envelope(endpoint, response.content)
     if not 200 <= status < 300:
         raise _refusal(endpoint, response, envelope, flaw)
     if envelope is None:
@@ -195,14 +216,11 @@ def _deciphered(endpoint: Endpoint, response: Response) -> Answer:
         raise _unreadable(endpoint, status, "it is not the documented envelope of a success", response.request_id)
     if endpoint.writes and status not in endpoint.success:  # a 202, say, tells that it may be done later
         raise _unreadable(endpoint, status, "it is not the documented status of a success", response.request_id)
-    return Answer(endpoint, status, envelope["data"], _page(endpoint, envelope, response.start), response.at)
+    page, size = _page(endpoint, envelope, response.start), len(response.content)
+    return Answer(endpoint, status, envelope["data"], page, response.at, size)
 
 
-def _no_constant(_: str) -> NoReturn:
-    raise ValueError("NaN and Infinity are not JSON")
-
-
-def _envelope(content: bytes) -> tuple[dict[str, Any] | None, str]:
+def _envelope(endpoint: Endpoint, content: bytes) -> tuple[dict[str, Any] | None, str]:
     """The JSON object of a body, or what is there instead."""
     text = content.strip()
     if not text:
@@ -210,9 +228,9 @@ def _envelope(content: bytes) -> tuple[dict[str, Any] | None, str]:
     if text[:1] == b"<":
         return None, "it is HTML or XML, as a proxy answers"
     try:
-        value = json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
-    except (ValueError, ArithmeticError, RecursionError):  # 1e99999999999999999999 is beyond Decimal itself
-        return None, "it is not JSON, or was cut off"
+        value = decoded(text, long=endpoint.paging in {Paging.PAGE, Paging.START})
+    except Unreadable as error:
+        return None, str(error)
     return (value, "") if isinstance(value, dict) else (None, "it is JSON, but not an object")
 
 
@@ -392,20 +410,26 @@ def _page(endpoint: Endpoint, envelope: Mapping[str, Any], start: int) -> Page |
     meta = envelope.get("meta")
     told = meta.get("pagination") if isinstance(meta, dict) else None
     told = told if isinstance(told, dict) else {}
-    has_more = told.get("has_more")
-    return Page(
+    page = Page(
         total=_count(told.get("total")),
         per_page=_count(told.get("per_page")),
         current=_count(told.get("current_page")),
         last=_count(told.get("last_page")),
         first_row=_count(told.get("from")),
         last_row=_count(told.get("to")),
-        has_more=has_more if isinstance(has_more, bool) else None,
+        has_more=_flag(told.get("has_more")),
     )
+    return None if endpoint.paging is Paging.ALL and page == Page() else page
 
 
 def _count(value: object) -> int | None:
     """A count in either spelling; anything else is not known."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 15:
         return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if type(value) is int and 0 <= value < 10**15 else None
+
+
+def _flag(value: object) -> bool | None:
+    """A yes or no, as JSON or as 1 and 0; anything else is not known."""
+    known = {"true": True, "1": True, "false": False, "0": False}
+    return known.get(str(value).lower()) if isinstance(value, str | int) else None

@@ -2,6 +2,7 @@
 
 from pydantic import ConfigDict, Field
 
+from fraction_mcp.erp.pages import Pages
 from fraction_mcp.erp.wire import Answer as ErpAnswer
 from fraction_mcp.operations.fold import Reading
 from fraction_mcp.shapes import Piece
@@ -25,31 +26,22 @@ class Coverage(Piece):
     next_page: int | None
 
     @classmethod
-    def of_page(cls, answer: ErpAnswer, returned: int, page: int, limit: int) -> "Coverage":
-        """A single page. Where the ERP says nothing of pages, one that has rows may be followed by another, however
-        few they are: it may give fewer at once than were asked for."""
-        told = answer.page
-        total = told.total if told else None
-        last_page = told.last if told else None
-        if last_page is not None:
-            more = page < last_page
-        elif total is not None:
-            more = page * limit < total
-        elif told is not None and told.has_more is not None:
-            more = told.has_more
-        else:
-            more = returned > 0
+    def of_page(cls, answer: ErpAnswer, page: int, limit: int) -> "Coverage":
+        """A single page, asked for with this number and length."""
+        pages = Pages(limit, first=page)
+        pages.take(answer)
+        told, returned = answer.page, pages.rows
         first = told.first_row if told and told.first_row is not None else (page - 1) * limit + 1
         return cls(
-            total=total,
+            total=pages.total,
             scanned=returned,
             returned=returned,
             first=first if returned else None,
             last=first + returned - 1 if returned else None,
             page=page,
-            last_page=last_page,
-            complete=page == 1 and not more,
-            next_page=page + 1 if more else None,
+            last_page=told.last if told else None,
+            complete=pages.whole,
+            next_page=page + 1 if pages.more else None,
         )
 
     @classmethod

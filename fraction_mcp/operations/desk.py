@@ -29,7 +29,6 @@ class Desk:
     confirm: str
     read_only: bool
     version: str
-    keep_s: float
     lookups: dict[System, Lookup]
     clerk: "Callable[[], Awaitable[Clerk]]"
 
@@ -41,7 +40,6 @@ class Desk:
         confirm: str,
         read_only: bool,
         version: str,
-        keep_s: float,
         clerk: "Callable[[], Awaitable[Clerk]]",
     ) -> "Desk":
         return cls(
@@ -50,9 +48,8 @@ class Desk:
             confirm=confirm,
             read_only=read_only,
             version=version,
-            keep_s=keep_s,
             clerk=clerk,
-            lookups={erp.system: Lookup(erp, keep_s=keep_s) for erp in erps},
+            lookups={erp.system: Lookup(erp) for erp in erps},
         )
 
     def erp(self, system: System) -> Erp:

@@ -1,11 +1,10 @@
 """All pages of a list, in order, a few at a time: within the rate budget, in bounded memory, honest about what moved.
 
 Pages are asked for `_AT_ONCE` at a time and handed on in their order, so that what is made of them does not depend on
-which answer came first. A record that turns up twice is handed on once; a total that moves is noticed. What was read,
-and why it is not everything, is told in `Reading`.
+which answer came first. A record that turns up twice is handed on once. Where the list ends is `erp.pages`'s to say;
+what was read, and why it is not everything, is told in `Reading`.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -13,13 +12,14 @@ import anyio
 from anyio.abc import TaskGroup
 
 from fraction_mcp.erp import Erp
-from fraction_mcp.erp.endpoints import Endpoint, Paging
+from fraction_mcp.erp.endpoints import Endpoint
+from fraction_mcp.erp.pages import Pages, stated_total
 from fraction_mcp.erp.records import Record
 from fraction_mcp.erp.wire import Answer
 from fraction_mcp.errors import ErpError, TooCostly
 from fraction_mcp.operations.progress import report
 
-__all__ = ["PAGE", "Reading", "counted", "page_query", "read_all"]
+__all__ = ["PAGE", "Reading", "counted", "read_all"]
 
 PAGE = 100  # both ERPs' most a page
 _AT_ONCE = 8
@@ -28,31 +28,45 @@ Query = Mapping[str, str | int]
 Take = Callable[[list[Record]], None]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What was read of a list. `total` is the ERP's own figure, the last one that it stated."""
 
     total: int | None = None
     scanned: int = 0
     pages: int = 0
-    rows: int = 0  # with those that came twice
-    last_page: int | None = None
+    whole: bool = True  # as far as the pages that were read tell
     capped: bool = False
     interrupted: str = ""
     repeated: int = 0
     moved: bool = False
     shrunk: bool = False
 
+    @classmethod
+    def of(cls, pages: Pages, *, most: int, interrupted: str) -> "Reading":
+        return cls(
+            total=pages.total,
+            scanned=pages.distinct,
+            pages=pages.taken,
+            whole=pages.whole,
+            capped=not interrupted and pages.more and pages.taken >= most,
+            interrupted=interrupted or pages.stuck,
+            repeated=pages.rows - pages.distinct,
+            moved=pages.moved,
+            shrunk=pages.shrunk,
+        )
+
     @property
     def complete(self) -> bool:
-        # Where records left the list, those behind them moved up: one may have slipped onto a page already read.
-        return not (self.capped or self.interrupted or self.shrunk) and self.total in {None, self.scanned}
+        return self.whole and not (self.capped or self.interrupted)
 
     def warnings(self) -> list[str]:
         """Why this is not everything, or may have shifted under the reader; the gravest first."""
         read = f"{self.scanned} of {self.total} records"
         if self.total is None:
             read = f"{self.scanned} records of a list whose length is not stated"
+        elif self.total < self.scanned:
+            read = f"{self.scanned} records (the ERP counts {self.total})"
         words = []
         if self.interrupted:
             words.append(f"Partial: reading stopped after {read}: {self.interrupted}.")
@@ -60,8 +74,10 @@ class Reading:
             words.append(f"Partial: {read} were read, as max_pages allows.")
         elif self.shrunk:
             words.append(f"Partial: {read} were read while the list was getting shorter, and some may be missing.")
-        elif not self.complete:
+        elif not self.complete and (self.moved or self.repeated):
             words.append(f"Partial: {read} were found while the list was changing.")
+        elif not self.complete:
+            words.append(f"Partial: {read} were found, and the ERP's own figures do not agree with that.")
         if self.moved:
             words.append("The list changed while it was read.")
         if self.repeated:
@@ -71,47 +87,43 @@ class Reading:
 
 
 async def counted(erp: Erp, endpoint: Endpoint, query: Query) -> int | None:
-    """How many records there are, by the ERP's own total: one request. None where it does not say."""
-    answer = await erp.call(endpoint, query={**query, **page_query(endpoint, 1, 1)})
-    return answer.page.total if answer.page else None
+    """How many records there are, by the ERP's own total: one request. None where it does not say, or disagrees with
+    itself."""
+    return stated_total(await erp.call(endpoint, query={**query, **Pages(1).query(endpoint, 1)}), 1)
 
 
 async def read_all(erp: Erp, endpoint: Endpoint, query: Query, take: Take, *, max_pages: int) -> Reading:
     """Hand every record to `take`, page by page, each once; what was read is told at the end.
 
     Raises TooCostly before the second request where the rest would take more than half of what remains of the rate
-    budget. A page that fails ends the reading (`Reading.interrupted`); the first one's failure is raised.
+    budget; where that shows later, reading ends. A page that fails ends the reading (`Reading.interrupted`); the first
+    one's failure is raised.
     """
-    reading, seen = Reading(), set[object]()
-    first = await erp.call(endpoint, query={**query, **page_query(endpoint, 1, PAGE)})
-    take(_taken_in(reading, first, 1, seen))
-    _refuse_if_too_costly(erp, min(reading.last_page or 1, max_pages) - 1)
+    pages = Pages(PAGE)
+    first = await erp.call(endpoint, query={**query, **pages.query(endpoint, 1)})
+    take(pages.take(first))
+    borne = _borne(erp, min(pages.likely_last, max_pages) - 1)
+    interrupted = ""
     asked: dict[int, _Asked] = {}
-    number = following = 2
+    following = 2
     async with anyio.create_task_group() as group:
-        # The last page may move while they are read.
-        while number <= min(reading.last_page or 1, max_pages):
-            while following <= min(reading.last_page or 1, max_pages) and len(asked) < _AT_ONCE:
-                wanted = {**query, **page_query(endpoint, following, PAGE, after=_after(reading, following))}
+        while pages.more and pages.taken < max_pages and not interrupted:
+            if borne is not None and pages.taken > borne:
+                interrupted = "reading on would take more than half of the requests that are left"
+                break
+            while following <= min(max(pages.ahead, pages.next), max_pages) and len(asked) < _AT_ONCE:
+                wanted = {**query, **pages.query(endpoint, following)}
                 asked[following] = _Asked.start(group, erp, endpoint, wanted)
                 following += 1
-            page = asked.pop(number)
+            page = asked.pop(pages.next)
             await page.done.wait()
             if page.answer is None:
-                reading.interrupted = page.failure
-                group.cancel_scope.cancel()
+                interrupted = page.failure
                 break
-            before = reading.scanned
-            take(_taken_in(reading, page.answer, number, seen))
-            if reading.scanned == before and page.answer.records() and not _states_its_end(reading, page.answer):
-                # An ERP that takes no notice of the page gives the first one for ever.
-                reading.interrupted = f"page {number} brought nothing new"
-                group.cancel_scope.cancel()
-                break
-            await report(number, min(reading.last_page or number, max_pages), "pages read")
-            number += 1
-    reading.capped = not reading.interrupted and (reading.last_page or 1) > max_pages
-    return reading
+            take(pages.take(page.answer))
+            await report(pages.taken, min(pages.likely_last, max_pages), "pages read")
+        group.cancel_scope.cancel()  # what was asked for ahead, and is not wanted any more
+    return Reading.of(pages, most=max_pages, interrupted=interrupted)
 
 
 @dataclass(slots=True)
@@ -139,66 +151,14 @@ class _Asked:
         return asked
 
 
-def _taken_in(reading: Reading, answer: Answer, number: int, seen: set[object]) -> list[Record]:
-    """A page's records that are new, and what the page says of the whole list."""
-    rows = answer.records()
-    total = answer.page.total if answer.page else None
-    if total is not None and reading.total is not None and total != reading.total:
-        reading.moved = True
-        reading.shrunk = reading.shrunk or total < reading.total
-    reading.total = total if total is not None else reading.total
-    reading.last_page = max(reading.last_page or 1, _last(reading, answer, len(rows), number))
-    fresh = []
-    for row in rows:
-        identity = row.get("id")
-        if not isinstance(identity, str | int):  # nothing that tells one record from another
-            fresh.append(row)
-            continue
-        if identity in seen:
-            reading.repeated += 1
-            continue
-        seen.add(identity)
-        fresh.append(row)
-    reading.pages += 1
-    reading.rows += len(rows)
-    reading.scanned += len(fresh)
-    return fresh
-
-
-def _last(reading: Reading, answer: Answer, rows: int, number: int) -> int:
-    """The last page, as far as this one tells: stated, by the total, or at least one more where it is not the end.
-
-    Where nothing is stated only an empty page is the end: a short one may be as many as the ERP gives at once.
-    """
-    if answer.page and answer.page.last is not None:
-        return max(answer.page.last, 1)
-    if reading.total is not None:
-        return max(math.ceil(reading.total / PAGE), 1)
-    if answer.page and answer.page.has_more is not None:
-        return number + 1 if answer.page.has_more and rows else number
-    return number + 1 if rows else number
-
-
-def _states_its_end(reading: Reading, answer: Answer) -> bool:
-    told = answer.page
-    return reading.total is not None or bool(told and (told.last is not None or told.has_more is not None))
-
-
-def _after(reading: Reading, number: int) -> int | None:
-    """How many rows lie before a page, where it is known by what came: pages may be shorter than was asked for."""
-    return reading.rows if reading.total is None and reading.pages == number - 1 else None
-
-
-def page_query(endpoint: Endpoint, number: int, size: int, *, after: int | None = None) -> dict[str, str | int]:
-    if endpoint.paging is Paging.START:
-        return {"start": (number - 1) * size if after is None else after, "limit": size}
-    return {"page": number, "per_page": size}
-
-
-def _refuse_if_too_costly(erp: Erp, requests: int) -> None:
+def _borne(erp: Erp, requests: int) -> int | None:
+    """How many requests reading on may take: half of those that are left, None where that is not known. Raises
+    TooCostly where it would take more from the start."""
     budget = erp.connection().budget
-    if budget is None or budget.remaining is None or requests * 2 <= budget.remaining:
-        return
+    if budget is None or budget.remaining is None:
+        return None
+    if requests * 2 <= budget.remaining:
+        return budget.remaining // 2
     resets = f" until {budget.resets_at:%H:%M} UTC" if budget.resets_at else ""
     raise TooCostly(
         f"reading the whole list takes {requests} more requests, and {budget.remaining} are left{resets}",

@@ -68,9 +68,7 @@ async def list_kind(
         return _listing(kind, coverage, found.rows, shown, summary=words + ".", warnings=found.reading.warnings())
     answer = await desk.fraction.call(endpoint, query={**query, "per_page": shown.limit, "page": shown.page})
     records = answer.records()
-    if kind == "parts":
-        desk.lookup.learn_parts(records)
-    coverage = Coverage.of_page(answer, len(records), shown.page, shown.limit)
+    coverage = Coverage.of_page(answer, shown.page, shown.limit)
     phrase = coverage.phrase(noun)
     return _listing(kind, coverage, records, shown, summary=f"{phrase[0].upper()}{phrase[1:]}{words}.")
 
@@ -86,7 +84,9 @@ def _listing(
 ) -> Listing:
     """The rows as a table, whole ones only, as many as there is room for."""
     columns, rows = table(records, shown.fields)
-    room = fitting(rows)
+    room = fitting(columns, rows)
+    if list(shown.fields) == ["*"] and (known := len({name for record in records for name in record})) > len(columns):
+        warnings = [*warnings, f"Only {len(columns)} of {known:,} fields are shown: name those that matter in fields."]
     step = f"Call again with page={coverage.next_page} for more, or narrow the search." if coverage.next_page else ""
     if room < len(rows):
         summary = f"{summary.removesuffix('.')}, of which {room} fit into a result."

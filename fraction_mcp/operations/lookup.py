@@ -4,21 +4,20 @@ An exact match wins (case and surrounding space aside). The ERP's `search` finds
 order of its own, so `BRKT-1` may stand behind a hundred of `BRKT-1000…`. Asked to sort by the number itself, it puts
 the match where it can be reached in a few pages whatever their count. No document says by which fields a list sorts, so
 that it does is checked: once by asking the other way round, since a page may be in order by chance, and on every page.
-All pages are read where it does not.
+All pages are read where it does not. Where the list ends is `erp.pages`'s to say; what was just read is the memory's.
 """
 
 import difflib
 import re
-import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from fraction_mcp.erp import Erp, endpoints
 from fraction_mcp.erp.endpoints import Endpoint
-from fraction_mcp.erp.records import Record
-from fraction_mcp.erp.wire import Answer
+from fraction_mcp.erp.pages import Pages
+from fraction_mcp.erp.records import Record, id_key, shown_id
+from fraction_mcp.erp.wire import Answer, unreadable
 from fraction_mcp.errors import InvalidFields, NotFound
 from fraction_mcp.shapes import Piece, clean, quoted
 
@@ -27,7 +26,6 @@ __all__ = ["CUSTOMER", "PART", "Candidate", "Found", "Lookup", "NotOne", "Subjec
 _PAGE = 100  # FractionERP's most a page
 _MOST_PAGES = 50  # unsorted pages read for one name before giving up
 _CANDIDATES = 10
-_REMEMBERED = 2_000
 _ID_DIGITS = 18  # what any database counts in
 
 
@@ -57,14 +55,20 @@ class Candidate(Piece):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The one record. `how` says by what; a near match must be named as such to the reader."""
+    """The one record, which has an id. `how` says by what; a near match must be named as such to the reader.
+
+    `alone` is whether another record of the same name could not have gone unseen.
+    """
 
     record: Record
     how: Literal["exact", "id", "near"]
     said: str
+    alone: bool = True
 
     def remark(self, subject: Subject) -> str:
         """What the summary owes its reader about the match; empty for a plain exact one."""
+        if not self.alone:
+            return f"The list could not be read to its end: another {subject.noun} may be called {quoted(self.said)}. "
         if self.how == "near":
             name = quoted(str(self.record.get(subject.key)))
             return f"{name} is the only {subject.noun} like {quoted(self.said)}. "
@@ -88,6 +92,8 @@ class NotOne:
             exact = [c for c in self.candidates if fold(c.name) == fold(self.said)]
             if len(exact) > 1:
                 return f"{len(exact)} {noun}s are called {said}; nothing was assumed."
+            if exact and not self.complete:
+                return f"One {noun} is called {said}, but the list could not be read to its end; nothing was assumed."
             if exact:
                 key = self.subject.key.replace("_", " ")
                 return f"{said} is one {noun}'s {key} and another's id; nothing was assumed."
@@ -113,67 +119,60 @@ def fold(text: object) -> str:
 
 
 class Lookup:
-    """Finds parts and customers in FractionERP, remembering for `keep_s` seconds which part numbers it has seen."""
+    """Finds parts and customers in FractionERP. A part that the ERP's memory of reads holds costs no search."""
 
-    def __init__(self, erp: Erp, *, keep_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, erp: Erp) -> None:
         self._erp = erp
-        self._keep_s = keep_s
-        self._clock = clock
-        self._seen: OrderedDict[str, tuple[float, Record]] = OrderedDict()
         self._unsortable: set[str] = set()
         self._sorts: dict[str, bool] = {}
-
-    def learn_parts(self, records: Iterable[Record]) -> None:
-        """Part numbers seen in any answer: the next question about one of them needs no search."""
-        now = self._clock()
-        for record in records:
-            if isinstance(record.get("id"), int) and record.get("part_number"):
-                self._seen[fold(record["part_number"])] = (now, record)
-        while len(self._seen) > _REMEMBERED:
-            self._seen.popitem(last=False)
 
     async def find(self, subject: Subject, said: str, *, strict: bool = False, argument: str = "") -> Found | NotOne:
         """One record for a name, number or id.
 
-        `strict` is for writes: no near match, nothing from memory, and a number that is both a key and another
-        record's id is ambiguous.
+        `strict` is for writes: no near match, nothing from memory, a number that is both a key and another record's id
+        is ambiguous, and so is a name where another record of it may have gone unseen. Raises ErpContractBroken for a
+        record without an id.
         """
         said = clean(said, 200)
-        if not strict and subject is PART and (seen := self._remembered(said)):
-            return Found(seen, "exact", said)
+        if not strict and subject is PART and (seen := self._erp.seen(subject.listing, subject.key, said)):
+            return self._found(subject, seen, "exact", said)
         scan = await _Scan(self, subject, said, fresh=strict).run()
         exact = _closest_spelling(scan.exact, subject, said)
         by_id = None
         if said.isascii() and said.isdigit() and len(said) <= _ID_DIGITS and (strict or not exact):
             by_id = await self._by_id(subject, said, fresh=strict)
-        if strict and by_id and exact and any(record.get("id") != by_id.get("id") for record in exact):
+        if strict and by_id and exact and any(id_key(one.get("id")) != id_key(by_id["id"]) for one in exact):
             exact = [*exact, by_id]
-        if len(exact) == 1:
-            return Found(exact[0], "exact", said)
+        alone = scan.complete or subject.unique
+        if len(exact) == 1 and (alone or not strict):
+            return self._found(subject, exact[0], "exact", said, alone=alone)
         if exact:
-            return self._not_one("ambiguous", subject, said, exact, argument)
+            return self._not_one("ambiguous", subject, said, exact, argument, complete=alone)
         if by_id:
-            return Found(by_id, "id", said)
+            return self._found(subject, by_id, "id", said)
         near = scan.near
         if len(near) == 1 and scan.whole and not strict:
-            return Found(near[0], "near", said)
+            return self._found(subject, near[0], "near", said)
         if near:
             return self._not_one("ambiguous", subject, said, near, argument, complete=scan.complete)
         loose = await self._similar(subject, said)
         return self._not_one("not_found", subject, said, loose, argument, complete=scan.complete)
 
-    def _remembered(self, said: str) -> Record | None:
-        at, record = self._seen.get(fold(said), (0.0, None))
-        if record is None or self._clock() - at >= self._keep_s:
-            return None
-        # Another part's number may differ in case alone: only the spelling that was seen is known.
-        return record if clean(str(record["part_number"])) == said else None
+    def _found(
+        self, subject: Subject, record: Record, how: Literal["exact", "id", "near"], said: str, *, alone: bool = True
+    ) -> Found:
+        if id_key(record.get("id")) is None:
+            raise unreadable(subject.listing, f"a {subject.noun} in it has no id")
+        return Found({**record, "id": shown_id(record)}, how, said, alone)
 
     async def _by_id(self, subject: Subject, said: str, *, fresh: bool) -> Record | None:
         try:
-            return (await self._erp.call(subject.single, path={"id": int(said)}, fresh=fresh)).record()
+            record = (await self._erp.call(subject.single, path={"id": int(said)}, fresh=fresh)).record()
         except NotFound:
             return None
+        if id_key(record.get("id")) != int(said):
+            raise unreadable(subject.single, "it is not the record of that id")
+        return record
 
     async def search(self, subject: Subject, text: str, page: int, *, fresh: bool = False) -> Answer:
         """A page of what contains the text, sorted by the subject's own field where the ERP sorts by it."""
@@ -208,8 +207,8 @@ class Lookup:
         found: dict[object, Record] = {}
         for word in words:
             for record in (await self.search(subject, word, 1, fresh=True)).records():
-                if _squeezed(record.get(subject.key)) == _squeezed(said):
-                    found[record.get("id")] = record
+                if _squeezed(record.get(subject.key) or "") == _squeezed(said):
+                    found[id_key(record.get("id"))] = record
         return list(found.values())
 
     async def _similar(self, subject: Subject, said: str) -> list[Record]:
@@ -233,7 +232,7 @@ class Lookup:
         candidates = [
             Candidate(
                 argument=argument or subject.noun,
-                id=record.get("id", ""),
+                id=shown_id(record),
                 name=clean(str(record.get(subject.key) or "")),
                 description=clean(str(record.get("description") or record.get("city") or ""), 80),
             )
@@ -251,34 +250,43 @@ class _Scan:
         self._subject = subject
         self._said = said
         self._wanted = fold(said)
+        self._answers: dict[int, Answer] = {}
         self.exact: list[Record] = []
         self.near: list[Record] = []
         self.whole = True  # everything that contains the text has been seen
         self.complete = True  # an exact match would have been seen
 
     async def run(self) -> "_Scan":
-        rows, last = await self._read(1)
-        self.near = [r for r in rows if self._wanted in fold(r.get(self._subject.key))] or rows
-        self.whole = last <= 1
-        if last <= 1 or (self.exact and self._subject.unique):
+        pages = Pages(_PAGE)
+        rows = await self._read(1)
+        pages.take(self._answers[1])
+        self.near = [row for row in rows if self._wanted in fold(self._key(row))] or rows
+        self.whole = pages.whole
+        if not pages.more:
+            self.complete = pages.whole
+        elif self.exact and self._subject.unique:
             return self
-        order, keys = self._order(rows), list(map(self._key, rows))
-        if not keys or order is None or not await self._lookup.sorts(self._subject, self._said, keys, order):
-            await self._read_all(range(2, last + 1))
+        elif not await self._sorted(rows, pages.ahead):
+            await self._read_on(pages)
         elif not self._settled(rows):
-            await self._halve(2, last)
+            await self._halve(2, pages.ahead)
         return self
 
-    async def _read(self, page: int) -> tuple[list[Record], int]:
-        answer = await self._lookup.search(self._subject, self._said, page, fresh=self._fresh)
-        rows = answer.records()
-        if self._subject is PART:
-            self._lookup.learn_parts(rows)
-        known = {row.get("id") for row in self.exact}
-        self.exact += [r for r in rows if fold(r.get(self._subject.key)) == self._wanted and r.get("id") not in known]
-        if answer.page is None or answer.page.last is None:
-            return rows, page + 1 if len(rows) == _PAGE else page
-        return rows, answer.page.last
+    async def _read(self, page: int) -> list[Record]:
+        if page not in self._answers:
+            answer = await self._lookup.search(self._subject, self._said, page, fresh=self._fresh)
+            known = {id_key(row.get("id")) for row in self.exact}
+            found = [row for row in answer.records() if self._wanted and fold(self._key(row)) == self._wanted]
+            self.exact += [row for row in found if id_key(row.get("id")) not in known]
+            self._answers[page] = answer
+        return self._answers[page].records()
+
+    async def _sorted(self, rows: list[Record], last: int) -> bool:
+        """Whether the pages up to `last`, of which `rows` is the first, are in the order of the subject's field."""
+        order, keys = self._order(rows), list(map(self._key, rows))
+        return last > 1 and bool(keys) and order is not None and (
+            await self._lookup.sorts(self._subject, self._said, keys, order)
+        )  # fmt: skip
 
     def _settled(self, rows: list[Record]) -> bool:
         """No later page can hold (another) exact match."""
@@ -299,14 +307,15 @@ class _Scan:
     def _key(self, row: Record) -> str:
         return str(row.get(self._subject.key) or "")
 
-    async def _halve(self, low: int, high: int) -> None:
-        """Pages low..high are sorted, and page low-1 ends before the match."""
+    async def _halve(self, low: int, last: int) -> None:
+        """Pages low..last are sorted, and page low-1 ends before the match."""
+        high = last
         while low <= high:
             middle = (low + high) // 2
-            rows, _ = await self._read(middle)
+            rows = await self._read(middle)
             order = self._order(rows)
             if order is None or not rows:
-                await self._read_all(page for page in range(low, high + 1) if page != middle)
+                await self._read_on(self._from(1))
                 return
             if order(self._key(rows[0])) > order(self._said):
                 high = middle - 1
@@ -316,15 +325,25 @@ class _Scan:
                 return
             else:
                 low = middle + 1
+        if low > last and (behind := self._from(last)).more:  # the list goes on behind the page that was its last
+            await self._read_on(behind)
 
-    async def _read_all(self, pages: Iterable[int]) -> None:
-        for count, page in enumerate(pages, start=1):
-            if count > _MOST_PAGES:
+    def _from(self, page: int) -> Pages:
+        pages = Pages(_PAGE, first=page)
+        pages.take(self._answers[page])
+        return pages
+
+    async def _read_on(self, pages: Pages) -> None:
+        """The pages behind those that were taken; each is asked for once."""
+        while pages.more:
+            if pages.taken > _MOST_PAGES:
                 self.complete = False
                 return
-            await self._read(page)
+            await self._read(pages.next)
+            pages.take(self._answers[pages.next])
             if self.exact and self._subject.unique:
                 return
+        self.complete = pages.whole if pages.first == 1 else not pages.stuck
 
 
 def _closest_spelling(exact: list[Record], subject: Subject, said: str) -> list[Record]:

@@ -1,4 +1,4 @@
-"""Records of undocumented fields as a reader can take them in: cleaned values, flat columns, the telling ones first.
+"""Records of undocumented fields as a table that a reader can take in: flat columns, the telling ones first.
 
 No document states the fields of a contract or an invoice, so nothing here depends on a name: names are a preference
 order for columns, and what is there decides.
@@ -11,7 +11,8 @@ from typing import Any
 
 from fraction_mcp.erp.records import Record
 from fraction_mcp.errors import InputError
-from fraction_mcp.shapes import clean, plain, quoted
+from fraction_mcp.operations.whole import ROOM, presented, shown_number
+from fraction_mcp.shapes import clean, quoted
 
 __all__ = [
     "ABSENT",
@@ -28,12 +29,10 @@ __all__ = [
 
 Cell = str | int | bool | None
 _CELL = 60
-_TEXT = 2_000
 _WHOLE = 100_000  # characters of a text that is compared, and not shown
-_ROOM = 20_000  # characters of rows in a result: some 6,000 tokens
-_DEPTH = 6
-_ITEMS = 200
 _COLUMNS = 8
+_ALL = 200  # columns, where all are asked for
+_LONGEST_NAME = 120  # a longer one cannot be asked for
 _NAMED = 80  # field paths that an error names
 _ALIKE = 100  # records of one shape that are looked at for their fields
 
@@ -54,22 +53,6 @@ _LAST = re.compile(r"^id_|^(created|updated)_at$")
 _NAMES = ("name", "part_number", "number", "quote_number", "code", "title", "id")
 
 
-def presented(value: Any, depth: int = 0) -> Any:
-    """A record as JSON that is safe to show: decimals as exact text, strings cleaned and capped, nothing endless."""
-    match value:
-        case Decimal():
-            return plain(value) if abs(value.adjusted()) < 40 else "unreadable number"
-        case str():
-            return clean(value, _TEXT)
-        case dict():
-            return {clean(str(k), 80): presented(v, depth + 1) for k, v in value.items()} if depth < _DEPTH else "…"
-        case list():
-            shown = [presented(item, depth + 1) for item in value[:_ITEMS]] if depth < _DEPTH else ["…"]
-            return [*shown, f"… {len(value) - _ITEMS} more"] if len(value) > _ITEMS else shown
-        case _:
-            return value
-
-
 def table(records: Sequence[Record], fields: Sequence[str] = ()) -> tuple[list[str], list[list[Cell]]]:
     """Columns and rows, `id` first. `fields` names the columns (dots for nested ones, `lines[].qty` for a list's);
     `["*"]` takes all there are. Raises InputError for a field that no record has."""
@@ -78,26 +61,30 @@ def table(records: Sequence[Record], fields: Sequence[str] = ()) -> tuple[list[s
 
 
 def chosen_columns(records: Sequence[Record], fields: Sequence[str] = ()) -> list[str]:
-    known = list(dict.fromkeys(key for record in records for key in record))
+    known = [name for name in dict.fromkeys(key for record in records for key in record) if len(name) <= _LONGEST_NAME]
     if not fields:
         return sorted(known, key=lambda name: _rank(name, records))[:_COLUMNS]
     if list(fields) == ["*"]:
-        return ["id", *(name for name in known if name != "id")]
+        return ["id", *(name for name in known if name != "id")][:_ALL]
     if records:
         missing = [field for field in fields if all(at_path(record, field) is ABSENT for record in records)]
         refuse_unknown({"fields": missing}, dict.fromkeys(path for one in records for path in _field_paths(one)))
     return ["id", *(name for name in dict.fromkeys(fields) if name != "id")]
 
 
-def fitting(rows: Iterable[Sequence[Cell]]) -> int:
-    """How many of the rows, whole ones, there is room for in a result."""
-    room, count = _ROOM, 0
+def fitting(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> int:
+    """How many of the rows, whole ones, there is room for in a result, under the columns' names."""
+    room, count = ROOM - _length(columns), 0
     for row in rows:
-        room -= sum(len(str(cell)) + 3 for cell in row)
+        room -= _length(row)
         if room < 0:
             break
         count += 1
     return count
+
+
+def _length(row: Sequence[Cell]) -> int:
+    return sum(len(str(cell)) + 3 for cell in row)
 
 
 def refuse_unknown(asked: Mapping[str, Sequence[str]], fields: Iterable[str], *, among: str = "") -> None:
@@ -196,7 +183,7 @@ def _cell(value: Any, limit: int = _CELL) -> Cell:
         case bool() | int() | None:
             return value
         case Decimal():
-            return str(presented(value))
+            return shown_number(value)
         case str():
             return clean(value, limit)
         case dict():

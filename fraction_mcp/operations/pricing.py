@@ -11,10 +11,12 @@ from decimal import Decimal, localcontext
 from typing import Literal
 
 from fraction_mcp.erp import endpoints
-from fraction_mcp.erp.records import Part, PriceList
-from fraction_mcp.erp.wire import read_record
+from fraction_mcp.erp.pages import Pages
+from fraction_mcp.erp.records import Part, PriceList, id_key
+from fraction_mcp.erp.wire import read_record, unreadable
 from fraction_mcp.operations.desk import Desk
 from fraction_mcp.operations.lookup import CUSTOMER, PART, Candidate, Found, NotOne, fold
+from fraction_mcp.operations.whole import ROOM, pieces_fitting
 from fraction_mcp.shapes import Amount, Answer, Piece, Quantity, UnitPrice, clean, exact_total, plain, quoted
 
 __all__ = [
@@ -30,6 +32,8 @@ __all__ = [
 ]
 
 _LONGEST_UOM = 10
+_MOST_PAGES = 20  # of price lists, which come at once
+_SURE = 5  # prices that fit, however long the names in them
 
 
 # ------------------------------------------------------------------------------------------------------ the arithmetic
@@ -156,22 +160,30 @@ async def price_for_quantity(desk: Desk, part: str, quantity: Decimal, customer:
             if isinstance(known, NotOne):
                 return _no_one(known, quantity, currency, sold)
             remark += known.remark(CUSTOMER)
-            chosen = [one for one in lists if one.customer_id == known.record.get("id")]
+            chosen = [one for one in lists if one.customer_id == id_key(known.record["id"])]
             nobody = _without_list(known)
         lists = chosen
     prices, unpriced = _sorted_out(lists, quantity)
     if nobody is not None and not lists:
         unpriced = [nobody]
+    fit, rest = _fitting(prices, ROOM * 3 // 4), _fitting(unpriced, ROOM // 4)
+    counts = ((fit, len(prices), "prices"), (rest, len(unpriced), "lists without one"))
+    short = [f"{shown} of {there} {what}" for shown, there, what in counts if shown < there]
+    told = f" Only {' and '.join(short)} fit into a result." if short else ""
     return PriceAnswer(
-        summary=remark + _price_sentence(sold, quantity, desk, prices, unpriced),
-        next=_price_next(prices),
+        summary=remark + _price_sentence(sold, quantity, desk, prices, unpriced) + told,
+        next="Name a customer for a price that is not shown." if short else _price_next(prices),
         status="priced" if prices else "no_price",
         part=sold,
         quantity=quantity,
         currency=currency,
-        prices=tuple(prices),
-        unpriced=tuple(unpriced),
+        prices=tuple(prices[:fit]),
+        unpriced=tuple(unpriced[:rest]),
     )
+
+
+def _fitting(pieces: Sequence[Piece], room: int) -> int:
+    return len(pieces) if len(pieces) <= _SURE else pieces_fitting(pieces, room)
 
 
 def _no_one(found: NotOne, quantity: Decimal, currency: str | None, part: PricedPart | None = None) -> PriceAnswer:
@@ -196,12 +208,32 @@ def part_of(found: Found) -> PricedPart:
     )
 
 
-async def price_lists(desk: Desk, part_id: int, customer_id: object = None, *, fresh: bool = False) -> list[PriceList]:
-    """The price lists of a part, or one customer's."""
-    query = {"customer_id": str(customer_id)} if customer_id is not None else None
-    answer = await desk.fraction.call(endpoints.PART_PRICE_LISTS, path={"id": part_id}, query=query, fresh=fresh)
-    lists = answer.read_all(PriceList)
-    return [one for one in lists if customer_id is None or one.customer_id == customer_id]
+async def price_lists(
+    desk: Desk, part_id: object, customer_id: object = None, *, fresh: bool = False
+) -> list[PriceList]:
+    """The price lists of a part, or one customer's: all of them. Raises ErpContractBroken where they cannot be had.
+
+    The document says both that they come at once and that lists are paginated: where pages are stated, they are read.
+    """
+    endpoint, path = endpoints.PART_PRICE_LISTS, {"id": _in_path(part_id)}
+    query: dict[str, str | int] = {} if customer_id is None else {"customer_id": str(customer_id)}
+    answer = await desk.fraction.call(endpoint, path=path, query=query, fresh=fresh)
+    rows = answer.records()
+    if answer.page is not None:
+        pages = Pages(answer.page.per_page or max(len(rows), 1))
+        rows = pages.take(answer)
+        while pages.more and pages.taken < _MOST_PAGES:
+            asked = {**query, "page": pages.next}
+            rows += pages.take(await desk.fraction.call(endpoint, path=path, query=asked, fresh=fresh))
+        if not pages.whole:
+            raise unreadable(endpoint, "it does not hold all that it counts")
+    lists = [answer.read(PriceList, row) for row in rows]
+    return [one for one in lists if customer_id is None or one.customer_id == id_key(customer_id)]
+
+
+def _in_path(part_id: object) -> int | str:
+    key = id_key(part_id)
+    return "" if key is None else key
 
 
 def _lists_of(lists: Sequence[PriceList], customer: str) -> list[PriceList] | None:
@@ -220,7 +252,7 @@ def _lists_of(lists: Sequence[PriceList], customer: str) -> list[PriceList] | No
 def _without_list(known: Found) -> NoPrice:
     name = clean(str(known.record.get("name") or ""))
     return NoPrice(
-        customer_id=known.record.get("id", ""),
+        customer_id=known.record["id"],
         customer_name=name,
         reason="this customer has no price list for this part",
     )

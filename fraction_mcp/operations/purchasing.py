@@ -17,10 +17,12 @@ import anyio
 from fraction_mcp.characters import spelt_out
 from fraction_mcp.erp import Erp, endpoints
 from fraction_mcp.erp.endpoints import Endpoint, System
+from fraction_mcp.erp.pages import Pages
 from fraction_mcp.erp.records import Record
 from fraction_mcp.errors import ErpError, InputError
 from fraction_mcp.operations.anew import MOST, read_anew
 from fraction_mcp.operations.desk import Desk
+from fraction_mcp.operations.fold import PAGE
 from fraction_mcp.operations.lookup import fold
 from fraction_mcp.operations.pricing import exact_sum
 from fraction_mcp.operations.readback import Leeway, LookFor
@@ -210,9 +212,13 @@ class _Advice:
             self.warnings.append(f"Whether other orders used this document is not known: only {MOST:,} were looked at.")
 
     async def _items(self, erp: Erp, order: WarehouseOrder) -> None:
-        query: dict[str, str | int] = {"code": order.warehouse_code, "start": 0, "limit": 100}
-        there = await _tried(erp, endpoints.WAREHOUSE_ITEMS, query)
-        if not there or len(there) >= 100:
+        pages, query = Pages(PAGE), {"code": order.warehouse_code}
+        try:
+            asked = {**query, **pages.query(endpoints.WAREHOUSE_ITEMS, 1)}
+            there = pages.take(await erp.call(endpoints.WAREHOUSE_ITEMS, query=asked, fresh=True))
+        except ErpError:
+            return
+        if not there or not pages.whole:
             return  # nothing, or not all, is known of the warehouse: silence is honest
         codes = {fold(code) for one in there for code in (one.get("code"), one.get("item_code")) if code}
         missing = [item.code for item in order.items if codes and fold(item.code) not in codes]

@@ -65,7 +65,7 @@ async def price_lines(desk: Desk, customer: str, lines: Sequence[AskedLine]) -> 
             currency=currency,
             candidates=tuple(known.candidates),
         )
-    buyer = QuotedCustomer(id=known.record.get("id", ""), name=clean(str(known.record.get("name") or "")))
+    buyer = QuotedCustomer(id=known.record["id"], name=clean(str(known.record.get("name") or "")))
     shelf = await _gathered(desk, buyer.id, lines)
     priced = [_priced_line(line, shelf[fold(line.part)]) for line in lines]
     total = exact_sum(line.line_total for line in priced if line.line_total is not None)

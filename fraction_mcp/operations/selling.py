@@ -10,7 +10,7 @@ from typing import Any
 
 from fraction_mcp.characters import spelt_out
 from fraction_mcp.erp import endpoints
-from fraction_mcp.erp.records import PriceList, Record
+from fraction_mcp.erp.records import PriceList, Record, id_key, shown_id
 from fraction_mcp.errors import AmbiguousReference, Duplicate, ErpError, InputError
 from fraction_mcp.operations import repricing
 from fraction_mcp.operations.anew import MOST, read_anew
@@ -114,7 +114,7 @@ async def _contacts(desk: Desk, customer_id: Any) -> tuple[list[Record], bool]:
     """
     path = {"id": customer_id}
     held = (await desk.fraction.call(endpoints.CUSTOMER, path=path, fresh=True)).record().get("contacts")
-    if isinstance(held, list) and all(isinstance(one, dict) and one.get("id") is not None for one in held):
+    if isinstance(held, list) and all(isinstance(one, dict) and id_key(one.get("id")) is not None for one in held):
         return held, True
     return await read_anew(desk.fraction, endpoints.CUSTOMER_CONTACTS, {}, path=path)
 
@@ -141,7 +141,7 @@ def _the_contact(contacts: Sequence[Record], said: str, *, whole: bool) -> Recor
         candidates=[
             Candidate(
                 argument="contact",
-                id=one.get("id", ""),
+                id=shown_id(one),
                 name=clean(str(one.get("name") or "")),
                 description=clean(str(one.get("email") or ""), 80),
             )

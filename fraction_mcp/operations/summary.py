@@ -81,9 +81,11 @@ def _shown(groups: Aggregates, top: int) -> tuple[tuple[tuple[Cell, ...], ...], 
     remark: list[str] = []
     while True:
         rows = [[clean(cell, 80) if isinstance(cell, str) else cell for cell in row] for row in groups.rows(top)]
-        room = fitting(rows)
+        room = fitting(groups.columns(), rows)
+        if room < len(rows) and top == 1:  # so many currencies
+            remark = [f"Only {room} of {len(rows)} rows fit into a result by themselves."]
         if room >= len(rows) or top == 1:
-            return tuple(map(tuple, rows)), remark
+            return tuple(map(tuple, rows[:room])), remark
         top = max(room - len(groups.currencies), 1)  # what has no room of its own goes into the rest
         remark = [f"Only {top} groups fit into a result by themselves: name fewer fields to see more."]
 
@@ -145,7 +147,7 @@ def _values(count: int, name: str) -> str:
 
 def _sentence(groups: Aggregates, reading: Reading, noun: str, search: str, matched: int | None) -> str:
     what = f"all {reading.scanned} {noun}" if reading.complete else f"only {reading.scanned} {noun}"
-    if not reading.complete and reading.total is not None:
+    if not reading.complete and reading.total is not None and reading.total >= reading.scanned:
         what += f" of {reading.total}"
     words = f"Partial: {what}" if not reading.complete else what[0].upper() + what[1:]
     words += f" matching {quoted(search)}" if search else ""

@@ -341,11 +341,11 @@ def test_a_browser_is_opened_at_most_once_a_minute_whichever_process_asks(tmp_pa
 async def test_the_browser_is_opened_again_for_a_later_write_that_nobody_looks_at(
     desk: Desk, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(browser, "ENTER_S", 0.1)
     monkeypatch.setattr(browser, "_APART_S", 0.5)
     give, take = anyio.create_memory_object_stream[None](0)
     async with give, take, inbox(desk, recalled=take.receive):
-        await stand_in.link()
+        async with httpx.AsyncClient() as early:
+            await come_in(early, await stand_in.link())  # and leaves again: no page of it listens
         await desk.part("LATER-1")
         await give.send(None)
         link = await stand_in.link(2)

@@ -1,13 +1,15 @@
 """The short memory of reads, over an ERP that answers when the test says so."""
 
+import time as time_module
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import anyio
 import pytest
 
 from fraction_mcp import errors
-from fraction_mcp.erp import Connection
+from fraction_mcp.erp import Connection, cache, freshness
 from fraction_mcp.erp import endpoints as e
 from fraction_mcp.erp.cache import RememberingErp
 from fraction_mcp.erp.wire import Answer
@@ -305,3 +307,105 @@ async def test_long_lists_do_not_fill_the_memory(erp, memory):
     assert [await number_of(memory, page=page) for page in (3, 2, 1)] == [3, 2, 4]
     erp.rows = 100_000
     assert [await number_of(memory, page=9), await number_of(memory, page=9)] == [5, 6]
+
+
+# ------------------------------------------------------------------------------- records that stood in another answer
+
+
+class PartsErp(FakeErp):
+    """Each call answers with these parts, asked for at a time that is told apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = [{"id": 1, "part_number": "BRKT-1"}, {"id": 2, "part_number": "brkt-1"}]
+
+    async def call(self, endpoint, **asked) -> Answer:
+        answer = await super().call(endpoint, **asked)
+        at = datetime(2026, 1, 1, minute=len(self.asked), tzinfo=UTC)
+        return replace(answer, data=[dict(one) for one in self.parts], read_at=at)
+
+
+@pytest.fixture
+def parts():
+    return PartsErp()
+
+
+@pytest.fixture
+def remembering(parts, time):
+    return RememberingErp(parts, keep_s=30, clock=time)
+
+
+def known(memory, text="BRKT-1"):
+    """The id, and the minute of the read that it is as old as."""
+    with freshness.gathered() as reads:
+        record = memory.seen(e.PARTS, "part_number", text)
+    return (record["id"], int(reads.as_of[14:16])) if record else (None, reads.as_of)
+
+
+async def test_a_record_of_a_list_is_known_by_exactly_what_its_field_reads(remembering):
+    assert known(remembering) == (None, "")
+    await remembering.call(e.PARTS)
+    assert known(remembering) == (1, 1)
+    assert known(remembering, "brkt-1") == (2, 1)
+    for other in ("BRKT", "BRKT-1 ", "1", "", "None"):
+        assert known(remembering, other) == (None, "")
+    assert remembering.seen(e.CUSTOMERS, "part_number", "BRKT-1") is None
+    assert remembering.seen(e.PARTS, "name", "BRKT-1") is None
+
+
+async def test_what_is_known_is_as_old_as_the_read_that_brought_it_and_no_older_than_is_kept(remembering, time):
+    """A list that is answered from memory keeps nothing anew."""
+    await remembering.call(e.PARTS)
+    time.now += 25
+    with freshness.gathered() as reads:
+        await remembering.call(e.PARTS)
+    assert reads.as_of[14:16] == "01"
+    assert known(remembering) == (1, 1)
+    time.now += 5
+    assert known(remembering) == (None, "")
+
+
+async def test_of_two_answers_the_newer_one_counts(remembering, parts, time):
+    await remembering.call(e.PARTS, query={"page": 1})
+    time.now += 1
+    parts.parts = [{"id": 9, "part_number": "BRKT-1"}]
+    await remembering.call(e.PARTS, query={"page": 2})
+    await remembering.call(e.PARTS, query={"page": 1})  # used again, and no newer for it
+    assert known(remembering) == (9, 2)
+
+
+async def test_a_number_that_two_records_have_or_one_without_an_id_is_not_known(remembering, parts):
+    parts.parts = [{"id": 1, "part_number": "A"}, {"id": 2, "part_number": "A"}, {"id": [3], "part_number": "B"}]
+    await remembering.call(e.PARTS)
+    assert known(remembering, "A") == known(remembering, "B") == (None, "")
+
+
+async def test_a_write_takes_what_was_known_as_well(remembering):
+    await remembering.call(e.PARTS)
+    await write(remembering)
+    assert known(remembering) == (None, "")
+
+
+async def test_without_a_time_nothing_is_known(parts):
+    memory = RememberingErp(parts, keep_s=0)
+    await memory.call(e.PARTS)
+    assert known(memory) == (None, "")
+
+
+async def test_an_answer_of_many_bytes_does_not_fill_the_memory_nor_empty_it(erp, memory):
+    await number_of(memory, page=1)
+    call = erp.call
+
+    async def large(endpoint, **asked):
+        return replace(await call(endpoint, **asked), size=3_000_000)
+
+    erp.call = large
+    assert [await number_of(memory, page=2), await number_of(memory, page=2)] == [2, 3]
+    assert await number_of(memory, page=1) == 1
+
+
+def test_the_clock_of_the_memory_runs_on_while_the_machine_sleeps():
+    """A laptop's lid is closed for a night: what was read before is not half a minute old."""
+    if not hasattr(time_module, "CLOCK_BOOTTIME"):
+        pytest.skip("this system has no such clock of its own")
+    assert abs(cache._seconds() - time_module.clock_gettime(time_module.CLOCK_BOOTTIME)) < 1

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fraction_mcp import errors
 from fraction_mcp.erp import endpoints as e
-from fraction_mcp.erp.records import Part, PriceList, Token
+from fraction_mcp.erp.records import Part, PriceList, Token, id_key
 from fraction_mcp.erp.wire import Answer, Page, Response, decipher, encode
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -73,6 +73,25 @@ def test_a_typed_record_keeps_what_no_document_states():
     part = answer({"data": {"id": "7", "part_number": 1001, "colour": "blue"}}, e.PART).read(Part)
     assert (part.id, part.part_number, part.uom) == (7, "1001", "")
     assert part.model_extra == {"colour": "blue"}
+
+
+@pytest.mark.parametrize("spelt", ["7", '"7"', '" 7 "', "7.0", "7e0"])
+def test_an_id_is_the_same_in_every_spelling(spelt):
+    assert answer(f'{{"data":{{"id":{spelt},"part_number":"A"}}}}', e.PART).read(Part).id == 7
+    assert answer(f'{{"data":{{"customer_id":{spelt}}}}}', e.PART).read(PriceList).customer_id == 7
+
+
+@pytest.mark.parametrize(
+    ("value", "key"),
+    [
+        (7, 7), ("7", 7), (" 7", 7), (Decimal("7.00"), 7), (Decimal("7E+1"), 70), ("-5", -5), ("0", 0), (0, 0),
+        ("007", "007"), ("7.0", "7.0"), ("A-1", "A-1"), ("9" * 30, "9" * 30), (10**30, 10**30),
+        (None, None), (True, None), (False, None), ("", None), ("  ", None), ([7], None), ({"id": 7}, None),
+        (Decimal("7.5"), None), (Decimal("1E+400"), None), ("x" * 201, None),
+    ],
+)  # fmt: skip
+def test_ids_are_compared_by_what_they_say_and_what_can_be_none_is_none(value, key):
+    assert (id_key(value), type(id_key(value))) == (key, type(key))
 
 
 def test_the_token_of_oauth_has_no_envelope():
@@ -182,6 +201,7 @@ def test_data_that_is_not_one_record_cannot_be_read(data):
         ({"id": CANARY, "part_number": "A"}, "id"),
         ({"id": 1, "part_number": {CANARY: 1}}, "part_number"),
         ({"id": 1}, "part_number"),
+        *(({"id": value, "part_number": "A"}, "id") for value in (None, True, "", "07", "7a", [7], {"id": 7}, 7.5)),
     ],
 )
 def test_a_documented_field_of_another_type_is_named_and_not_shown(record, field):
@@ -250,7 +270,17 @@ def page(pagination: object, **more) -> Page | None:
 def test_a_page_is_read_as_the_document_shows_it():
     told = {"total": 100, "per_page": 25, "current_page": 1, "last_page": 4, "from": 1, "to": 25, "has_more": True}
     assert page(told) == Page(100, 25, 1, 4, 1, 25, True)
-    assert page({name: str(value) for name, value in told.items()}) == Page(100, 25, 1, 4, 1, 25, None)
+    assert page({name: str(value) for name, value in told.items()}) == Page(100, 25, 1, 4, 1, 25, True)
+
+
+@pytest.mark.parametrize(("value", "more"), [(1, True), (0, False), ("true", True), ("false", False), ("1", True)])
+def test_whether_there_is_more_is_read_in_either_spelling(value, more):
+    assert page({"has_more": value}) == Page(has_more=more)
+
+
+@pytest.mark.parametrize("value", [None, 2, "yes", [], {}, [True], "", 1.0])
+def test_what_is_neither_yes_nor_no_is_not_known(value):
+    assert page({"has_more": value}).has_more is None
 
 
 @pytest.mark.parametrize("value", [None, -1, "-1", "1.5", "many", True, [1], "9" * 5000, "１"])

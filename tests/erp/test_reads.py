@@ -1,6 +1,7 @@
 """Reads: what is tried again, what is not, and how long anything may take."""
 
 import asyncio
+from datetime import timedelta
 from urllib.parse import parse_qs
 
 import anyio
@@ -93,6 +94,34 @@ async def test_where_nobody_listens_nothing_was_sent(wired, nowhere):
         await client.call(e.PARTS)
     assert caught.value.operation == "sign in"
     assert len(wired.slept) == 3
+
+
+async def test_an_answer_is_as_old_as_its_question(wired, scripted):
+    """What changes while the answer is on its way is not in it."""
+
+    async def late(writer):
+        wired.clock.ahead(seconds=3)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\n" + PARTS[1])
+
+    server = await scripted(TOKEN, late)
+    client = wired.fraction()
+    client.base_url = server.url
+    before = wired.clock.now
+    answer = await client.call(e.PARTS)
+    assert (answer.read_at, wired.clock.now - before) == (before, timedelta(seconds=3))
+
+
+async def test_an_answer_is_as_old_as_the_question_that_was_answered(near):
+    """Not as the one before it that failed."""
+    client = near.fraction()
+    near.arm("status", status=503, path="/parts")
+
+    async def sleep(_: float) -> None:
+        near.clock.ahead(seconds=5)
+
+    client._sleep = sleep
+    before = near.clock.now
+    assert (await client.call(e.PARTS)).read_at == before + timedelta(seconds=5)
 
 
 # ----------------------------------------------------------------------------------------------------- the rate limit

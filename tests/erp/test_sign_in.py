@@ -1,10 +1,13 @@
 """The two token lives against the embedded ERPs, in process and over sockets."""
 
+import json
+
 import anyio
 import pytest
 
 from fraction_mcp import errors, sandbox
 from fraction_mcp.erp import endpoints as e
+from fraction_mcp.operations.lookup import PART, Found, Lookup
 
 pytestmark = pytest.mark.anyio
 
@@ -183,6 +186,146 @@ async def test_a_caller_that_gives_up_while_signing_in_leaves_the_way_free(wired
     assert scope.cancelled_caught
     with anyio.fail_after(5):
         assert (await client.call(e.PARTS)).records()
+
+
+# ---------------------------------------------------------------------------------------------------- broken renewing
+
+BROKEN = [
+    {"kind": "status", "status": 500},
+    {"kind": "status", "status": 404},
+    {"kind": "status", "status": 403},
+    {"kind": "status", "status": 422},
+    {"kind": "status", "status": 429, "seconds": 600},
+    {"kind": "html", "status": 200},
+    {"kind": "html", "status": 502},
+    {"kind": "empty"},
+    {"kind": "garbage"},
+    {"kind": "garbage", "body": '{"success":true,"data":{"access_token":null}}'},
+    {"kind": "truncate"},
+    {"kind": "drop_before"},
+    {"kind": "drop_after"},
+    {"kind": "timeout"},
+]
+by_fault = pytest.mark.parametrize("fault", BROKEN, ids=lambda one: "-".join(map(str, one.values()))[:30])
+
+
+@by_fault
+@pytest.mark.parametrize("minutes_left", [4, -60])
+async def test_a_renewal_that_does_not_work_leads_to_a_new_sign_in(wired, fault, minutes_left):
+    client = wired.fraction(timeout_s=1.0)
+    await client.call(e.PARTS)
+    wired.arm(path="/auth/refresh", times=99, **fault)
+    wired.clock.ahead(hours=12, minutes=-minutes_left)
+    await twenty(client)
+    assert (wired.count(REFRESH), wired.count(LOGIN)) == (1, 2)
+
+
+async def test_a_token_that_is_good_for_a_while_serves_where_neither_renewing_nor_signing_in_works(wired):
+    client = wired.fraction()
+    await client.call(e.PARTS)
+    wired.arm("status", path="/auth/refresh", times=99, status=500)
+    wired.arm("status", path="/auth/login", times=99, status=503)
+    wired.clock.ahead(hours=12, minutes=-4)
+    for _ in range(3):
+        assert (await client.call(e.PARTS)).records()
+    assert (wired.count(REFRESH), wired.count(LOGIN)) == (1, 1 + 4), "neither is asked at every call"
+    wired.clock.ahead(seconds=31)
+    assert (await client.call(e.PARTS)).records()
+    assert wired.count(REFRESH) == 2
+
+
+@pytest.mark.parametrize("status", [404, 409, 422, 400, 418, 500])
+async def test_what_goes_wrong_with_signing_in_is_never_an_error_of_what_was_asked_for(near, status):
+    """A lookup knows by NotFound that there is no such part, and by InvalidFields that an ERP does not sort."""
+    client = near.fraction()
+    await client.call(e.PARTS)
+    for path in ("/auth/refresh", "/auth/login"):
+        near.arm("status", path=path, status=status, times=99, message="Resource not found.")
+    near.clock.ahead(hours=13)
+    lookup = Lookup(client)
+    for said in ("4", "MANIFOLD-220"):
+        for strict in (False, True):
+            with pytest.raises(errors.ErpError) as caught:
+                await lookup.find(PART, said, strict=strict)
+            assert not isinstance(caught.value, errors.NotFound | errors.Duplicate | errors.InvalidFields)
+            assert caught.value.operation == "sign in"
+    near.app.state.faults.clear()
+    near.clock.ahead(seconds=31)
+    assert isinstance(await lookup.find(PART, "MANIFOLD-220"), Found)
+    assert "sort=part_number" in near.app.state.requests[-1].query
+
+
+@pytest.mark.parametrize("status", [422, 403])
+async def test_a_refusal_of_the_account_is_not_asked_for_again_at_once(near, status):
+    client = near.fraction()
+    near.arm("status", path="/auth/login", status=status, times=99)
+    for _ in range(3):
+        with pytest.raises(errors.Forbidden if status == 403 else errors.NotAuthenticated):
+            await client.call(e.PARTS)
+    assert near.log() == [f"{LOGIN} {status}"]
+
+
+async def test_fracttals_token_endpoint_that_is_not_there_is_told_as_such(near):
+    client = near.fracttal()
+    near.arm("status", path="/oauth/token", system="fracttal", status=404, times=9)
+    with pytest.raises(errors.ErpContractBroken) as caught:
+        await client.call(e.WAREHOUSES)
+    assert caught.value.operation == "sign in"
+    assert "base URL" in caught.value.hint
+
+
+# ---------------------------------------------------------------------------------------------- what signing in answers
+
+TOKEN_BODY = {"token_type": "Bearer", "access_token": "t0k3n"}
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"user": [], "tenant": []},  # PHP's empty object
+        {"user": "Jo", "tenant": 7},
+        {"expires_at": None, "expires_in": "soon"},
+        {"expires_at": 1783965600, "expires_in": -5},
+        {"expires_at": ["2026"], "expires_in": [1]},
+        {"expires_at": "9999-12-31T23:59:59-23:59", "expires_in": 10**30},
+        {"expires_at": "0001-01-01T00:00:00+23:59", "expires_in": True},
+        {"expires_at": "2026-02-30T00:00:00Z", "expires_in": 1.5},
+    ],
+)
+async def test_what_stands_beside_a_token_keeps_nobody_from_signing_in(wired, scripted, beside):
+    body = json.dumps({**TOKEN_BODY, **beside})
+    rows = ("200 OK", b'{"data":[{"id":1}]}')
+    server = await scripted(
+        ("200 OK", f'{{"success":true,"data":{body}}}'.encode()), rows, ("200 OK", body.encode()), rows
+    )
+    fraction, fracttal = wired.fraction(), wired.fracttal()
+    fraction.base_url = fracttal.base_url = fracttal._token_url = server.url
+    assert (await fraction.call(e.PARTS)).records()
+    assert (await fracttal.call(e.WAREHOUSES)).records()
+    assert b"Bearer t0k3n" in server.received[1]
+
+
+@pytest.mark.parametrize("data", [None, [], {}, {"access_token": ""}, {"access_token": "x" * 10_000}, [[]], "t"])
+async def test_an_answer_without_a_token_is_unreadable_and_tells_what_it_answers(wired, scripted, data):
+    server = await scripted(("200 OK", json.dumps({"success": True, "data": data}).encode()))
+    client = wired.fraction()
+    client.base_url = server.url
+    with pytest.raises(errors.ErpContractBroken, match="asked to sign in"):
+        await client.call(e.PARTS)
+    assert not client.connection().signed_in
+
+
+@pytest.mark.parametrize("offset_s", [-(11 * 3600 + 59 * 60 + 55), -12 * 3600, -13 * 3600, 3600])
+async def test_whichever_way_two_clocks_disagree_there_is_no_sign_in_at_every_call(near, offset_s):
+    """The ERP says 12 hours; our clock makes of that 5 seconds, nothing, less than nothing, or an hour more."""
+    near.clock.ahead(seconds=-offset_s)
+    client = near.fraction()
+    for _ in range(5):
+        near.clock.ahead(seconds=10)
+        await client.call(e.PARTS)
+    assert (near.count(LOGIN), near.count(REFRESH)) == (1, 0)
+    near.app.state.store.expire_tokens("fraction")
+    assert (await client.call(e.PARTS)).records()
 
 
 # ------------------------------------------------------------------------------------------------------------ the end

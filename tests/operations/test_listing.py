@@ -68,14 +68,49 @@ async def test_coverage_says_what_the_erp_states_and_invents_nothing(
     assert coverage["scanned"] == coverage["returned"] == len(shown.rows)
 
 
+def coverage_of(rows: int, told: Page | None, *, page: int = 1, limit: int = 10) -> Coverage:
+    return Coverage.of_page(Answer(PARTS, 200, [{"id": n} for n in range(rows)], told, AT), page, limit)
+
+
 @pytest.mark.parametrize("told", [None, Page()])
 def test_where_nothing_is_stated_only_an_empty_page_is_known_to_be_the_last(told: Page | None) -> None:
-    answer = Answer(PARTS, 200, [], told, AT)
     for rows in (10, 9, 1):
-        coverage = Coverage.of_page(answer, rows, 1, 10)
+        coverage = coverage_of(rows, told)
         assert (coverage.next_page, coverage.complete) == (2, False)
-    nothing = Coverage.of_page(answer, 0, 1, 10)
+    nothing = coverage_of(0, told)
     assert (nothing.next_page, nothing.complete) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (10, Page(total=250, last=1)),
+        (10, Page(total=250, last=1, has_more=False)),
+        (10, Page(total=10, last=1, has_more=True)),
+        (10, Page(total=10, last=2)),
+        (10, Page(last=1, has_more=True)),
+        (5, Page(total=10, last=1)),
+        (0, Page(total=250, last=1)),
+    ],
+    ids=str,
+)
+def test_a_page_is_never_called_all_where_a_stated_figure_says_that_there_is_more(rows: int, told: Page) -> None:
+    coverage = coverage_of(rows, told)
+    assert (coverage.next_page, coverage.complete) == (2, False)
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (5, Page(total=3, last=1)),  # more than there are
+        (5, Page(first_row=11, last_row=15)),  # not from the beginning
+        (5, Page(total=5, first_row=1, last_row=10)),  # rows that did not come
+        (0, Page(has_more=True)),
+    ],
+    ids=str,
+)
+def test_figures_that_disagree_with_what_came_are_never_called_complete(rows: int, told: Page) -> None:
+    assert not coverage_of(rows, told).complete
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,12 @@
 """A name or number -> one record or the candidates, in as few requests as the ERP's order allows."""
 
+from collections.abc import Callable
+
 import pytest
 
+from fraction_mcp.erp.cache import RememberingErp
+from fraction_mcp.erp.endpoints import PARTS as PARTS_LIST
+from fraction_mcp.errors import ErpContractBroken
 from fraction_mcp.operations.lookup import CUSTOMER, PART, Found, Lookup, NotOne, Subject
 from tests.support import ListedErp, Record, customer, part
 
@@ -19,8 +24,8 @@ PARTS = [
 ]
 
 
-def lookup(erp: ListedErp, keep_s: float = 0) -> Lookup:
-    return Lookup(erp, keep_s=keep_s, clock=lambda: 1000.0)
+def lookup(erp: ListedErp, keep_s: float = 0, clock: Callable[[], float] = lambda: 1000.0) -> Lookup:
+    return Lookup(RememberingErp(erp, keep_s=keep_s, clock=clock))
 
 
 async def found(erp: ListedErp, subject: Subject, said: str) -> Found:
@@ -58,11 +63,36 @@ async def test_of_two_parts_that_differ_in_case_alone_the_one_spelt_as_asked_is_
 
 
 async def test_memory_does_not_hide_that_another_part_is_spelt_as_asked() -> None:
-    desk = lookup(ListedErp(parts=[part(7, "abc-1"), part(8, "ABC-1")]), keep_s=30)
-    desk.learn_parts([part(7, "abc-1")])
+    erp = ListedErp(parts=[part(7, "abc-1"), part(8, "ABC-1")])
+    memory = RememberingErp(erp, keep_s=30)
+    await memory.call(PARTS_LIST, query={"page": 1, "per_page": 1})
+    desk = Lookup(memory)
+    assert await desk.find(PART, "abc-1") == Found(part(7, "abc-1"), "exact", "abc-1")
+    assert erp.requests == 1
     one = await desk.find(PART, "ABC-1")
     assert isinstance(one, Found)
     assert one.record["id"] == 8
+
+
+@pytest.mark.parametrize("said", ["None", "none", "on"])
+async def test_a_record_without_a_name_is_called_by_none(said: str) -> None:
+    nameless = [{"id": 1, "part_number": None, "description": said}, {"id": 2, "description": said}]
+    erp = ListedErp(parts=nameless, sorting="ignores")
+    assert isinstance(await lookup(erp).find(PART, said), NotOne)
+
+
+@pytest.mark.parametrize("number", [None, [1], {"id": 1}, True, "x" * 300])
+async def test_a_record_without_an_id_that_serves_is_an_answer_that_cannot_be_read(number: object) -> None:
+    erp = ListedErp(parts=[{"id": number, "part_number": "WIDGET-001"}])
+    with pytest.raises(ErpContractBroken, match="a part in it has no id"):
+        await lookup(erp).find(PART, "WIDGET-001")
+
+
+async def test_another_record_than_the_one_of_that_id_is_not_taken_for_it() -> None:
+    erp = ListedErp(parts=[part(4, "MANIFOLD-220")])
+    erp._single = lambda *_: part(5, "WIDGET-001")  # type: ignore[method-assign]
+    with pytest.raises(ErpContractBroken, match="it is not the record of that id"):
+        await lookup(erp).find(PART, "4")
 
 
 # ------------------------------------------------------------------------ one among many near ones, counted in requests
@@ -257,7 +287,7 @@ async def test_a_write_relies_on_no_memory() -> None:
 async def test_a_part_that_was_seen_is_not_searched_for_until_its_time_is_up() -> None:
     now = [1000.0]
     erp = ListedErp(parts=PARTS)
-    desk = Lookup(erp, keep_s=30, clock=lambda: now[0])
+    desk = lookup(erp, keep_s=30, clock=lambda: now[0])
     await desk.find(PART, "WIDGET-001")
     now[0] += 29
     await desk.find(PART, " WIDGET-001 ")

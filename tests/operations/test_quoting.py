@@ -96,7 +96,7 @@ async def test_an_order_costs_one_request_for_the_customer_and_two_for_each_part
     desk = desk_of(fraction)
     await quote(desk, ("WIDGET-001", "1"), ("MANIFOLD-220", "1"), ("19", "5"))
     assert fraction.requests == 1 + 2 * 3
-    await quote(desk, ("WIDGET-001", "2"), ("MANIFOLD-220", "2"), ("19", "6"))
+    await quote(desk, ("WIDGET-001", "2"), ("MANIFOLD-220", "2"), ("19", "6"), customer="Müller & Söhne GmbH")
     assert fraction.requests == 7 + 1 + 3  # the parts are known by now
 
 

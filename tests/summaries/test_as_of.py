@@ -137,3 +137,15 @@ async def test_a_write_makes_the_next_read_see_it(hosts: Hosts, works: Starlette
         assert data(await client.call_tool("summarise_records", by_category))["rows"] == [["Novelties", 1]]
         found = data(await client.call_tool("search_parts", {"query": "FRESH-1"}))
         assert found["coverage"]["total"] == 1
+
+
+async def test_a_price_of_a_part_that_was_just_listed_is_as_old_as_that_list(
+    hosts: Hosts, works: Starlette, later: Callable[[float], None]
+) -> None:
+    async with hosts() as client:
+        listed = data(await client.call_tool("search_parts", {"query": "WIDGET-001"}))
+        later(20)
+        works.state.requests.clear()
+        price = data(await client.call_tool("get_price_for_quantity", {"part": "WIDGET-001", "quantity": 5}))
+    assert asked_of(works) == 1, "a part that was just seen needs no search"
+    assert price["as_of"] == listed["as_of"]

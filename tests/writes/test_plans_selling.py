@@ -269,7 +269,7 @@ class Erp:
 
 @pytest.mark.parametrize(
     ("count", "read", "pages"),
-    [(0, (0, True), 1), (99, (99, True), 1), (100, (100, True), 2), (250, (250, True), 3), (1_500, (1_000, False), 10)],
+    [(0, (0, True), 1), (99, (99, True), 2), (100, (100, True), 2), (250, (250, True), 4), (1_500, (1_000, False), 10)],
 )
 async def test_contacts_that_do_not_come_with_the_customer_are_paged_through(
     count: int, read: tuple[int, bool], pages: int
