@@ -24,9 +24,9 @@ from pydantic import SecretStr
 from benchmarks.harness import Figure, compared, erp
 from fraction_mcp import sandbox
 from fraction_mcp.config import Settings
-from fraction_mcp.office import Office
-from fraction_mcp.operations.aggregate import Asked
-from fraction_mcp.operations.summary import summarise
+from fraction_mcp.operations.records.aggregate import Asked
+from fraction_mcp.operations.records.summary import summarise
+from fraction_mcp.runtime import Runtime
 
 __all__ = ["measure"]
 
@@ -68,9 +68,9 @@ async def ours(url: str, pages: int) -> int:
     settings = Settings(
         fraction_base_url=url, fraction_email=sandbox.EMAIL, fraction_password=SecretStr(sandbox.PASSWORD)
     )
-    async with Office(settings) as office:
+    async with Runtime(settings) as runtime:
         asked = Asked(group_by=["category"], sums=["lead_time_days"])
-        answer = await summarise(await office.desk(), "parts", asked, max_pages=pages)
+        answer = await summarise(await runtime.context(), "parts", asked, max_pages=pages)
     return answer.coverage.scanned
 
 
@@ -120,14 +120,14 @@ def measure(parts: int = 100_000, runs: int = 5) -> Iterator[Figure]:
         for side in (bare, ours):
             timed(side, url, 1_000)  # imports, caches, the first connections
         loop: list[tuple[float, float]] = []
-        fold: list[tuple[float, float]] = []
+        normalised: list[tuple[float, float]] = []
         for run in range(runs):
-            sides = ((bare, loop), (ours, fold))
+            sides = ((bare, loop), (ours, normalised))
             for side, times in sides[::-1] if run % 2 else sides:
                 times.append(timed(side, url, parts))
-        walls = ([wall for wall, _ in times] for times in (fold, loop))
+        walls = ([wall for wall, _ in times] for times in (normalised, loop))
         yield compared(f"summarise {parts:,} parts, against bare httpx", *walls, unit="s", mark=MARK)
-        owns = ([own for _, own in times] for times in (fold, loop))
+        owns = ([own for _, own in times] for times in (normalised, loop))
         yield Figure(**{**vars(compared("  its own processor time", *owns, unit="s", mark=9)), "mark": "", "met": None})
         for count in (1_000, 10_000, 100_000):
             if count <= parts:

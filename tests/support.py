@@ -1,4 +1,4 @@
-"""Stand-ins that several tests share: an ERP made of lists, which counts what it is asked, and a desk to work at."""
+"""Stand-ins that several tests share: an ERP made of lists, which counts what it is asked, and a context to work in."""
 
 import os
 import socket
@@ -13,12 +13,13 @@ from typing import Any
 import anyio
 
 from fraction_mcp.erp import Connection
+from fraction_mcp.erp.budget import Budget
 from fraction_mcp.erp.cache import RememberingErp
 from fraction_mcp.erp.endpoints import KINDS, ME, PART_PRICE_LISTS, WAREHOUSES, Endpoint, System
 from fraction_mcp.erp.records import PriceList
-from fraction_mcp.erp.wire import Answer, Budget, Page
+from fraction_mcp.erp.response import ErpAnswer, Page
 from fraction_mcp.errors import ErpError, InvalidFields, NotFound
-from fraction_mcp.operations.desk import Desk
+from fraction_mcp.operations.context import ErpContext
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
 Record = dict[str, Any]
@@ -77,7 +78,7 @@ class ListedErp:
         query: Mapping[str, Any] | None = None,
         body: object = None,
         fresh: bool = False,
-    ) -> Answer:
+    ) -> ErpAnswer:
         assert endpoint.method == "GET", "a read writes nothing"
         assert body is None
         query = dict(query or {})
@@ -96,7 +97,7 @@ class ListedErp:
         else:
             kind, listed = next((kind, endpoint is pair[0]) for kind, pair in KINDS.items() if endpoint in pair)
             data, page = self._listed(kind, query) if listed else (self._single(kind, (path or {})["id"]), None)
-        return Answer(endpoint, 200, deepcopy(data), page, AT)
+        return ErpAnswer(endpoint, 200, deepcopy(data), page, AT)
 
     def _single(self, kind: str, number: object) -> Record:
         for record in self.records.get(kind, ()):
@@ -124,14 +125,9 @@ class ListedErp:
         return shown, Page(**{name: told[name] for name in self.states})
 
 
-async def _no_clerk() -> Any:
-    raise AssertionError("a read never opens the journal")
-
-
-def desk_of(*erps: ListedErp, currency: str = "GBP", keep_s: float = 30) -> Desk:
-    clerk: Any = _no_clerk
+def context_of(*erps: ListedErp, currency: str = "GBP", keep_s: float = 30) -> ErpContext:
     remembering = [RememberingErp(erp, keep_s=keep_s) for erp in erps]
-    return Desk.set_up(*remembering, currency=currency, confirm="human", read_only=False, version="1.2.3", clerk=clerk)
+    return ErpContext.set_up(*remembering, currency=currency, confirm="human", read_only=False, version="1.2.3")
 
 
 def part(number: int, part_number: str, **fields: Any) -> Record:

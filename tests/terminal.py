@@ -17,8 +17,8 @@ import anyio
 import pytest
 
 from fraction_mcp import sandbox
-from fraction_mcp.cli.serve import office_for
-from fraction_mcp.office import _replan
+from fraction_mcp.cli.serve import runtime_for
+from fraction_mcp.runtime import _replan
 from tests.support import child_environment
 
 fcntl = pytest.importorskip("fcntl", reason="a terminal of the tests' own")
@@ -153,11 +153,13 @@ def waiting(state: Path, ref: str = "TERM-1") -> str:
     """The id of a write that an assistant asked for where nobody could be asked."""
 
     async def asked() -> str:
-        async with office_for(sandbox=True) as office:
-            clerk = await office.clerk()
+        async with runtime_for(sandbox=True) as runtime:
+            service = await runtime.write_service()
             arguments = {"customer": "Acme Corp", "customer_ref": ref}
-            plan = await _replan(clerk.desk, "create_enquiry", arguments)
-            write = await clerk.propose(plan, tool="create_enquiry", arguments=arguments, asked_by="Claude Desktop 1.4")
+            plan = await _replan(service.context, "create_enquiry", arguments)
+            write = await service.propose(
+                plan, tool="create_enquiry", arguments=arguments, asked_by="Claude Desktop 1.4"
+            )
             return write.id
 
     return anyio.run(asked)

@@ -16,7 +16,7 @@ import anyio
 import httpx
 import pytest
 
-from fraction_mcp.cli.serve import office_for
+from fraction_mcp.cli.serve import runtime_for
 from tests.support import child_environment
 from tests.terminal import enquiries, piped, small_company, standing, state, terminal, waiting
 
@@ -218,8 +218,8 @@ def test_a_question_that_nobody_would_see_is_not_asked(state: Path, tmp_path: Pa
 
 def approved_elsewhere(write_id: str) -> None:
     async def yes() -> None:
-        async with office_for(sandbox=True) as office:
-            journal = (await office.clerk()).journal
+        async with runtime_for(sandbox=True) as runtime:
+            journal = (await runtime.write_service()).journal
             write = await journal.get(write_id)
             assert write is not None
             await journal.approve(write_id, digest=write.digest, by="Ada in the approval inbox")
@@ -317,12 +317,12 @@ def unsure(write_id: str) -> None:
     """Send it, and lose the answer."""
 
     async def lost() -> None:
-        async with office_for(sandbox=True) as office:
-            clerk = await office.clerk()
-            app: Any = office._sandbox
+        async with runtime_for(sandbox=True) as runtime:
+            service = await runtime.write_service()
+            app: Any = runtime._sandbox
             app.state.faults.arm("html", method="POST", path="/contracts", status=502)
-            write = await clerk.write(write_id)
-            await clerk.approve(write, digest=write.digest, by="a test")
+            write = await service.write(write_id)
+            await service.approve(write, digest=write.digest, by="a test")
 
     anyio.run(lost)
 

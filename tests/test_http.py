@@ -14,7 +14,7 @@ from mcp import Client, StdioServerParameters
 from mcp.types import ElicitResult, InputRequiredResult
 
 from fraction_mcp.errors import ConfigError
-from fraction_mcp.web import refuse_open_address
+from fraction_mcp.server.http import refuse_open_address
 from tests.support import child_environment, free_port, wait_for
 
 pytestmark = pytest.mark.anyio

@@ -149,8 +149,8 @@ def test_names_beyond_ascii_travel_as_utf_8_whatever_the_platform_thinks(environ
 
 HEAVY = {
     "httpx", "jsonschema", "rich", "sqlalchemy", "typer", "sqlite3", "uvicorn", "jinja2", "aiosqlite", "asyncpg",
-    "platformdirs", "fraction_mcp.sandbox", "fraction_mcp.erp.client", "fraction_mcp.operations.journal",
-    "fraction_mcp.approvals", "fraction_mcp.web", "fraction_mcp.tools.contract",
+    "platformdirs", "fraction_mcp.sandbox", "fraction_mcp.erp.client", "fraction_mcp.operations.writes.journal",
+    "fraction_mcp.approvals", "fraction_mcp.server.http", "fraction_mcp.server.contract",
 }  # fmt: skip
 
 BARE = """
@@ -167,12 +167,13 @@ before = set(sys.modules)
 import anyio
 from fraction_mcp import cli
 from fraction_mcp.cli.serve import checked_settings
-from fraction_mcp.office import Office
-from fraction_mcp.server import create_server, serve_stdio
+from fraction_mcp.runtime import Runtime
+from fraction_mcp.server.app import create_server
+from fraction_mcp.server.stdio import serve_stdio
 
 async def main():
-    async with Office(checked_settings(sandbox=False)) as office:
-        server = create_server(office)
+    async with Runtime(checked_settings(sandbox=False)) as runtime:
+        server = create_server(runtime)
         entry = server.get_request_handler("tools/list")
         answer = await entry.handler(None, None)
         assert len(answer.tools) > 8

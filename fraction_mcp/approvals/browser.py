@@ -18,7 +18,7 @@ from pathlib import Path, PurePath
 
 import anyio
 
-from fraction_mcp.approvals.door import Link
+from fraction_mcp.approvals.auth import Link
 from fraction_mcp.private_files import private_file, private_folder
 
 __all__ = ["browser_is_there", "lead_in", "wait_to_open_s"]

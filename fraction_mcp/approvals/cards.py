@@ -1,7 +1,7 @@
 """A write as a card shows it: plain texts and what may be done, in the order in which a person needs them.
 
 Knows what a write says. Refuses to know HTML, which the templates are for, and what a decision does, which is the
-clerk's.
+write service's.
 """
 
 import hashlib
@@ -14,14 +14,14 @@ from urllib.parse import urlsplit
 from fraction_mcp.approvals.payload import readable
 from fraction_mcp.erp.endpoints import System
 from fraction_mcp.errors import WriteNotFound
-from fraction_mcp.operations.approval import Clerk
-from fraction_mcp.operations.lifecycle import Event, State, Write
-from fraction_mcp.operations.repricing import PAYS
-from fraction_mcp.operations.standing import answer_for, company_of, identity_parts
-from fraction_mcp.operations.telling import Moment, moment
-from fraction_mcp.operations.writes import WriteAnswer
+from fraction_mcp.operations.plans.repricing import PAYS
+from fraction_mcp.operations.writes.plan import WriteResult
+from fraction_mcp.operations.writes.service import WriteService
+from fraction_mcp.operations.writes.states import Event, State, Write
+from fraction_mcp.operations.writes.wording import company_of, identity_parts, result_for
+from fraction_mcp.values.moments import Moment, moment
 
-__all__ = ["Board", "Card", "Told", "View", "read_board", "told_of", "write_of"]
+__all__ = ["Board", "Card", "Notice", "View", "notice_of", "read_board", "write_of"]
 
 _BUSY = (State.APPROVED, State.SENDING)
 _DECIDED = (State.DONE, State.FAILED, State.DECLINED, State.CANCELLED, State.EXPIRED)
@@ -98,7 +98,7 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Notice:
     """What a button did, said at the top of the page that it leads to."""
 
     prefix: str
@@ -166,41 +166,43 @@ class Board:
         return self.waiting + self.unsure
 
 
-async def write_of(clerk: Clerk, said: str) -> Write | None:
+async def write_of(service: WriteService, said: str) -> Write | None:
     """The write that an address names, which anybody may have typed."""
     try:
-        return await clerk.write(said)
+        return await service.write(said)
     except WriteNotFound:
         return None
 
 
-async def told_of(clerk: Clerk, write: Write, prefix: str) -> Told:
+async def notice_of(service: WriteService, write: Write, prefix: str) -> Notice:
     """How a write stands now: the same words as on its card."""
-    card = _card(clerk, write, await clerk.journal.events(write.id), time.time())
-    return Told(prefix, card.title, card.outcome or card.notice or "it waits for you.", card.tone)
+    card = _card(service, write, await service.journal.events(write.id), time.time())
+    return Notice(prefix, card.title, card.outcome or card.notice or "it waits for you.", card.tone)
 
 
-async def read_board(clerk: Clerk, view: View) -> Board:
+async def read_board(service: WriteService, view: View) -> Board:
     """The list as the journal has it now, as much of it as is looked at."""
-    journal = clerk.journal
+    journal = service.journal
     there = await journal.latest((*_BUSY, State.AWAITING, State.UNKNOWN), limit=_EVERY)
     kinds = {name: [write for write in there if write.state in states] for name, _, states in _SECTIONS}
     counts = {name: len(writes) for name, writes in kinds.items()}
     if view.write:
-        found = await write_of(clerk, view.write)
+        found = await write_of(service, view.write)
         kinds = {name: [found] if found and found.state in states else [] for name, _, states in _SECTIONS}
     else:
         kinds["decided"] = await journal.latest(_DECIDED, limit=_SHOWN_DECIDED)
     now = time.time()
     sections = [
-        await _section(clerk, name, heading, kinds[name], now, page=view.page if view.of else 1)
+        await _section(service, name, heading, kinds[name], now, page=view.page if view.of else 1)
         for name, heading, _ in _SECTIONS
         if view.of in {name, ""}
     ]
     return Board(tuple(section for section in sections if section.cards), counts["waiting"], counts["unsure"])
 
 
-async def _section(clerk: Clerk, name: str, heading: str, writes: Sequence[Write], now: float, *, page: int) -> Section:
+async def _section(
+    service: WriteService, name: str, heading: str, writes: Sequence[Write], now: float, *, page: int
+) -> Section:
     if name == "decided":
         ordered = sorted(writes, key=lambda write: (-write.updated_at, write.id))
     else:
@@ -208,16 +210,16 @@ async def _section(clerk: Clerk, name: str, heading: str, writes: Sequence[Write
     before = min(page - 1, max(0, len(ordered) - 1) // _PAGE) * _PAGE
     cards = []
     for write in ordered[before : before + _PAGE]:
-        events = await clerk.journal.events(write.id) if write.state is State.UNKNOWN else ()
-        cards.append(_card(clerk, write, events, now))
+        events = await service.journal.events(write.id) if write.state is State.UNKNOWN else ()
+        cards.append(_card(service, write, events, now))
     return Section(name, heading, tuple(cards), before, len(ordered))
 
 
-def _card(clerk: Clerk, write: Write, events: Sequence[Event], now: float) -> Card:
-    plan, answer = write.plan, answer_for(write)
+def _card(service: WriteService, write: Write, events: Sequence[Event], now: float) -> Card:
+    plan, answer = write.plan, result_for(write)
     system, base_url, _, account = identity_parts(write.identity)
     about, prices, rows = _split([change.model_dump() for change in answer.preview])
-    reaches = clerk.reaches(write)
+    reaches = service.reaches(write)
     badge, tone = _BADGES[write.state]
     over = write.state in _DECIDED
     card = Card(
@@ -261,7 +263,7 @@ def _with_version(card: Card) -> Card:
     return replace(card, version=hashlib.sha256(repr(sorted(shown.items())).encode()).hexdigest()[:16])
 
 
-def _outcome(answer: WriteAnswer, title: str) -> str:
+def _outcome(answer: WriteResult, title: str) -> str:
     words = _sentence(answer.summary.removeprefix(f"{title}: "))
     if answer.error is None:
         return words

@@ -19,13 +19,13 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fraction_mcp.approvals.cards import Told, View, read_board, told_of, write_of
-from fraction_mcp.approvals.door import Door, Session
-from fraction_mcp.approvals.gate import SESSION, Gate, SignedIn
+from fraction_mcp.approvals.access import SESSION, AccessMiddleware, SignedIn
+from fraction_mcp.approvals.auth import InboxAuth, Session
+from fraction_mcp.approvals.cards import Notice, View, notice_of, read_board, write_of
 from fraction_mcp.errors import FractionMcpError, WriteNotFound
-from fraction_mcp.operations.approval import Clerk
-from fraction_mcp.operations.lifecycle import State, Write
-from fraction_mcp.operations.telling import who_is_here
+from fraction_mcp.operations.writes.service import WriteService
+from fraction_mcp.operations.writes.states import State, Write
+from fraction_mcp.os_account import who_is_here
 
 __all__ = ["Decide", "Pages"]
 
@@ -54,9 +54,9 @@ _TOLD = {
 class Pages:
     """One inbox's application (`app`). `closing` ends the streams of whoever is watching."""
 
-    def __init__(self, clerk: Clerk, door: Door, decide: Decide, closing: anyio.Event) -> None:
-        self._clerk = clerk
-        self._door = door
+    def __init__(self, service: WriteService, auth: InboxAuth, decide: Decide, closing: anyio.Event) -> None:
+        self._service = service
+        self._auth = auth
         self._decide = decide
         self._closing = closing
         self.watched_by = 0
@@ -76,10 +76,10 @@ class Pages:
         routes = [
             Route("/enter", self._enter, methods=["GET"]),
             Route("/static/{name}", self._static),
-            Mount("/s/{place}", routes=pages, middleware=[Middleware(SignedIn, door, self._shut)]),
+            Mount("/s/{place}", routes=pages, middleware=[Middleware(SignedIn, auth, self._shut)]),
             Mount("/", self._shut),
         ]
-        self.app: ASGIApp = Gate(Starlette(routes=routes), door)
+        self.app: ASGIApp = AccessMiddleware(Starlette(routes=routes), auth)
 
     # --------------------------------------------------------------------------------------------------------- looking
 
@@ -87,12 +87,12 @@ class Pages:
         told = await self._told(request)
         return self._page("page.html", told=told, **await self._board(request))
 
-    async def _told(self, request: Request) -> Told | None:
+    async def _told(self, request: Request) -> Notice | None:
         """What the button did that led here; the address says only which write it was and why."""
         for name, prefix in _TOLD.items():
-            write = await write_of(self._clerk, request.query_params.get(name, ""))
+            write = await write_of(self._service, request.query_params.get(name, ""))
             if write is not None:
-                return await told_of(self._clerk, write, prefix)
+                return await notice_of(self._service, write, prefix)
         return None
 
     async def _cards(self, request: Request) -> Response:
@@ -100,7 +100,7 @@ class Pages:
 
     async def _board(self, request: Request) -> dict[str, Any]:
         view = View.read(request.query_params)
-        return {"board": await read_board(self._clerk, view), "view": view, "csrf": _session(request).csrf}
+        return {"board": await read_board(self._service, view), "view": view, "csrf": _session(request).csrf}
 
     async def _events(self, _request: Request) -> Response:
         return StreamingResponse(self._changes(), media_type="text/event-stream")
@@ -112,9 +112,9 @@ class Pages:
             told, looks = "", 0
             while not self._closing.is_set():
                 if looks % _LAPSES_S == 0:
-                    await read_board(self._clerk, View())  # marks as expired what has expired
+                    await read_board(self._service, View())  # marks as expired what has expired
                 with anyio.CancelScope(shield=True):  # a database connection is not left half way
-                    head = await self._clerk.journal.head()
+                    head = await self._service.journal.head()
                 yield f"data: {head}\n\n" if head != told else ":\n\n"
                 told, looks = head, looks + 1
                 with anyio.move_on_after(_LOOK_S):
@@ -126,14 +126,14 @@ class Pages:
 
     async def _decision(self, request: Request) -> Response:
         form = await _form(request)
-        if not self._door.is_token(_session(request), form.get("csrf", "")):
+        if not self._auth.is_token(_session(request), form.get("csrf", "")):
             return PlainTextResponse("The page was out of date. Nothing was decided: load it again.\n", 403)
         digest = form.get("digest", "")
         action = _ACTIONS.get(request.path_params["what"])
         if action is None or not digest:
             return PlainTextResponse("There is no such button.\n", 400)
         try:
-            write = await self._clerk.write(request.path_params["id"])
+            write = await self._service.write(request.path_params["id"])
         except WriteNotFound as error:
             return PlainTextResponse(f"{error.message}\n", 404)
         states, act = action
@@ -142,7 +142,7 @@ class Pages:
         after: list[Write] = []
 
         async def decided() -> None:
-            after.append(await act(self._clerk, write, f"{who_is_here()} in the approval inbox", digest))
+            after.append(await act(self._service, write, f"{who_is_here()} in the approval inbox", digest))
 
         try:
             await self._decide(decided)
@@ -160,7 +160,7 @@ class Pages:
         A page and not a redirect: a browser that was sent here from another site (a terminal in a web page) keeps a
         strict cookie back until a page of ours asks.
         """
-        session = self._door.enter(request.query_params.get("token", ""))
+        session = self._auth.enter(request.query_params.get("token", ""))
         if session is None:
             return self._page("shut.html", status=403)
         response = self._page("entered.html", root=session.root)
@@ -208,27 +208,27 @@ async def _form(request: Request) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
 
 
-Act = Callable[[Clerk, Write, str, str], Awaitable[Write]]
+Act = Callable[[WriteService, Write, str, str], Awaitable[Write]]
 
 
-async def _approve(clerk: Clerk, write: Write, by: str, digest: str) -> Write:
-    return await clerk.approve(write, by=by, digest=digest)
+async def _approve(service: WriteService, write: Write, by: str, digest: str) -> Write:
+    return await service.approve(write, by=by, digest=digest)
 
 
-async def _decline(clerk: Clerk, write: Write, by: str, _digest: str) -> Write:
-    return await clerk.decline(write, by=by)
+async def _decline(service: WriteService, write: Write, by: str, _digest: str) -> Write:
+    return await service.decline(write, by=by)
 
 
-async def _landed(clerk: Clerk, write: Write, by: str, _digest: str) -> Write:
-    return await clerk.settle(write, landed=True, by=by)
+async def _landed(service: WriteService, write: Write, by: str, _digest: str) -> Write:
+    return await service.settle(write, landed=True, by=by)
 
 
-async def _absent(clerk: Clerk, write: Write, by: str, _digest: str) -> Write:
-    return await clerk.settle(write, landed=False, by=by)
+async def _absent(service: WriteService, write: Write, by: str, _digest: str) -> Write:
+    return await service.settle(write, landed=False, by=by)
 
 
-async def _look(clerk: Clerk, write: Write, _by: str, _digest: str) -> Write:
-    return await clerk.look_again(write)
+async def _look(service: WriteService, write: Write, _by: str, _digest: str) -> Write:
+    return await service.look_again(write)
 
 
 _ACTIONS: dict[str, tuple[tuple[State, ...], Act]] = {

@@ -5,7 +5,7 @@ into one, so that what is shown is what is sent.
 import json
 from typing import Any
 
-from fraction_mcp.characters import escaped
+from fraction_mcp.values.characters import escaped
 
 __all__ = ["readable"]
 

@@ -15,13 +15,13 @@ import anyio
 from anyio.abc import TaskGroup
 from starlette.types import ASGIApp
 
+from fraction_mcp.approvals.auth import InboxAuth
 from fraction_mcp.approvals.browser import browser_is_there, lead_in, wait_to_open_s
-from fraction_mcp.approvals.door import Door
 from fraction_mcp.approvals.pages import Pages
 from fraction_mcp.errors import ConfigError
 from fraction_mcp.loopback import Server, listening
-from fraction_mcp.operations.approval import Clerk
-from fraction_mcp.operations.lifecycle import State
+from fraction_mcp.operations.writes.service import WriteService
+from fraction_mcp.operations.writes.states import State
 
 __all__ = ["serve_inbox"]
 
@@ -30,7 +30,7 @@ _BROWSER_LINK_S = 60  # longer than its file is there: a browser that has read i
 
 
 async def serve_inbox(
-    clerk: Clerk,
+    service: WriteService,
     folder: Path,
     *,
     port: int = 0,
@@ -49,14 +49,14 @@ async def serve_inbox(
         _say("a write waits for a person, and there is no browser to show it in")
         return
     with closing(listening("127.0.0.1", port, what="the inbox")) as listener:
-        door = Door(listener.getsockname()[1])
+        auth = InboxAuth(listener.getsockname()[1])
         async with anyio.create_task_group() as decisions:
             shut_down = anyio.Event()
-            pages = Pages(clerk, door, lambda work: _to_its_end(decisions, work), shut_down)
+            pages = Pages(service, auth, lambda work: _to_its_end(decisions, work), shut_down)
             async with _served(pages.app, listener, shut_down):
                 if announce is not None:
-                    announce(door.new_link().address)
-                usher = _Usher(clerk, door, pages, folder)
+                    announce(auth.new_link().address)
+                usher = _Usher(service, auth, pages, folder)
                 if opens:
                     await usher.show(asked=announce is not None)
                 while recalled is not None:
@@ -106,9 +106,9 @@ async def _to_its_end(decisions: TaskGroup, work: Callable[[], Awaitable[None]])
 class _Usher:
     """Shows a person in, by their browser: at most once a minute, and not where it has become needless meanwhile."""
 
-    def __init__(self, clerk: Clerk, door: Door, pages: Pages, folder: Path) -> None:
-        self._clerk = clerk
-        self._door = door
+    def __init__(self, service: WriteService, auth: InboxAuth, pages: Pages, folder: Path) -> None:
+        self._service = service
+        self._auth = auth
         self._pages = pages
         self._folder = folder
 
@@ -116,9 +116,9 @@ class _Usher:
         """`asked`: a person asked for it, and is told where they must wait."""
         try:
             if await self._may_open(asked=asked):
-                before = self._door.visitors
-                await lead_in(self._door.new_link(lasts_s=_BROWSER_LINK_S), self._folder)
-                if self._door.visitors == before:
+                before = self._auth.visitors
+                await lead_in(self._auth.new_link(lasts_s=_BROWSER_LINK_S), self._folder)
+                if self._auth.visitors == before:
                     _say("nobody has come in through the browser that was opened")
         except (ConfigError, OSError) as error:
             _say(f"the browser cannot be opened: {error}")
@@ -137,8 +137,8 @@ class _Usher:
     async def _is_needed(self, *, asked: bool) -> bool:
         """Whether, after a while, a person must still be shown in."""
         if asked:
-            return not self._door.visitors
-        return bool(await self._clerk.journal.latest((State.AWAITING,), limit=1))
+            return not self._auth.visitors
+        return bool(await self._service.journal.latest((State.AWAITING,), limit=1))
 
 
 def _say(what: str) -> None:

@@ -96,7 +96,7 @@ def _of_a_session(error: Exception) -> str:
     from mcp import MCPError  # noqa: PLC0415
     from mcp.types import CONNECTION_CLOSED  # noqa: PLC0415
 
-    from fraction_mcp.shapes import quoted  # noqa: PLC0415
+    from fraction_mcp.values.text import quoted  # noqa: PLC0415
 
     lost = (BrokenResourceError, ClosedResourceError, EndOfStream)
     cause = error

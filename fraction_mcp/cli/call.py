@@ -10,14 +10,14 @@ from typing import Any
 from mcp.client import ClientRequestContext
 from mcp.types import CallToolResult, ElicitRequestFormParams, ElicitRequestParams, ElicitResult, TextContent, Tool
 
-from fraction_mcp.characters import spelt_out
 from fraction_mcp.cli.consent import on_a_terminal, typed_yes
 from fraction_mcp.cli.output import as_json_text
 from fraction_mcp.cli.serve import check_journal, checked_settings
 from fraction_mcp.cli.session import own_server
 from fraction_mcp.cli.signals import finishing, run
 from fraction_mcp.errors import ConfigError
-from fraction_mcp.shapes import clean
+from fraction_mcp.values.characters import spelt_out
+from fraction_mcp.values.text import clean
 
 __all__ = ["call"]
 

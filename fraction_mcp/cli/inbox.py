@@ -5,10 +5,10 @@ import sys
 
 import anyio
 
-from fraction_mcp.cli.serve import office_for
+from fraction_mcp.cli.serve import runtime_for
 from fraction_mcp.cli.signals import run
-from fraction_mcp.office import Office
-from fraction_mcp.operations.approval import Clerk
+from fraction_mcp.operations.writes.service import WriteService
+from fraction_mcp.runtime import Runtime
 
 __all__ = ["approvals"]
 
@@ -16,23 +16,23 @@ logger = logging.getLogger(__name__)
 
 
 def approvals(*, port: int, open_browser: bool, sandbox: bool) -> int:
-    office = office_for(sandbox=sandbox)
+    runtime = runtime_for(sandbox=sandbox)
     logging.basicConfig(
-        level=office.settings.log_level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
+        level=runtime.settings.log_level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
     )
-    return run(_serve, office, port, open_browser)
+    return run(_serve, runtime, port, open_browser)
 
 
-async def _serve(office: Office, port: int, open_browser: bool) -> int:
+async def _serve(runtime: Runtime, port: int, open_browser: bool) -> int:
     from fraction_mcp.approvals import serve_inbox  # noqa: PLC0415 - a wrong setting is told before it is loaded
 
-    async with office:
-        clerk = await office.clerk()
+    async with runtime:
+        service = await runtime.write_service()
         async with anyio.create_task_group() as group:
-            group.start_soon(_watch, clerk)
+            group.start_soon(_watch, service)
             try:
-                folder = office.settings.state_folder()
-                await serve_inbox(clerk, folder, port=port, open_browser=open_browser, announce=_announce)
+                folder = runtime.settings.state_folder()
+                await serve_inbox(service, folder, port=port, open_browser=open_browser, announce=_announce)
             finally:
                 group.cancel_scope.cancel()
     return 0
@@ -45,11 +45,11 @@ def _announce(link: str) -> None:
     sys.stderr.flush()
 
 
-async def _watch(clerk: Clerk) -> None:
+async def _watch(service: WriteService) -> None:
     """Send what is approved elsewhere, too, as long as the inbox is open."""
     while True:
         try:
-            await clerk.watch()
+            await service.watch()
         except Exception:
             logger.exception("watching the writes that wait failed; it goes on")
         await anyio.sleep(1)

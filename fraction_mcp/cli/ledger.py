@@ -14,11 +14,11 @@ from fraction_mcp.cli.showing import Teller, outcome_of
 from fraction_mcp.config import Settings
 from fraction_mcp.erp.endpoints import System
 from fraction_mcp.errors import ConfigError, FractionMcpError, WriteNotFound
-from fraction_mcp.operations.journal import Journal
-from fraction_mcp.operations.lifecycle import Event
-from fraction_mcp.operations.standing import company_of
-from fraction_mcp.operations.telling import moment
-from fraction_mcp.shapes import quoted
+from fraction_mcp.operations.writes.journal import Journal
+from fraction_mcp.operations.writes.states import Event
+from fraction_mcp.operations.writes.wording import company_of
+from fraction_mcp.values.moments import moment
+from fraction_mcp.values.text import quoted
 
 __all__ = ["audit", "migrate", "writes"]
 

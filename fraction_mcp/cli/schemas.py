@@ -9,9 +9,9 @@ from pydantic import SecretStr
 
 from fraction_mcp.cli.output import as_json_text
 from fraction_mcp.config import Settings
-from fraction_mcp.office import Office
-from fraction_mcp.server import create_server
-from fraction_mcp.tools import contract
+from fraction_mcp.runtime import Runtime
+from fraction_mcp.server import contract
+from fraction_mcp.server.app import create_server
 
 __all__ = ["list_tools", "schemas"]
 
@@ -60,4 +60,4 @@ def _everything() -> Settings:
 
 
 async def _served(settings: Settings) -> list[dict[str, Any]]:
-    return await contract.served_tools(create_server(Office(settings)))
+    return await contract.served_tools(create_server(Runtime(settings)))

@@ -12,13 +12,13 @@ from pydantic import SecretStr
 from fraction_mcp.cli.signals import run
 from fraction_mcp.config import Settings, nothing_configured
 from fraction_mcp.errors import ConfigError
-from fraction_mcp.office import Office
 from fraction_mcp.private_files import private_database
+from fraction_mcp.runtime import Runtime
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-__all__ = ["check_journal", "checked_settings", "office_for", "serve", "serve_embedded"]
+__all__ = ["check_journal", "checked_settings", "runtime_for", "serve", "serve_embedded"]
 
 _PARTS, _SEED = 600, 1
 _EMBEDDED = "http://embedded.sandbox"  # an address that leads nowhere: requests never leave the process
@@ -37,18 +37,18 @@ def checked_settings(*, sandbox: bool) -> Settings:
 def check_journal(settings: Settings) -> None:
     """Raises ConfigError where the journal of a server that writes is another user's, or newer than this program."""
     if not settings.read_only:
-        from fraction_mcp.operations.journal_file import check_at_start  # noqa: PLC0415 - a server that writes needs it
+        from fraction_mcp.operations.writes.journal_file import check_at_start  # noqa: PLC0415 - a server that writes needs it
 
         check_at_start(settings.database_url.get_secret_value(), settings.state_folder())
 
 
-def office_for(*, sandbox: bool) -> Office:
+def runtime_for(*, sandbox: bool) -> Runtime:
     """A working place for decisions about writes. It may be one without accounts: then it decides and sends nothing."""
     settings = Settings.load()
     if not sandbox:
-        return Office(settings)
+        return Runtime(settings)
     settings = _embedded_settings(settings)
-    return Office(settings, _open_sandbox(settings))
+    return Runtime(settings, _open_sandbox(settings))
 
 
 def serve(*, sandbox: bool, http: bool, host: str, port: int, read_only: bool) -> int:
@@ -57,14 +57,14 @@ def serve(*, sandbox: bool, http: bool, host: str, port: int, read_only: bool) -
         settings = settings.model_copy(update={"read_only": True})
     check_journal(settings)
     logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    office = Office(settings, _open_sandbox(settings) if sandbox else None)
+    runtime = Runtime(settings, _open_sandbox(settings) if sandbox else None)
     if http:
-        from fraction_mcp.web import serve_http  # noqa: PLC0415 - stdio needs none of it
+        from fraction_mcp.server.http import serve_http  # noqa: PLC0415 - stdio needs none of it
 
-        return run(_served, lambda: serve_http(office, host, port))
-    from fraction_mcp.server import serve_stdio  # noqa: PLC0415
+        return run(_served, lambda: serve_http(runtime, host, port))
+    from fraction_mcp.server.stdio import serve_stdio  # noqa: PLC0415
 
-    return run(_served, lambda: serve_stdio(office))
+    return run(_served, lambda: serve_stdio(runtime))
 
 
 async def _served(serving: Callable[[], Awaitable[None]]) -> int:

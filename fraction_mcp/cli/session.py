@@ -39,7 +39,7 @@ async def own_server(
     The server opens no inbox of its own: it would end with the session, before a person could decide in it.
     """
     env = {**os.environ, "FRACTION_MCP_OPEN_INBOX": "false", **(environment or {})}
-    longest_write_s = 4 * Settings.load().timeout_s + 5  # as long as a claim holds (office.py)
+    longest_write_s = 4 * Settings.load().timeout_s + 5  # as long as a claim holds (runtime.py)
     child = _child(_command(flags), env, patience_s=longest_write_s + 10)
     async with Client(child, client_info=_INFO, elicitation_callback=elicitation_callback) as client:
         yield client

@@ -13,12 +13,12 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from fraction_mcp.characters import escaped, spelt_out
 from fraction_mcp.erp.endpoints import System
-from fraction_mcp.operations.lifecycle import State, Write
-from fraction_mcp.operations.standing import answer_for, company_of, identity_parts
-from fraction_mcp.operations.telling import moment
-from fraction_mcp.shapes import clean
+from fraction_mcp.operations.writes.states import State, Write
+from fraction_mcp.operations.writes.wording import company_of, identity_parts, result_for
+from fraction_mcp.values.characters import escaped, spelt_out
+from fraction_mcp.values.moments import moment
+from fraction_mcp.values.text import clean
 
 __all__ = ["Teller", "outcome_of"]
 
@@ -108,5 +108,5 @@ def _fitted(cell: str, width: int) -> str:
 
 def outcome_of(write: Write) -> str:
     """How a write stands, in the words that the assistant gets, with the reason where there is one."""
-    answer = answer_for(write)
+    answer = result_for(write)
     return answer.summary + (f" {answer.error.message}. {answer.error.hint}" if answer.error else "")

@@ -1,7 +1,7 @@
 """What the two ERPs are. This floor knows HTTP and knows nothing of MCP.
 
-`Erp` is what the floor above is given: it asks for an endpoint and gets an `Answer` or one error. Tests of that floor
-put a fake in its place.
+`Erp` is what the floor above is given: it asks for an endpoint and gets an `ErpAnswer` or one error. Tests of that
+floor put a fake in its place.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from fraction_mcp.erp.budget import Budget
     from fraction_mcp.erp.endpoints import Endpoint, System
     from fraction_mcp.erp.records import Record
-    from fraction_mcp.erp.wire import Answer, Budget
+    from fraction_mcp.erp.response import ErpAnswer
 
 __all__ = ["Connection", "Erp"]
 
@@ -45,7 +46,7 @@ class Erp(Protocol):
         body: object = None,
         fresh: bool = False,
         before_send: Callable[[], Awaitable[None]] | None = None,
-    ) -> Answer:
+    ) -> ErpAnswer:
         """Ask for an endpoint. Raises ErpError. `fresh` reads past any memory of an earlier answer; a `body` of bytes
         goes out as it is.
 

@@ -20,7 +20,8 @@ from pydantic import SecretStr
 from fraction_mcp import errors
 from fraction_mcp.erp.endpoints import LOGIN, REFRESH, TOKEN, Endpoint
 from fraction_mcp.erp.records import Token
-from fraction_mcp.erp.wire import Answer, encode
+from fraction_mcp.erp.request import encode
+from fraction_mcp.erp.response import ErpAnswer
 
 __all__ = ["Exchange", "FractionSignIn", "FracttalSignIn", "SignIn"]
 
@@ -39,7 +40,7 @@ class Exchange(Protocol):
 
     def __call__(
         self, endpoint: Endpoint, *, headers: Mapping[str, str], content: bytes | None
-    ) -> Awaitable[Answer]: ...
+    ) -> Awaitable[ErpAnswer]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,7 @@ class FractionSignIn(SignIn):
         headers = {**_JSON, "Authorization": f"Bearer {token}"}
         return self._read(await self._exchange(REFRESH, headers=headers, content=None))
 
-    def _read(self, answer: Answer) -> _Held:
+    def _read(self, answer: ErpAnswer) -> _Held:
         token = answer.read(Token)
         return self._hold(token, _instant(token.expires_at))
 

@@ -16,9 +16,9 @@ import anyio
 from fraction_mcp.erp import Connection, Erp, freshness
 from fraction_mcp.erp.endpoints import Endpoint, System
 from fraction_mcp.erp.records import Record, id_key
-from fraction_mcp.erp.wire import Answer
+from fraction_mcp.erp.response import ErpAnswer
 from fraction_mcp.errors import ErpError
-from fraction_mcp.shapes import clean
+from fraction_mcp.values.text import clean
 
 __all__ = ["RememberingErp"]
 
@@ -43,7 +43,7 @@ class _Kept:
 
     asked_at: float
     endpoint: Endpoint
-    answer: Answer
+    answer: ErpAnswer
     by_field: dict[str, dict[str, Record | None]] = field(default_factory=dict)
 
     def named(self, name: str) -> dict[str, Record | None]:
@@ -111,7 +111,7 @@ class RememberingErp:
         body: object = None,
         fresh: bool = False,
         before_send: Callable[[], Awaitable[None]] | None = None,
-    ) -> Answer:
+    ) -> ErpAnswer:
         """See `Erp.call`. A fresh read is sent, and what it brings is remembered for the next one."""
         if endpoint.method != "GET":
             self._forget()
@@ -139,7 +139,7 @@ class RememberingErp:
         endpoint: Endpoint,
         path: Mapping[str, str | int] | None,
         query: Mapping[str, str | int] | None,
-    ) -> Answer:
+    ) -> ErpAnswer:
         asked = self._asked[key] = _Asked()
         began, writes = self._clock(), self._writes
         try:
@@ -176,7 +176,7 @@ class RememberingErp:
         self._asked.clear()  # a read that began before the write is not shared with one that came after it
 
 
-def _size(answer: Answer) -> int:
+def _size(answer: ErpAnswer) -> int:
     """In records; a large answer of few counts as more."""
     return max(len(answer.data) if isinstance(answer.data, list) else 1, answer.size // _RECORD)
 

@@ -24,8 +24,11 @@ from fraction_mcp.config import Settings, stays_here
 from fraction_mcp.erp import Connection
 from fraction_mcp.erp.auth import Exchange, FractionSignIn, FracttalSignIn, SignIn
 from fraction_mcp.erp.body import ENCODINGS, received
+from fraction_mcp.erp.budget import Budget, budget
+from fraction_mcp.erp.decipher import decipher
 from fraction_mcp.erp.endpoints import LOGOUT, REFRESH, TOKEN, Endpoint, System
-from fraction_mcp.erp.wire import Answer, Budget, Request, Response, budget, build, decipher
+from fraction_mcp.erp.request import Request, build
+from fraction_mcp.erp.response import ErpAnswer, Response
 
 __all__ = ["ErpClient", "fraction_client", "fracttal_client"]
 
@@ -130,7 +133,7 @@ class ErpClient:
         body: object = None,
         fresh: bool = False,  # noqa: ARG002 - nothing is remembered here; see cache.py
         before_send: Callable[[], Awaitable[None]] | None = None,
-    ) -> Answer:
+    ) -> ErpAnswer:
         """Send one request and decipher its answer; see `Erp.call`.
 
         A 401 signs in once more, and once only. For a write `wire` raises NotAuthenticated only where the ERP's own
@@ -158,7 +161,7 @@ class ErpClient:
         token: str,
         start: int,
         before_send: Callable[[], Awaitable[None]] | None,
-    ) -> Answer:
+    ) -> ErpAnswer:
         headers = {"Authorization": f"Bearer {token}"}
         if request.content is not None:
             headers["Content-Type"] = "application/json"
@@ -184,7 +187,7 @@ class ErpClient:
 
     async def _sign_in_exchange(
         self, endpoint: Endpoint, *, headers: Mapping[str, str], content: bytes | None
-    ) -> Answer:
+    ) -> ErpAnswer:
         """A request of the sign-in itself: no token is asked for. See `auth.Exchange`."""
         request = Request(endpoint.method, endpoint.path, content)
         if endpoint is REFRESH:  # where it fails, signing in does as well, and is tried again if need be
@@ -193,7 +196,7 @@ class ErpClient:
 
     async def _persist(
         self, endpoint: Endpoint, request: Request, headers: Mapping[str, str], start: int = 0
-    ) -> Answer:
+    ) -> ErpAnswer:
         """The exchange, repeated for a read while that may help: back-off doubles, with full jitter."""
         for attempt in range(1, _TRIES + 1):
             try:
@@ -208,7 +211,7 @@ class ErpClient:
 
     async def _exchange(
         self, endpoint: Endpoint, request: Request, headers: Mapping[str, str], start: int = 0
-    ) -> Answer:
+    ) -> ErpAnswer:
         """One request, one answer, one error. The whole of it is bounded in time, however slowly bytes drip."""
         http = self._writes if endpoint.writes else self._reads
         gate: AbstractAsyncContextManager[None] = nullcontext() if endpoint.writes else self._gate

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from fraction_mcp.erp.endpoints import Endpoint, Paging
 from fraction_mcp.erp.records import Record, id_key
-from fraction_mcp.erp.wire import Answer, Page
+from fraction_mcp.erp.response import ErpAnswer, Page
 
 __all__ = ["Pages", "stated_total"]
 
@@ -80,7 +80,7 @@ class Pages:
         behind = self.rows if number == self.next and self.first == 1 else (number - 1) * (self._stride or self.size)
         return {"start": behind, "limit": self.size}
 
-    def take(self, answer: Answer) -> list[Record]:
+    def take(self, answer: ErpAnswer) -> list[Record]:
         """The next page: its records that are new. Raises ErpContractBroken where it is no list of records."""
         rows, told = answer.records(), answer.page or _UNSTATED
         before = self._before(told)
@@ -162,7 +162,7 @@ class Pages:
         return upto < self.total or passed > self.total
 
 
-def stated_total(answer: Answer, size: int) -> int | None:
+def stated_total(answer: ErpAnswer, size: int) -> int | None:
     """How many records a list has, by the ERP's own figure on its first page of `size` rows.
 
     None where it states none, or where another of its figures disagrees.

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from fraction_mcp.shapes import WireDecimal
+from fraction_mcp.values.decimals import WireDecimal
 
 __all__ = ["Identity", "Part", "PriceBreak", "PriceList", "Record", "Token", "id_key", "shown_id"]
 

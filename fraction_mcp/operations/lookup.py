@@ -17,11 +17,12 @@ from fraction_mcp.erp import Erp, endpoints
 from fraction_mcp.erp.endpoints import Endpoint
 from fraction_mcp.erp.pages import Pages
 from fraction_mcp.erp.records import Record, id_key, shown_id
-from fraction_mcp.erp.wire import Answer, unreadable
+from fraction_mcp.erp.response import ErpAnswer, unreadable
 from fraction_mcp.errors import InvalidFields, NotFound
-from fraction_mcp.shapes import Piece, clean, quoted
+from fraction_mcp.operations.results import ResultPart
+from fraction_mcp.values.text import clean, normalised, quoted
 
-__all__ = ["CUSTOMER", "PART", "Candidate", "Found", "Lookup", "NotOne", "Subject", "fold"]
+__all__ = ["CUSTOMER", "PART", "Candidate", "Found", "Lookup", "NotOne", "Status", "Subject"]
 
 _PAGE = 100  # FractionERP's most a page
 _MOST_PAGES = 50  # unsorted pages read for one name before giving up
@@ -44,7 +45,10 @@ PART = Subject("part", "part_number", endpoints.PARTS, endpoints.PART, unique=Tr
 CUSTOMER = Subject("customer", "name", endpoints.CUSTOMERS, endpoints.CUSTOMER, unique=False)
 
 
-class Candidate(Piece):
+Status = Literal["found", "ambiguous", "not_found"]
+
+
+class Candidate(ResultPart):
     """One record that may have been meant. `name` is a part's number or a customer's name."""
 
     argument: str
@@ -89,7 +93,7 @@ class NotOne:
     def summary(self) -> str:
         noun, said = self.subject.noun, quoted(self.said)
         if self.status == "ambiguous":
-            exact = [c for c in self.candidates if fold(c.name) == fold(self.said)]
+            exact = [c for c in self.candidates if normalised(c.name) == normalised(self.said)]
             if len(exact) > 1:
                 return f"{len(exact)} {noun}s are called {said}; nothing was assumed."
             if exact and not self.complete:
@@ -111,11 +115,6 @@ class NotOne:
         if self.candidates:
             return f"Ask which {self.subject.noun} is meant, or call again with the id of a candidate."
         return f"Check the spelling, or search_{self.subject.noun}s with a shorter text."
-
-
-def fold(text: object) -> str:
-    """How names are compared: case and surrounding space aside."""
-    return clean(str(text), 500).casefold()
 
 
 class Lookup:
@@ -174,7 +173,7 @@ class Lookup:
             raise unreadable(subject.single, "it is not the record of that id")
         return record
 
-    async def search(self, subject: Subject, text: str, page: int, *, fresh: bool = False) -> Answer:
+    async def search(self, subject: Subject, text: str, page: int, *, fresh: bool = False) -> ErpAnswer:
         """A page of what contains the text, sorted by the subject's own field where the ERP sorts by it."""
         query: dict[str, str | int] = {"search": text, "per_page": _PAGE, "page": page}
         if subject.noun not in self._unsortable:
@@ -249,8 +248,8 @@ class _Scan:
         self._fresh = fresh
         self._subject = subject
         self._said = said
-        self._wanted = fold(said)
-        self._answers: dict[int, Answer] = {}
+        self._wanted = normalised(said)
+        self._answers: dict[int, ErpAnswer] = {}
         self.exact: list[Record] = []
         self.near: list[Record] = []
         self.whole = True  # everything that contains the text has been seen
@@ -260,7 +259,7 @@ class _Scan:
         pages = Pages(_PAGE)
         rows = await self._read(1)
         pages.take(self._answers[1])
-        self.near = [row for row in rows if self._wanted in fold(self._key(row))] or rows
+        self.near = [row for row in rows if self._wanted in normalised(self._key(row))] or rows
         self.whole = pages.whole
         if not pages.more:
             self.complete = pages.whole
@@ -276,7 +275,7 @@ class _Scan:
         if page not in self._answers:
             answer = await self._lookup.search(self._subject, self._said, page, fresh=self._fresh)
             known = {id_key(row.get("id")) for row in self.exact}
-            found = [row for row in answer.records() if self._wanted and fold(self._key(row)) == self._wanted]
+            found = [row for row in answer.records() if self._wanted and normalised(self._key(row)) == self._wanted]
             self.exact += [row for row in found if id_key(row.get("id")) not in known]
             self._answers[page] = answer
         return self._answers[page].records()
@@ -298,7 +297,7 @@ class _Scan:
     def _order(self, rows: list[Record]) -> Callable[[str], str] | None:
         """The comparison under which these rows are sorted, None where they are not."""
         keys = [self._key(row) for row in rows]
-        for order in (fold, str):
+        for order in (normalised, str):
             ordered = [order(key) for key in keys]
             if ordered == sorted(ordered):
                 return order
@@ -357,9 +356,9 @@ def _first_word(said: str) -> re.Match[str] | None:
 
 
 def _squeezed(text: object) -> str:
-    return "".join(fold(text).split())
+    return "".join(normalised(text).split())
 
 
 def _likeness(name: object, said: str) -> float:
-    left, right = fold(name), fold(said)
+    left, right = normalised(name), normalised(said)
     return difflib.SequenceMatcher(None, left, right).ratio() + left.startswith(right)

@@ -25,16 +25,16 @@ from mcp.types import (
 
 from fraction_mcp.erp import freshness
 from fraction_mcp.errors import AmbiguousReference, ConfigError, ErpOutcomeUnknown, FractionMcpError, JournalError
-from fraction_mcp.office import Office
 from fraction_mcp.operations import progress
-from fraction_mcp.operations.approval import Clerk
-from fraction_mcp.operations.lifecycle import State, Write
-from fraction_mcp.operations.standing import answer_for, question
-from fraction_mcp.operations.writes import WriteAnswer
-from fraction_mcp.shapes import Answer
+from fraction_mcp.operations.results import ToolResult
+from fraction_mcp.operations.writes.plan import WriteResult
+from fraction_mcp.operations.writes.service import WriteService
+from fraction_mcp.operations.writes.states import State, Write
+from fraction_mcp.operations.writes.wording import question, result_for
+from fraction_mcp.runtime import Runtime
 from fraction_mcp.tools.arguments import read_arguments
 from fraction_mcp.tools.render import rendered
-from fraction_mcp.tools.spec import ToolSpec
+from fraction_mcp.tools.spec import Effect, ToolSpec
 
 __all__ = ["answered"]
 
@@ -57,9 +57,9 @@ _TELL_S = 0.2
 Decision = Literal["yes", "no", "cancel", "nobody"]
 
 
-async def answered(office: Office, ctx: Context, params: CallToolRequestParams, spec: ToolSpec) -> Result:
+async def answered(runtime: Runtime, ctx: Context, params: CallToolRequestParams, spec: ToolSpec) -> Result:
     """The result of a call, whatever happens: anything that is not ours becomes an opaque error, and a traceback."""
-    call = _Call(office, ctx, params, spec)
+    call = _Call(runtime, ctx, params, spec)
     try:
         return await call.result()
     except FractionMcpError as error:
@@ -79,8 +79,8 @@ async def answered(office: Office, ctx: Context, params: CallToolRequestParams, 
 class _Call:
     """One tools/call: its arguments, its client, and the way to a result."""
 
-    def __init__(self, office: Office, ctx: Context, params: CallToolRequestParams, spec: ToolSpec) -> None:
-        self._office = office
+    def __init__(self, runtime: Runtime, ctx: Context, params: CallToolRequestParams, spec: ToolSpec) -> None:
+        self._runtime = runtime
         self._ctx = ctx
         self._params = params
         self._spec = spec
@@ -91,19 +91,20 @@ class _Call:
         ask = read_arguments(self._spec, arguments)
         if not self._spec.effect.plans:
             self.sent = "" if self._spec.effect.reads else str(arguments.get("write_id", ""))
-            desk = await self._office.desk()
+            reads_only = self._spec.effect is Effect.READ
+            given = await (self._runtime.context() if reads_only else self._runtime.write_service())
             with self._progress(), freshness.gathered() as reads:
-                answer: Answer = await self._spec.run(desk, ask)
+                answer: ToolResult = await self._spec.run(given, ask)
             return _result(answer.model_copy(update={"as_of": reads.as_of}), failed=_has_failed(answer))
-        clerk = await self._office.clerk()
-        if (write := await self._asked_about(clerk)) is not None:
-            return await self._decided(clerk, write)
+        service = await self._runtime.write_service()
+        if (write := await self._asked_about(service)) is not None:
+            return await self._decided(service, write)
         try:
-            plan = await self._spec.plan(clerk.desk, ask)
+            plan = await self._spec.plan(service.context, ask)
         except AmbiguousReference as unclear:
             return _result(_unclear(unclear, self._spec))
-        write = await clerk.propose(plan, tool=self._spec.name, arguments=arguments, asked_by=self._client())
-        return await self._ask(clerk, write)
+        write = await service.propose(plan, tool=self._spec.name, arguments=arguments, asked_by=self._client())
+        return await self._ask(service, write)
 
     @contextmanager
     def _progress(self) -> Iterator[None]:
@@ -130,12 +131,12 @@ class _Call:
         told = self._ctx.session.client_params
         return f"{told.client_info.name} {told.client_info.version}" if told else "an MCP client"
 
-    async def _asked_about(self, clerk: Clerk) -> Write | None:
+    async def _asked_about(self, service: WriteService) -> Write | None:
         """The write whose question this call answers: its sealed state names it, and what was shown."""
         if self._params.request_state is None or not self._params.input_responses or not self._form_counts():
             return None
         state = json.loads(self._params.request_state)
-        write = await clerk.journal.get(state["write"])
+        write = await service.journal.get(state["write"])
         if write is None:
             return None
         # A plan that has changed since was not what the person saw, and one that came back unsent was answered once
@@ -143,23 +144,23 @@ class _Call:
         asked_now = (write.digest, write.updated_at) == (state["digest"], state["since"])
         return write if asked_now or write.state is not State.AWAITING else None
 
-    async def _decided(self, clerk: Clerk, write: Write) -> Result:
+    async def _decided(self, service: WriteService, write: Write) -> Result:
         """A round's answer. An answer to a write that is already decided changes nothing, and tells how it stands."""
         answer = (self._params.input_responses or {}).get(_ANSWER)
         decision = _decision(answer) if isinstance(answer, ElicitResult) else "nobody"
-        return await self._carry_out(clerk, write, decision)
+        return await self._carry_out(service, write, decision)
 
-    async def _ask(self, clerk: Clerk, write: Write) -> Result:
+    async def _ask(self, service: WriteService, write: Write) -> Result:
         """Whoever can be asked, in the order of house.md; a write that no longer waits is only told of."""
         if write.state is not State.AWAITING:
-            return _write_result(await clerk.follow_up(write))
-        await self._office.watch()  # it may be approved elsewhere while the question is open
+            return _write_result(await service.follow_up(write))
+        await self._runtime.watch()  # it may be approved elsewhere while the question is open
         if self._form_counts():
             if self._ctx.protocol_version >= _ROUNDS_SINCE:
                 return _round(write)
             if self._ctx.session.can_send_request:
-                return await self._carry_out(clerk, write, await self._elicited(write))
-        return await self._carry_out(clerk, write, "nobody")
+                return await self._carry_out(service, write, await self._elicited(write))
+        return await self._carry_out(service, write, "nobody")
 
     def _form_counts(self) -> bool:
         """Whether a form that this client answers is a person's answer: no other place decides it.
@@ -168,7 +169,7 @@ class _Call:
         """
         if self._ctx.request is not None:  # HTTP, which has no sign-in: whoever reaches the port answers its own forms
             return False
-        if self._office.settings.elicitation == "off":
+        if self._runtime.settings.elicitation == "off":
             return False
         told = self._ctx.session.client_capabilities
         forms = told.elicitation if told else None
@@ -197,20 +198,20 @@ class _Call:
             yield
             group.cancel_scope.cancel()
 
-    async def _carry_out(self, clerk: Clerk, write: Write, decision: Decision) -> Result:
+    async def _carry_out(self, service: WriteService, write: Write, decision: Decision) -> Result:
         by = f"a form in {self._client()}"
         match decision:
             case "yes":
                 self.sent = write.id
-                return _write_result(await clerk.approve(write, digest=write.digest, by=by))
+                return _write_result(await service.approve(write, digest=write.digest, by=by))
             case "no" | "cancel":
-                return _write_result(await clerk.decline(write, by=by, cancelled=decision == "cancel"))
+                return _write_result(await service.decline(write, by=by, cancelled=decision == "cancel"))
         # It may have been decided elsewhere while nobody answered here.
-        write = await clerk.follow_up(await clerk.write(write.id))
-        if write.state is State.AWAITING and self._office.settings.confirm == "two_step":
-            return _write_result(write, token=await clerk.new_token(write))
+        write = await service.follow_up(await service.write(write.id))
+        if write.state is State.AWAITING and self._runtime.settings.confirm == "two_step":
+            return _write_result(write, token=await service.new_token(write))
         if write.state is State.AWAITING:
-            await self._office.open_inbox()
+            await self._runtime.open_inbox()
         return _write_result(write)
 
 
@@ -233,22 +234,22 @@ def _round(write: Write) -> InputRequiredResult:
 # ------------------------------------------------------------------------------------------------- results and errors
 
 
-def _result(answer: Answer, *, failed: bool = False) -> CallToolResult:
+def _result(answer: ToolResult, *, failed: bool = False) -> CallToolResult:
     data = answer.to_wire()
     return CallToolResult(content=[TextContent(text=rendered(data))], structured_content=data, is_error=failed)
 
 
 def _write_result(write: Write, *, token: str = "") -> CallToolResult:
-    answer = answer_for(write, token=token)
+    answer = result_for(write, token=token)
     return _result(answer, failed=_has_failed(answer))
 
 
-def _has_failed(answer: Answer) -> bool:
-    return isinstance(answer, WriteAnswer) and answer.error is not None
+def _has_failed(answer: ToolResult) -> bool:
+    return isinstance(answer, WriteResult) and answer.error is not None
 
 
-def _unclear(unclear: AmbiguousReference, spec: ToolSpec) -> WriteAnswer:
-    return WriteAnswer.model_validate(
+def _unclear(unclear: AmbiguousReference, spec: ToolSpec) -> WriteResult:
+    return WriteResult.model_validate(
         {
             "summary": f"{unclear.message} Nothing was written.",
             "next": unclear.hint,

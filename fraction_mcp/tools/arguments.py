@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from fraction_mcp.errors import InputError
-from fraction_mcp.shapes import clean, quoted
 from fraction_mcp.tools.spec import ToolSpec
+from fraction_mcp.values.text import clean, quoted
 
 __all__ = ["read_arguments"]
 

@@ -5,12 +5,12 @@ from functools import cache
 
 from fraction_mcp.config import Settings
 from fraction_mcp.erp.endpoints import System
-from fraction_mcp.tools import connection, customers, enquiries, parts, purchasing, records, writes
+from fraction_mcp.tools import connection, customers, enquiries, parts, prices, records, warehouse_orders, write_status
 from fraction_mcp.tools.spec import Effect, ToolSpec, registry
 
 __all__ = ["catalogue", "offered"]
 
-_ORDER = (parts, customers, records, connection, enquiries, purchasing, writes)
+_ORDER = (parts, customers, records, connection, enquiries, prices, warehouse_orders, write_status)
 
 
 @cache

@@ -1,99 +1,61 @@
-"""Parts and their prices."""
-
-from collections.abc import Sequence
-from typing import Annotated, Literal
+"""Parts: found, read, created."""
 
 from pydantic import Field
 
 from fraction_mcp.erp import endpoints
-from fraction_mcp.operations import listing, pricing, quoting, single
-from fraction_mcp.operations.desk import Desk
-from fraction_mcp.shapes import Ask, IdText, QuantityIn, whole_number
+from fraction_mcp.operations import parts
+from fraction_mcp.operations.context import ErpContext
+from fraction_mcp.operations.plans.part import part_plan
+from fraction_mcp.operations.records import listing
+from fraction_mcp.operations.writes.plan import Plan
+from fraction_mcp.tools.fields import (
+    Line,
+    PartName,
+    Search,
+    ToolInput,
+)
 from fraction_mcp.tools.spec import Effect, tool
 
-__all__ = ["Limit", "Order", "PageNumber", "PartName", "Search"]
-
-PartName = Annotated[IdText, Field(min_length=1, description="Number, e.g. WIDGET-001, or id")]
-CustomerName = Annotated[IdText, Field(min_length=1, description="Name, e.g. Acme Corp, or id")]
-OrderQuantity = Annotated[QuantityIn, Field(description="In the part's uom, e.g. 250")]
-Limit = Annotated[int, Field(ge=1, le=100, description="Rows"), whole_number]
-PageNumber = Annotated[int, Field(ge=1, le=1_000_000, description="Page"), whole_number]
-Sort = Annotated[str, Field(max_length=80, description="Field, e.g. created_at")]
-Order = Annotated[Literal["", "asc", "desc"], Field(description="Direction")]
-
-
-class Paged(Ask):
-    """Which rows of a list are wanted."""
-
-    limit: Limit = 10
-    page: PageNumber = 1
-    sort: Sort = ""
-    order: Order = ""
-
-    def shown(self, fields: Sequence[str] = ()) -> listing.Shown:
-        return listing.Shown(self.limit, self.page, self.sort, self.order, fields)
-
-
-class Search(Paged):
-    query: IdText = Field("", description="Text to find")
+__all__ = ["OnePart", "get_part", "search_parts"]
 
 
 @tool(effect=Effect.READ, calls=(endpoints.PARTS,))
-async def search_parts(desk: Desk, ask: Search) -> listing.Listing:
+async def search_parts(context: ErpContext, ask: Search) -> listing.Listing:
     """Find parts whose number, description or other fields contain a text.
 
     Use when a part number is only partly known.
     Not for prices: get_price_for_quantity.
     """
-    return await listing.list_kind(desk, "parts", ask.shown(), search=ask.query)
+    return await listing.list_kind(context, "parts", ask.shown(), search=ask.query)
 
 
-class OnePart(Ask):
+class OnePart(ToolInput):
     part: PartName
 
 
 @tool(effect=Effect.READ, calls=(endpoints.PARTS, endpoints.PART, endpoints.PART_PRICE_LISTS))
-async def get_part(desk: Desk, ask: OnePart) -> single.PartAnswer:
+async def get_part(context: ErpContext, ask: OnePart) -> parts.PartResult:
     """Read one part with every customer's price list of it.
 
     Use when all breaks or customers of a part are wanted.
     Not for a quantity's price: get_price_for_quantity.
     """
-    return await single.part_record(desk, ask.part)
+    return await parts.part_record(context, ask.part)
 
 
-class PriceForQuantity(Ask):
-    part: PartName
-    quantity: OrderQuantity
-    customer: IdText = Field("", description="Name or id; empty: every customer")
+class CreatePart(ToolInput):
+    part_number: Line = Field(min_length=1, description="Unique, e.g. WIDGET-001")
+    description: Line = Field("", description="e.g. Custom widget")
+    revision: Line = Field("", description="e.g. A")
+    uom: Line = Field("", description="Default EA")
+    material: Line = Field("", description="e.g. Stainless Steel")
+    category: Line = Field("", description="e.g. Machined Parts")
 
 
-@tool(effect=Effect.READ, calls=(endpoints.PARTS, endpoints.PART_PRICE_LISTS))
-async def get_price_for_quantity(desk: Desk, ask: PriceForQuantity) -> pricing.PriceAnswer:
-    """Price a part at a quantity, exactly, with the next price break.
+@tool(effect=Effect.CREATE, calls=(endpoints.CREATE_PART, endpoints.PARTS))
+async def create_part(context: ErpContext, ask: CreatePart) -> Plan:
+    """Create a manufactured part, after a person approved it.
 
-    Use when someone asks what a quantity of one part costs.
-    Not for several parts: price_order_lines.
+    Use when a part number does not exist yet.
     """
-    return await pricing.price_for_quantity(desk, ask.part, ask.quantity, ask.customer)
-
-
-class OrderLine(Ask):
-    part: PartName
-    quantity: OrderQuantity
-
-
-class PriceOrderLines(Ask):
-    customer: CustomerName
-    lines: list[OrderLine] = Field(min_length=1, max_length=100, description="Up to 100 lines")
-
-
-@tool(effect=Effect.READ, calls=(endpoints.CUSTOMERS, endpoints.PARTS, endpoints.PART_PRICE_LISTS))
-async def price_order_lines(desk: Desk, ask: PriceOrderLines) -> quoting.OrderPrices:
-    """Price the lines of an order or quote for one customer, with the exact sum.
-
-    Use when several parts are priced together; a line without a price leaves no total.
-    Not for one part: get_price_for_quantity.
-    """
-    lines = [quoting.AskedLine(part=line.part, quantity=line.quantity) for line in ask.lines]
-    return await quoting.price_lines(desk, ask.customer, lines)
+    return await part_plan(context, part_number=ask.part_number, fields=ask.model_dump(exclude={"part_number"}))

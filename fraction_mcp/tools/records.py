@@ -6,12 +6,11 @@ from pydantic import Field
 
 from fraction_mcp.erp import endpoints
 from fraction_mcp.errors import InputError
-from fraction_mcp.operations import listing, single, summary
-from fraction_mcp.operations.aggregate import Asked
-from fraction_mcp.operations.desk import Desk
-from fraction_mcp.operations.filters import Condition
-from fraction_mcp.shapes import Ask, IdText, whole_number
-from fraction_mcp.tools.parts import Paged
+from fraction_mcp.operations.context import ErpContext
+from fraction_mcp.operations.records import detail, listing, summary
+from fraction_mcp.operations.records.aggregate import Asked
+from fraction_mcp.operations.records.filters import Condition
+from fraction_mcp.tools.fields import IdText, Paged, ToolInput, whole_number
 from fraction_mcp.tools.spec import Effect, tool
 
 __all__: list[str] = []
@@ -24,7 +23,7 @@ Path = Annotated[str, Field(min_length=1, max_length=120)]
 Paths = Annotated[list[Path], Field(max_length=10)]
 
 
-class Filter(Ask):
+class Filter(ToolInput):
     field: Path = Field(description="e.g. customer.name, lines[].qty")
     op: Literal["=", "!=", "<", "<=", ">", ">=", "contains", "in", "is_empty"] = Field(description="Operator")
     value: IdText = Field("", description="e.g. 100 or 2026-01-31")
@@ -47,33 +46,33 @@ class ListRecords(Paged):
 
 
 @tool(effect=Effect.READ, calls=tuple(many for many, _ in endpoints.KINDS.values()))
-async def list_records(desk: Desk, ask: ListRecords) -> listing.Listing:
+async def list_records(context: ErpContext, ask: ListRecords) -> listing.Listing:
     """List records of any kind as a table; contracts are enquiries, quotes and sales orders.
 
     Use when rows of any kind are wanted.
     Not for counts or sums: summarise_records.
     """
     return await listing.list_kind(
-        desk, ask.kind, ask.shown(ask.fields), search=ask.search, conditions=_conditions(ask.filters)
+        context, ask.kind, ask.shown(ask.fields), search=ask.search, conditions=_conditions(ask.filters)
     )
 
 
-class GetRecord(Ask):
+class GetRecord(ToolInput):
     kind: Kind
     id: IdText = Field(min_length=1, description="e.g. 653")
 
 
 @tool(effect=Effect.READ, calls=tuple(one for _, one in endpoints.KINDS.values()))
-async def get_record(desk: Desk, ask: GetRecord) -> single.RecordAnswer:
+async def get_record(context: ErpContext, ask: GetRecord) -> detail.RecordResult:
     """Read one record of any kind, with all its fields and lines.
 
     Use when an id is known from a list.
     Not for a part or customer by name: get_part, get_customer.
     """
-    return await single.one_record(desk, ask.kind, ask.id)
+    return await detail.record_detail(context, ask.kind, ask.id)
 
 
-class SummariseRecords(Ask):
+class SummariseRecords(ToolInput):
     kind: Kind
     search: Text = ""
     group_by: list[Path] = Field([], max_length=3, description="Fields, e.g. status")
@@ -89,7 +88,7 @@ class SummariseRecords(Ask):
 
 
 @tool(effect=Effect.READ, calls=tuple(many for many, _ in endpoints.KINDS.values()))
-async def summarise_records(desk: Desk, ask: SummariseRecords) -> summary.Summary:
+async def summarise_records(context: ErpContext, ask: SummariseRecords) -> summary.Summary:
     """Count, sum, average and group records of any kind exactly, over all pages.
 
     Use when someone asks how many or how much.
@@ -104,7 +103,7 @@ async def summarise_records(desk: Desk, ask: SummariseRecords) -> summary.Summar
         dates=_dates(ask.date_field, ask.date_bucket),
     )
     return await summary.summarise(
-        desk,
+        context,
         ask.kind,
         asked,
         search=ask.search,

@@ -13,9 +13,11 @@ from functools import cache, cached_property
 from typing import Any
 
 from fraction_mcp.erp.endpoints import Endpoint, System
-from fraction_mcp.operations.desk import Desk
-from fraction_mcp.operations.writes import Plan, WriteAnswer
-from fraction_mcp.shapes import Answer, Ask, input_schema, output_schema
+from fraction_mcp.operations.context import ErpContext
+from fraction_mcp.operations.results import ToolResult
+from fraction_mcp.operations.writes.plan import Plan, WriteResult
+from fraction_mcp.tools.fields import ToolInput
+from fraction_mcp.tools.schema import input_schema, output_schema
 
 __all__ = ["Effect", "ToolSpec", "registry", "tool"]
 
@@ -52,8 +54,8 @@ class Effect(Enum):
         return self is Effect.REPLACE
 
 
-Run = Callable[[Desk, Any], Awaitable[Any]]
-"""`(desk, ask)` -> an Answer; of CREATE and REPLACE a Plan."""
+Run = Callable[[Any, Any], Awaitable[Any]]
+"""`(context, ask)` -> a ToolResult; of CREATE and REPLACE a Plan; of STATUS and CONFIRM `(service, ask)`."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +65,14 @@ class ToolSpec:
     name: str
     description: str
     effect: Effect
-    ask: type[Ask]
-    answer: type[Answer]
+    ask: type[ToolInput]
+    answer: type[ToolResult]
     run: Run
     systems: frozenset[System]
 
-    async def plan(self, desk: Desk, ask: Ask) -> Plan:
+    async def plan(self, context: ErpContext, ask: ToolInput) -> Plan:
         """What a tool that creates or replaces would write. Which of the two, its effect says."""
-        plan: Plan = await self.run(desk, ask)
+        plan: Plan = await self.run(context, ask)
         return replace(plan, replaces=self.effect is Effect.REPLACE)
 
     @property
@@ -83,7 +85,7 @@ class ToolSpec:
 
     @cached_property
     def output_schema(self) -> dict[str, Any]:
-        return _answer_schema(self.answer)
+        return _result_schema(self.answer)
 
 
 _ERROR: Mapping[str, Any] = {
@@ -101,7 +103,7 @@ _ERROR: Mapping[str, Any] = {
 
 
 @cache  # several tools answer in the same form, and rendering one takes milliseconds of the start
-def _answer_schema(answer: type[Answer]) -> dict[str, Any]:
+def _result_schema(answer: type[ToolResult]) -> dict[str, Any]:
     """The answer, or `error`: hosts hold a tool's error against its output schema, too, and drop it."""
     schema = output_schema(answer)
     required = [name for name in schema["required"] if name != "error"]
@@ -121,7 +123,8 @@ def registry() -> Mapping[str, ToolSpec]:
 
 
 def tool(*, effect: Effect, calls: tuple[Endpoint, ...] = ()) -> Callable[[Run], Run]:
-    """Declare a tool: `async def name(desk: Desk, ask: SomeAsk) -> SomeAnswer` with a docstring for the model.
+    """Declare a tool: `async def name(context: ErpContext, ask: SomeInput) -> SomeResult` with a docstring for the
+    model.
 
     `calls` are the endpoints that it needs, and by them the ERPs. A tool that creates or replaces returns a Plan.
     """
@@ -135,7 +138,7 @@ def tool(*, effect: Effect, calls: tuple[Endpoint, ...] = ()) -> Callable[[Run],
             description=inspect.cleandoc(run.__doc__ or "").replace("\n\n", "\n"),
             effect=effect,
             ask=hints["ask"],
-            answer=WriteAnswer if effect.plans else hints["return"],
+            answer=WriteResult if effect.plans else hints["return"],
             run=run,
             systems=frozenset(endpoint.system for endpoint in calls),
         )

@@ -1,4 +1,4 @@
-"""A desk for each test: the embedded ERPs in process, a journal on a real SQLite file, and the inbox on top."""
+"""A writer for each test: the embedded ERPs in process, a journal on a real SQLite file, and the inbox on top."""
 
 import contextlib
 import re
@@ -16,12 +16,12 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from fraction_mcp import sandbox
-from fraction_mcp.approvals.door import Door
+from fraction_mcp.approvals.auth import InboxAuth
 from fraction_mcp.approvals.pages import Pages
 from fraction_mcp.config import Settings
-from fraction_mcp.office import Office, _replan
-from fraction_mcp.operations.approval import Clerk
-from fraction_mcp.operations.lifecycle import State, Write
+from fraction_mcp.operations.writes.service import WriteService
+from fraction_mcp.operations.writes.states import State, Write
+from fraction_mcp.runtime import Runtime, _replan
 
 PORT = 8123
 HERE = f"http://127.0.0.1:{PORT}"
@@ -42,17 +42,17 @@ def erps(company: Path, tmp_path: Path) -> Iterator[Starlette]:
 
 
 @dataclass
-class Desk:
-    """One process's clerk, and what the ERPs hold."""
+class Writer:
+    """One process's write service, and what the ERPs hold."""
 
-    clerk: Clerk
+    service: WriteService
     erps: Starlette
     state_folder: Path
 
     async def asked(self, tool: str, *, by: str = "Claude Desktop 1.4", **arguments: Any) -> Write:
         """What an assistant's call leaves in the journal where nobody can be asked."""
-        plan = await _replan(self.clerk.desk, tool, arguments)
-        return await self.clerk.propose(plan, tool=tool, arguments=arguments, asked_by=by)
+        plan = await _replan(self.service.writer, tool, arguments)
+        return await self.service.propose(plan, tool=tool, arguments=arguments, asked_by=by)
 
     async def part(self, number: str = "PART-1") -> Write:
         return await self.asked("create_part", part_number=number)
@@ -61,17 +61,17 @@ class Desk:
         """A write of which nobody knows what became."""
         write = await self.part(number)
         self.erps.state.faults.arm("html", method="POST", path="/parts", status=502)
-        after = await self.clerk.approve(write, digest=write.digest, by="a test")
+        after = await self.service.approve(write, digest=write.digest, by="a test")
         assert after.state is State.UNKNOWN
         return after
 
     async def state(self, write: Write) -> State:
-        return (await self.clerk.write(write.id)).state
+        return (await self.service.write(write.id)).state
 
     async def by(self, write: Write, kind: str) -> str:
         """Who took a step of a write's life."""
         return next(
-            str(event.detail["by"]) for event in await self.clerk.journal.events(write.id) if event.kind == kind
+            str(event.detail["by"]) for event in await self.service.journal.events(write.id) if event.kind == kind
         )
 
     def parts(self, number: str) -> int:
@@ -99,9 +99,9 @@ def settings_for(state: Path, **changes: Any) -> Settings:
 
 
 @pytest.fixture
-async def desk(erps: Starlette, tmp_path: Path) -> AsyncIterator[Desk]:
-    async with Office(settings_for(tmp_path / "state"), erps) as office:
-        yield Desk(await office.clerk(), erps, tmp_path / "state")
+async def writer(erps: Starlette, tmp_path: Path) -> AsyncIterator[Writer]:
+    async with Runtime(settings_for(tmp_path / "state"), erps) as runtime:
+        yield Writer(await runtime.write_service(), erps, tmp_path / "state")
 
 
 async def at_once(work: Callable[[], Any]) -> None:
@@ -112,7 +112,7 @@ async def at_once(work: Callable[[], Any]) -> None:
 class Browser:
     """One browser at the inbox, without JavaScript."""
 
-    door: Door
+    auth: InboxAuth
     http: httpx.AsyncClient
     closing: anyio.Event
     pages: Pages
@@ -162,16 +162,16 @@ def visitor(app: ASGIApp, **headers: str) -> httpx.AsyncClient:
 
 
 @contextlib.asynccontextmanager
-async def browser_at(clerk: Clerk) -> AsyncIterator[Browser]:
-    door, closing = Door(PORT), anyio.Event()
-    pages = Pages(clerk, door, at_once, closing)
+async def browser_at(service: WriteService) -> AsyncIterator[Browser]:
+    auth, closing = InboxAuth(PORT), anyio.Event()
+    pages = Pages(service, auth, at_once, closing)
     async with visitor(pages.app) as http:
-        browser = Browser(door, http, closing, pages)
-        await come_in(http, door.new_link().address)
+        browser = Browser(auth, http, closing, pages)
+        await come_in(http, auth.new_link().address)
         yield browser
 
 
 @pytest.fixture
-async def browser(desk: Desk) -> AsyncIterator[Browser]:
-    async with browser_at(desk.clerk) as browser:
+async def browser(writer: Writer) -> AsyncIterator[Browser]:
+    async with browser_at(writer.service) as browser:
         yield browser

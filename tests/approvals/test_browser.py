@@ -19,10 +19,10 @@ import anyio
 import pytest
 
 from fraction_mcp.approvals import serve_inbox
-from fraction_mcp.operations.lifecycle import State
+from fraction_mcp.operations.writes.states import State
 from tests.support import child_environment, wait_until
 
-from .conftest import Desk
+from .conftest import Writer
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -51,7 +51,7 @@ def chromium() -> str:
 
 @asynccontextmanager
 async def person(
-    desk: Desk, chromium: str, *, complains: tuple[str, ...] = (), **settings: Any
+    writer: Writer, chromium: str, *, complains: tuple[str, ...] = (), **settings: Any
 ) -> AsyncIterator["Page"]:
     """Somebody who has followed the sign-in link. What the page complains of fails the test, but for `complains`."""
     from playwright.async_api import async_playwright
@@ -64,7 +64,7 @@ async def person(
         there.set()
 
     async def serve() -> None:
-        await serve_inbox(desk.clerk, desk.state_folder, open_browser=False, announce=announced)
+        await serve_inbox(writer.service, writer.state_folder, open_browser=False, announce=announced)
 
     with anyio.fail_after(60):
         async with anyio.create_task_group() as group:
@@ -87,13 +87,13 @@ async def person(
 
 @pytest.mark.parametrize("script", [True, False], ids=["with JavaScript", "without JavaScript"])
 async def test_a_person_reads_a_card_approves_one_write_and_declines_another(
-    desk: Desk, chromium: str, script: bool
+    writer: Writer, chromium: str, script: bool
 ) -> None:
-    wanted = await desk.asked(
+    wanted = await writer.asked(
         "create_enquiry", customer="<script>alert(1)</script> Ltd", customer_ref="REAL-1", by="Claude Desktop 1.4"
     )
-    unwanted = await desk.part("REAL-2")
-    async with person(desk, chromium, java_script_enabled=script) as page:
+    unwanted = await writer.part("REAL-2")
+    async with person(writer, chromium, java_script_enabled=script) as page:
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/s/[\w-]{43}/", page.url)
         card = page.locator(f"#{wanted.id}")
         assert await card.locator("h3").inner_text() == "Create an enquiry for '<script>alert(1)</script> Ltd'"
@@ -104,36 +104,36 @@ async def test_a_person_reads_a_card_approves_one_write_and_declines_another(
 
         await page.locator(f"#{wanted.id}-approve").click()
         told = await page.locator("p[role=alert].done").inner_text()
-        after = await desk.clerk.write(wanted.id)
+        after = await writer.service.write(wanted.id)
         assert f"It is done, as '{after.outcome['result']['quote_number']}'" in told
 
         await page.locator(f"#{unwanted.id}-decline").click()
         await page.locator("p[role=alert].off").wait_for()
-    assert (desk.enquiries("REAL-1"), desk.parts("REAL-2")) == (1, 0)
-    assert await desk.state(unwanted) is State.DECLINED
+    assert (writer.enquiries("REAL-1"), writer.parts("REAL-2")) == (1, 0)
+    assert await writer.state(unwanted) is State.DECLINED
 
 
-async def test_the_list_follows_what_happens_without_being_loaded_again(desk: Desk, chromium: str) -> None:
-    first = await desk.part("REAL-3")
-    async with person(desk, chromium) as page:
+async def test_the_list_follows_what_happens_without_being_loaded_again(writer: Writer, chromium: str) -> None:
+    first = await writer.part("REAL-3")
+    async with person(writer, chromium) as page:
         await page.evaluate("window.notLoadedAgain = true")
         await page.locator(f"#{first.id} summary").click()
 
-        second = await desk.part("REAL-4")
+        second = await writer.part("REAL-4")
         await page.locator(f"#{second.id}").wait_for()
         assert await page.locator("#headline").inner_text() == "2 writes wait for you"
         assert await page.title() == "(2) Approval inbox"
         assert await page.locator(f"#{first.id} pre").is_visible()  # what was unfolded stays so
 
-        await desk.clerk.decline(first, by="somebody in a terminal")
+        await writer.service.decline(first, by="somebody in a terminal")
         await page.locator(f"#{first.id}.over").wait_for()
         assert await page.locator("#headline").inner_text() == "1 write waits for you"
         assert await page.evaluate("window.notLoadedAgain")
 
 
-async def test_a_click_that_meets_a_list_that_has_just_moved_decides_nothing(desk: Desk, chromium: str) -> None:
-    first, second = await desk.part("REAL-5"), await desk.part("REAL-6")
-    async with person(desk, chromium) as page:
+async def test_a_click_that_meets_a_list_that_has_just_moved_decides_nothing(writer: Writer, chromium: str) -> None:
+    first, second = await writer.part("REAL-5"), await writer.part("REAL-6")
+    async with person(writer, chromium) as page:
         # Pressed in the very moment in which the first card leaves and the second comes up to where it was.
         await page.evaluate(
             """id => { window.pressed = new Promise(done => new MutationObserver((_, observer) => {
@@ -143,19 +143,19 @@ async def test_a_click_that_meets_a_list_that_has_just_moved_decides_nothing(des
                }).observe(document.querySelector("main"), { childList: true })); }""",
             f"{second.id}-approve",
         )
-        await desk.clerk.decline(first, by="somebody in a terminal")
+        await writer.service.decline(first, by="somebody in a terminal")
         assert await page.evaluate("window.pressed") == "ignored"
-        assert await desk.state(second) is State.AWAITING
+        assert await writer.state(second) is State.AWAITING
         await page.evaluate("new Promise(done => setTimeout(done, guardedUntil - performance.now()))")
         await page.locator(f"#{second.id}-approve").click()
         await page.locator("p[role=alert].done").wait_for()
-    assert (desk.parts("REAL-5"), desk.parts("REAL-6")) == (0, 1)
+    assert (writer.parts("REAL-5"), writer.parts("REAL-6")) == (0, 1)
 
 
-async def test_a_page_whose_inbox_is_gone_says_so_and_asks_no_more(desk: Desk, chromium: str) -> None:
+async def test_a_page_whose_inbox_is_gone_says_so_and_asks_no_more(writer: Writer, chromium: str) -> None:
     """Whoever gets the port next is sent neither the page's questions nor a button's press."""
-    write = await desk.part("GONE-1")
-    async with person(desk, chromium, complains=("net::ERR_FAILED",)) as page:
+    write = await writer.part("GONE-1")
+    async with person(writer, chromium, complains=("net::ERR_FAILED",)) as page:
         assert not await page.locator("#lost").is_visible()
         assert await page.locator(f"#{write.id}-approve").is_enabled()
         await page.route("**/events", lambda route: route.abort())
@@ -167,17 +167,17 @@ async def test_a_page_whose_inbox_is_gone_says_so_and_asks_no_more(desk: Desk, c
 
 @pytest.mark.parametrize("width", [360, 1280])
 async def test_no_page_is_wider_than_its_window_and_buttons_are_large_enough_for_a_thumb(
-    desk: Desk, chromium: str, width: int
+    writer: Writer, chromium: str, width: int
 ) -> None:
-    await desk.asked(
+    await writer.asked(
         "set_price_list",
         part="WIDGET-001",
         customer="Acme Corp",
         price_breaks=[{"quantity": 500, "unit_price": "11.25"}],
         customer_part_number="A-VERY-LONG-NUMBER-" * 5,
     )
-    await desk.asked("create_enquiry", customer="Acme Corp", notes="long" * 200)
-    async with person(desk, chromium, viewport={"width": width, "height": 740}) as page:
+    await writer.asked("create_enquiry", customer="Acme Corp", notes="long" * 200)
+    async with person(writer, chromium, viewport={"width": width, "height": 740}) as page:
         assert await page.evaluate("document.documentElement.scrollWidth") <= width
         for button in await page.locator("form button").all():
             box = await button.bounding_box()
@@ -219,11 +219,11 @@ def another_server() -> Iterator[tuple[str, list[tuple[str, str]]]]:
 
 @pytest.mark.parametrize("script", [True, False], ids=["with JavaScript", "without JavaScript"])
 async def test_a_server_on_another_port_never_gets_the_session_s_cookie(
-    desk: Desk, chromium: str, script: bool
+    writer: Writer, chromium: str, script: bool
 ) -> None:
-    write = await desk.part("PORT-1")
+    write = await writer.part("PORT-1")
     with another_server() as (there, seen):
-        async with person(desk, chromium, java_script_enabled=script) as page:
+        async with person(writer, chromium, java_script_enabled=script) as page:
             own = page.url
             cookies = await page.context.cookies(own)
             assert [cookie["path"] for cookie in cookies] == [own.removeprefix(own[: own.index("/s/")])]
@@ -235,14 +235,14 @@ async def test_a_server_on_another_port_never_gets_the_session_s_cookie(
             await page.goto(own)  # where its own pages are, this browser is still signed in
             await page.locator(f"#{write.id}-approve").click()
             await page.locator("p[role=alert].done").wait_for()
-    assert desk.parts("PORT-1") == 1
+    assert writer.parts("PORT-1") == 1
 
 
 async def test_a_write_s_address_leads_the_browser_on_that_is_signed_in_and_shows_others_nothing(
-    desk: Desk, chromium: str
+    writer: Writer, chromium: str
 ) -> None:
-    write, other = await desk.part("LED-1"), await desk.part("LED-2")
-    async with person(desk, chromium, complains=("403",)) as page:
+    write, other = await writer.part("LED-1"), await writer.part("LED-2")
+    async with person(writer, chromium, complains=("403",)) as page:
         own, host = page.url, page.url.partition("/s/")[0]
         await go(page, f"{host}/writes/{write.id}")
         await page.wait_for_url(f"{own}?write={write.id}")
@@ -272,9 +272,9 @@ async def go(page: "Page", address: str) -> None:
     await page.goto(address, wait_until="commit")
 
 
-async def test_a_session_that_is_over_leads_nowhere_and_not_in_circles(desk: Desk, chromium: str) -> None:
-    await desk.part("OVER-1")
-    async with person(desk, chromium, complains=("403",)) as page:
+async def test_a_session_that_is_over_leads_nowhere_and_not_in_circles(writer: Writer, chromium: str) -> None:
+    await writer.part("OVER-1")
+    async with person(writer, chromium, complains=("403",)) as page:
         own, host = page.url, page.url.partition("/s/")[0]
         await page.context.clear_cookies()  # as if another inbox had the port now
         await go(page, host)

@@ -26,7 +26,7 @@ from fraction_mcp.approvals import browser, serve_inbox
 from fraction_mcp.approvals.browser import _readable, browser_is_there, wait_to_open_s
 from tests.support import child_environment, wait_until
 
-from .conftest import Desk, come_in
+from .conftest import Writer, come_in
 
 pytestmark = [
     pytest.mark.anyio,
@@ -82,11 +82,11 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
 
 
 @asynccontextmanager
-async def inbox(desk: Desk, **given: object) -> AsyncIterator[None]:
+async def inbox(writer: Writer, **given: object) -> AsyncIterator[None]:
     async with anyio.create_task_group() as group:
         with anyio.fail_after(30):
             group.start_soon(
-                functools.partial(serve_inbox, desk.clerk, desk.state_folder, open_browser=True, **given)  # type: ignore[arg-type]
+                functools.partial(serve_inbox, writer.service, writer.state_folder, open_browser=True, **given)  # type: ignore[arg-type]
             )
             yield
             group.cancel_scope.cancel()
@@ -100,13 +100,13 @@ def mode(path: Path) -> int:
 
 
 async def test_the_browser_is_given_a_file_of_its_user_alone_that_goes_once_somebody_has_come_in(
-    desk: Desk, stand_in: StandIn, capfd: pytest.CaptureFixture[str]
+    writer: Writer, stand_in: StandIn, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    async with inbox(desk):
+    async with inbox(writer):
         link = await stand_in.link()
         (address,) = stand_in.asked()
         way = Path(address.removeprefix("file://"))
-        assert way.parent == desk.state_folder
+        assert way.parent == writer.state_folder
         assert (mode(way), mode(way.parent)) == (0o600, 0o700)
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/enter\?token=[\w-]{32}", link)
         async with httpx.AsyncClient() as http:
@@ -117,13 +117,13 @@ async def test_the_browser_is_given_a_file_of_its_user_alone_that_goes_once_some
 
 
 async def test_where_nobody_comes_in_the_file_goes_and_one_line_says_what_to_do(
-    desk: Desk, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    writer: Writer, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert browser.ENTER_S == 15
     monkeypatch.setattr(browser, "ENTER_S", 0.5)
-    async with inbox(desk):
+    async with inbox(writer):
         link = await stand_in.link()
-        await wait_until(lambda: not list(desk.state_folder.glob("*.html")))
+        await wait_until(lambda: not list(writer.state_folder.glob("*.html")))
         told = ""
         while not told:
             told += capfd.readouterr().err
@@ -136,25 +136,25 @@ async def test_where_nobody_comes_in_the_file_goes_and_one_line_says_what_to_do(
     assert "token" not in told
 
 
-async def test_a_way_in_that_a_killed_process_left_behind_is_cleared_away(desk: Desk, stand_in: StandIn) -> None:
-    left, other = desk.state_folder / "inbox-left.html", desk.state_folder / "inbox-of-another-process.html"
+async def test_a_way_in_that_a_killed_process_left_behind_is_cleared_away(writer: Writer, stand_in: StandIn) -> None:
+    left, other = writer.state_folder / "inbox-left.html", writer.state_folder / "inbox-of-another-process.html"
     left.touch()
     other.touch()
     os.utime(left, (time.time() - 61, time.time() - 61))
-    async with inbox(desk):
+    async with inbox(writer):
         await stand_in.link()
         assert not left.exists()
         assert other.exists()
 
 
 async def test_the_browser_gets_no_password_and_runs_no_module_of_the_folder_that_it_is_started_in(
-    desk: Desk, stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    writer: Writer, stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "webbrowser.py").write_text(f"open({str(tmp_path / 'run')!r}, 'w')")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FRACTION_PASSWORD", "s3cret")
     monkeypatch.setenv("KEPT", "for the browser")
-    async with inbox(desk):
+    async with inbox(writer):
         await stand_in.link()
     assert not (tmp_path / "run").exists()
     assert "s3cret" not in stand_in.environment()
@@ -163,11 +163,11 @@ async def test_the_browser_gets_no_password_and_runs_no_module_of_the_folder_tha
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can give a folder away")
 async def test_no_browser_is_opened_by_way_of_a_folder_that_is_another_user_s(
-    desk: Desk, stand_in: StandIn, capfd: pytest.CaptureFixture[str]
+    writer: Writer, stand_in: StandIn, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    os.chown(desk.state_folder, NOBODY, NOBODY)
+    os.chown(writer.state_folder, NOBODY, NOBODY)
     links: list[str] = []
-    async with inbox(desk, announce=links.append):
+    async with inbox(writer, announce=links.append):
         told = ""
         while not told:
             told += capfd.readouterr().err
@@ -339,14 +339,14 @@ def test_a_browser_is_opened_at_most_once_a_minute_whichever_process_asks(tmp_pa
 
 
 async def test_the_browser_is_opened_again_for_a_later_write_that_nobody_looks_at(
-    desk: Desk, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+    writer: Writer, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(browser, "_APART_S", 0.5)
     give, take = anyio.create_memory_object_stream[None](0)
-    async with give, take, inbox(desk, recalled=take.receive):
+    async with give, take, inbox(writer, recalled=take.receive):
         async with httpx.AsyncClient() as early:
             await come_in(early, await stand_in.link())  # and leaves again: no page of it listens
-        await desk.part("LATER-1")
+        await writer.part("LATER-1")
         await give.send(None)
         link = await stand_in.link(2)
         assert len(set(stand_in.links())) == 2
@@ -360,24 +360,24 @@ async def test_the_browser_is_opened_again_for_a_later_write_that_nobody_looks_a
 
 
 async def test_an_opening_that_had_to_wait_is_left_out_where_nothing_waits_any_longer(
-    desk: Desk, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+    writer: Writer, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(browser, "_APART_S", 0.5)
-    wait_to_open_s(desk.state_folder)  # some other process has just opened it
+    wait_to_open_s(writer.state_folder)  # some other process has just opened it
     give, take = anyio.create_memory_object_stream[None](0)
-    async with give, take, inbox(desk, recalled=take.receive):
+    async with give, take, inbox(writer, recalled=take.receive):
         await give.send(None)  # taken once the first opening has been seen to
         assert stand_in.asked() == []
-        await desk.part("LATER-2")
+        await writer.part("LATER-2")
         await stand_in.link()
 
 
 async def test_a_person_whose_browser_was_just_opened_gets_a_link_and_is_told_when_it_is_opened_again(
-    desk: Desk, stand_in: StandIn, capfd: pytest.CaptureFixture[str]
+    writer: Writer, stand_in: StandIn, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    wait_to_open_s(desk.state_folder)
+    wait_to_open_s(writer.state_folder)
     links: list[str] = []
-    async with inbox(desk, announce=links.append):
+    async with inbox(writer, announce=links.append):
         told = ""
         while not told:
             told += capfd.readouterr().err
@@ -436,11 +436,11 @@ def test_a_snap_finds_its_way_in_where_it_can_see_it(
 
 
 async def test_the_folder_in_sight_is_its_user_s_alone_and_goes_with_the_file(
-    machine: Path, desk: Desk, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+    machine: Path, writer: Writer, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(browser, "_is_snap", lambda _: True)
     shown = machine / "home" / "fraction-mcp-inbox"
-    async with inbox(desk):
+    async with inbox(writer):
         link = await stand_in.link()
         assert Path(stand_in.asked()[0].removeprefix("file://")).parent == shown
         assert mode(shown) == 0o700

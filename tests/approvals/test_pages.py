@@ -12,10 +12,10 @@ from starlette.applications import Starlette
 from fraction_mcp.approvals.payload import readable
 from fraction_mcp.config import Settings
 from fraction_mcp.erp import endpoints
-from fraction_mcp.office import Office, _replan
-from fraction_mcp.operations.lifecycle import State
+from fraction_mcp.operations.writes.states import State
+from fraction_mcp.runtime import Runtime, _replan
 
-from .conftest import Browser, Desk, browser_at, settings_for
+from .conftest import Browser, Writer, browser_at, settings_for
 
 pytestmark = pytest.mark.anyio
 
@@ -34,8 +34,8 @@ def text(markup: str) -> str:
 # -------------------------------------------------------------------------------------------------------------- reading
 
 
-async def test_a_card_says_what_for_whom_where_who_asked_and_until_when(desk: Desk, browser: Browser) -> None:
-    write = await desk.asked("create_enquiry", by="Claude Desktop 1.4", customer="Acme Corp", customer_ref="PO-7")
+async def test_a_card_says_what_for_whom_where_who_asked_and_until_when(writer: Writer, browser: Browser) -> None:
+    write = await writer.asked("create_enquiry", by="Claude Desktop 1.4", customer="Acme Corp", customer_ref="PO-7")
     await browser.load()
     card = text(browser.card(write))
     for words in (
@@ -55,9 +55,9 @@ async def test_a_card_says_what_for_whom_where_who_asked_and_until_when(desk: De
 
 
 async def test_a_price_list_shows_what_is_paid_now_and_would_be_and_the_breaks_before_it_is_too_late(
-    desk: Desk, browser: Browser
+    writer: Writer, browser: Browser
 ) -> None:
-    write = await desk.asked("set_price_list", **PRICES)
+    write = await writer.asked("set_price_list", **PRICES)
     await browser.load()
     card = browser.card(write)
     rows = {
@@ -77,9 +77,9 @@ async def test_a_price_list_shows_what_is_paid_now_and_would_be_and_the_breaks_b
     assert len(re.findall("<li>", warnings[1])) == len(write.plan["warnings"]) >= 3
 
 
-async def test_what_came_out_of_the_erp_is_text_on_the_page(desk: Desk, browser: Browser) -> None:
+async def test_what_came_out_of_the_erp_is_text_on_the_page(writer: Writer, browser: Browser) -> None:
     nasty = '<script>alert(1)</script>" onmouseover="x'
-    write = await desk.asked(
+    write = await writer.asked(
         "create_enquiry",
         by="<b>client</b>",
         customer="<script>alert(1)</script> Ltd",
@@ -91,22 +91,26 @@ async def test_what_came_out_of_the_erp_is_text_on_the_page(desk: Desk, browser:
     assert "&lt;script&gt;alert(1)&lt;/script&gt; Ltd" in browser.card(write)
     assert 'onmouseover="' not in browser.card(write)
     assert len(re.findall(r"<script", browser.page)) == 1  # the inbox's own
-    assert await desk.state(write) is State.AWAITING
+    assert await writer.state(write) is State.AWAITING
 
 
-async def test_a_page_has_no_script_or_style_of_its_own_and_nothing_from_outside(desk: Desk, browser: Browser) -> None:
-    await desk.asked("set_price_list", **PRICES)
+async def test_a_page_has_no_script_or_style_of_its_own_and_nothing_from_outside(
+    writer: Writer, browser: Browser
+) -> None:
+    await writer.asked("set_price_list", **PRICES)
     page = await browser.load()
     assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:", page)
     assert re.findall(r"<script([^>]*)>(.*?)</script>", page, re.S) == [(' src="/static/inbox.js" defer', "")]
     assert not re.search(r"""(?:src|href|action)=["'](?:https?:)?//""", page)
 
 
-async def test_the_list_has_what_waits_then_what_is_unsure_then_what_was_decided(desk: Desk, browser: Browser) -> None:
-    done = await desk.part("ORDER-1")
-    await desk.clerk.approve(done, digest=done.digest, by="a test")
-    unsure = await desk.unsure("ORDER-2")
-    first, second = await desk.part("ORDER-3"), await desk.part("ORDER-4")
+async def test_the_list_has_what_waits_then_what_is_unsure_then_what_was_decided(
+    writer: Writer, browser: Browser
+) -> None:
+    done = await writer.part("ORDER-1")
+    await writer.service.approve(done, digest=done.digest, by="a test")
+    unsure = await writer.unsure("ORDER-2")
+    first, second = await writer.part("ORDER-3"), await writer.part("ORDER-4")
     page = await browser.load()
     assert re.findall(r'<article id="(\w+)"', page) == [first.id, second.id, unsure.id, done.id]
     assert "2 writes wait for you, and 1 must be settled" in text(page)
@@ -132,139 +136,145 @@ def test_the_payload_is_set_without_a_change_to_what_it_says() -> None:
 # ------------------------------------------------------------------------------------------------------------- deciding
 
 
-async def test_an_approved_write_lands_and_the_page_says_its_number(desk: Desk, browser: Browser) -> None:
-    write = await desk.asked("create_enquiry", customer="Acme Corp", customer_ref="PAGE-1")
+async def test_an_approved_write_lands_and_the_page_says_its_number(writer: Writer, browser: Browser) -> None:
+    write = await writer.asked("create_enquiry", customer="Acme Corp", customer_ref="PAGE-1")
     await browser.load()
     page = await browser.press(write, "approve")
-    assert desk.enquiries("PAGE-1") == 1
-    number = (await desk.clerk.write(write.id)).outcome["result"]["quote_number"]
+    assert writer.enquiries("PAGE-1") == 1
+    number = (await writer.service.write(write.id)).outcome["result"]["quote_number"]
     assert f"Create an enquiry for 'Acme Corp': It is done, as '{number}'." in text(page)
     assert f"It is done, as '{number}'." in text(browser.card(write))
     assert "formaction" not in browser.card(write)
-    assert (await desk.by(write, "approved")).endswith(" in the approval inbox")
+    assert (await writer.by(write, "approved")).endswith(" in the approval inbox")
 
 
-async def test_a_declined_write_is_not_sent(desk: Desk, browser: Browser) -> None:
-    write = await desk.part("PAGE-2")
+async def test_a_declined_write_is_not_sent(writer: Writer, browser: Browser) -> None:
+    write = await writer.part("PAGE-2")
     await browser.load()
     page = await browser.press(write, "decline")
     assert "It was declined: nothing was written." in text(page)
-    assert desk.parts("PAGE-2") == 0
-    assert await desk.state(write) is State.DECLINED
+    assert writer.parts("PAGE-2") == 0
+    assert await writer.state(write) is State.DECLINED
 
 
-async def test_a_refusal_of_the_erp_is_told_in_its_own_words(desk: Desk, browser: Browser) -> None:
-    write = await desk.part("widget-001")  # the plan does not take another spelling for proof
+async def test_a_refusal_of_the_erp_is_told_in_its_own_words(writer: Writer, browser: Browser) -> None:
+    write = await writer.part("widget-001")  # the plan does not take another spelling for proof
     await browser.load()
     page = await browser.press(write, "approve")
     assert "A part with this part number already exists" in text(page)
-    assert await desk.state(write) is State.FAILED
+    assert await writer.state(write) is State.FAILED
 
 
 async def test_a_yes_to_what_has_changed_since_is_no_yes_and_the_new_state_is_shown(
-    desk: Desk, browser: Browser
+    writer: Writer, browser: Browser
 ) -> None:
-    write = await desk.asked("set_price_list", **PRICES)
+    write = await writer.asked("set_price_list", **PRICES)
     await browser.load()
-    with desk.erps.state.store.writing() as db:
+    with writer.erps.state.store.writing() as db:
         db.execute("UPDATE price_breaks SET price = '7.77' WHERE price = '8.50'")
-    again = await desk.asked("set_price_list", **PRICES)
+    again = await writer.asked("set_price_list", **PRICES)
     assert (again.id, again.digest != write.digest) == (write.id, True)
     page = await browser.press(write, "approve")
     assert "It changed after this page showed it, so nothing was approved" in text(page)
     assert "7.77" in text(browser.card(write))
-    assert await desk.state(write) is State.AWAITING
+    assert await writer.state(write) is State.AWAITING
     await browser.press(write, "approve")
-    assert await desk.state(write) is State.DONE
+    assert await writer.state(write) is State.DONE
 
 
 async def test_what_it_rests_on_changed_in_the_erp_and_so_it_is_refused_with_the_new_state(
-    desk: Desk, browser: Browser
+    writer: Writer, browser: Browser
 ) -> None:
-    write = await desk.asked("set_price_list", **PRICES)
+    write = await writer.asked("set_price_list", **PRICES)
     await browser.load()
-    with desk.erps.state.store.writing() as db:
+    with writer.erps.state.store.writing() as db:
         db.execute("UPDATE price_breaks SET price = '7.77' WHERE price = '8.50'")
     page = await browser.press(write, "approve")
     assert "has changed since it was shown; nothing was written" in text(page)
     assert "7.77" in text(browser.card(write))
-    assert await desk.state(write) is State.FAILED
+    assert await writer.state(write) is State.FAILED
 
 
-async def test_a_button_that_comes_too_late_changes_nothing(desk: Desk, browser: Browser) -> None:
-    write = await desk.part("PAGE-3")
+async def test_a_button_that_comes_too_late_changes_nothing(writer: Writer, browser: Browser) -> None:
+    write = await writer.part("PAGE-3")
     await browser.load()
-    await desk.clerk.decline(write, by="somebody else")
+    await writer.service.decline(write, by="somebody else")
     page = await browser.press(write, "approve")
     assert "It had been decided already, so the button did nothing" in text(page)
-    assert await desk.state(write) is State.DECLINED
-    assert desk.parts("PAGE-3") == 0
+    assert await writer.state(write) is State.DECLINED
+    assert writer.parts("PAGE-3") == 0
 
 
-async def test_where_nothing_was_sent_the_write_waits_again_and_says_why(desk: Desk, browser: Browser) -> None:
-    write = await desk.part("PAGE-4")
+async def test_where_nothing_was_sent_the_write_waits_again_and_says_why(writer: Writer, browser: Browser) -> None:
+    write = await writer.part("PAGE-4")
     await browser.load()
-    desk.erps.state.faults.arm("status", method="GET", times=50, status=503)
+    writer.erps.state.faults.arm("status", method="GET", times=50, status=503)
     page = await browser.press(write, "approve")
     assert "nothing was written" in text(page)
-    assert await desk.state(write) is State.AWAITING
-    desk.erps.state.faults.clear()
+    assert await writer.state(write) is State.AWAITING
+    writer.erps.state.faults.clear()
     await browser.press(write, "approve")
-    assert desk.parts("PAGE-4") == 1
+    assert writer.parts("PAGE-4") == 1
 
 
 # ------------------------------------------------------------------------------------------------------------- settling
 
 
 @pytest.mark.parametrize(("button", "state"), [("landed", State.DONE), ("absent", State.FAILED)])
-async def test_a_person_settles_what_nobody_knows(desk: Desk, browser: Browser, button: str, state: State) -> None:
-    write = await desk.unsure()
+async def test_a_person_settles_what_nobody_knows(writer: Writer, browser: Browser, button: str, state: State) -> None:
+    write = await writer.unsure()
     await browser.load()
     assert "it may have been written. It was not seen there. That is no proof" in text(browser.card(write))
     await browser.press(write, button)
-    assert await desk.state(write) is state
-    assert (await desk.by(write, f"settled_{button}")).endswith(" in the approval inbox")
+    assert await writer.state(write) is state
+    assert (await writer.by(write, f"settled_{button}")).endswith(" in the approval inbox")
 
 
-async def test_looking_again_finds_what_has_landed(desk: Desk, browser: Browser) -> None:
-    write = await desk.unsure("PAGE-5")
+async def test_looking_again_finds_what_has_landed(writer: Writer, browser: Browser) -> None:
+    write = await writer.unsure("PAGE-5")
     await browser.load()
     page = await browser.press(write, "look")
     assert "It was not seen there" in text(page)
-    await desk.clerk.desk.fraction.call(endpoints.CREATE_PART, body={"part_number": "PAGE-5"})
-    desk.clerk.journal._clock = lambda: time.time() + 6
+    await writer.service.writer.fraction.call(endpoints.CREATE_PART, body={"part_number": "PAGE-5"})
+    writer.service.journal._clock = lambda: time.time() + 6
     await browser.press(write, "look")
-    assert await desk.state(write) is State.DONE
+    assert await writer.state(write) is State.DONE
 
 
 # ------------------------------------------------------------------------------------------------ other processes
 
 
 async def test_an_inbox_without_an_account_approves_and_leaves_the_sending_to_the_server_that_asked(
-    desk: Desk, tmp_path: Path
+    writer: Writer, tmp_path: Path
 ) -> None:
-    write = await desk.part("PAGE-6")
-    async with Office(Settings(state_dir=tmp_path / "state")) as office, browser_at(await office.clerk()) as browser:
+    write = await writer.part("PAGE-6")
+    async with (
+        Runtime(Settings(state_dir=tmp_path / "state")) as runtime,
+        browser_at(await runtime.write_service()) as browser,
+    ):
         page = await browser.load()
         assert "the server that asked for it sends it" in text(browser.card(write))
         page = await browser.press(write, "approve")
         assert "Approved, and not sent yet: a server that works in its ERP and account sends it." in text(page)
-        assert desk.parts("PAGE-6") == 0
-        await desk.clerk.watch()
+        assert writer.parts("PAGE-6") == 0
+        await writer.service.watch()
         page = await browser.load()
         assert "It is done, as 'PAGE-6'." in text(page)
-    assert desk.parts("PAGE-6") == 1
+    assert writer.parts("PAGE-6") == 1
 
 
-async def test_an_approval_that_nobody_has_sent_yet_can_be_withdrawn(desk: Desk, tmp_path: Path) -> None:
-    write = await desk.part("PAGE-7")
-    async with Office(Settings(state_dir=tmp_path / "state")) as office, browser_at(await office.clerk()) as browser:
+async def test_an_approval_that_nobody_has_sent_yet_can_be_withdrawn(writer: Writer, tmp_path: Path) -> None:
+    write = await writer.part("PAGE-7")
+    async with (
+        Runtime(Settings(state_dir=tmp_path / "state")) as runtime,
+        browser_at(await runtime.write_service()) as browser,
+    ):
         await browser.load()
         await browser.press(write, "approve")
         await browser.press(write, "decline")
-    await desk.clerk.watch()
-    assert await desk.state(write) is State.DECLINED
-    assert desk.parts("PAGE-7") == 0
+    await writer.service.watch()
+    assert await writer.state(write) is State.DECLINED
+    assert writer.parts("PAGE-7") == 0
 
 
 @pytest.mark.parametrize(
@@ -276,36 +286,36 @@ async def test_an_approval_that_nobody_has_sent_yet_can_be_withdrawn(desk: Desk,
     ids=["another ERP", "another account"],
 )
 async def test_an_inbox_of_another_erp_or_account_sends_and_refuses_nothing(
-    desk: Desk, erps: Starlette, tmp_path: Path, changes: dict[str, str]
+    writer: Writer, erps: Starlette, tmp_path: Path, changes: dict[str, str]
 ) -> None:
-    write = await desk.asked("create_enquiry", customer="Acme Corp", customer_ref="PAGE-8")
+    write = await writer.asked("create_enquiry", customer="Acme Corp", customer_ref="PAGE-8")
     async with (
-        Office(settings_for(tmp_path / "state", **changes), erps) as office,
-        browser_at(await office.clerk()) as browser,
+        Runtime(settings_for(tmp_path / "state", **changes), erps) as runtime,
+        browser_at(await runtime.write_service()) as browser,
     ):
         await browser.load()
         page = await browser.press(write, "approve")
         assert "Approved, and not sent yet: a server that works in its ERP and account sends it." in text(page)
-        assert await desk.state(write) is State.APPROVED
-        assert desk.enquiries("PAGE-8") == 0
-    await desk.clerk.watch()
-    assert desk.enquiries("PAGE-8") == 1
+        assert await writer.state(write) is State.APPROVED
+        assert writer.enquiries("PAGE-8") == 0
+    await writer.service.watch()
+    assert writer.enquiries("PAGE-8") == 1
 
 
 async def test_a_fresh_process_of_the_same_account_sends_what_was_approved_elsewhere(
-    desk: Desk, erps: Starlette, tmp_path: Path
+    writer: Writer, erps: Starlette, tmp_path: Path
 ) -> None:
-    write = await desk.part("PAGE-9")
-    await desk.clerk.journal.approve(write.id, digest=write.digest, by="a terminal without an account")
-    async with Office(settings_for(tmp_path / "state"), erps) as office:
-        await (await office.clerk()).watch()
-    assert await desk.state(write) is State.DONE
-    assert desk.parts("PAGE-9") == 1
+    write = await writer.part("PAGE-9")
+    await writer.service.journal.approve(write.id, digest=write.digest, by="a terminal without an account")
+    async with Runtime(settings_for(tmp_path / "state"), erps) as runtime:
+        await (await runtime.write_service()).watch()
+    assert await writer.state(write) is State.DONE
+    assert writer.parts("PAGE-9") == 1
 
 
-async def test_an_expired_write_has_no_buttons(desk: Desk, browser: Browser) -> None:
-    write = await desk.part("PAGE-10")
-    desk.clerk.journal._clock = lambda: write.expires_at + 1
+async def test_an_expired_write_has_no_buttons(writer: Writer, browser: Browser) -> None:
+    write = await writer.part("PAGE-10")
+    writer.service.journal._clock = lambda: write.expires_at + 1
     await browser.load()
     assert "It expired without an approval" in text(browser.card(write))
     assert "formaction" not in browser.card(write)
@@ -314,13 +324,13 @@ async def test_an_expired_write_has_no_buttons(desk: Desk, browser: Browser) -> 
 # ----------------------------------------------------------------------------------------------------------- very many
 
 
-async def test_however_many_wait_each_is_counted_and_can_be_reached(desk: Desk, browser: Browser) -> None:
-    plan = await _replan(desk.clerk.desk, "create_part", {"part_number": "MANY"})
+async def test_however_many_wait_each_is_counted_and_can_be_reached(writer: Writer, browser: Browser) -> None:
+    plan = await _replan(writer.service.writer, "create_part", {"part_number": "MANY"})
     wanted = []
     for number in range(205):
         one = replace(plan, body={**plan.body, "part_number": f"MANY-{number}"})
-        desk.clerk._asker = f"asker {number // 70}"  # nobody may ask for all of them
-        wanted.append(await desk.clerk.propose(one, tool="create_part", arguments={}, asked_by="a test"))
+        writer.service._asker = f"asker {number // 70}"  # nobody may ask for all of them
+        wanted.append(await writer.service.propose(one, tool="create_part", arguments={}, asked_by="a test"))
     page = await browser.load()
     assert "205 writes wait for you" in text(page)
     assert "1 to 50 of 205 and 155 more" in text(page)
@@ -337,10 +347,10 @@ async def test_however_many_wait_each_is_counted_and_can_be_reached(desk: Desk, 
 
 
 async def test_a_decision_leads_back_to_the_page_on_which_it_was_taken(
-    desk: Desk, browser: Browser, monkeypatch: pytest.MonkeyPatch
+    writer: Writer, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fraction_mcp.approvals.cards._PAGE", 2)
-    writes = [await desk.part(f"PAGED-{number}") for number in range(5)]
+    writes = [await writer.part(f"PAGED-{number}") for number in range(5)]
     page = await browser.load("/?of=waiting&page=2")
     assert re.findall(r'<article id="(\w+)"', page) == [writes[2].id, writes[3].id]
     page = await browser.press(writes[2], "decline")
@@ -350,9 +360,9 @@ async def test_a_decision_leads_back_to_the_page_on_which_it_was_taken(
     assert re.findall(r'<article id="(\w+)"', page) == [writes[3].id, writes[4].id]
 
 
-async def test_a_write_has_a_page_of_its_own(desk: Desk, browser: Browser) -> None:
-    await desk.part("ALONE-1")
-    write = await desk.part("ALONE-2")
+async def test_a_write_has_a_page_of_its_own(writer: Writer, browser: Browser) -> None:
+    await writer.part("ALONE-1")
+    write = await writer.part("ALONE-2")
     page = await browser.load(f"/?write={write.id}")
     assert re.findall(r'<article id="(\w+)"', page) == [write.id]
     assert "2 writes wait for you" in text(page)

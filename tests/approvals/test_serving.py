@@ -12,15 +12,15 @@ import pytest
 
 from fraction_mcp.approvals import serve_inbox
 from fraction_mcp.errors import ConfigError
-from fraction_mcp.operations.lifecycle import State, Write
+from fraction_mcp.operations.writes.states import State, Write
 
-from .conftest import Desk, come_in
+from .conftest import Writer, come_in
 
 pytestmark = pytest.mark.anyio
 
 
 @asynccontextmanager
-async def served(desk: Desk) -> AsyncIterator[httpx.AsyncClient]:
+async def served(writer: Writer) -> AsyncIterator[httpx.AsyncClient]:
     """A browser that has signed in at an inbox on a socket of its own."""
     links: list[str] = []
     there = anyio.Event()
@@ -30,7 +30,7 @@ async def served(desk: Desk) -> AsyncIterator[httpx.AsyncClient]:
         there.set()
 
     async def serve() -> None:
-        await serve_inbox(desk.clerk, desk.state_folder, open_browser=False, announce=announced)
+        await serve_inbox(writer.service, writer.state_folder, open_browser=False, announce=announced)
 
     with anyio.fail_after(20):
         async with anyio.create_task_group() as group:
@@ -48,15 +48,15 @@ async def events(stream: httpx.Response) -> AsyncIterator[str]:
             yield line
 
 
-async def test_a_page_that_is_open_is_told_when_something_changed_and_only_then(desk: Desk) -> None:
-    await desk.part("LIVE-0")
-    async with served(desk) as http, http.stream("GET", "/events") as stream:
+async def test_a_page_that_is_open_is_told_when_something_changed_and_only_then(writer: Writer) -> None:
+    await writer.part("LIVE-0")
+    async with served(writer) as http, http.stream("GET", "/events") as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         told = events(stream)
         first = await anext(told)
-        write = await desk.part("LIVE-1")
+        write = await writer.part("LIVE-1")
         second = await anext(told)
-        assert first != second == f"data: {await desk.clerk.journal.head()}"
+        assert first != second == f"data: {await writer.service.journal.head()}"
         assert write.id in (await http.get("/cards")).text
         silent = True
         with anyio.move_on_after(1.5):  # longer than it looks at the journal
@@ -65,8 +65,8 @@ async def test_a_page_that_is_open_is_told_when_something_changed_and_only_then(
         assert silent
 
 
-async def test_the_inbox_ends_at_once_even_while_pages_watch_it(desk: Desk) -> None:
-    async with served(desk) as http:
+async def test_the_inbox_ends_at_once_even_while_pages_watch_it(writer: Writer) -> None:
+    async with served(writer) as http:
         stream = await http.send(http.build_request("GET", "/events"), stream=True)
         await anext(events(stream))
         base = str(http.base_url)
@@ -77,30 +77,30 @@ async def test_the_inbox_ends_at_once_even_while_pages_watch_it(desk: Desk) -> N
             await http.get("/")
 
 
-async def test_a_decision_is_carried_out_though_the_browser_leaves(desk: Desk) -> None:
-    write = await desk.part("LIVE-2")
-    desk.erps.state.faults.arm("timeout_after", method="POST", seconds=0.3)
-    async with served(desk) as http:
+async def test_a_decision_is_carried_out_though_the_browser_leaves(writer: Writer) -> None:
+    write = await writer.part("LIVE-2")
+    writer.erps.state.faults.arm("timeout_after", method="POST", seconds=0.3)
+    async with served(writer) as http:
         page = (await http.get("/")).text
         form = {name: page.partition(f'name="{name}" value="')[2].partition('"')[0] for name in ("csrf", "digest")}
         with anyio.move_on_after(0.15):
             await http.post(f"/writes/{write.id}/approve", data=form)
-        await reaches(desk, write, State.DONE)
-    assert desk.parts("LIVE-2") == 1
+        await reaches(writer, write, State.DONE)
+    assert writer.parts("LIVE-2") == 1
 
 
-async def reaches(desk: Desk, write: Write, state: State) -> None:
+async def reaches(writer: Writer, write: Write, state: State) -> None:
     with anyio.fail_after(10):
-        while await desk.state(write) is not state:
+        while await writer.state(write) is not state:
             await anyio.lowlevel.checkpoint()
 
 
 async def test_signals_stdout_and_logs_are_left_alone(
-    desk: Desk, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    writer: Writer, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with caplog.at_level(logging.DEBUG):
-        async with served(desk) as http:
+        async with served(writer) as http:
             assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
             assert (await http.get("/")).status_code == 200
     assert capfd.readouterr().out == ""
@@ -108,21 +108,21 @@ async def test_signals_stdout_and_logs_are_left_alone(
     assert not [line for line in ours if "token=" in line]  # httpx here is the test's own browser
 
 
-async def test_a_port_that_is_taken_is_told(desk: Desk) -> None:
+async def test_a_port_that_is_taken_is_told(writer: Writer) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=f"the inbox cannot listen on port {port} of 127.0.0.1: "):
-            await serve_inbox(desk.clerk, desk.state_folder, port=port, open_browser=False, announce=print)
+            await serve_inbox(writer.service, writer.state_folder, port=port, open_browser=False, announce=print)
 
 
 async def test_where_nobody_could_come_in_nothing_is_served(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    writer: Writer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("sys.platform", "linux")
     with anyio.fail_after(10):
-        await serve_inbox(desk.clerk, desk.state_folder, open_browser=True)
+        await serve_inbox(writer.service, writer.state_folder, open_browser=True)
     told = capfd.readouterr().err
     assert told.count("\n") == 1
     assert "`fraction-mcp approvals`" in told

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Desk
+from .conftest import Writer
 from .test_browser import chromium, person
 
 __all__ = ["chromium"]  # a fixture
@@ -18,12 +18,14 @@ LONG = "C" * 119
 
 
 @pytest.mark.parametrize("width", [1200, 360])
-async def test_nothing_that_is_sent_stands_beyond_an_edge_or_looks_alike(desk: Desk, chromium: str, width: int) -> None:
+async def test_nothing_that_is_sent_stands_beyond_an_edge_or_looks_alike(
+    writer: Writer, chromium: str, width: int
+) -> None:
     items = [{"code": LONG + end, "quantity": 1, "unit_cost": "1"} for end in "12"]
-    order = await desk.asked("create_fracttal_purchase_order", warehouse_code="1254", document="D" * 120, items=items)
+    order = await writer.asked("create_fracttal_purchase_order", warehouse_code="1254", document="D" * 120, items=items)
     note = "n" * 3_000 + "  END\u00a0END"
-    enquiry = await desk.asked("create_enquiry", customer="52", notes=note)
-    async with person(desk, chromium, viewport={"width": width, "height": 900}) as page:
+    enquiry = await writer.asked("create_enquiry", customer="52", notes=note)
+    async with person(writer, chromium, viewport={"width": width, "height": 900}) as page:
         await page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
         assert await page.evaluate(BEYOND) == []
         shown = await page.locator(f"#{order.id}").inner_text()
@@ -35,10 +37,12 @@ async def test_nothing_that_is_sent_stands_beyond_an_edge_or_looks_alike(desk: D
         assert "n" * 3_000 + r"\u0020\u0020END\u00a0END" in told
 
 
-async def test_a_price_list_has_a_table_of_what_the_customer_pays_now_and_would_pay(desk: Desk, chromium: str) -> None:
+async def test_a_price_list_has_a_table_of_what_the_customer_pays_now_and_would_pay(
+    writer: Writer, chromium: str
+) -> None:
     steps: list[Any] = [{"quantity": 1, "unit_price": "12.50"}, {"quantity": 10, "unit_price": "0.01"}]
-    write = await desk.asked("set_price_list", part="WIDGET-001", customer="Acme Corp", price_breaks=steps)
-    async with person(desk, chromium) as page:
+    write = await writer.asked("set_price_list", part="WIDGET-001", customer="Acme Corp", price_breaks=steps)
+    async with person(writer, chromium) as page:
         card = page.locator(f"#{write.id}")
         table = card.get_by_role("table", name="What the customer pays for one, at each quantity")
         assert (await table.inner_text()).split("\n")[1:] == [

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from fraction_mcp import errors
 from fraction_mcp.erp import endpoints as e
+from fraction_mcp.erp.budget import Budget, budget
+from fraction_mcp.erp.decipher import decipher
 from fraction_mcp.erp.endpoints import System
-from fraction_mcp.erp.wire import Budget, Response, budget, decipher
+from fraction_mcp.erp.response import Response
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fraction_mcp.erp import endpoints as e
-from fraction_mcp.erp.wire import Request, build, encode
+from fraction_mcp.erp.request import Request, build, encode
 from fraction_mcp.errors import InputError
 
 AWKWARD = [

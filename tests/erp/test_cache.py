@@ -12,7 +12,7 @@ from fraction_mcp import errors
 from fraction_mcp.erp import Connection, cache, freshness
 from fraction_mcp.erp import endpoints as e
 from fraction_mcp.erp.cache import RememberingErp
-from fraction_mcp.erp.wire import Answer
+from fraction_mcp.erp.response import ErpAnswer
 
 pytestmark = pytest.mark.anyio
 
@@ -36,7 +36,7 @@ class FakeErp:
         for number in numbers:
             self.gates[number], self.started[number] = anyio.Event(), anyio.Event()
 
-    async def call(self, endpoint, *, path=None, query=None, body=None, fresh=False, before_send=None) -> Answer:
+    async def call(self, endpoint, *, path=None, query=None, body=None, fresh=False, before_send=None) -> ErpAnswer:
         number = len(self.asked) + 1
         self.asked.append(f"{endpoint.method} {endpoint.path}")
         if number in self.gates:
@@ -44,7 +44,7 @@ class FakeErp:
             await self.gates[number].wait()
         if number in self.failing:
             raise BROKEN
-        return Answer(endpoint, 200, [{"id": number}] * self.rows, None, datetime(2026, 1, 1, tzinfo=UTC))
+        return ErpAnswer(endpoint, 200, [{"id": number}] * self.rows, None, datetime(2026, 1, 1, tzinfo=UTC))
 
     def connection(self) -> Connection:
         raise NotImplementedError
@@ -319,7 +319,7 @@ class PartsErp(FakeErp):
         super().__init__()
         self.parts = [{"id": 1, "part_number": "BRKT-1"}, {"id": 2, "part_number": "brkt-1"}]
 
-    async def call(self, endpoint, **asked) -> Answer:
+    async def call(self, endpoint, **asked) -> ErpAnswer:
         answer = await super().call(endpoint, **asked)
         at = datetime(2026, 1, 1, minute=len(self.asked), tzinfo=UTC)
         return replace(answer, data=[dict(one) for one in self.parts], read_at=at)

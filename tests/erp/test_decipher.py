@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 
 from fraction_mcp import errors
 from fraction_mcp.erp import endpoints as e
+from fraction_mcp.erp.decipher import decipher
 from fraction_mcp.erp.records import Part, PriceList, Token, id_key
-from fraction_mcp.erp.wire import Answer, Page, Response, decipher, encode
+from fraction_mcp.erp.request import encode
+from fraction_mcp.erp.response import ErpAnswer, Page, Response
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 CANARY = "c4n4ry"
 
 
-def answer(content: bytes | str | dict, endpoint=e.PARTS, status=200, start=0, **headers) -> Answer:
+def answer(content: bytes | str | dict, endpoint=e.PARTS, status=200, start=0, **headers) -> ErpAnswer:
     raw = json.dumps(content) if isinstance(content, dict) else content
     raw = raw if isinstance(raw, bytes) else raw.encode()
     return decipher(endpoint, Response(status, headers, raw, NOW, start))

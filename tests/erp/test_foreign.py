@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fraction_mcp.erp import foreign
 from fraction_mcp.erp.foreign import Unreadable, decoded
-from fraction_mcp.shapes import clean
+from fraction_mcp.values.text import clean
 
 ODD = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 EVIL = {

@@ -7,7 +7,8 @@ import pytest
 
 from fraction_mcp import errors
 from fraction_mcp.erp import endpoints as e
-from fraction_mcp.erp.wire import Response, decipher
+from fraction_mcp.erp.decipher import decipher
+from fraction_mcp.erp.response import Response
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 

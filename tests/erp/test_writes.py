@@ -10,7 +10,8 @@ import pytest
 
 from fraction_mcp import errors
 from fraction_mcp.erp import endpoints as e
-from fraction_mcp.erp.wire import Response, decipher
+from fraction_mcp.erp.decipher import decipher
+from fraction_mcp.erp.response import Response
 
 pytestmark = pytest.mark.anyio
 

@@ -66,10 +66,10 @@ async def test_memory_does_not_hide_that_another_part_is_spelt_as_asked() -> Non
     erp = ListedErp(parts=[part(7, "abc-1"), part(8, "ABC-1")])
     memory = RememberingErp(erp, keep_s=30)
     await memory.call(PARTS_LIST, query={"page": 1, "per_page": 1})
-    desk = Lookup(memory)
-    assert await desk.find(PART, "abc-1") == Found(part(7, "abc-1"), "exact", "abc-1")
+    context = Lookup(memory)
+    assert await context.find(PART, "abc-1") == Found(part(7, "abc-1"), "exact", "abc-1")
     assert erp.requests == 1
-    one = await desk.find(PART, "ABC-1")
+    one = await context.find(PART, "ABC-1")
     assert isinstance(one, Found)
     assert one.record["id"] == 8
 
@@ -119,18 +119,18 @@ async def test_a_match_behind_160_near_ones_is_found_where_the_erp_does_not_sort
 
 async def test_an_erp_that_refused_to_sort_is_not_asked_to_again() -> None:
     erp = ListedErp(parts=LAST, sorting="refuses")
-    desk = lookup(erp)
-    await desk.find(PART, "BRKT-1000")
+    context = lookup(erp)
+    await context.find(PART, "BRKT-1000")
     asked_before = erp.requests
-    await desk.find(PART, "BRKT-1001")
+    await context.find(PART, "BRKT-1001")
     assert [query for _, query in erp.asked[asked_before:]] == [{"search": "BRKT-1001", "per_page": 100, "page": 1}]
 
 
 async def test_whether_the_erp_sorts_is_found_out_once() -> None:
     erp = ListedErp(parts=[part(number, f"X{number:05}Y") for number in range(3000)])
-    desk = lookup(erp)
+    context = lookup(erp)
     for said in ("Y", "X", "0"):  # none of them a part
-        await desk.find(PART, said)
+        await context.find(PART, said)
     assert sum(query.get("order") == "desc" for _, query in erp.asked) == 1
 
 
@@ -223,7 +223,7 @@ async def test_several_near_matches_are_candidates_and_nothing_is_assumed() -> N
     many = await not_one(ListedErp(parts=PARTS), PART, "WIDGET")
     assert (many.status, [one.name for one in many.candidates]) == ("ambiguous", ["WIDGET-001", "WIDGET-0011"])
     assert many.summary == "No part is called exactly 'WIDGET', and several come near; nothing was assumed."
-    assert many.next == "Ask which part is meant, or call again with the id of a candidate."
+    assert many.next == "ToolInput which part is meant, or call again with the id of a candidate."
 
 
 async def test_a_misspelt_number_gives_those_that_begin_alike_the_likest_first() -> None:
@@ -266,8 +266,8 @@ async def test_for_a_write_a_number_that_is_a_part_number_and_another_ones_id_is
 
 
 async def test_a_write_takes_a_number_that_is_a_part_number_alone_and_one_that_is_an_id_alone() -> None:
-    desk = lookup(ListedErp(parts=[part(26, "19"), part(4, "MANIFOLD-220")]))
-    by_number, by_id = [await desk.find(PART, said, strict=True) for said in ("19", "4")]
+    context = lookup(ListedErp(parts=[part(26, "19"), part(4, "MANIFOLD-220")]))
+    by_number, by_id = [await context.find(PART, said, strict=True) for said in ("19", "4")]
     assert isinstance(by_number, Found)
     assert isinstance(by_id, Found)
     assert (by_number.record["id"], by_id.record["id"]) == (26, 4)
@@ -275,9 +275,9 @@ async def test_a_write_takes_a_number_that_is_a_part_number_alone_and_one_that_i
 
 async def test_a_write_relies_on_no_memory() -> None:
     erp = ListedErp(parts=PARTS)
-    desk = lookup(erp, keep_s=30)
-    await desk.find(PART, "WIDGET-001")
-    await desk.find(PART, "WIDGET-001", strict=True)
+    context = lookup(erp, keep_s=30)
+    await context.find(PART, "WIDGET-001")
+    await context.find(PART, "WIDGET-001", strict=True)
     assert erp.requests == 2
 
 
@@ -287,19 +287,19 @@ async def test_a_write_relies_on_no_memory() -> None:
 async def test_a_part_that_was_seen_is_not_searched_for_until_its_time_is_up() -> None:
     now = [1000.0]
     erp = ListedErp(parts=PARTS)
-    desk = lookup(erp, keep_s=30, clock=lambda: now[0])
-    await desk.find(PART, "WIDGET-001")
+    context = lookup(erp, keep_s=30, clock=lambda: now[0])
+    await context.find(PART, "WIDGET-001")
     now[0] += 29
-    await desk.find(PART, " WIDGET-001 ")
+    await context.find(PART, " WIDGET-001 ")
     assert erp.requests == 1
     now[0] += 2
-    await desk.find(PART, "WIDGET-001")
+    await context.find(PART, "WIDGET-001")
     assert erp.requests == 2
 
 
 async def test_without_a_memory_every_question_is_asked() -> None:
     erp = ListedErp(parts=PARTS)
-    desk = lookup(erp, keep_s=0)
-    await desk.find(PART, "WIDGET-001")
-    await desk.find(PART, "WIDGET-001")
+    context = lookup(erp, keep_s=0)
+    await context.find(PART, "WIDGET-001")
+    await context.find(PART, "WIDGET-001")
     assert erp.requests == 2

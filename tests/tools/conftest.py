@@ -10,9 +10,9 @@ from mcp import Client
 from starlette.applications import Starlette
 
 from fraction_mcp.cli.serve import checked_settings
-from fraction_mcp.office import Office
+from fraction_mcp.runtime import Runtime
 from fraction_mcp.sandbox import open_sandbox
-from fraction_mcp.server import create_server
+from fraction_mcp.server.app import create_server
 
 Hosted = Callable[..., AbstractAsyncContextManager[Client]]
 
@@ -35,7 +35,7 @@ def hosted(app: Starlette, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> H
     @asynccontextmanager
     async def host(mode: str = "auto", **changes: Any) -> AsyncIterator[Client]:
         settings = checked_settings(sandbox=True).model_copy(update=changes)
-        async with Office(settings, app) as office, Client(create_server(office), mode=mode) as client:
+        async with Runtime(settings, app) as runtime, Client(create_server(runtime), mode=mode) as client:
             yield client
 
     return host

@@ -8,7 +8,7 @@ from mcp import Client, MCPError
 from mcp.types import INVALID_PARAMS, CallToolResult, TextContent
 
 from fraction_mcp.errors import ErpTimedOut
-from fraction_mcp.operations import listing
+from fraction_mcp.operations.records import listing
 
 from .conftest import Hosted
 

@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import SecretStr
 
-from fraction_mcp.tools import contract
+from fraction_mcp.server import contract
 
 from .conftest import Hosted
 

@@ -7,7 +7,7 @@ import pytest
 from mcp import Client
 
 from fraction_mcp.erp.endpoints import PARTS
-from fraction_mcp.erp.wire import Answer
+from fraction_mcp.erp.response import ErpAnswer
 from tests.support import AT
 
 from .conftest import Hosted
@@ -112,9 +112,9 @@ async def test_what_a_record_says_is_only_ever_a_value(hosted: Hosted, monkeypat
     """The ERP's records were typed by anybody: their words may stand in cells and values, and nowhere else."""
     record = {"id": 1, "part_number": "X-1", "description": EVIL, "notes": [EVIL], "uom": "EA"}
 
-    async def call(_self: object, endpoint: Any, **_: object) -> Answer:
+    async def call(_self: object, endpoint: Any, **_: object) -> ErpAnswer:
         data: Any = [] if endpoint.path.endswith("price-lists") else [record] if endpoint is PARTS else record
-        return Answer(endpoint, 200, data, None, AT)
+        return ErpAnswer(endpoint, 200, data, None, AT)
 
     monkeypatch.setattr("fraction_mcp.erp.client.ErpClient.call", call)
     async with hosted(cache_s=0) as client:

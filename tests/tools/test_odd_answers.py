@@ -22,8 +22,8 @@ from fraction_mcp.cli.serve import checked_settings
 from fraction_mcp.erp import endpoints
 from fraction_mcp.erp.client import fraction_client, fracttal_client
 from fraction_mcp.errors import ErpError
-from fraction_mcp.office import Office
-from fraction_mcp.server import create_server
+from fraction_mcp.runtime import Runtime
+from fraction_mcp.server.app import create_server
 
 pytestmark = pytest.mark.anyio
 
@@ -157,7 +157,7 @@ async def client(spoiling: Spoiling, tmp_path: Path, monkeypatch: pytest.MonkeyP
     changes = {"confirm": "two_step", "elicitation": "off", "cache_s": 0}
     settings = checked_settings(sandbox=True).model_copy(update=changes)
     spoiling.spoil("")
-    async with Office(settings, spoiling) as office, Client(create_server(office)) as client:
+    async with Runtime(settings, spoiling) as runtime, Client(create_server(runtime)) as client:
         await client.call_tool("get_connection_status", {})
         yield client
 

@@ -28,7 +28,7 @@ from fraction_mcp import sandbox
 from fraction_mcp.config import Settings
 
 if TYPE_CHECKING:
-    from fraction_mcp.office import Office
+    from fraction_mcp.runtime import Runtime
 
 
 # ---------------------------------------------------------------------------------------------------------- PostgreSQL
@@ -82,10 +82,10 @@ ANSWERS = {"yes": answering("accept", approve=True), "no": answering("accept", a
 
 @dataclass
 class Seat:
-    """One MCP session with one office: what a host would hold."""
+    """One MCP session with one runtime: what a host would hold."""
 
     client: Client
-    office: "Office"
+    runtime: "Runtime"
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         return data(await self.client.call_tool(tool, arguments))
@@ -132,25 +132,25 @@ class Firm:
         return Settings(**(facts | changes))
 
     @asynccontextmanager
-    async def office(self, *, wired: bool = False, **changes: Any) -> AsyncIterator["Office"]:
-        from fraction_mcp.office import Office
+    async def runtime(self, *, wired: bool = False, **changes: Any) -> AsyncIterator["Runtime"]:
+        from fraction_mcp.runtime import Runtime
 
-        async with Office(self.settings(wired=wired, **changes), None if wired else self.app) as office:
-            yield office
+        async with Runtime(self.settings(wired=wired, **changes), None if wired else self.app) as runtime:
+            yield runtime
 
     @asynccontextmanager
     async def seat(
         self, answer: str | Answer | None = None, *, mode: str = "auto", wired: bool = False, **changes: Any
     ) -> AsyncIterator[Seat]:
-        from fraction_mcp.server import create_server
+        from fraction_mcp.server.app import create_server
 
         callback = ANSWERS[answer] if isinstance(answer, str) else answer
         with anyio.fail_after(20):
             async with (
-                self.office(wired=wired, **changes) as office,
-                Client(create_server(office), mode=mode, elicitation_callback=callback) as client,
+                self.runtime(wired=wired, **changes) as runtime,
+                Client(create_server(runtime), mode=mode, elicitation_callback=callback) as client,
             ):
-                yield Seat(client, office)
+                yield Seat(client, runtime)
 
     # --------------------------------------------------------------------------------------------- what the ERPs hold
 

@@ -1,7 +1,7 @@
 """A process that makes one write and halts at steps of it: `mortal.py STEP[,STEP] TOOL ARGUMENTS`.
 
-The office, the clerk, the journal and the HTTP client are the real ones. It says `at STEP` and waits for a line on its
-stdin; whoever started it may let it go on, or kill it.
+The runtime, the write service, the journal and the HTTP client are the real ones. It says `at STEP` and waits for a
+line on its stdin; whoever started it may let it go on, or kill it.
 """
 
 import json
@@ -12,8 +12,8 @@ import anyio
 import anyio.to_thread
 
 from fraction_mcp.config import Settings
-from fraction_mcp.office import Office, _replan
-from fraction_mcp.operations.journal import Journal
+from fraction_mcp.operations.writes.journal import Journal
+from fraction_mcp.runtime import Runtime, _replan
 
 STEPS, TOOL, ARGUMENTS = sys.argv[1].split(","), sys.argv[2], json.loads(sys.argv[3])
 
@@ -41,12 +41,12 @@ async def main() -> None:
     halting("approve", after="approved")
     halting("claim", after="claimed")
     halting("finish", before="answered", after="written")
-    async with Office(Settings.load()) as office:
-        clerk = await office.clerk()
-        plan = await _replan(clerk.desk, TOOL, ARGUMENTS)
-        write = await clerk.propose(plan, tool=TOOL, arguments=ARGUMENTS, asked_by="a mortal process")
+    async with Runtime(Settings.load()) as runtime:
+        service = await runtime.write_service()
+        plan = await _replan(service.context, TOOL, ARGUMENTS)
+        write = await service.propose(plan, tool=TOOL, arguments=ARGUMENTS, asked_by="a mortal process")
         await reached("planned")
-        write = await clerk.approve(write, digest=write.digest, by="a person")
+        write = await service.approve(write, digest=write.digest, by="a person")
         print(write.state, flush=True)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fraction_mcp.operations.journal import Journal
+from fraction_mcp.operations.writes.journal import Journal
 
 pytestmark = pytest.mark.anyio
 
@@ -161,7 +161,7 @@ def enquiry_of_somebody_else(firm: Any) -> None:
 
 async def later(seat: Any, by_s: float = 6) -> None:
     """The ERP is not looked into again and again within a few seconds."""
-    journal = (await seat.office.clerk()).journal
+    journal = (await seat.runtime.write_service()).journal
     journal._clock = lambda: time.time() + by_s
 
 
@@ -185,7 +185,7 @@ async def test_of_several_that_could_be_it_none_is_taken(firm: Any) -> None:
         await later(seat)
         status = await seat.call("get_write_status", write_id=told["write_id"])
         assert (status["outcome"], status["is_error"]) == ("unknown", True)
-        events = await (await seat.office.clerk()).journal.events(told["write_id"])
+        events = await (await seat.runtime.write_service()).journal.events(told["write_id"])
         assert [event.detail["found"] for event in events if event.kind == "looked"] == ["none", "several"]
 
 
@@ -206,9 +206,9 @@ async def test_a_record_that_came_between_preview_and_send_is_not_taken_for_the_
                FROM contracts LIMIT 1"""
         )
         armed(firm, "status", "/contracts", status=500)
-        clerk = await seat.office.clerk()
-        write = await clerk.write(told["write_id"])
-        assert (await clerk.approve(write, digest=write.digest, by="a person")).state == "unknown"
+        service = await seat.runtime.write_service()
+        write = await service.write(told["write_id"])
+        assert (await service.approve(write, digest=write.digest, by="a person")).state == "unknown"
 
 
 async def test_where_what_was_there_before_could_not_be_read_nothing_seen_later_is_taken_for_the_write(
@@ -237,8 +237,8 @@ async def test_a_person_settles_what_stays_unknown_and_the_key_is_free_again(fir
     armed(firm, "status", "/contracts", status=500)
     async with firm.seat("yes") as seat:
         told = await seat.call("create_enquiry", **ENQUIRY)
-        clerk = await seat.office.clerk()
-        await clerk.settle(await clerk.write(told["write_id"]), landed=landed, by="a person")
+        service = await seat.runtime.write_service()
+        await service.settle(await service.write(told["write_id"]), landed=landed, by="a person")
         status = await seat.call("get_write_status", write_id=told["write_id"])
         assert status["outcome"] == ("done" if landed else "failed")
         if not landed:
@@ -260,6 +260,6 @@ async def test_where_the_journal_fails_after_the_send_nobody_is_told_that_nothin
         assert (told["error"]["code"], told["error"]["written"]) == ("OUTCOME_UNKNOWN", "maybe")
         assert "nothing was written" not in told["error"]["message"]
         monkeypatch.undo()
-        (write,) = await (await seat.office.clerk()).journal.latest()
+        (write,) = await (await seat.runtime.write_service()).journal.latest()
         assert write.state == "sending", "its lease runs out, and then it is unknown"
     assert len(firm.parts("AFTER-1")) == 1

@@ -9,8 +9,8 @@ from typing import Any
 import anyio.to_thread
 import pytest
 
-from fraction_mcp.operations.journal import Journal
-from fraction_mcp.operations.lifecycle import State
+from fraction_mcp.operations.writes.journal import Journal
+from fraction_mcp.operations.writes.states import State
 
 pytestmark = pytest.mark.anyio
 
@@ -34,10 +34,10 @@ async def approved_after(firm: Any, *statements: str) -> Any:
     async with firm.seat() as seat:
         told = await seat.call("set_price_list", **PRICES)
         assert told["outcome"] == "awaiting_approval"
-        clerk = await seat.office.clerk()
+        service = await seat.runtime.write_service()
         await tamper(firm, *statements)
-        write = await clerk.write(told["write_id"])
-        return await clerk.approve(write, digest=write.digest, by="a person")
+        write = await service.write(told["write_id"])
+        return await service.approve(write, digest=write.digest, by="a person")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ async def test_an_approval_that_nobody_gave_sends_nothing(firm: Any, statement: 
     async with firm.seat() as seat:
         told = await seat.call("create_part", **PART)
         await tamper(firm, statement, *(["UPDATE writes SET state = 'approved'"] if "events" in statement else []))
-        assert await (await seat.office.clerk()).journal.verify() != ""
+        assert await (await seat.runtime.write_service()).journal.verify() != ""
         status = await seat.call("get_write_status", write_id=told["write_id"])
         assert status["is_error"], "a journal whose chain is broken is no ground for a write"
         assert firm.sent() == []
@@ -99,8 +99,8 @@ async def test_an_approval_from_before_the_write_was_put_back_does_not_count_aga
     async with firm.seat("yes") as seat:
         firm.arm("status", status=403, method="GET", path="/parts/1/price-lists", after=1, times=9)
         told = await seat.call("set_price_list", **PRICES)
-        clerk = await seat.office.clerk()
-        kinds = [event.kind for event in await clerk.journal.events(told["write_id"])]
+        service = await seat.runtime.write_service()
+        kinds = [event.kind for event in await service.journal.events(told["write_id"])]
         assert kinds == ["proposed", "approved", "put_back"]
         firm.app.state.faults.clear()
         await tamper(firm, "UPDATE writes SET state = 'approved'")
@@ -126,7 +126,7 @@ async def test_the_claim_holds_the_hash_of_what_goes_out(firm: Any) -> None:
 
     async with firm.seat("yes") as seat:
         told = await seat.call("create_part", **PART)
-        events = await (await seat.office.clerk()).journal.events(told["write_id"])
+        events = await (await seat.runtime.write_service()).journal.events(told["write_id"])
     (claimed,) = [event.detail for event in events if event.kind == "claimed"]
     assert claimed["content_sha256"] == hashlib.sha256(b'{"part_number":"BACK-1"}').hexdigest()
 
@@ -146,11 +146,11 @@ async def test_a_write_whose_lease_ran_out_on_the_way_is_not_sent_beside_its_suc
         if holds.count(write_id) == 2:
             ahead = journal._clock() + 10_000
             async with firm.seat("yes") as other:
-                clerk = await other.office.clerk()
-                clerk.journal._clock = lambda: ahead
-                write = await clerk.write(write_id)
+                service = await other.runtime.write_service()
+                service.journal._clock = lambda: ahead
+                write = await service.write(write_id)
                 assert write.state is State.UNKNOWN
-                await clerk.settle(write, landed=False, by="a person")
+                await service.settle(write, landed=False, by="a person")
                 assert (await other.call("create_part", **PART))["outcome"] == "done"
         return await hold(journal, write_id, **facts)
 
@@ -158,7 +158,7 @@ async def test_a_write_whose_lease_ran_out_on_the_way_is_not_sent_beside_its_suc
     firm.arm("expire", method="POST", path="/parts")
     async with firm.seat("yes", wired=True) as seat:
         told = await seat.call("create_part", **PART)
-        assert await (await seat.office.clerk()).journal.verify() == ""
+        assert await (await seat.runtime.write_service()).journal.verify() == ""
     statuses = [one.status for one in firm.app.state.requests if (one.method, one.endpoint) == ("POST", "/parts")]
     assert statuses == [401, 201]
     assert told["outcome"] == "failed", "as the person settled it"
@@ -202,47 +202,47 @@ async def test_the_sign_in_is_made_before_the_claim(firm: Any, monkeypatch: pyte
         return await claim(journal, *args, **facts)
 
     async with firm.seat("yes", wired=True) as seat:
-        clerk = await seat.office.clerk()
+        service = await seat.runtime.write_service()
         write_id = (await firm_write(seat)).id
         firm.app.state.store.expire_tokens("*")
         monkeypatch.setattr(Journal, "claim", noted)
-        write = await clerk.write(write_id)
-        assert (await clerk.approve(write, digest=write.digest, by="a person")).state is State.DONE
+        write = await service.write(write_id)
+        assert (await service.approve(write, digest=write.digest, by="a person")).state is State.DONE
     assert seen
 
 
 async def firm_write(seat: Any) -> Any:
-    from fraction_mcp.office import _replan
+    from fraction_mcp.runtime import _replan
 
-    clerk = await seat.office.clerk()
-    plan = await _replan(clerk.desk, "create_part", PART)
-    return await clerk.propose(plan, tool="create_part", arguments=PART, asked_by="a test")
+    service = await seat.runtime.write_service()
+    plan = await _replan(service.context, "create_part", PART)
+    return await service.propose(plan, tool="create_part", arguments=PART, asked_by="a test")
 
 
 # ---------------------------------------------------------------------------------------------------------- very many
 
 
 async def test_however_many_wait_whatever_is_approved_is_sent(firm: Any) -> None:
-    async with firm.office() as office:
-        clerk = await office.clerk()
-        from fraction_mcp.office import _replan
+    async with firm.runtime() as runtime:
+        service = await runtime.write_service()
+        from fraction_mcp.runtime import _replan
 
         oldest = []
         for number in range(3):
             arguments = {"part_number": f"OLD-{number}"}
-            plan = await _replan(clerk.desk, "create_part", arguments)
-            oldest.append(await clerk.propose(plan, tool="create_part", arguments=arguments, asked_by="a test"))
-        draft = clerk.journal  # two hundred and fifty newer ones, straight into the journal
+            plan = await _replan(service.context, "create_part", arguments)
+            oldest.append(await service.propose(plan, tool="create_part", arguments=arguments, asked_by="a test"))
+        draft = service.journal  # two hundred and fifty newer ones, straight into the journal
         from dataclasses import replace as changed
 
-        from fraction_mcp.operations.writes import drafted, identity_of
+        from fraction_mcp.operations.writes.plan import drafted, identity_of
 
-        plan = await _replan(clerk.desk, "create_part", {"part_number": "NEWER"})
+        plan = await _replan(service.context, "create_part", {"part_number": "NEWER"})
         one = drafted(
             plan,
             tool="create_part",
             arguments={"part_number": "NEWER"},
-            identity=identity_of(clerk.desk.fraction),
+            identity=identity_of(service.context.fraction),
             asker="somebody else",
             asked_by="a test",
             expires_at=time.time() + 900,
@@ -250,6 +250,6 @@ async def test_however_many_wait_whatever_is_approved_is_sent(firm: Any) -> None
         for number in range(250):
             await draft.propose(changed(one, key=f"{number:064}", asker=f"{number % 3}"))
         for write in oldest:
-            await clerk.journal.approve(write.id, digest=write.digest, by="another process")
-        await clerk._seen_to()
-        assert [(await clerk.write(write.id)).state for write in oldest] == [State.DONE] * 3
+            await service.journal.approve(write.id, digest=write.digest, by="another process")
+        await service._seen_to()
+        assert [(await service.write(write.id)).state for write in oldest] == [State.DONE] * 3

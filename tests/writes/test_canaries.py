@@ -197,7 +197,7 @@ async def test_a_session_that_only_reads_leaves_no_state_and_does_not_load_the_j
             ("get_connection_status", {}),
         ):
             assert not (await client.call_tool(tool, arguments)).is_error
-        heavy = {"sqlalchemy", "aiosqlite", "fraction_mcp.operations.journal", "fraction_mcp.sandbox"}
+        heavy = {"sqlalchemy", "aiosqlite", "fraction_mcp.operations.writes.journal", "fraction_mcp.sandbox"}
         assert "httpx" in imported(tmp_path / "stderr")
         assert not heavy & imported(tmp_path / "stderr")
         assert not firm.state.exists()

@@ -115,9 +115,9 @@ async def test_a_read_only_server_does_not_commit_what_others_approved(firm: Any
     async with firm.seat() as seat:
         told = await seat.call("create_part", **PART)
     async with firm.seat(read_only=True) as seat:
-        clerk = await seat.office.clerk()
-        write = await clerk.write(told["write_id"])
-        await clerk.approve(write, digest=write.digest, by="a person")
+        service = await seat.runtime.write_service()
+        write = await service.write(told["write_id"])
+        await service.approve(write, digest=write.digest, by="a person")
         status = await seat.call("get_write_status", write_id=write.id)
         assert status["outcome"] == "in_progress"
     assert firm.sent() == []
@@ -155,8 +155,8 @@ async def test_a_newer_client_that_claims_forms_and_cannot_show_one_leaves_the_w
     async with firm.seat(refusing) as seat:
         with pytest.raises(MCPError):
             await seat.call("create_part", **PART)
-        clerk = await seat.office.clerk()
-        (write,) = await clerk.journal.latest()
+        service = await seat.runtime.write_service()
+        (write,) = await service.journal.latest()
         assert write.state == "awaiting_approval"
     assert firm.sent() == []
 
@@ -188,8 +188,8 @@ async def test_a_client_that_gives_up_while_the_question_is_open_finds_the_write
             await open_question.wait()
             group.cancel_scope.cancel()
         late.set()
-        clerk = await seat.office.clerk()
-        (write,) = await clerk.journal.latest()
+        service = await seat.runtime.write_service()
+        (write,) = await service.journal.latest()
         assert write.state == "awaiting_approval"
         assert firm.sent() == []
         again = await seat.call("create_part", **PART)  # now the answer comes in time
@@ -258,7 +258,7 @@ async def test_what_is_not_exactly_one_record_is_not_written(
         assert len(told["candidates"]) <= 10
         found = [candidate["name"] for candidate in told["candidates"]]
         assert found if names is None else sorted(found) == sorted(names)
-        assert await (await seat.office.clerk()).journal.latest() == []
+        assert await (await seat.runtime.write_service()).journal.latest() == []
     assert firm.sent() == []
 
 

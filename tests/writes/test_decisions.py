@@ -10,17 +10,17 @@ pytestmark = pytest.mark.anyio
 _RACES = 50
 
 
-async def planned(clerk: Any, number: str) -> Any:
+async def planned(service: Any, number: str) -> Any:
     arguments = {"part_number": number}
-    plan = await clerk._replan(clerk.desk, "create_part", arguments)
-    return await clerk.propose(plan, tool="create_part", arguments=arguments, asked_by="a test")
+    plan = await service._replan(service.context, "create_part", arguments)
+    return await service.propose(plan, tool="create_part", arguments=arguments, asked_by="a test")
 
 
 async def test_a_form_s_no_racing_an_inbox_s_yes_has_one_outcome(firm: Any) -> None:
     """Two offices on one journal decide at the same moment, and the ERP holds what the journal says."""
     outcomes = []
-    async with firm.office() as form_s, firm.office() as inbox_s:
-        form, inbox = await form_s.clerk(), await inbox_s.clerk()
+    async with firm.runtime() as form_s, firm.runtime() as inbox_s:
+        form, inbox = await form_s.write_service(), await inbox_s.write_service()
         for number in range(_RACES):
             write = await planned(form, f"RACE-{number}")
 
@@ -43,49 +43,49 @@ async def test_a_form_s_no_racing_an_inbox_s_yes_has_one_outcome(firm: Any) -> N
 
 
 async def test_two_inboxes_that_say_yes_send_it_once(firm: Any) -> None:
-    async with firm.office() as one_s, firm.office() as two_s:
-        one, two = await one_s.clerk(), await two_s.clerk()
+    async with firm.runtime() as one_s, firm.runtime() as two_s:
+        one, two = await one_s.write_service(), await two_s.write_service()
         write = await planned(one, "TWICE-1")
         async with anyio.create_task_group() as group:
-            for clerk in (one, two, one, two):
-                group.start_soon(lambda clerk=clerk: clerk.approve(write, digest=write.digest, by="an inbox"))
+            for service in (one, two, one, two):
+                group.start_soon(lambda service=service: service.approve(write, digest=write.digest, by="an inbox"))
         assert (await one.write(write.id)).state == "done"
     assert len(firm.parts("TWICE-1")) == len(firm.sent()) == 1
 
 
 @pytest.mark.parametrize(("after", "state"), [(-1, "done"), (0, "expired")])
 async def test_an_approval_at_the_second_of_expiry_comes_too_late(firm: Any, after: float, state: str) -> None:
-    async with firm.office() as office:
-        clerk = await office.clerk()
-        write = await planned(clerk, "EXPIRY-1")
-        clerk.journal._clock = lambda: write.expires_at + after
-        assert (await clerk.approve(write, digest=write.digest, by="a person")).state == state
+    async with firm.runtime() as runtime:
+        service = await runtime.write_service()
+        write = await planned(service, "EXPIRY-1")
+        service.journal._clock = lambda: write.expires_at + after
+        assert (await service.approve(write, digest=write.digest, by="a person")).state == state
     assert len(firm.parts("EXPIRY-1")) == len(firm.sent()) == (state == "done")
 
 
 async def test_a_write_that_expires_while_it_is_read_anew_is_not_sent(firm: Any, monkeypatch: Any) -> None:
-    async with firm.office() as office:
-        clerk = await office.clerk()
-        write = await planned(clerk, "EXPIRY-2")
-        replan = clerk._replan
+    async with firm.runtime() as runtime:
+        service = await runtime.write_service()
+        write = await planned(service, "EXPIRY-2")
+        replan = service._replan
 
         async def slow(*arguments: Any) -> Any:
             plan = await replan(*arguments)
-            clerk.journal._clock = lambda: write.expires_at
+            service.journal._clock = lambda: write.expires_at
             return plan
 
-        monkeypatch.setattr(clerk, "_replan", slow)
-        assert (await clerk.approve(write, digest=write.digest, by="a person")).state == "expired"
+        monkeypatch.setattr(service, "_replan", slow)
+        assert (await service.approve(write, digest=write.digest, by="a person")).state == "expired"
     assert firm.sent() == []
 
 
 async def test_a_caller_that_leaves_after_the_yes_does_not_stop_the_write_half_way(firm: Any) -> None:
-    async with firm.office() as office:
-        clerk = await office.clerk()
-        write = await planned(clerk, "LEFT-1")
+    async with firm.runtime() as runtime:
+        service = await runtime.write_service()
+        write = await planned(service, "LEFT-1")
         async with anyio.create_task_group() as group:
-            group.start_soon(lambda: clerk.approve(write, digest=write.digest, by="a person"))
+            group.start_soon(lambda: service.approve(write, digest=write.digest, by="a person"))
             await anyio.lowlevel.checkpoint()
             group.cancel_scope.cancel()
-        assert (await clerk.write(write.id)).state == "done"
+        assert (await service.write(write.id)).state == "done"
     assert len(firm.parts("LEFT-1")) == len(firm.sent()) == 1

@@ -56,7 +56,7 @@ async def test_a_change_between_preview_and_approval_is_refused(firm: Any, chang
         assert (told["outcome"], told["is_error"]) == ("failed", True), told
         assert (told["error"]["code"], told["error"]["written"]) == ("CONFIRMATION_INVALID", "no")
         assert "nothing was written" in told["error"]["message"]
-        (write,) = await (await seat.office.clerk()).journal.latest()
+        (write,) = await (await seat.runtime.write_service()).journal.latest()
         assert write.state == "failed"
     assert firm.sent() == []
 

@@ -98,8 +98,8 @@ async def test_exactly_what_was_asked_for_is_sent_and_nothing_else(firm: Any) ->
     async with firm.seat("yes") as seat:
         await seat.call("create_part", part_number="BARE-1")
         await seat.call("create_enquiry", customer="52", customer_ref="PO-BARE")
-        clerk = await seat.office.clerk()
-        sent = {write.plan["tool"]: json.loads(write.plan["content"]) for write in await clerk.journal.latest()}
+        service = await seat.runtime.write_service()
+        sent = {write.plan["tool"]: json.loads(write.plan["content"]) for write in await service.journal.latest()}
     assert sent == {
         "create_part": {"part_number": "BARE-1"},
         "create_enquiry": {"customer_id": 52, "customer_ref": "PO-BARE"},

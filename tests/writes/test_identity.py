@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from fraction_mcp import sandbox
-from fraction_mcp.office import Office
+from fraction_mcp.runtime import Runtime
 
 pytestmark = pytest.mark.anyio
 
@@ -30,16 +30,16 @@ def elsewhere(company: Path, tmp_path: Path) -> Iterator[Any]:
 
 
 @asynccontextmanager
-async def clerk_of(firm: Any, other: str, app: Any = None) -> AsyncIterator[tuple[Office, Any]]:
-    """A clerk of another ERP, account or company on the same journal."""
+async def service_of(firm: Any, other: str, app: Any = None) -> AsyncIterator[tuple[Runtime, Any]]:
+    """A write service of another ERP, account or company on the same journal."""
     changes = {
         "another ERP": {"fraction_base_url": "http://localhost:1" + sandbox.FRACTION_PATH},
         "another account": {"fraction_email": "sam@harrow-pike.example"},
         "another company": {"fraction_email": "robin@other-works.example"},
         "the same": {},
     }[other]
-    async with Office(firm.settings(**changes), app or firm.app) as office:
-        yield office, await office.clerk()
+    async with Runtime(firm.settings(**changes), app or firm.app) as runtime:
+        yield runtime, await runtime.write_service()
 
 
 async def planned(firm: Any, **arguments: Any) -> str:
@@ -52,15 +52,15 @@ async def test_an_approval_in_another_place_sends_nothing_there_and_is_carried_o
     firm: Any, elsewhere: Any, other: str
 ) -> None:
     write_id = await planned(firm)
-    async with clerk_of(firm, other, elsewhere) as (_, clerk):
-        write = await clerk.write(write_id)
-        decided = await clerk.approve(write, digest=write.digest, by="the inbox of another place")
+    async with service_of(firm, other, elsewhere) as (_, service):
+        write = await service.write(write_id)
+        decided = await service.approve(write, digest=write.digest, by="the inbox of another place")
         assert decided.state == "approved"
-        assert (await clerk.follow_up(decided)).state == "approved", "and it is not refused for what is missing there"
+        assert (await service.follow_up(decided)).state == "approved", "and it is not refused for what is missing there"
     assert [e for e in elsewhere.state.requests if e.method != "GET" and "/auth/" not in e.endpoint] == []
     assert firm.sent() == []
-    async with clerk_of(firm, "the same") as (_, clerk):
-        assert (await clerk.follow_up(await clerk.write(write_id))).state == "done"
+    async with service_of(firm, "the same") as (_, service):
+        assert (await service.follow_up(await service.write(write_id))).state == "done"
     assert len(firm.enquiries("PO-HERE")) == 1
 
 
@@ -70,14 +70,14 @@ async def test_another_company_of_the_same_account_is_another_place(
 ) -> None:
     """The company shows with the sign-in only, and what it lacks says nothing about the write."""
     write_id = await planned(firm)
-    async with clerk_of(firm, "the same", firm.app if knows_the_customer else elsewhere) as (_, clerk):
-        (write,) = await clerk.journal.latest()
+    async with service_of(firm, "the same", firm.app if knows_the_customer else elsewhere) as (_, service):
+        (write,) = await service.journal.latest()
         system, base_url, _, account = json.loads(write.identity)
         moved = json.dumps([system, base_url, "9/Another Company Ltd", account])
-        async with clerk.journal._database.engine.begin() as connection:
+        async with service.journal._database.engine.begin() as connection:
             await connection.execute(text("UPDATE writes SET identity = :identity"), {"identity": moved})
-        write = await clerk.write(write_id)
-        assert (await clerk.approve(write, digest=write.digest, by="a person")).state == "approved"
+        write = await service.write(write_id)
+        assert (await service.approve(write, digest=write.digest, by="a person")).state == "approved"
     assert firm.sent() == []
 
 
@@ -85,38 +85,38 @@ async def test_another_company_of_the_same_account_is_another_place(
 async def test_a_process_that_watches_carries_out_its_own_writes_alone(
     firm: Any, other: str, monkeypatch: pytest.MonkeyPatch, until: Any
 ) -> None:
-    monkeypatch.setattr("fraction_mcp.operations.approval._WATCH_S", 0)
+    monkeypatch.setattr("fraction_mcp.operations.writes.service._WATCH_S", 0)
     foreign = await planned(firm)
-    async with clerk_of(firm, other) as (office, clerk):
-        await clerk.desk.fraction.call(*_me())
+    async with service_of(firm, other) as (runtime, service):
+        await service.context.fraction.call(*_me())
         arguments = {"customer": "Acme Corp", "customer_ref": "PO-OWN"}
-        plan = await _plan(clerk, arguments)
-        own = await clerk.propose(plan, tool="create_enquiry", arguments=arguments, asked_by="a test")
+        plan = await _plan(service, arguments)
+        own = await service.propose(plan, tool="create_enquiry", arguments=arguments, asked_by="a test")
         for write_id in (foreign, own.id):
-            write = await clerk.write(write_id)
-            await clerk.journal.approve(write_id, digest=write.digest, by="an inbox without credentials")
-        await office.watch()
+            write = await service.write(write_id)
+            await service.journal.approve(write_id, digest=write.digest, by="an inbox without credentials")
+        await runtime.watch()
 
         async def landed() -> bool:
-            return (await clerk.write(own.id)).state == "done"
+            return (await service.write(own.id)).state == "done"
 
         await until(landed)
         for _ in range(20):  # and more turns of the watch
             await anyio.lowlevel.checkpoint()
-        assert (await clerk.write(foreign)).state == "approved"
+        assert (await service.write(foreign)).state == "approved"
     assert (len(firm.enquiries("PO-OWN")), len(firm.enquiries("PO-HERE"))) == (1, 0)
 
 
 async def test_the_process_that_planned_a_write_carries_out_what_was_approved_elsewhere(firm: Any, until: Any) -> None:
     async with firm.seat() as seat:
         write_id = (await seat.call("create_enquiry", **ENQUIRY))["write_id"]
-        clerk = await seat.office.clerk()
-        write = await clerk.write(write_id)
-        await clerk.journal.approve(write_id, digest=write.digest, by="an inbox without credentials")
+        service = await seat.runtime.write_service()
+        write = await service.write(write_id)
+        await service.journal.approve(write_id, digest=write.digest, by="an inbox without credentials")
         await until(lambda: firm.enquiries("PO-HERE"))
 
         async def done() -> bool:
-            return (await clerk.write(write_id)).state == "done"
+            return (await service.write(write_id)).state == "done"
 
         await until(done)
     assert len(firm.sent()) == 1
@@ -127,11 +127,11 @@ async def test_a_question_that_is_open_can_be_decided_in_the_inbox_meanwhile(fir
     from mcp.types import ElicitResult
 
     async with firm.seat() as inbox:
-        clerk = await inbox.office.clerk()
+        service = await inbox.runtime.write_service()
 
         async def late_no(_context: Any, _question: Any) -> ElicitResult:
-            (write,) = await clerk.journal.latest()
-            await clerk.journal.approve(write.id, digest=write.digest, by="the inbox")
+            (write,) = await service.journal.latest()
+            await service.journal.approve(write.id, digest=write.digest, by="the inbox")
             await until(lambda: firm.enquiries("PO-HERE"))
             return ElicitResult(action="decline")
 
@@ -144,9 +144,9 @@ async def test_a_question_that_is_open_can_be_decided_in_the_inbox_meanwhile(fir
 @pytest.mark.parametrize("other", ["another ERP", "another account"])
 async def test_the_same_request_in_another_place_is_another_write(firm: Any, other: str) -> None:
     here = await planned(firm)
-    async with clerk_of(firm, other) as (_, clerk):
-        plan = await _plan(clerk, ENQUIRY)
-        there = await clerk.propose(plan, tool="create_enquiry", arguments=ENQUIRY, asked_by="a test")
+    async with service_of(firm, other) as (_, service):
+        plan = await _plan(service, ENQUIRY)
+        there = await service.propose(plan, tool="create_enquiry", arguments=ENQUIRY, asked_by="a test")
     assert there.id != here
     assert there.state == "awaiting_approval"
 
@@ -157,8 +157,8 @@ async def test_what_is_unknown_here_is_not_looked_for_elsewhere(firm: Any) -> No
         told = await seat.call("create_enquiry", **ENQUIRY)
     assert told["outcome"] == "unknown"
     firm.app.state.requests.clear()
-    async with clerk_of(firm, "another account") as (_, clerk):
-        assert (await clerk.follow_up(await clerk.write(told["write_id"]))).state == "unknown"
+    async with service_of(firm, "another account") as (_, service):
+        assert (await service.follow_up(await service.write(told["write_id"]))).state == "unknown"
     assert len(firm.app.state.requests) == 0
 
 
@@ -168,5 +168,5 @@ def _me() -> tuple[Any, ...]:
     return (endpoints.ME,)
 
 
-async def _plan(clerk: Any, arguments: dict[str, Any]) -> Any:
-    return await clerk._replan(clerk.desk, "create_enquiry", arguments)
+async def _plan(service: Any, arguments: dict[str, Any]) -> Any:
+    return await service._replan(service.context, "create_enquiry", arguments)

@@ -63,10 +63,10 @@ def mortal(firm: Any) -> Iterator[Any]:
 
 @asynccontextmanager
 async def restarted(firm: Any, *, ahead_s: float = 0, **changes: Any) -> AsyncIterator[Any]:
-    """A session with a new process's office, after so much time."""
+    """A session with a new process's runtime, after so much time."""
     async with firm.seat("yes", wired=True, **changes) as seat:
-        clerk = await seat.office.clerk()
-        clerk.journal._clock = lambda: time.time() + ahead_s
+        service = await seat.runtime.write_service()
+        service.journal._clock = lambda: time.time() + ahead_s
         yield seat
 
 
@@ -79,7 +79,7 @@ def enquiry_of_somebody_else(firm: Any) -> None:
 
 
 async def only_write(seat: Any) -> Any:
-    (write,) = await (await seat.office.clerk()).journal.latest()
+    (write,) = await (await seat.runtime.write_service()).journal.latest()
     return write
 
 
@@ -119,8 +119,8 @@ async def test_killed_when_claimed_nothing_was_sent_and_nobody_says_more_than_is
     async with restarted(firm, ahead_s=_LEASE_OVER_S) as seat:
         told = await seat.call("create_part", **PART)
         assert (told["outcome"], told["write_id"], told["error"]["written"]) == ("unknown", write.id, "maybe")
-        clerk = await seat.office.clerk()
-        await clerk.settle(await clerk.write(write.id), landed=False, by="a person")
+        service = await seat.runtime.write_service()
+        await service.settle(await service.write(write.id), landed=False, by="a person")
         assert firm.sent() == []
         again = await seat.call("create_part", **PART)
         assert (again["outcome"], again["write_id"] != write.id) == ("done", True)
@@ -185,7 +185,7 @@ async def test_killed_when_written_down_it_is_done(firm: Any, mortal: Any) -> No
     async with restarted(firm, ahead_s=_LEASE_OVER_S) as seat:
         write = await only_write(seat)
         assert (write.state, write.outcome["result"]["part_number"]) == ("done", "MORTAL-1")
-        assert await (await seat.office.clerk()).journal.verify() == ""
+        assert await (await seat.runtime.write_service()).journal.verify() == ""
     assert len(firm.parts("MORTAL-1")) == len(firm.sent()) == 1
 
 
@@ -200,7 +200,7 @@ async def test_beside_a_killed_process_a_live_one_s_write_in_flight_is_left_alon
     assert await dying.says() == "at claimed"
     await dying.killed()
     async with restarted(firm, ahead_s=_LEASE_OVER_S, database_url=url) as seat:
-        journal = (await seat.office.clerk()).journal
+        journal = (await seat.runtime.write_service()).journal
         states = {write.plan["arguments"]["part_number"]: write.state for write in await journal.latest()}
         assert states == {"MORTAL-1": "unknown", "LIVE-1": "sending"}
         assert (await seat.call("create_part", part_number="LIVE-1"))["outcome"] == "in_progress"

@@ -5,7 +5,7 @@ from typing import Any
 import anyio
 import pytest
 
-from fraction_mcp.operations.lifecycle import State
+from fraction_mcp.operations.writes.states import State
 
 pytestmark = pytest.mark.anyio
 
@@ -64,10 +64,10 @@ async def test_a_confirmation_that_comes_twice_is_told_what_became_of_the_first(
 @pytest.mark.parametrize("confirm", ["human", "two_step"])
 async def test_a_form_that_fails_after_the_inbox_decided_tells_what_was_decided(firm: Any, confirm: str) -> None:
     async def answer(_context: Any, _question: Any) -> Any:
-        async with firm.office() as office:
-            clerk = await office.clerk()
-            (write,) = await clerk.journal.latest((State.AWAITING,))
-            assert (await clerk.approve(write, digest=write.digest, by="the inbox")).state is State.DONE
+        async with firm.runtime() as runtime:
+            service = await runtime.write_service()
+            (write,) = await service.journal.latest((State.AWAITING,))
+            assert (await service.approve(write, digest=write.digest, by="the inbox")).state is State.DONE
         raise RuntimeError("the client broke")
 
     async with firm.seat(answer, mode="legacy", confirm=confirm) as seat:
@@ -93,26 +93,26 @@ async def test_an_error_after_the_send_does_not_say_that_nothing_was_written(
 async def test_a_journal_that_fails_for_a_moment_does_not_end_the_watching(
     firm: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fraction_mcp.operations.approval._TROUBLED_S", 0.01)
-    async with firm.office() as office, firm.seat(None) as seat:
+    monkeypatch.setattr("fraction_mcp.operations.writes.service._TROUBLED_S", 0.01)
+    async with firm.runtime() as runtime, firm.seat(None) as seat:
         told = await seat.call("create_enquiry", customer="Acme Corp", customer_ref="WATCHED")
-        clerk = await office.clerk()
-        failed, latest = anyio.Event(), clerk.journal.latest
+        service = await runtime.write_service()
+        failed, latest = anyio.Event(), service.journal.latest
 
         async def failing(*_: Any, **__: Any) -> Any:
             failed.set()
-            monkeypatch.setattr(clerk.journal, "latest", latest)
+            monkeypatch.setattr(service.journal, "latest", latest)
             raise OSError("the disk was away")
 
-        monkeypatch.setattr(clerk.journal, "latest", failing)
+        monkeypatch.setattr(service.journal, "latest", failing)
         async with anyio.create_task_group() as group:
-            group.start_soon(clerk.watch)
+            group.start_soon(service.watch)
             with anyio.fail_after(10):
                 await failed.wait()
-                await clerk.journal.approve(
-                    told["write_id"], digest=(await clerk.write(told["write_id"])).digest, by="x"
+                await service.journal.approve(
+                    told["write_id"], digest=(await service.write(told["write_id"])).digest, by="x"
                 )
-                while (await clerk.write(told["write_id"])).state is not State.DONE:
+                while (await service.write(told["write_id"])).state is not State.DONE:
                     await anyio.lowlevel.checkpoint()
             group.cancel_scope.cancel()
     assert len(firm.enquiries("WATCHED")) == 1

@@ -96,7 +96,7 @@ async def test_a_connection_that_cannot_be_made_sends_nothing_and_the_write_wait
         again = await seat.call("create_part", **PART)
         assert (again["write_id"], again["outcome"]) == (told["write_id"], "done")
         assert answers == 2, "the person was asked anew"
-        events = [event.kind for event in await (await seat.office.clerk()).journal.events(told["write_id"])]
+        events = [event.kind for event in await (await seat.runtime.write_service()).journal.events(told["write_id"])]
         assert events == ["proposed", "approved", "claimed", "not_sent", "approved", "claimed", "done"]
     assert len(firm.parts("UNSENT-1")) == len(firm.sent()) == 1
 

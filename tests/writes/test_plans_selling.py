@@ -6,11 +6,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from fraction_mcp.operations.selling import _contacts
 
 from fraction_mcp.erp import endpoints
-from fraction_mcp.erp.wire import Answer
+from fraction_mcp.erp.response import ErpAnswer
 from fraction_mcp.errors import AmbiguousReference
-from fraction_mcp.operations.selling import _contacts, _held_warnings, _the_contact
+from fraction_mcp.operations.plans.enquiry import _the_contact
+from fraction_mcp.operations.plans.price_list import _held_warnings
 from tests.support import price_list
 
 pytestmark = pytest.mark.anyio
@@ -122,7 +124,7 @@ async def test_unsorted_breaks_are_sent_in_order_and_the_plan_says_so(firm: Any)
     async with firm.seat("yes") as seat:
         steps = breaks(q500="8.50", q1="10", q100="9.50")
         told = await seat.call("set_price_list", part="WIDGET-001", customer="52", price_breaks=steps)
-        sent = json.loads((await (await seat.office.clerk()).write(told["write_id"])).plan["content"])
+        sent = json.loads((await (await seat.runtime.write_service()).write(told["write_id"])).plan["content"])
     assert told["warnings"][-1] == "The breaks were not given in order of quantity; they are sent in order."
     assert [step["qty"] for step in sent["price_breaks"]] == [1, 100, 500]
 
@@ -145,7 +147,7 @@ async def test_a_break_given_twice_at_two_prices_cannot_be_meant(firm: Any) -> N
 async def test_what_was_not_asked_to_change_is_sent_as_it_was_read(firm: Any) -> None:
     async with firm.seat("yes") as seat:
         told = await seat.call("set_price_list", part="WIDGET-001", customer="52", price_breaks=breaks(q1="10"))
-        sent = (await (await seat.office.clerk()).write(told["write_id"])).plan["content"]
+        sent = (await (await seat.runtime.write_service()).write(told["write_id"])).plan["content"]
     assert json.loads(sent) == {
         "customer_id": 52,
         "customer_part_number": "ACM-100",
@@ -256,7 +258,7 @@ class Erp:
         self.count = count
         self.pages: list[Any] = []
 
-    async def call(self, endpoint: Any, *, path: Any = None, query: Any = None, fresh: bool = False) -> Answer:
+    async def call(self, endpoint: Any, *, path: Any = None, query: Any = None, fresh: bool = False) -> ErpAnswer:
         assert fresh, "a plan rests on nothing from a cache"
         data: Any = {"id": 52}
         if endpoint is endpoints.CUSTOMER_CONTACTS:
@@ -264,7 +266,7 @@ class Erp:
             self.pages.append(query)
             first = (query["page"] - 1) * query["per_page"]
             data = [{"id": number} for number in range(first, min(self.count, first + query["per_page"]))]
-        return Answer(endpoint, 200, data, None, datetime.now(UTC))
+        return ErpAnswer(endpoint, 200, data, None, datetime.now(UTC))
 
 
 @pytest.mark.parametrize(
@@ -354,7 +356,7 @@ async def test_notes_may_have_lines_and_other_spaces_which_the_preview_names_a_n
     async with firm.seat() as seat:
         notes = "One\n\ttwo\r\n  10\u00a0mm \u2764\ufe0f"
         told = await seat.call("create_enquiry", customer="52", notes=notes)
-        write = await (await seat.office.clerk()).write(told["write_id"])
+        write = await (await seat.runtime.write_service()).write(told["write_id"])
     assert rows(told)["notes"] == (
         None,
         "One¶[U+0009 TAB]two¶[2 spaces]10[U+00A0 NO-BREAK SPACE]mm \u2764[U+FE0F VARIATION SELECTOR-16]",
@@ -427,7 +429,7 @@ async def test_a_part_that_a_plan_proves_to_exist_is_refused_before_anybody_is_a
 
     async with firm.seat(never) as seat:
         told = await seat.call("create_part", part_number=" WIDGET-001 ")
-        assert await (await seat.office.clerk()).journal.latest() == []
+        assert await (await seat.runtime.write_service()).journal.latest() == []
     assert (told["error"]["code"], told["error"]["written"], told["is_error"]) == ("DUPLICATE", "no", True)
     assert told["error"]["message"] == ("the part 'WIDGET-001' exists already (id 1), and FractionERP refuses a second")
     assert asked == firm.sent() == []

@@ -10,9 +10,9 @@ import anyio
 import pytest
 
 from fraction_mcp.erp import endpoints as e
-from fraction_mcp.operations.journal import Journal
-from fraction_mcp.operations.lifecycle import State
-from fraction_mcp.operations.readback import Leeway, differences
+from fraction_mcp.operations.writes.journal import Journal
+from fraction_mcp.operations.writes.readback import Leeway, differences
+from fraction_mcp.operations.writes.states import State
 
 pytestmark = pytest.mark.anyio
 
@@ -112,14 +112,14 @@ async def test_prices_that_the_erp_rounded_are_done_and_the_difference_is_told(f
 async def test_a_lost_answer_to_prices_that_the_erp_rounded_is_found_all_the_same(firm: Any) -> None:
     firm.arm("drop_after", method="PUT", path="/parts/1/price-lists")
     async with firm.seat("yes", wired=True, timeout_s=2) as seat:
-        clerk = await seat.office.clerk()
-        original = clerk.journal.finish
+        service = await seat.runtime.write_service()
+        original = service.journal.finish
 
         async def rounded(*args: Any, **facts: Any) -> Any:
             firm.run("UPDATE price_breaks SET price = '9.13' WHERE price = '9.125'")
             return await original(*args, **facts)
 
-        clerk.journal.finish = rounded
+        service.journal.finish = rounded
         told = await seat.call("set_price_list", **PRICES)
     assert told["outcome"] == "done"
     assert "9.13 is kept where 9.125 was sent" in told["summary"]
@@ -206,14 +206,14 @@ async def test_a_second_change_of_one_record_is_found_by_reading_back(firm: Any)
 
 async def test_whether_a_write_replaces_is_said_by_its_tool_and_not_by_a_missing_id(firm: Any) -> None:
     """A list whose records carry ids: a replaced one has the id that it had before."""
-    async with firm.office() as office:
-        clerk = await office.clerk()
-        from fraction_mcp.office import _replan
+    async with firm.runtime() as runtime:
+        service = await runtime.write_service()
+        from fraction_mcp.runtime import _replan
 
         looks = {}
         for tool, arguments in (("set_price_list", PRICES), ("create_part", PART)):
-            write = await clerk.propose(
-                await _replan(clerk.desk, tool, arguments), tool=tool, arguments=arguments, asked_by="a test"
+            write = await service.propose(
+                await _replan(service.context, tool, arguments), tool=tool, arguments=arguments, asked_by="a test"
             )
             looks[tool] = write.plan["look"]["replaces"]
     assert looks == {"set_price_list": True, "create_part": False}
@@ -227,28 +227,28 @@ async def held_up(firm: Any, fault: str, **how: Any) -> tuple[dict[str, Any], An
     settled: list[Any] = []
 
     async def settle(write_id: str, *, landed: bool) -> None:
-        async with firm.office() as office:
-            clerk = await office.clerk()
-            clerk.journal._clock = lambda: time.time() + 10_000
-            write = await clerk.write(write_id)
+        async with firm.runtime() as runtime:
+            service = await runtime.write_service()
+            service.journal._clock = lambda: time.time() + 10_000
+            write = await service.write(write_id)
             assert write.state is State.UNKNOWN
-            settled.append(await clerk.settle(write, landed=landed, by="a person"))
+            settled.append(await service.settle(write, landed=landed, by="a person"))
 
     async with firm.seat("yes", wired=True, approval_ttl_s=31_536_000) as seat:
-        clerk = await seat.office.clerk()
-        original = clerk.journal.finish
+        service = await seat.runtime.write_service()
+        original = service.journal.finish
 
         async def late(write_id: str, kind: str, *args: Any, **facts: Any) -> Any:
             if not settled:
                 await settle(write_id, landed=fault != "")
             return await original(write_id, kind, *args, **facts)
 
-        clerk.journal.finish = late
+        service.journal.finish = late
         if fault:
             firm.arm(fault, **how)
         told = await seat.call("create_part", **PART)
-        life = await clerk.journal.events(told["write_id"])
-        assert await clerk.journal.verify() == ""
+        life = await service.journal.events(told["write_id"])
+        assert await service.journal.verify() == ""
         return told, [event.kind for event in life]
 
 

@@ -145,7 +145,7 @@ async def test_a_yes_to_a_question_that_has_changed_meanwhile_is_asked_anew(firm
 async def test_a_yes_that_comes_after_the_write_expired_writes_nothing(firm: Any) -> None:
     async with firm.seat("yes") as seat:
         state = await asked(seat)
-        journal = (await seat.office.clerk()).journal
+        journal = (await seat.runtime.write_service()).journal
         (write,) = await journal.latest()
         journal._clock = lambda: write.expires_at
         assert (await outcome(seat, state))["outcome"] == "expired"

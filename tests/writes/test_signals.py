@@ -316,8 +316,8 @@ async def test_a_call_that_is_interrupted_leaves_its_child_the_time_that_its_wri
     firm: Any, slow: SlowErp, environment: dict[str, str]
 ) -> None:
     write_id = await waiting(firm)
-    async with firm.office() as office:
-        journal = (await office.clerk()).journal
+    async with firm.runtime() as runtime:
+        journal = (await runtime.write_service()).journal
         write = await journal.get(write_id)
         await journal.approve(write_id, digest=write.digest, by="a person elsewhere")
     words = ("call", "get_write_status", f"write_id={write_id}")  # whoever looks at it sends it

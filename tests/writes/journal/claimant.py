@@ -9,8 +9,8 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from fraction_mcp.operations.journal import Journal
-from fraction_mcp.operations.lifecycle import Draft
+from fraction_mcp.operations.writes.journal import Journal
+from fraction_mcp.operations.writes.states import Draft
 
 
 async def main(url: str, folder: str, owner: str) -> None:

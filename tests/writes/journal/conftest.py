@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from fraction_mcp.operations.journal import Journal
-from fraction_mcp.operations.lifecycle import Draft, Write
+from fraction_mcp.operations.writes.journal import Journal
+from fraction_mcp.operations.writes.states import Draft, Write
 
 
 @dataclass
@@ -23,13 +23,13 @@ class Clock:
         return self.now
 
 
-def planned_anew(write: Write, **changes: Any) -> Draft:
+def planned_again(write: Write, **changes: Any) -> Draft:
     """What a process that is about to send a write has planned."""
     return Draft(**{name: getattr(write, name) for name in Draft.__slots__} | changes)
 
 
 async def claim(journal: Journal, write: Write, owner: str = "one", **changes: Any) -> bool:
-    return await journal.claim(write.id, planned=planned_anew(write, **changes), owner=owner, lease_s=60)
+    return await journal.claim(write.id, planned=planned_again(write, **changes), owner=owner, lease_s=60)
 
 
 @dataclass

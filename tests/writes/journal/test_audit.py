@@ -5,7 +5,7 @@ from typing import Any
 import anyio
 import pytest
 
-from fraction_mcp.operations.journal_book import GENESIS
+from fraction_mcp.operations.writes.journal_tables import GENESIS
 
 pytestmark = pytest.mark.anyio
 

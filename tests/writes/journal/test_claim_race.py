@@ -11,8 +11,8 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from fraction_mcp.operations.journal_book import Book
-from fraction_mcp.operations.lifecycle import State
+from fraction_mcp.operations.writes.journal_tables import Transaction
+from fraction_mcp.operations.writes.states import State
 
 from .conftest import claim
 
@@ -91,13 +91,13 @@ async def test_a_process_that_waited_for_its_turn_judges_by_the_time_of_its_turn
     """An approval that ran out while another transaction held the journal is not claimed after it."""
     journal = await database.open()
     write = await database.approved(journal)
-    lock = Book.lock
+    lock = Transaction.lock
 
-    async def waited(book: Book) -> None:
+    async def waited(transaction: Transaction) -> None:
         database.clock.now = write.expires_at
-        await lock(book)
+        await lock(transaction)
 
-    monkeypatch.setattr(Book, "lock", waited)
+    monkeypatch.setattr(Transaction, "lock", waited)
     assert not await claim(journal, write, "late")
 
 

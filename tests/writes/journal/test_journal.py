@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from fraction_mcp.errors import TooManyWaiting
-from fraction_mcp.operations.journal_book import events
-from fraction_mcp.operations.lifecycle import MOVES, State
+from fraction_mcp.operations.writes.journal_tables import events
+from fraction_mcp.operations.writes.states import MOVES, State
 
 from .conftest import claim
 
@@ -246,7 +246,7 @@ async def test_what_is_written_down_comes_back_whatever_characters_it_holds(data
 
 
 async def test_the_folder_and_the_file_are_their_owner_s_alone(tmp_path: Any) -> None:
-    from fraction_mcp.operations.journal import Journal
+    from fraction_mcp.operations.writes.journal import Journal
 
     folder = tmp_path / "deep" / "state"
     journal = await Journal.open("", folder)

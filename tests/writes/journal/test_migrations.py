@@ -16,13 +16,13 @@ import sqlalchemy as sa
 
 from fraction_mcp.cli import main
 from fraction_mcp.errors import ConfigError, ConsentError, JournalError
-from fraction_mcp.operations import journal_book, migrations
-from fraction_mcp.operations.journal import Journal
-from fraction_mcp.operations.journal_database import JournalDatabase
-from fraction_mcp.operations.lifecycle import State
-from fraction_mcp.operations.migrations import STEPS, VERSION
-from fraction_mcp.operations.standing import answer_for
-from fraction_mcp.operations.telling import moment
+from fraction_mcp.operations.writes import journal_tables, migrations
+from fraction_mcp.operations.writes.journal import Journal
+from fraction_mcp.operations.writes.journal_database import JournalDatabase
+from fraction_mcp.operations.writes.migrations import STEPS, VERSION
+from fraction_mcp.operations.writes.states import State
+from fraction_mcp.operations.writes.wording import result_for
+from fraction_mcp.values.moments import moment
 from tests.support import child_environment
 
 from .conftest import claim
@@ -151,7 +151,7 @@ async def test_the_tables_that_queries_know_are_the_ones_that_are_made(database:
             for table in tables.sorted_tables
         }
 
-    assert told(made) == told(journal_book.metadata)
+    assert told(made) == told(journal_tables.metadata)
 
 
 async def test_a_process_of_the_version_before_goes_on_while_the_journal_is_brought_up(older: Any) -> None:
@@ -189,7 +189,7 @@ async def test_of_several_that_start_at_once_one_brings_the_journal_up(
 
     with anyio.fail_after(20):
         async with anyio.create_task_group() as group, transaction(holder) as connection:
-            await connection.execute(sa.select(journal_book.head).with_for_update())
+            await connection.execute(sa.select(journal_tables.head).with_for_update())
             group.start_soon(one)
             group.start_soon(one)
             await both.wait()
@@ -229,7 +229,7 @@ async def test_a_write_that_was_to_wait_beyond_the_calendar_can_be_shown_and_dec
     await Journal.migrate(older.url, older.folder)
     journal = await older.open()
     write = await journal.get("w7fbf03f930e4")
-    assert answer_for(write).expires_at == "3000-01-01T00:00:00+00:00"
+    assert result_for(write).expires_at == "3000-01-01T00:00:00+00:00"
     assert moment(write.expires_at, AT).distance.startswith("in ")
     assert (await journal.approve(write.id, digest=write.digest, by="a person")).state is State.APPROVED
 

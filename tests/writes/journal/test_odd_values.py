@@ -10,8 +10,8 @@ import anyio.to_thread
 import pytest
 
 from fraction_mcp.cli import main
-from fraction_mcp.operations.journal import Journal
-from fraction_mcp.operations.lifecycle import State
+from fraction_mcp.operations.writes.journal import Journal
+from fraction_mcp.operations.writes.states import State
 from tests.support import child_environment
 
 pytestmark = pytest.mark.anyio

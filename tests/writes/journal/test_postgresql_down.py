@@ -24,11 +24,11 @@ from pydantic import SecretStr
 
 from fraction_mcp.cli import main
 from fraction_mcp.errors import ConfigError, ErpOutcomeUnknown, JournalError, JournalUnreachable
-from fraction_mcp.office import _replan
-from fraction_mcp.operations import journal_database
-from fraction_mcp.operations.journal import Journal
-from fraction_mcp.operations.journal_database import JournalDatabase
-from fraction_mcp.operations.lifecycle import Draft, State
+from fraction_mcp.operations.writes import journal_database
+from fraction_mcp.operations.writes.journal import Journal
+from fraction_mcp.operations.writes.journal_database import JournalDatabase
+from fraction_mcp.operations.writes.states import Draft, State
+from fraction_mcp.runtime import _replan
 from tests.support import child_environment, free_port
 
 pytestmark = pytest.mark.anyio
@@ -198,16 +198,16 @@ async def test_a_write_that_was_sent_when_postgresql_froze_is_told_as_one_that_m
             return await finish(self, *words, **facts)
 
         monkeypatch.setattr(Journal, "finish", frozen_first)
-        async with firm.office(database_url=SecretStr(server.url())) as office:
-            clerk = await office.clerk()
+        async with firm.runtime(database_url=SecretStr(server.url())) as runtime:
+            service = await runtime.write_service()
             arguments = {"part_number": "FROZEN-1"}
-            plan = await _replan(clerk.desk, "create_part", arguments)
-            write = await clerk.propose(plan, tool="create_part", arguments=arguments, asked_by="a test")
+            plan = await _replan(service.context, "create_part", arguments)
+            write = await service.propose(plan, tool="create_part", arguments=arguments, asked_by="a test")
             with pytest.raises(ErpOutcomeUnknown, match="it may have been written"):
-                await clerk.approve(write, by="a person", digest=write.digest)
+                await service.approve(write, by="a person", digest=write.digest)
             monkeypatch.undo()
             stack.close()
-            assert (await clerk.write(write.id)).state is State.SENDING
+            assert (await service.write(write.id)).state is State.SENDING
     assert len(firm.parts("FROZEN-1")) == 1
 
 
@@ -254,9 +254,9 @@ async def test_a_process_that_stops_in_the_middle_of_a_change_does_not_hold_the_
     hangs, goes_on = [await Journal.open(server.url(), tmp_path) for _ in range(2)]
 
     async def hung() -> None:
-        async with hangs._transaction() as book:
+        async with hangs._transaction() as transaction:
             await goes_on.propose(draft())  # waits until PostgreSQL has ended the other's transaction
-            await book.append("w0", "looked", {})
+            await transaction.append("w0", "looked", {})
 
     with pytest.raises(JournalError):
         await hung()

@@ -21,10 +21,10 @@ import pytest
 
 from fraction_mcp.cli import main
 from fraction_mcp.errors import ConfigError, ErpOutcomeUnknown, JournalError, JournalUnreachable
-from fraction_mcp.office import _replan
-from fraction_mcp.operations import journal_database
-from fraction_mcp.operations.journal import Journal
-from fraction_mcp.operations.lifecycle import Draft, State
+from fraction_mcp.operations.writes import journal_database
+from fraction_mcp.operations.writes.journal import Journal
+from fraction_mcp.operations.writes.states import Draft, State
+from fraction_mcp.runtime import _replan
 from tests.support import child_environment
 
 pytestmark = pytest.mark.anyio
@@ -142,15 +142,15 @@ async def test_a_disk_that_was_full_after_the_send_is_told_as_a_write_that_may_h
         fill_up(small_disk)
         return await finish(self, write_id, kind, {**outcome, "ballast": "x" * 500_000}, owner=owner)
 
-    async with firm.office(state_dir=small_disk / "state") as office:
-        clerk = await office.clerk()
+    async with firm.runtime(state_dir=small_disk / "state") as runtime:
+        service = await runtime.write_service()
         arguments = {"part_number": "FULL-SENT"}
-        plan = await _replan(clerk.desk, "create_part", arguments)
-        write = await clerk.propose(plan, tool="create_part", arguments=arguments, asked_by="a test")
+        plan = await _replan(service.context, "create_part", arguments)
+        write = await service.propose(plan, tool="create_part", arguments=arguments, asked_by="a test")
         monkeypatch.setattr(Journal, "finish", full_first)
         with pytest.raises(ErpOutcomeUnknown, match="it may have been written"):
-            await clerk.approve(write, by="a person", digest=write.digest)
-        assert (await clerk.write(write.id)).state is State.SENDING
+            await service.approve(write, by="a person", digest=write.digest)
+        assert (await service.write(write.id)).state is State.SENDING
     assert len(firm.parts("FULL-SENT")) == 1
 
 
@@ -160,7 +160,7 @@ async def test_a_file_that_may_not_grow_is_told_in_words(tmp_path: Path) -> None
         import anyio, resource, sys
         from pathlib import Path
         from fraction_mcp.errors import JournalError
-        from fraction_mcp.operations.journal import Journal
+        from fraction_mcp.operations.writes.journal import Journal
         async def run():
             journal = await Journal.open("", Path(sys.argv[1]))
             resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))

@@ -13,8 +13,8 @@ import anyio
 import pytest
 
 from fraction_mcp.cli import main
-from fraction_mcp.operations.journal import Journal
-from fraction_mcp.operations.migrations import VERSION
+from fraction_mcp.operations.writes.journal import Journal
+from fraction_mcp.operations.writes.migrations import VERSION
 from tests.support import child_environment
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
@@ -37,7 +37,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
     code = """if True:
         import anyio, os, sys
         from pathlib import Path
-        from fraction_mcp.operations.journal import Journal
+        from fraction_mcp.operations.writes.journal import Journal
         async def run():
             journal = await Journal.open("", Path(sys.argv[1]))
             await journal.note("w0", "looked", {})
@@ -196,7 +196,7 @@ def test_looking_at_the_journal_at_start_loads_no_sqlalchemy_and_leaves_nothing_
     code = """if True:
         import sys
         from pathlib import Path
-        from fraction_mcp.operations.journal_file import check_at_start
+        from fraction_mcp.operations.writes.journal_file import check_at_start
         check_at_start("", Path(sys.argv[1]))
         print({"sqlalchemy", "aiosqlite", "asyncpg"} & set(sys.modules))"""
     for _ in range(2):
@@ -216,7 +216,7 @@ def test_looking_at_the_journal_at_start_loads_no_sqlalchemy_and_leaves_nothing_
 
 
 def test_a_start_makes_nothing_where_there_is_nothing(tmp_path: Path) -> None:
-    from fraction_mcp.operations.journal_file import check_at_start
+    from fraction_mcp.operations.writes.journal_file import check_at_start
 
     for url in ("", f"sqlite:///{tmp_path}/none/j.db", "postgres://u@h/d"):
         check_at_start(url, tmp_path / "state")

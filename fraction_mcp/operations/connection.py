@@ -1,0 +1,102 @@
+"""Who is signed in where, and what is left of the rate limits."""
+
+from collections.abc import Mapping
+from datetime import UTC
+from typing import Any
+
+from fraction_mcp.erp import Erp, endpoints
+from fraction_mcp.erp.endpoints import System
+from fraction_mcp.erp.records import Identity
+from fraction_mcp.errors import ErpError
+from fraction_mcp.operations.context import ErpContext
+from fraction_mcp.operations.results import ResultPart, ToolResult
+from fraction_mcp.values.text import clean, quoted
+
+__all__ = ["ConnectionStatus", "connection_status"]
+
+
+class SystemStatus(ResultPart):
+    """One ERP. A figure that it has not stated is null; `problem` says why a sign-in did not work."""
+
+    system: str
+    configured: bool
+    signed_in: bool
+    base_url: str | None = None
+    user: str | None = None
+    company: str | None = None
+    plan: str | None = None
+    requests_remaining: int | None = None
+    resets_at: str | None = None
+    problem: str = ""
+
+
+class ConnectionStatus(ToolResult):
+    systems: tuple[SystemStatus, ...]
+    confirm: str
+    read_only: bool
+    version: str
+
+
+async def connection_status(context: ErpContext, system: str) -> ConnectionStatus:
+    """Signs in where that has not happened yet: one request each. A failure is reported, not raised."""
+    wanted = [one for one in System if system in {"all", one}]
+    systems = tuple([await _status(context, one) for one in wanted])
+    return ConnectionStatus(
+        summary=" ".join(map(_sentence, systems)),
+        systems=systems,
+        confirm=context.confirm,
+        read_only=context.read_only,
+        version=context.version,
+    )
+
+
+async def _status(context: ErpContext, system: System) -> SystemStatus:
+    erp = context.erps.get(system)
+    if erp is None:
+        return SystemStatus(system=system, configured=False, signed_in=False)
+    user: Mapping[str, Any] | None = None
+    company: Mapping[str, Any] | None = None
+    problem = ""
+    try:
+        user, company = await _asked(erp)
+    except ErpError as error:
+        problem = error.message
+    known = erp.connection()
+    user, company = user or known.user or {}, company or known.company or {}
+    resets_at = known.budget.resets_at if known.budget else None
+    return SystemStatus(
+        system=system,
+        configured=True,
+        signed_in=known.signed_in and not problem,
+        base_url=known.base_url,
+        user=_text(user, "email", "name"),
+        company=_text(company, "company", "name"),
+        plan=_text(company, "plan"),
+        requests_remaining=known.budget.remaining if known.budget else None,
+        resets_at=resets_at.astimezone(UTC).isoformat(timespec="seconds") if resets_at else None,
+        problem=problem,
+    )
+
+
+async def _asked(erp: Erp) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
+    """A request that proves the sign-in: FractionERP says who it is; of Fracttal one warehouse is asked for."""
+    if erp.system is System.FRACTIONERP:
+        identity = (await erp.call(endpoints.ME, fresh=True)).read(Identity)
+        return identity.user, identity.tenant
+    await erp.call(endpoints.WAREHOUSES, query={"start": 0, "limit": 1}, fresh=True)
+    return None, None
+
+
+def _text(source: Mapping[str, Any], *names: str) -> str | None:
+    return next((clean(str(source[name])) for name in names if source.get(name)), None)
+
+
+def _sentence(status: SystemStatus) -> str:
+    name = System(status.system).label
+    if not status.configured:
+        return f"{name} is not configured."
+    if status.problem:
+        return f"{name} is configured, but not usable: {status.problem}."
+    who = f" as {quoted(status.user)}" if status.user else ""
+    left = f", with {status.requests_remaining} requests left" if status.requests_remaining is not None else ""
+    return f"{name} is signed in{who}{left}."

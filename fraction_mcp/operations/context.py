@@ -1,0 +1,64 @@
+"""What every operation is given: the ERPs that are configured, and the few facts that answers need."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from fraction_mcp.erp import Erp
+from fraction_mcp.erp.endpoints import System
+from fraction_mcp.errors import NotConfigured
+from fraction_mcp.operations.lookup import Lookup
+from fraction_mcp.values.decimals import plain
+
+__all__ = ["ErpContext"]
+
+
+@dataclass(frozen=True, slots=True)
+class ErpContext:
+    """Passed to every tool. `currency` is the ISO 4217 code of FractionERP's base currency, empty where not known."""
+
+    erps: dict[System, Erp]
+    currency: str
+    confirm: str
+    read_only: bool
+    version: str
+    lookups: dict[System, Lookup]
+
+    @classmethod
+    def set_up(
+        cls,
+        *erps: Erp,
+        currency: str,
+        confirm: str,
+        read_only: bool,
+        version: str,
+    ) -> "ErpContext":
+        return cls(
+            erps={erp.system: erp for erp in erps},
+            currency=currency,
+            confirm=confirm,
+            read_only=read_only,
+            version=version,
+            lookups={erp.system: Lookup(erp) for erp in erps},
+        )
+
+    def erp(self, system: System) -> Erp:
+        """Raises NotConfigured where this server has no credentials for it."""
+        if system not in self.erps:
+            raise NotConfigured(
+                f"{system.label} is not configured on this server",
+                hint="Its operator sets the credentials in the environment.",
+            )
+        return self.erps[system]
+
+    @property
+    def fraction(self) -> Erp:
+        return self.erp(System.FRACTIONERP)
+
+    @property
+    def lookup(self) -> Lookup:
+        _ = self.fraction
+        return self.lookups[System.FRACTIONERP]
+
+    def money(self, amount: Decimal) -> str:
+        """An amount in a sentence: with the currency's code, or saying that it is the base currency."""
+        return f"{plain(amount, 2)} {self.currency or 'in base currency'}"

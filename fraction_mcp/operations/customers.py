@@ -1,0 +1,47 @@
+"""One customer with its contacts."""
+
+from typing import Any
+
+from fraction_mcp.erp import endpoints
+from fraction_mcp.erp.records import shown_id
+from fraction_mcp.operations.context import ErpContext
+from fraction_mcp.operations.fitting import whole
+from fraction_mcp.operations.lookup import CUSTOMER, Candidate, NotOne, Status
+from fraction_mcp.operations.records.detail import BESIDE_OTHERS, what_was_cut
+from fraction_mcp.operations.results import ToolResult
+from fraction_mcp.values.text import quoted
+
+__all__ = ["CustomerResult", "customer_record"]
+
+
+class CustomerResult(ToolResult):
+    status: Status
+    customer: dict[str, Any] | None = None
+    contacts: tuple[dict[str, Any], ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+
+
+async def customer_record(context: ErpContext, said: str) -> CustomerResult:
+    """A customer with its contacts, which the single record carries (`fractionerp-rest-api.txt`)."""
+    found = await context.lookup.find(CUSTOMER, said)
+    if isinstance(found, NotOne):
+        return CustomerResult(
+            summary=found.summary, next=found.next, status=found.status, candidates=tuple(found.candidates)
+        )
+    record = found.record
+    if found.how != "id":  # by id, the single record is already here
+        record = (await context.fraction.call(endpoints.CUSTOMER, path={"id": record["id"]})).record()
+    sent = record.get("contacts")
+    contacts = [one for one in sent if isinstance(one, dict)] if isinstance(sent, list) else []
+    customer = whole({name: value for name, value in record.items() if name != "contacts"}, BESIDE_OTHERS)
+    beside = whole({"contacts": contacts}, BESIDE_OTHERS)
+    fit = [one for one in beside.value["contacts"] if isinstance(one, dict)]
+    count = f"{len(contacts)} contact{'' if len(contacts) == 1 else 's'}"
+    who = f"Customer {quoted(str(record.get('name') or ''))} (id {shown_id(record)})"
+    return CustomerResult(
+        summary=f"{found.remark(CUSTOMER)}{who}, with {count}{what_was_cut(beside, customer)}.",
+        next="The other contacts are to be seen in FractionERP itself." if len(fit) < len(contacts) else "",
+        status="found",
+        customer=customer.value,
+        contacts=tuple(fit),
+    )

@@ -1,0 +1,70 @@
+"""One part with every customer's price list of it."""
+
+from typing import Any
+
+from fraction_mcp.erp.records import PriceBreak, PriceList
+from fraction_mcp.operations.context import ErpContext
+from fraction_mcp.operations.fitting import pieces_fitting, whole
+from fraction_mcp.operations.lookup import PART, Candidate, NotOne, Status
+from fraction_mcp.operations.pricing.reading import price_lists
+from fraction_mcp.operations.records.detail import BESIDE_OTHERS, what_was_cut
+from fraction_mcp.operations.results import ResultPart, ToolResult
+from fraction_mcp.values.money import Quantity, UnitPrice
+from fraction_mcp.values.text import clean, quoted
+
+__all__ = ["PartResult", "ShownBreak", "ShownPriceList", "part_record"]
+
+
+class ShownBreak(ResultPart):
+    quantity: Quantity
+    unit_price: UnitPrice
+
+    @classmethod
+    def of(cls, step: PriceBreak) -> "ShownBreak":
+        return cls(quantity=step.quantity, unit_price=step.unit_price)
+
+
+class ShownPriceList(ResultPart):
+    customer_id: int
+    customer_name: str
+    customer_part_number: str
+    selling_price: UnitPrice | None
+    price_breaks: tuple[ShownBreak, ...]
+
+    @classmethod
+    def of(cls, sent: PriceList) -> "ShownPriceList":
+        return cls(
+            customer_id=sent.customer_id,
+            customer_name=clean(sent.customer_name),
+            customer_part_number=clean(sent.customer_part_number),
+            selling_price=sent.selling_price,
+            price_breaks=tuple(map(ShownBreak.of, sorted(sent.price_breaks, key=lambda step: step.quantity))),
+        )
+
+
+class PartResult(ToolResult):
+    status: Status
+    part: dict[str, Any] | None = None
+    price_lists: tuple[ShownPriceList, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+
+
+async def part_record(context: ErpContext, said: str) -> PartResult:
+    """A part and every customer's price list of it."""
+    found = await context.lookup.find(PART, said)
+    if isinstance(found, NotOne):
+        return PartResult(
+            summary=found.summary, next=found.next, status=found.status, candidates=tuple(found.candidates)
+        )
+    part_id, number = found.record["id"], quoted(str(found.record.get("part_number") or ""))
+    lists = [ShownPriceList.of(one) for one in await price_lists(context, part_id)]
+    part, fit = whole(found.record, BESIDE_OTHERS), pieces_fitting(lists, BESIDE_OTHERS)
+    owners = "no price list" if not lists else f"price lists of {len(lists)} customer{'s' if len(lists) > 1 else ''}"
+    owners += f", of which {fit} fit into a result" if fit < len(lists) else ""
+    return PartResult(
+        summary=f"{found.remark(PART)}Part {number} (id {part_id}), with {owners}{what_was_cut(part)}.",
+        next="get_price_for_quantity with a customer prices any of the others." if fit < len(lists) else "",
+        status="found",
+        part=part.value,
+        price_lists=tuple(lists[:fit]),
+    )

@@ -1,0 +1,111 @@
+"""The plan for an enquiry (`fractionerp-rest-api.txt`, Create Enquiry). Reads that only inform may fail: the plan then
+says so."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fraction_mcp.erp import endpoints
+from fraction_mcp.erp.paths import at_path
+from fraction_mcp.erp.records import Record, shown_id
+from fraction_mcp.errors import AmbiguousReference, ErpError
+from fraction_mcp.operations.context import ErpContext
+from fraction_mcp.operations.lookup import CUSTOMER, Candidate
+from fraction_mcp.operations.plans.named import NOT_ALL, contacts_of, exactly_one, given, named_record
+from fraction_mcp.operations.records.fresh_pages import MOST
+from fraction_mcp.operations.writes.plan import Change, Plan
+from fraction_mcp.operations.writes.readback import LookFor
+from fraction_mcp.values.characters import spelt_out
+from fraction_mcp.values.text import clean, exactly, normalised, quoted
+
+__all__ = ["enquiry_plan"]
+
+
+# ------------------------------------------------------------------------------------------------------------ enquiry
+
+
+async def enquiry_plan(context: ErpContext, *, customer: str, contact: str, customer_ref: str, notes: str) -> Plan:
+    """Create Enquiry: the customer and contact by their ids; FractionERP gives the quote number."""
+    buyer = await exactly_one(context, CUSTOMER, customer, "customer")
+    body: dict[str, Any] = {"customer_id": buyer["id"], **given(customer_ref=customer_ref, notes=notes)}
+    preview = [Change(field="customer", before=None, after=named_record(buyer))]
+    whole = True
+    if contact:
+        contacts, whole = await contacts_of(context, buyer["id"])
+        person = _the_contact(contacts, contact, whole=whole)
+        body["customer_contact_id"] = person["id"]
+        preview.append(Change(field="contact", before=None, after=named_record(person)))
+    for name, value in given(customer_ref=customer_ref, notes=notes).items():
+        preview.append(Change(field=name, before=None, after=spelt_out(value)))
+    query: dict[str, str | int] = {"search": customer_ref or str(buyer.get("name") or ""), "per_page": 100, "page": 1}
+    warnings: list[str] = []
+    known: list[Any] | None = None
+    basis: dict[str, Any] = {}
+    try:
+        there = (await context.fraction.call(endpoints.CONTRACTS, query=query, fresh=True)).records()
+        known = [record.get("id") for record in there]
+        same = [record for record in there if customer_ref and _is_same_enquiry(record, buyer, customer_ref)]
+        basis["same_reference"] = sorted(str(record.get("id")) for record in same)
+        for record in same[:3]:
+            number = clean(str(record.get("quote_number") or record.get("id")), 40)
+            warnings.append(f"{number} of this customer already has the reference {exactly(customer_ref)}.")
+    except ErpError:
+        basis["same_reference"] = "not known"
+        warnings.append("Whether an enquiry with this reference exists could not be checked.")
+    warnings += [] if whole else [NOT_ALL]
+    return Plan(
+        title=f"Create an enquiry for {quoted(str(buyer.get('name')))}",
+        endpoint=endpoints.CREATE_CONTRACT,
+        body=body,
+        preview=preview,
+        warnings=warnings,
+        basis=basis,
+        look=LookFor(
+            endpoints.CONTRACTS,
+            {"customer.id": buyer["id"], "customer_ref": customer_ref or None},
+            unlike={"notes": notes or None, "customer_contact_id": body.get("customer_contact_id")},
+            query=query,
+            known=known,
+            telling=bool(customer_ref),  # without one nothing tells it from another enquiry of the same customer
+        ),
+    )
+
+
+def _is_same_enquiry(record: Record, buyer: Record, customer_ref: str) -> bool:
+    return at_path(record, "customer.id") == buyer["id"] and normalised(record.get("customer_ref")) == normalised(
+        customer_ref
+    )
+
+
+def _the_contact(contacts: Sequence[Record], said: str, *, whole: bool) -> Record:
+    """The contact of that name, e-mail or id among the customer's own."""
+    for hits in (
+        [
+            one
+            for one in contacts
+            if normalised(said) in {normalised(one.get("name")), normalised(one.get("email") or "\0")}
+        ],
+        [one for one in contacts if str(one.get("id")) == said.strip()],
+    ):
+        if len(hits) == 1:
+            return hits[0]
+        if hits:
+            break
+    shown = hits or contacts
+    raise AmbiguousReference(
+        f"{len(hits)} contacts of this customer are called {quoted(said)}."
+        if hits
+        else f"This customer has no contact called {quoted(said)}."
+        if whole
+        else f"None of the first {MOST:,} contacts of this customer is called {quoted(said)}.",
+        next_step="ToolInput which contact is meant, or leave the contact out.",
+        status="ambiguous" if hits else "not_found",
+        candidates=[
+            Candidate(
+                argument="contact",
+                id=shown_id(one),
+                name=clean(str(one.get("name") or "")),
+                description=clean(str(one.get("email") or ""), 80),
+            )
+            for one in shown[:10]
+        ],
+    )

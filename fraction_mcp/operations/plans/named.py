@@ -1,0 +1,49 @@
+"""What several plans need: the one record that was named, how a preview calls it, a customer's contacts."""
+
+from typing import Any
+
+from fraction_mcp.erp import endpoints
+from fraction_mcp.erp.records import Record, id_key
+from fraction_mcp.errors import AmbiguousReference
+from fraction_mcp.operations.context import ErpContext
+from fraction_mcp.operations.lookup import NotOne, Subject
+from fraction_mcp.operations.records.fresh_pages import MOST, read_fresh_pages
+from fraction_mcp.values.text import clean, quoted
+
+__all__ = ["NOT_ALL", "contacts_of", "exactly_one", "given", "id_of", "named_record"]
+
+NOT_ALL = f"Only the first {MOST:,} contacts of this customer were looked at."
+
+
+async def exactly_one(context: ErpContext, subject: Subject, said: str, argument: str) -> Record:
+    """Exactly the record that was named, read anew. Raises AmbiguousReference: a write never rests on a near match."""
+    found = await context.lookup.find(subject, said, strict=True, argument=argument)
+    if isinstance(found, NotOne):
+        raise AmbiguousReference(found.summary, next_step=found.next, status=found.status, candidates=found.candidates)
+    return found.record
+
+
+def named_record(record: Record, key: str = "name") -> str:
+    return f"{quoted(str(record.get(key) or ''), 120)} {id_of(record)}"
+
+
+def id_of(record: Record) -> str:
+    """The id of a record, which a text may be: anyone's, and so cleaned."""
+    return f"(id {clean(str(record.get('id')), 80)})"
+
+
+def given(**values: str) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value}
+
+
+async def contacts_of(context: ErpContext, customer_id: Any) -> tuple[list[Record], bool]:
+    """A customer's contacts, read anew, and whether they are all.
+
+    A single customer comes with its contacts (`fractionerp-rest-api.txt`): all in one request. Where it does not, their
+    own list is paged through.
+    """
+    path = {"id": customer_id}
+    held = (await context.fraction.call(endpoints.CUSTOMER, path=path, fresh=True)).record().get("contacts")
+    if isinstance(held, list) and all(isinstance(one, dict) and id_key(one.get("id")) is not None for one in held):
+        return held, True
+    return await read_fresh_pages(context.fraction, endpoints.CUSTOMER_CONTACTS, {}, path=path)

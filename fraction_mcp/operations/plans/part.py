@@ -1,0 +1,62 @@
+"""The plan for a part (`fractionerp-rest-api.txt`, Create Part)."""
+
+from collections.abc import Mapping
+
+from fraction_mcp.erp import endpoints
+from fraction_mcp.erp.records import Record
+from fraction_mcp.errors import Duplicate
+from fraction_mcp.operations.context import ErpContext
+from fraction_mcp.operations.lookup import PART
+from fraction_mcp.operations.plans.named import given, id_of
+from fraction_mcp.operations.writes.plan import Change, Plan
+from fraction_mcp.operations.writes.readback import LookFor
+from fraction_mcp.values.characters import spelt_out
+from fraction_mcp.values.text import exactly, normalised, quoted
+
+__all__ = ["part_plan"]
+
+
+# --------------------------------------------------------------------------------------------------------------- part
+
+
+async def part_plan(context: ErpContext, *, part_number: str, fields: Mapping[str, str]) -> Plan:
+    """Create Part. FractionERP rejects a number that exists: nobody is asked about one that does. One that differs in
+    case or spaces it may take."""
+    body = {"part_number": part_number, **given(**fields)}
+    alike = await context.lookup.alike(PART, part_number)
+    same = [one for one in alike if str(one.get("part_number")).strip() == part_number]
+    exact = [one for one in alike if normalised(one.get("part_number")) == normalised(part_number)]
+    warnings = [
+        f"{quoted(str(one['part_number']), 200)} exists already {id_of(one)}; FractionERP refuses a second."
+        for one in exact
+    ]
+    warnings += [
+        f"{quoted(str(one['part_number']), 200)} {id_of(one)} differs from this number in case or spaces only."
+        for one in alike
+        if one not in exact
+    ]
+    return Plan(
+        title=f"Create the part {exactly(part_number)}",
+        endpoint=endpoints.CREATE_PART,
+        body=body,
+        preview=[Change(field=name, before=None, after=spelt_out(value)) for name, value in body.items()],
+        warnings=warnings,
+        basis={"alike": sorted(str(one.get("id")) for one in alike)},
+        refusal=_exists(part_number, same[0]) if same else None,
+        look=LookFor(
+            endpoints.PARTS,
+            {"part_number": part_number},
+            unlike=given(**fields),
+            query={"search": part_number, "per_page": 100, "page": 1},
+            known=[one.get("id") for one in exact],
+        ),
+    )
+
+
+def _exists(part_number: str, record: Record) -> Duplicate:
+    return Duplicate(
+        f"the part {exactly(part_number)} exists already {id_of(record)}, and FractionERP refuses a second",
+        system=endpoints.CREATE_PART.system,
+        operation=endpoints.CREATE_PART.name,
+        hint="get_part reads it. ToolInput the user for another number, if a new part is meant.",
+    )

@@ -1,0 +1,152 @@
+"""A page of records -> a small table with honest coverage, filtered where it is asked for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from fraction_mcp.erp import endpoints
+from fraction_mcp.erp.records import Record
+from fraction_mcp.operations.context import ErpContext
+from fraction_mcp.operations.records.all_pages import Query, Reading, read_all
+from fraction_mcp.operations.records.coverage import Coverage
+from fraction_mcp.operations.records.filters import Condition, Filters
+from fraction_mcp.operations.records.table import Cell, FieldNames, fitting, refuse_unknown, table
+from fraction_mcp.operations.results import ToolResult
+from fraction_mcp.values.text import clean, quoted
+
+__all__ = ["Listing", "Shown", "list_kind"]
+
+
+_EVERY_PAGE = 10_000  # the rate budget ends a reading long before
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Which rows of a list, in which order, and which of their fields."""
+
+    limit: int = 10
+    page: int = 1
+    sort: str = ""
+    order: str = ""
+    fields: Sequence[str] = ()
+
+    @property
+    def query(self) -> dict[str, str | int]:
+        return {name: value for name, value in (("sort", self.sort), ("order", self.order)) if value}
+
+
+class Listing(ToolResult):
+    kind: str
+    coverage: Coverage
+    warnings: tuple[str, ...] = ()
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+async def list_kind(
+    context: ErpContext, kind: str, shown: Shown, *, search: str = "", conditions: Sequence[Condition] = ()
+) -> Listing:
+    """One page of any kind of record; with conditions, of those that meet them: then all pages are read."""
+    endpoint = endpoints.KINDS[kind][0]
+    query = {**shown.query, **({"search": search} if search else {})}
+    noun = kind.replace("_", " ")
+    words = f" matching {quoted(search)}" if search else ""
+    words += (
+        f", sorted by {clean(shown.sort, 40)}{' descending' if shown.order == 'desc' else ''}" if shown.sort else ""
+    )
+    if conditions:
+        found = await _Matches.read(context, endpoint, query, conditions, shown)
+        coverage = Coverage.of_matches(found.reading, found.count, len(found.rows), shown.page, shown.limit)
+        words = f"{found.count} of {found.reading.scanned} {noun}{words} meet the filters"
+        if len(found.rows) < found.count:
+            there = f"rows {coverage.first} to {coverage.last} of them"
+            words += f"; {there if found.rows else f'none are on page {shown.page}'}"
+        if not found.reading.complete:
+            words = f"Partial: {words}"
+        return _listing(kind, coverage, found.rows, shown, summary=words + ".", warnings=found.reading.warnings())
+    answer = await context.fraction.call(endpoint, query={**query, "per_page": shown.limit, "page": shown.page})
+    records = answer.records()
+    coverage = Coverage.of_page(answer, shown.page, shown.limit)
+    phrase = coverage.phrase(noun)
+    return _listing(kind, coverage, records, shown, summary=f"{phrase[0].upper()}{phrase[1:]}{words}.")
+
+
+def _listing(
+    kind: str,
+    coverage: Coverage,
+    records: Sequence[Record],
+    shown: Shown,
+    *,
+    summary: str = "",
+    warnings: Sequence[str] = (),
+) -> Listing:
+    """The rows as a table, whole ones only, as many as there is room for."""
+    columns, rows = table(records, shown.fields)
+    room = fitting(columns, rows)
+    if list(shown.fields) == ["*"] and (known := len({name for record in records for name in record})) > len(columns):
+        warnings = [*warnings, f"Only {len(columns)} of {known:,} fields are shown: name those that matter in fields."]
+    step = f"Call again with page={coverage.next_page} for more, or narrow the search." if coverage.next_page else ""
+    if room < len(rows):
+        summary = f"{summary.removesuffix('.')}, of which {room} fit into a result."
+        step = "Ask for fewer fields: not even one row fits into a result."
+        if room and coverage.first:
+            page = (coverage.first + room - 1) // room + 1
+            step = f"Call again with limit={room} and page={page} for the rest, or with fewer fields."
+        coverage = coverage.cut_to(room)
+    return Listing(
+        summary=summary,
+        next=step,
+        kind=kind,
+        coverage=coverage,
+        warnings=tuple(warnings),
+        columns=tuple(columns),
+        rows=tuple(map(tuple, rows[:room])),
+    )
+
+
+@dataclass(slots=True)
+class _Paged:
+    """One page out of all that matches; no more is held."""
+
+    shown: Shown
+    count: int = 0
+    rows: list[Record] = field(default_factory=list)
+
+    def take(self, record: Record) -> None:
+        first = (self.shown.page - 1) * self.shown.limit
+        if first <= self.count < first + self.shown.limit:
+            self.rows.append(record)
+        self.count += 1
+
+
+@dataclass(slots=True)
+class _Matches:
+    """The records that meet all conditions: how many, and those of the page that was asked for."""
+
+    reading: Reading
+    count: int
+    rows: list[Record]
+
+    @classmethod
+    async def read(
+        cls,
+        context: ErpContext,
+        endpoint: endpoints.Endpoint,
+        query: Query,
+        conditions: Sequence[Condition],
+        shown: Shown,
+    ) -> "_Matches":
+        filters = Filters(conditions)
+        page = _Paged(shown)
+        fields = FieldNames()
+
+        def take(records: list[Record]) -> None:
+            fields.look(records)
+            for record in records:
+                if filters.match(record):
+                    page.take(record)
+
+        reading = await read_all(context.fraction, endpoint, query, take, max_pages=_EVERY_PAGE)
+        if reading.scanned:
+            among = "" if reading.complete else f" of the {reading.scanned} that were read"
+            refuse_unknown({"filters": filters.unknown()}, fields, among=among)
+        return cls(reading, page.count, page.rows)

@@ -1,0 +1,163 @@
+"""All pages of a kind of record, folded into counts and figures by group, with the truth about what was read."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from fraction_mcp.erp import endpoints
+from fraction_mcp.operations.context import ErpContext
+from fraction_mcp.operations.records.aggregate import Aggregates, Asked
+from fraction_mcp.operations.records.all_pages import Reading, counted, read_all
+from fraction_mcp.operations.records.coverage import Coverage
+from fraction_mcp.operations.records.filters import Condition, Filters
+from fraction_mcp.operations.records.table import Cell, FieldNames, fitting, refuse_unknown
+from fraction_mcp.operations.results import ToolResult
+from fraction_mcp.values.text import clean, quoted
+
+__all__ = ["Summary", "summarise"]
+
+_CURRENCIES = 5  # that a sentence names
+
+
+class Summary(ToolResult):
+    kind: str
+    coverage: Coverage
+    warnings: tuple[str, ...] = ()
+    totals: dict[str, Any]
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+async def summarise(
+    context: ErpContext,
+    kind: str,
+    asked: Asked,
+    *,
+    search: str = "",
+    conditions: Sequence[Condition] = (),
+    top: int = 20,
+    max_pages: int = 50,
+) -> Summary:
+    """Fold all pages (at most `max_pages`). Without groups, figures and filters, a count: one request.
+
+    Raises InputError for a field that no record has, TooCostly where the rate budget would not bear it.
+    """
+    endpoint = endpoints.KINDS[kind][0]
+    query: dict[str, str | int] = {"search": search} if search else {}
+    noun = kind.replace("_", " ")
+    filters = Filters(conditions)
+    groups = Aggregates(asked)
+    if not (asked.paths or filters) and (total := await counted(context.fraction, endpoint, query)) is not None:
+        return _count(kind, noun, search, total)
+    matched = 0
+    fields = FieldNames()
+
+    def take(records: list[dict[str, Any]]) -> None:
+        nonlocal matched
+        fields.look(records)
+        for record in records:
+            groups.note(record)
+            if filters.match(record):
+                matched += 1
+                groups.take(record)
+
+    reading = await read_all(context.fraction, endpoint, query, take, max_pages=max_pages)
+    if reading.scanned:
+        among = "" if reading.complete else f" of the {reading.scanned} that were read"
+        refuse_unknown({"filters": filters.unknown(), **_never(asked, groups)}, fields, among=among)
+    rows, remark = _shown(groups, top)
+    return Summary(
+        summary=_sentence(groups, reading, noun, search, matched if filters else None),
+        next=_next(reading),
+        kind=kind,
+        coverage=Coverage.of_all(reading, len(rows)),
+        warnings=(*reading.warnings(), *_remarks(groups, noun), *remark),
+        totals=groups.totals(),
+        columns=tuple(groups.columns()),
+        rows=rows,
+    )
+
+
+def _shown(groups: Aggregates, top: int) -> tuple[tuple[tuple[Cell, ...], ...], list[str]]:
+    """The groups, long names cut, and a remark where there is no room for as many as were asked for."""
+    remark: list[str] = []
+    while True:
+        rows = [[clean(cell, 80) if isinstance(cell, str) else cell for cell in row] for row in groups.rows(top)]
+        room = fitting(groups.columns(), rows)
+        if room < len(rows) and top == 1:  # so many currencies
+            remark = [f"Only {room} of {len(rows)} rows fit into a result by themselves."]
+        if room >= len(rows) or top == 1:
+            return tuple(map(tuple, rows[:room])), remark
+        top = max(room - len(groups.currencies), 1)  # what has no room of its own goes into the rest
+        remark = [f"Only {top} groups fit into a result by themselves: name fewer fields to see more."]
+
+
+def _next(reading: Reading) -> str:
+    if reading.capped:
+        return "Narrow it with search, or raise max_pages, to cover everything."
+    return "" if reading.complete else "ToolInput again in a moment to cover everything."
+
+
+def _count(kind: str, noun: str, search: str, total: int) -> Summary:
+    reading = Reading(total=total, scanned=total)
+    of = f" matching {quoted(search)}" if search else ""
+    return Summary(
+        summary=f"There are {total} {noun}{of}, as FractionERP counts them.",
+        kind=kind,
+        coverage=Coverage.of_all(reading, 1).model_copy(update={"scanned": 0}),
+        totals={"count": total},
+        columns=("count",),
+        rows=((total,),),
+    )
+
+
+def _never(asked: Asked, groups: Aggregates) -> dict[str, list[str]]:
+    """The paths that no record had, by the argument that named them."""
+    named = {
+        "group_by": asked.group_by,
+        "sum": asked.sums,
+        "min": asked.lows,
+        "max": asked.highs,
+        "average": asked.averages,
+        "date_field": [asked.dates[0]] if asked.dates[0] else [],
+    }
+    return {name: [path for path in paths if path in groups.unmet] for name, paths in named.items()}
+
+
+def _remarks(groups: Aggregates, noun: str) -> list[str]:
+    """What the figures leave out."""
+    words = []
+    if groups.by_currency and len(groups.currencies) > 1:
+        words.append(f"Amounts are kept apart by currency ({_named(groups.currencies)}) and never added across.")
+    words += [f"{_values(count, name)} empty and left out." for name, count in groups.blank.items()]
+    words += [f"{_values(count, name)} not to be counted with and left out." for name, count in groups.odd().items()]
+    if groups.without_elements:
+        words.append(f"{groups.without_elements} {noun} have no {groups.asked.list_field} and are not counted.")
+    return words
+
+
+def _named(currencies: Collection[str]) -> str:
+    """The currencies as the ERP writes them, which may be any text at all."""
+    names = [quoted(currency, 12) if currency else "not stated" for currency in sorted(currencies)]
+    rest = f" and {len(names) - _CURRENCIES} more" if len(names) > _CURRENCIES else ""
+    return ", ".join(names[:_CURRENCIES]) + rest
+
+
+def _values(count: int, name: str) -> str:
+    return f"{count} value of {name} is" if count == 1 else f"{count} values of {name} are"
+
+
+def _sentence(groups: Aggregates, reading: Reading, noun: str, search: str, matched: int | None) -> str:
+    what = f"all {reading.scanned} {noun}" if reading.complete else f"only {reading.scanned} {noun}"
+    if not reading.complete and reading.total is not None and reading.total >= reading.scanned:
+        what += f" of {reading.total}"
+    words = f"Partial: {what}" if not reading.complete else what[0].upper() + what[1:]
+    words += f" matching {quoted(search)}" if search else ""
+    words += " were read"
+    if matched is not None:
+        words += f", and {matched} meet the filters"
+    count = len(groups.groups)
+    if groups.asked.group_by or groups.asked.dates[0]:
+        words += f"; they make {count} group{'' if count == 1 else 's'}"
+    if groups.asked.list_field:
+        words += f", counted by the elements of {groups.asked.list_field}"
+    return words + "."

@@ -1,0 +1,163 @@
+"""Records of undocumented fields as a table that a reader can take in: flat columns, the telling ones first.
+
+No document states the fields of a contract or an invoice, so nothing here depends on a name: names are a preference
+order for columns, and what is there decides.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from fraction_mcp.erp.paths import ABSENT, at_path
+from fraction_mcp.erp.records import Record
+from fraction_mcp.errors import InputError
+from fraction_mcp.operations.fitting import ROOM, shown_number
+from fraction_mcp.values.text import clean, quoted
+
+__all__ = ["Cell", "FieldNames", "called", "chosen_columns", "fitting", "refuse_unknown", "table"]
+
+
+Cell = str | int | bool | None
+_CELL = 60
+_WHOLE = 100_000  # characters of a text that is compared, and not shown
+_COLUMNS = 8
+_ALL = 200  # columns, where all are asked for
+_LONGEST_NAME = 120  # a longer one cannot be asked for
+_NAMED = 80  # field paths that an error names
+_ALIKE = 100  # records of one shape that are looked at for their fields
+
+_RANKS = (
+    r"^id$",
+    r"number$|^code$|_no$|^document$",
+    r"^(name|title)$|_name$",
+    r"status|state",
+    r"^description$",
+    r"^(customer|supplier|part|contract)$",
+    r"date$|^due|_at$",
+    r"total|amount|value|price|cost|net|gross|tax|balance",
+    r"currency",
+    r"^(qty|quantity|uom)|_ref$|^revision$|^material$|^category$",
+)
+_PLAIN = re.compile(r"[A-Za-z0-9_.\[\]-]{1,60}")
+_LAST = re.compile(r"^id_|^(created|updated)_at$")
+_NAMES = ("name", "part_number", "number", "quote_number", "code", "title", "id")
+
+
+def table(records: Sequence[Record], fields: Sequence[str] = ()) -> tuple[list[str], list[list[Cell]]]:
+    """Columns and rows, `id` first. `fields` names the columns (dots for nested ones, `lines[].qty` for a list's);
+    `["*"]` takes all there are. Raises InputError for a field that no record has."""
+    columns = chosen_columns(records, fields)
+    return columns, [[_cell(at_path(record, column)) for column in columns] for record in records]
+
+
+def chosen_columns(records: Sequence[Record], fields: Sequence[str] = ()) -> list[str]:
+    known = [name for name in dict.fromkeys(key for record in records for key in record) if len(name) <= _LONGEST_NAME]
+    if not fields:
+        return sorted(known, key=lambda name: _rank(name, records))[:_COLUMNS]
+    if list(fields) == ["*"]:
+        return ["id", *(name for name in known if name != "id")][:_ALL]
+    if records:
+        missing = [field for field in fields if all(at_path(record, field) is ABSENT for record in records)]
+        refuse_unknown({"fields": missing}, dict.fromkeys(path for one in records for path in _field_paths(one)))
+    return ["id", *(name for name in dict.fromkeys(fields) if name != "id")]
+
+
+def fitting(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> int:
+    """How many of the rows, whole ones, there is room for in a result, under the columns' names."""
+    room, count = ROOM - _length(columns), 0
+    for row in rows:
+        room -= _length(row)
+        if room < 0:
+            break
+        count += 1
+    return count
+
+
+def _length(row: Sequence[Cell]) -> int:
+    return sum(len(str(cell)) + 3 for cell in row)
+
+
+def refuse_unknown(asked: Mapping[str, Sequence[str]], fields: Iterable[str], *, among: str = "") -> None:
+    """Raises InputError for the paths (by argument) that no record had, naming the fields that exist. `among` says
+    which records were looked at, where it was not all."""
+    problems = {
+        argument: f"no record{among} has {', '.join(quoted(path) for path in paths)}"
+        for argument, paths in asked.items()
+        if paths
+    }
+    if problems:
+        # The ERP's own words: bare only where they can be nothing but a name.
+        there = ", ".join(name if _PLAIN.fullmatch(name) else quoted(name) for name in list(fields)[:_NAMED])
+        raise InputError(problems, hint=f"The fields here are: {there}.")
+
+
+class FieldNames:
+    """The field paths that records offer, to name them in an error: some of them, of however many records."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, None] = {}
+        self._shapes: dict[tuple[str, ...], int] = {}
+
+    def look(self, records: Iterable[Record]) -> None:
+        for record in records:
+            if len(self._names) >= _NAMED:
+                return
+            shape = tuple(record)
+            seen = self._shapes.get(shape, 0)
+            if seen < _ALIKE:  # more of the same would cost more than folding them
+                self._shapes[shape] = seen + 1
+                self._names.update(dict.fromkeys(_field_paths(record)))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+
+def _field_paths(record: Record) -> Iterable[str]:
+    """The paths that a record offers, one level deep: `status`, `customer.name`, `lines[].qty`."""
+    for name, value in record.items():
+        inner = value[0] if isinstance(value, list) and value else value
+        if isinstance(inner, dict):
+            yield from (f"{name}{'[]' if isinstance(value, list) else ''}.{key}" for key in inner)
+        else:
+            yield name
+
+
+def _rank(name: str, records: Sequence[Record]) -> tuple[int, int]:
+    """Empty columns last, then those that say the same in every row, then by what kind of field the name tells."""
+    if name == "id":
+        return (-1, 0)
+    told = [_cell(record.get(name)) for record in records]
+    dull = 2 if all(cell in {None, ""} for cell in told) else int(len(told) > 3 and len(set(told)) == 1)
+    if _LAST.search(name):
+        return (dull, len(_RANKS) + 1)
+    kind = next((rank for rank, pattern in enumerate(_RANKS) if re.search(pattern, name)), len(_RANKS))
+    return (dull, kind)
+
+
+def called(value: Any) -> str:
+    """A value as one would write it, uncut, so that two that differ stay two: an object by its name."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict) and _cell(value) is None:  # it has no name: by what it holds
+        return "; ".join(f"{clean(name, 60)}={text}" for name, inner in value.items() if (text := called(inner)))
+    return str(shown) if (shown := _cell(value, _WHOLE)) is not None else ""
+
+
+def _cell(value: Any, limit: int = _CELL) -> Cell:
+    match value:
+        case bool() | int() | None:
+            return value
+        case Decimal():
+            return shown_number(value)
+        case str():
+            return clean(value, limit)
+        case dict():
+            name = next((value[key] for key in _NAMES if value.get(key) not in (None, "")), None)
+            return _cell(name, limit) if not isinstance(name, dict | list) else None
+        case list() if value and all(not isinstance(item, dict | list) for item in value):
+            return clean("; ".join(str(_cell(item, limit)) for item in value), limit)
+        case list():
+            return f"{len(value)} entries" if value else None
+        case _:
+            return None

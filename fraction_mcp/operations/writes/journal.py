@@ -1,0 +1,304 @@
+"""Every write's durable life: proposed, decided, claimed, sent, and what came of it.
+
+SQLite by default, the same code on PostgreSQL for replicas (`journal_database`). A change of state is one
+compare-and-set in one serialised transaction, which also appends an event with the hash of the one before. What is in a
+write (its plan) is opaque here, and holds no secret.
+"""
+
+import hashlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from fraction_mcp.errors import ConsentError, TooManyWaiting
+from fraction_mcp.operations.writes import journal_file, migrations
+from fraction_mcp.operations.writes import journal_tables as tables
+from fraction_mcp.operations.writes.journal_database import JournalDatabase
+from fraction_mcp.operations.writes.journal_tables import (
+    Transaction,
+    dumped,
+    is_chained,
+    read_event,
+    read_write,
+    table_flaw,
+)
+from fraction_mcp.operations.writes.migrations import GENESIS
+from fraction_mcp.operations.writes.states import MOVES, OPEN, WAITING, Draft, Event, State, Write
+
+__all__ = ["Journal"]
+
+logger = logging.getLogger(__name__)
+
+_MIGRATION_S = 120.0
+_WHOLE_S = 60.0  # for reading every event there is
+_MOST_WAITING = 100
+
+
+class Journal:
+    """Use from one event loop. Every method is atomic among all processes on the same database.
+
+    Any of them raises JournalError where the database fails.
+    """
+
+    def __init__(self, database: JournalDatabase, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._clock = clock
+
+    @classmethod
+    async def open(cls, url: str, folder: Path, *, clock: Callable[[], float] = time.time) -> "Journal":
+        """Open the database at `url`, or `journal.sqlite3` in `folder` where it is empty; make it where it is new.
+
+        An older schema on SQLite is brought up. On a database that servers share, an operator does that, once
+        (`migrate`): the first of several to be upgraded would shut the others out at their next start. Raises
+        ConfigError where there is no journal to be had, and JournalError where there may be one in a while.
+        """
+        database = JournalDatabase(url, folder)
+        try:
+            async with database.reading(opening=True) as connection:
+                found = await connection.run_sync(migrations.version_of)
+            migrations.refuse_newer(found)
+            if found and database.shared:
+                migrations.refuse_older(found)
+            if found < migrations.VERSION:
+                await _brought_up(database)
+        except BaseException:
+            await database.aclose()
+            raise
+        return cls(database, clock)
+
+    @staticmethod
+    async def migrate(url: str, folder: Path) -> tuple[int, int]:
+        """Bring the schema up, wherever it lives: the version that it had (0 where it is new), and the one it has."""
+        database = JournalDatabase(url, folder)
+        try:
+            return await _brought_up(database), migrations.VERSION
+        finally:
+            await database.aclose()
+
+    def now(self) -> float:
+        """Unix seconds by the journal's clock, by which everything about its writes is counted."""
+        return self._clock()
+
+    @staticmethod
+    def is_there(url: str, folder: Path) -> bool:
+        """Whether there is one to open, for whoever only wants to look: a database that is named counts as one."""
+        return journal_file.is_there(url, folder)
+
+    async def aclose(self) -> None:
+        await self._database.aclose()
+
+    # ------------------------------------------------------------------------------------------------------- reading
+
+    async def get(self, write_id: str) -> Write | None:
+        """One write, with what time has done to it since: an expired wait, a lease that has run out."""
+        if not (write_id.isascii() and write_id.isalnum()):  # none of ours, and perhaps nothing that a database takes
+            return None
+        async with self._transaction() as transaction:
+            row = (await transaction.execute(sa.select(tables.writes).where(tables.writes.c.id == write_id))).first()
+            return None if row is None else await transaction.lapsed(read_write(row))
+
+    async def latest(self, states: Sequence[State] = (), *, identity: str = "", limit: int | None = 50) -> list[Write]:
+        """The newest writes first, of these states (all where none are named) and this ERP identity (any if empty)."""
+        query = sa.select(tables.writes).order_by(tables.writes.c.created_at.desc(), tables.writes.c.id).limit(limit)
+        if identity:
+            query = query.where(tables.writes.c.identity == identity)
+        if states:  # a lapse may move a write out of these states, never into the waiting ones
+            query = query.where(
+                tables.writes.c.state.in_([*states, State.SENDING] if State.UNKNOWN in states else states)
+            )
+        async with self._transaction() as transaction:
+            found = [await transaction.lapsed(read_write(row)) for row in (await transaction.execute(query)).all()]
+        return [write for write in found if not states or write.state in states]
+
+    async def events(self, write_id: str = "") -> list[Event]:
+        query = _in_order()
+        if write_id:
+            query = query.where(tables.events.c.write_id == write_id)
+        async with self._database.reading(within_s=None if write_id else _WHOLE_S) as connection:
+            return [read_event(row) for row in (await connection.execute(query)).all()]
+
+    async def landed_before(self, key: str, since: float) -> Write | None:
+        """The latest write of this key that is done, and was not long before `since`."""
+        query = (
+            sa.select(tables.writes)
+            .where(tables.writes.c.key == key, tables.writes.c.state == State.DONE, tables.writes.c.updated_at >= since)
+            .order_by(tables.writes.c.updated_at.desc())
+        )
+        async with self._database.reading() as connection:
+            row = (await connection.execute(query)).first()
+        return None if row is None else read_write(row)
+
+    # ------------------------------------------------------------------------------------------------------- writing
+
+    async def propose(self, draft: Draft) -> Write:
+        """The write of this key that is still open, or a new one that waits for approval.
+
+        One that waits and was shown with another state of the ERP takes on the new plan, under its id. Raises
+        TooManyWaiting where the same asker has very many open: nobody would read them.
+        """
+        async with self._transaction() as transaction:
+            query = sa.select(tables.writes).where(tables.writes.c.key == draft.key, tables.writes.c.state.in_(OPEN))
+            for row in (await transaction.execute(query.order_by(tables.writes.c.created_at))).all():
+                write = await transaction.lapsed(read_write(row))
+                if write.state is State.AWAITING and write.digest != draft.digest:
+                    return await transaction.replan(write, draft)
+                if write.state in OPEN:
+                    return write
+            mine = sa.select(sa.func.count()).where(tables.writes.c.asker == draft.asker)
+            waiting = mine.where(tables.writes.c.state.in_(WAITING), tables.writes.c.expires_at > self._clock())
+            if (await transaction.execute(waiting)).scalar_one() >= _MOST_WAITING:
+                raise TooManyWaiting(
+                    f"{_MOST_WAITING} writes of yours wait for a person already; this one was not added",
+                    hint="ToolInput the user to decide about those first. What waits is not lost.",
+                )
+            return await transaction.add(draft)
+
+    async def approve(self, write_id: str, *, digest: str, by: str) -> Write:
+        """A person's yes, bound to what they were shown. The state that it returns tells whether it counted.
+
+        It uses a two-step token up: a write that was not sent is asked about anew.
+        """
+        shown = tables.writes.c.digest == digest
+        return await self._move(write_id, "approved", {"by": by, "digest": digest}, where=shown, token_hash="")
+
+    async def decline(self, write_id: str, *, by: str, cancelled: bool = False) -> Write:
+        return await self._move(write_id, "cancelled" if cancelled else "declined", {"by": by})
+
+    async def claim(
+        self, write_id: str, *, planned: Draft, owner: str, lease_s: float, outcome: Mapping[str, Any] | None = None
+    ) -> bool:
+        """Single use: true for exactly one caller, before it sends what it has planned anew (`planned`).
+
+        False: expired, decided otherwise, claimed, or of another ERP. Raises ConsentError where the write as it is kept
+        is not what was proposed, approved or would be sent: its row was changed behind the journal's back.
+        `owner` must be new for each attempt: it is how a caller knows its own claim. `outcome` is what whoever comes
+        after a caller that died must know.
+        """
+        async with self._transaction() as transaction:
+            write = await transaction.write(write_id)
+            if write.state is not State.APPROVED or write.identity != planned.identity:
+                return False
+            if flaw := await transaction.flaw(write, planned):
+                raise ConsentError(flaw)
+            content = hashlib.sha256(planned.plan["content"].encode()).hexdigest()
+            await transaction.change(
+                write,
+                "claimed",
+                {"owner": owner, "content_sha256": content, **(outcome or {})},
+                owner=owner,
+                lease_until=self._clock() + lease_s,
+                outcome=dumped(outcome or {}),
+            )
+            return True
+
+    async def hold(self, write_id: str, *, owner: str, lease_s: float) -> bool:
+        """Whether a claim still holds; its lease then begins anew."""
+        async with self._transaction() as transaction:
+            write = await transaction.write(write_id)
+            if write.state is not State.SENDING or write.owner != owner:
+                return False
+            lease = sa.update(tables.writes).where(tables.writes.c.id == write_id)
+            await transaction.execute(lease.values(lease_until=self._clock() + lease_s))
+            return True
+
+    async def finish(self, write_id: str, kind: str, outcome: Mapping[str, Any], *, owner: str = "") -> Write:
+        """What came of it: `done`, `failed`, `unknown`, `not_sent`, `put_back` or `refused`.
+
+        `owner` binds it to a claim.
+        """
+        where = tables.writes.c.owner == owner if owner else None
+        return await self._move(write_id, kind, outcome, where=where, outcome=dumped(outcome))
+
+    async def settle(self, write_id: str, *, landed: bool, by: str, outcome: Mapping[str, Any]) -> Write:
+        """A person says what became of an unknown write."""
+        kind = "settled_landed" if landed else "settled_absent"
+        return await self._move(write_id, kind, {"by": by, **outcome}, outcome=dumped(outcome))
+
+    async def note(self, write_id: str, kind: str, detail: Mapping[str, Any]) -> None:
+        """An event that changes no state: what was shown to whom, what was looked for."""
+        async with self._transaction() as transaction:
+            await transaction.append(write_id, kind, detail)
+
+    async def set_token(self, write_id: str, token_hash: str) -> None:
+        """The hash of the two-step token that now counts for a waiting write."""
+        async with self._transaction() as transaction:
+            write = await transaction.write(write_id)
+            if write.state is State.AWAITING:
+                await transaction.give_token(write, token_hash)
+
+    async def gave_token(self, write: Write) -> bool:
+        """Whether the token that a write's row holds was given by this journal, and not put there."""
+        return any(
+            event.kind == "token_given" and event.detail["sha256"] == write.token_hash
+            for event in await self.events(write.id)
+        )
+
+    async def _move(
+        self, write_id: str, kind: str, detail: Mapping[str, Any], *, where: Any = None, **values: Any
+    ) -> Write:
+        """One compare-and-set; the write as it then is, moved or not. Raises KeyError for an id that is not there."""
+        async with self._transaction() as transaction:
+            write = await transaction.write(write_id)
+            sources, _ = MOVES[kind]
+            query = sa.select(tables.writes.c.id).where(
+                tables.writes.c.id == write_id, tables.writes.c.state.in_(sources)
+            )
+            if where is not None:
+                query = query.where(where)
+            if (await transaction.execute(query)).first() is None:
+                return write
+            return await transaction.change(write, kind, detail, **values)
+
+    # ------------------------------------------------------------------------------------------------------- auditing
+
+    async def head(self) -> str:
+        """The hash at the end of the chain: kept elsewhere, it shows later whether the tail was cut or rewritten."""
+        async with self._database.reading() as connection:
+            return str((await connection.execute(sa.select(tables.head.c.hash))).scalar_one())
+
+    async def verify(self, anchor: str = "") -> str:
+        """Empty where the chain is whole (and holds `anchor`), and the table of writes is what its events say; else
+        what is wrong, and where."""
+        async with self._database.reading(within_s=_WHOLE_S) as connection:
+            rows = (await connection.execute(_in_order())).all()
+            end = str((await connection.execute(sa.select(tables.head.c.hash))).scalar_one())
+            kept = (await connection.execute(sa.select(tables.writes).order_by(tables.writes.c.created_at))).all()
+        before, seen = GENESIS, not anchor or anchor == GENESIS
+        for number, row in enumerate(rows, start=1):
+            if row.seq != number:
+                return f"event {number} is missing"
+            if not is_chained(row, before):
+                return f"event {number} ({row.kind} of {row.write_id}) was changed"
+            before = row.hash
+            seen = seen or before == anchor
+        if before != end:
+            return f"events after {len(rows)} are missing"
+        if not seen:
+            return "the anchor is not in the chain: its tail was cut or rewritten"
+        return table_flaw(kept, [read_event(row) for row in rows])
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator["Transaction"]:
+        """One serialised transaction, finished even if its caller is cancelled meanwhile."""
+        async with self._database.transaction() as connection:
+            transaction = Transaction(connection, self._clock)
+            await transaction.lock()
+            yield transaction
+
+
+async def _brought_up(database: JournalDatabase) -> int:
+    """The version that it had."""
+    async with database.transaction(within_s=_MIGRATION_S, opening=True) as connection:
+        before = await connection.run_sync(migrations.brought_up)
+    if 0 < before < migrations.VERSION:
+        logger.warning("the journal's schema was version %d, and is version %d now", before, migrations.VERSION)
+    return before
+
+
+def _in_order() -> sa.Select[Any]:
+    return sa.select(tables.events).order_by(tables.events.c.seq)

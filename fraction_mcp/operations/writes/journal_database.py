@@ -1,0 +1,138 @@
+"""The journal's database: how it is reached, on SQLite and on PostgreSQL, and how long it may take to answer.
+
+Knows connections and transactions; what is in them is the journal's. Whatever fails in here comes out as one of our
+errors.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from fraction_mcp.database_url import read_database_url
+from fraction_mcp.errors import ConfigError
+from fraction_mcp.operations.writes.journal_file import file_in, made_private
+from fraction_mcp.operations.writes.journal_trouble import told
+
+__all__ = ["JournalDatabase"]
+
+_ANSWER_S = 5.0
+_LOCK_S = 4  # less than that, so that a lock is told as one
+_BUSY_S = 10
+_CLOSE_S = 2.0
+_READS: dict[str, dict[str, Any]] = {
+    "sqlite": {"fraction_mcp_reads": True},
+    "postgresql": {"isolation_level": "REPEATABLE READ"},  # every query of it sees the same moment
+}
+
+
+class JournalDatabase:
+    """Use from one event loop. `engine` is SQLAlchemy's; `shared` says whether other machines may use the database.
+
+    What takes longer than `within_s` (`answer_s` unless given) is given up.
+    """
+
+    answer_s = _ANSWER_S
+
+    def __init__(self, url: str, folder: Path) -> None:
+        """Raises ConfigError for an address that is none, and for a file that is not this user's alone."""
+        file = file_in(url, folder)
+        self.shared = file is None
+        if file is None:
+            self.engine = _on_postgresql(url)
+        else:
+            self.engine = _on_sqlite(made_private(file, named=bool(url)))
+        self._where = _place(self.engine.url) if file is None else str(file)
+
+    @asynccontextmanager
+    async def transaction(
+        self, *, within_s: float | None = None, opening: bool = False
+    ) -> AsyncIterator[AsyncConnection]:
+        """One transaction that may change things, committed at the end, even if its caller is cancelled meanwhile."""
+        async with self._answering(within_s, opening), self.engine.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def reading(self, *, within_s: float | None = None, opening: bool = False) -> AsyncIterator[AsyncConnection]:
+        """What the database held at one moment. Nobody has to wait for it, nor it for anybody."""
+        async with self._answering(within_s, opening), self.engine.connect() as connection:
+            await connection.execution_options(**_READS[self.engine.dialect.name])
+            yield connection
+
+    @asynccontextmanager
+    async def _answering(self, within_s: float | None, opening: bool) -> AsyncIterator[None]:
+        """The time limit is for a PostgreSQL that is frozen; a SQLite file answers, or says after a while that it is
+        locked."""
+        within_s = within_s or self.answer_s
+        try:
+            with anyio.fail_after(within_s if self.shared else None, shield=True):
+                yield
+        except Exception as error:
+            raised = told(error, within_s=within_s, opening=opening, where=self._where)
+            if raised is error:
+                raise
+            raise raised from error
+
+    async def aclose(self) -> None:
+        with anyio.move_on_after(_CLOSE_S, shield=True):
+            await self.engine.dispose()
+
+
+# ---------------------------------------------------------------------------------------------------------- PostgreSQL
+
+# A process that stops in the middle of a transaction would hold the journal of all the others for ever.
+_SESSION = {
+    "application_name": "fraction-mcp",
+    "lock_timeout": f"{_LOCK_S}s",
+    "idle_in_transaction_session_timeout": "30s",
+}
+
+
+def _on_postgresql(url: str) -> AsyncEngine:
+    try:
+        text = read_database_url(url).text
+    except ValueError as error:
+        raise ConfigError(f"FRACTION_MCP_DATABASE_URL: {error}") from None
+    return create_async_engine(
+        text,
+        hide_parameters=True,
+        pool_pre_ping=True,  # a connection from before a restart of PostgreSQL is not handed out
+        connect_args={"server_settings": _SESSION},
+    )
+
+
+def _place(url: sa.URL) -> str:
+    host = url.host or url.normalized_query.get("host", ("",))[0] or "this machine"
+    return f"{host}{f':{url.port}' if url.port else ''}/{url.database or ''}"
+
+
+# -------------------------------------------------------------------------------------------------------------- SQLite
+
+
+def _on_sqlite(file: Path) -> AsyncEngine:
+    """SQLite as a journal needs it: the write lock from the start of a transaction, and a commit that is on disk.
+
+    pysqlite's own transaction control is switched off, as SQLAlchemy's SQLite documentation describes.
+    """
+    engine = create_async_engine(sa.URL.create("sqlite+aiosqlite", database=str(file)), hide_parameters=True)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def connected(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={_BUSY_S * 1000}")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begun(connection: sa.Connection) -> None:
+        reads = connection.get_execution_options().get("fraction_mcp_reads")
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    return engine

@@ -1,0 +1,276 @@
+"""The journal's tables, and one transaction on them: changes to writes, and the chain of events."""
+
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fraction_mcp.errors import JournalError
+from fraction_mcp.operations.writes.migrations import GENESIS
+from fraction_mcp.operations.writes.states import MOVES, WAITING, Draft, Event, State, Write
+
+__all__ = ["GENESIS", "Transaction", "dumped", "is_chained", "read_event", "read_write", "table_flaw"]
+
+# What the newest schema holds, for queries; `migrations` alone makes it, and a test compares the two.
+metadata = sa.MetaData()
+writes = sa.Table(
+    "writes",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("key", sa.String(64), nullable=False, index=True),
+    sa.Column("identity", sa.Text, nullable=False),
+    sa.Column("state", sa.String(24), nullable=False, index=True),
+    sa.Column("created_at", sa.Float(53), nullable=False),
+    sa.Column("updated_at", sa.Float(53), nullable=False),
+    sa.Column("expires_at", sa.Float(53), nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("plan", sa.Text, nullable=False),
+    sa.Column("asked_by", sa.Text, nullable=False),
+    sa.Column("owner", sa.String(80), nullable=False, default=""),
+    sa.Column("lease_until", sa.Float(53), nullable=False, default=0.0),
+    sa.Column("token_hash", sa.String(64), nullable=False, default=""),
+    sa.Column("outcome", sa.Text, nullable=False, default="{}"),
+    sa.Column("asker", sa.String(120), nullable=False, index=True, server_default=""),
+)
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("write_id", sa.String(32), nullable=False, index=True),
+    sa.Column("at", sa.Float(53), nullable=False),
+    sa.Column("kind", sa.String(24), nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+# One row: the end of the chain. Locking it first is what serialises every transaction (on SQLite, which has no row
+# locks and leaves FOR UPDATE out, BEGIN IMMEDIATE does).
+head = sa.Table(
+    "head",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+
+
+class Transaction:
+    """One transaction: changes to writes, and their events."""
+
+    def __init__(self, connection: AsyncConnection, clock: Callable[[], float]) -> None:
+        self.execute = connection.execute
+        self._clock = clock
+        self._now = clock()
+        self._hash = ""
+        self._seq = 0
+
+    async def lock(self) -> None:
+        """Waits for whoever is changing something, and reads the end of the chain. The time is that of its turn."""
+        at = (await self.execute(sa.select(head.c.seq, head.c.hash).with_for_update())).one()
+        self._seq, self._hash = at.seq, at.hash
+        self._now = self._clock()
+
+    async def write(self, write_id: str) -> Write:
+        """A write with what time has done to it since. Raises KeyError for an id that is not there."""
+        row = (await self.execute(sa.select(writes).where(writes.c.id == write_id))).first()
+        if row is None:
+            raise KeyError(write_id)
+        return await self.lapsed(read_write(row))
+
+    async def flaw(self, write: Write, planned: Draft) -> str:
+        """Why an approved write must not be sent as `planned`; empty where nothing stands against it.
+
+        The row is what people were shown, and the events are what happened: both must say the same, and the approval
+        must be of this very write, after it was last put before somebody.
+        """
+        before = events.alias()
+        query = (
+            sa.select(events, before.c.hash.label("before"))
+            .outerjoin(before, before.c.seq == events.c.seq - 1)
+            .where(events.c.write_id == write.id)
+            .order_by(events.c.seq)
+        )
+        rows = (await self.execute(query)).all()
+        told = [read_event(row) for row in rows]
+        if any(not is_chained(row, row.before or GENESIS) for row in rows) or _row_flaw(write, told):
+            return f"what the journal holds of {write.id} was changed behind its back"
+        if any(write.plan[name] != planned.plan[name] for name in _SENT) or write.digest != planned.digest:
+            return f"what the journal holds of {write.id} is not what would be sent"
+        last = max(index for index, event in enumerate(told) if event.kind in _PUT_BEFORE)
+        if not any(event.kind == "approved" and event.detail.get("digest") == write.digest for event in told[last:]):
+            return f"no approval of {write.id} as it now stands is in the journal"
+        return ""
+
+    async def lapsed(self, write: Write) -> Write:
+        """What time alone has done."""
+        if write.state in WAITING and write.expires_at <= self._now:
+            return await self.change(write, "expired", {})
+        if write.state is State.SENDING and write.lease_until <= self._now:
+            outcome = {**write.outcome, "why": "the process that sent it has not said what came of it"}
+            return await self.change(write, "unknown", outcome, outcome=dumped(outcome))
+        return write
+
+    async def add(self, draft: Draft) -> Write:
+        write_id = "w" + secrets.token_hex(6)
+        await self.execute(
+            sa.insert(writes).values(
+                id=write_id,
+                key=draft.key,
+                identity=draft.identity,
+                state=State.AWAITING,
+                created_at=self._now,
+                updated_at=self._now,
+                expires_at=draft.expires_at,
+                digest=draft.digest,
+                plan=dumped(draft.plan),
+                asker=draft.asker,
+                asked_by=draft.asked_by,
+                owner="",
+                lease_until=0.0,
+                token_hash="",
+                outcome="{}",
+            )
+        )
+        await self.append(write_id, "proposed", {**_facts(draft), "asked_by": draft.asked_by})
+        return await self._again(write_id)
+
+    async def replan(self, write: Write, draft: Draft) -> Write:
+        """A new plan in the same state; a token that was given for what was shown before no longer counts."""
+        values: dict[str, Any] = {"digest": draft.digest, "plan": dumped(draft.plan), "expires_at": draft.expires_at}
+        return await self._set(write, "replanned", _facts(draft), token_hash="", **values)
+
+    async def give_token(self, write: Write, token_hash: str) -> None:
+        await self.execute(sa.update(writes).where(writes.c.id == write.id).values(token_hash=token_hash))
+        await self.append(write.id, "token_given", {"sha256": token_hash})
+
+    async def change(self, write: Write, kind: str, detail: Mapping[str, Any], **values: Any) -> Write:
+        """A new state, and its event."""
+        return await self._set(write, kind, detail, state=MOVES[kind][1], **values)
+
+    async def _set(self, write: Write, kind: str, detail: Mapping[str, Any], **values: Any) -> Write:
+        values["updated_at"] = self._now
+        await self.execute(sa.update(writes).where(writes.c.id == write.id).values(**values))
+        await self.append(write.id, kind, detail)
+        return await self._again(write.id)
+
+    async def append(self, write_id: str, kind: str, detail: Mapping[str, Any]) -> None:
+        text = dumped(detail)
+        self._seq += 1
+        self._hash = chained(self._hash, self._seq, write_id, self._now, kind, text)
+        values = {"seq": self._seq, "write_id": write_id, "at": self._now, "kind": kind, "detail": text}
+        await self.execute(sa.insert(events).values(**values, hash=self._hash))
+        await self.execute(sa.update(head).values(seq=self._seq, hash=self._hash))
+
+    async def _again(self, write_id: str) -> Write:
+        return read_write((await self.execute(sa.select(writes).where(writes.c.id == write_id))).one())
+
+
+_SENT = ("system", "endpoint", "method", "target", "path", "content")
+# The events after which a person must be asked (anew).
+_PUT_BEFORE = ("proposed", "replanned", "put_back", "not_sent")
+_KEEPS_PLAN = ("proposed", "replanned")
+_SAYS_OUTCOME = frozenset(MOVES) - {"approved", "declined", "cancelled", "expired"}
+_OF_THE_EVENT = frozenset({"by", "owner", "content_sha256"})
+
+
+def _facts(draft: Draft) -> dict[str, Any]:
+    """What an event keeps of a plan, to hold the row against."""
+    return {
+        "key": draft.key,
+        "identity": draft.identity,
+        "digest": draft.digest,
+        "plan": draft.plan,
+        "asker": draft.asker,
+        "expires_at": draft.expires_at,
+    }
+
+
+def _row_flaw(write: Write, told: Sequence[Event]) -> str:
+    """Which column of a write its events do not bear out; empty where they bear out all. An event of an older journal
+    says less."""
+    plans = [event.detail for event in told if event.kind in _KEEPS_PLAN]
+    if not plans:
+        return "it was never proposed"
+    if differs := [name for name, value in plans[-1].items() if hasattr(write, name) and getattr(write, name) != value]:
+        return f"its {differs[0]} is not the one of its events"
+    moves = [event for event in told if event.kind in MOVES]
+    state = MOVES[moves[-1].kind][1] if moves else State.AWAITING
+    if write.state is not state:
+        return f"it is called {write.state}, and its events make it {state}"
+    ends = [event.detail for event in moves if event.kind in _SAYS_OUTCOME]
+    outcome = {name: value for name, value in (ends[-1] if ends else {}).items() if name not in _OF_THE_EVENT}
+    same = all(write.outcome.get(name) == value for name, value in outcome.items())
+    return "" if same else "its outcome is not the one of its events"
+
+
+def table_flaw(rows: Sequence[sa.Row[Any]], told: Sequence[Event]) -> str:
+    """The first write whose row is not what its events say, and why; empty where there is none."""
+    by_write: dict[str, list[Event]] = {}
+    for event in told:
+        by_write.setdefault(event.write_id, []).append(event)
+    for row in rows:
+        try:
+            flaw = _row_flaw(read_write(row), by_write.pop(row.id, []))
+        except JournalError:
+            flaw = "it cannot be read"
+        if flaw:
+            return f"the write {row.id} was changed: {flaw}"
+    return f"the write {next(iter(by_write))} is missing" if by_write else ""
+
+
+def chained(before: str, *facts: object) -> str:
+    """The hash of an event: over the one before it and all that it says."""
+    return hashlib.sha256("\n".join((before, *map(str, facts))).encode()).hexdigest()
+
+
+def is_chained(row: sa.Row[Any], before: str) -> bool:
+    """Whether an event's hash is that of its text, as it is stored, behind the hash of the one before."""
+    return str(row.hash) == chained(before, row.seq, row.write_id, row.at, row.kind, row.detail)
+
+
+def dumped(value: Mapping[str, Any]) -> str:
+    """JSON, always spelt the same way. What an ERP sent may hold anything: what a database cannot keep is replaced."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return _HALVES.sub("\ufffd", text)
+
+
+def read_write(row: sa.Row[Any]) -> Write:
+    """Raises JournalError for a row that no journal wrote."""
+    held = row._asdict()
+    try:
+        held["state"] = State(held["state"])
+        held["plan"], held["outcome"] = _loaded(held["plan"]), _loaded(held["outcome"])
+    except ValueError as error:
+        raise _changed(f"the write {held['id']}") from error
+    held["expires_at"] = min(held["expires_at"], _FAR)
+    return Write(**{name: held[name] for name in _FIELDS})
+
+
+def read_event(row: sa.Row[Any]) -> Event:
+    """Raises JournalError as `read_write` does."""
+    try:
+        return Event(row.seq, row.write_id, row.at, row.kind, _loaded(row.detail), row.hash)
+    except ValueError as error:
+        raise _changed(f"event {row.seq}") from error
+
+
+_FAR = 32_503_680_000.0  # the year 3000: beyond the calendar, nothing could say when it is
+_FIELDS = tuple(field.name for field in fields(Write))  # the table may hold more, for queries
+_HALVES = re.compile("[\ud800-\udfff]")  # of a character outside the basic plane: UTF-8 has no way to write one alone
+
+
+def _loaded(text: str) -> Mapping[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("a journal holds objects")  # noqa: TRY004 - the value's trouble, whatever is wrong with it
+    return value
+
+
+def _changed(what: str) -> JournalError:
+    return JournalError(f"{what} in the journal cannot be read: something else than this program changed it")

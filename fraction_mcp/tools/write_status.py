@@ -1,0 +1,38 @@
+"""Where a write stands, and the second step of a write under the policy two_step."""
+
+from pydantic import Field
+
+from fraction_mcp.operations.writes.plan import WriteResult
+from fraction_mcp.operations.writes.service import WriteService
+from fraction_mcp.operations.writes.wording import result_for, used_before
+from fraction_mcp.tools.fields import ToolInput
+from fraction_mcp.tools.spec import Effect, tool
+
+__all__: list[str] = []
+
+
+class GetWriteStatus(ToolInput):
+    write_id: str = Field(min_length=1, max_length=40, description="From its result")
+
+
+@tool(effect=Effect.STATUS)
+async def get_write_status(service: WriteService, ask: GetWriteStatus) -> WriteResult:
+    """Say where a write stands.
+
+    Use when a write was awaiting approval, in progress or unknown.
+    """
+    return result_for(await service.follow_up(await service.write(ask.write_id)))
+
+
+class ConfirmWrite(GetWriteStatus):
+    confirmation_token: str = Field(min_length=1, max_length=80, description="From its result")
+
+
+@tool(effect=Effect.CONFIRM)
+async def confirm_write(service: WriteService, ask: ConfirmWrite) -> WriteResult:
+    """Send a write whose preview the user has seen and agreed to.
+
+    Use when a write answered confirmation_required and the user said yes to its preview.
+    """
+    write, counted = await service.confirm(ask.write_id, ask.confirmation_token)
+    return result_for(write) if counted else used_before(write)
