@@ -10,7 +10,7 @@ from fraction_mcp.tools.spec import Effect, ToolSpec, registry
 
 __all__ = ["catalogue", "offered"]
 
-_ORDER = (parts, customers, records, connection, enquiries, prices, warehouse_orders, write_status)
+_ORDER = (parts, prices, customers, records, connection, enquiries, warehouse_orders, write_status)
 
 
 @cache

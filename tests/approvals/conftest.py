@@ -51,7 +51,7 @@ class Writer:
 
     async def asked(self, tool: str, *, by: str = "Claude Desktop 1.4", **arguments: Any) -> Write:
         """What an assistant's call leaves in the journal where nobody can be asked."""
-        plan = await _replan(self.service.writer, tool, arguments)
+        plan = await _replan(self.service.context, tool, arguments)
         return await self.service.propose(plan, tool=tool, arguments=arguments, asked_by=by)
 
     async def part(self, number: str = "PART-1") -> Write:

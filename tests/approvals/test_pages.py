@@ -235,7 +235,7 @@ async def test_looking_again_finds_what_has_landed(writer: Writer, browser: Brow
     await browser.load()
     page = await browser.press(write, "look")
     assert "It was not seen there" in text(page)
-    await writer.service.writer.fraction.call(endpoints.CREATE_PART, body={"part_number": "PAGE-5"})
+    await writer.service.context.fraction.call(endpoints.CREATE_PART, body={"part_number": "PAGE-5"})
     writer.service.journal._clock = lambda: time.time() + 6
     await browser.press(write, "look")
     assert await writer.state(write) is State.DONE
@@ -325,7 +325,7 @@ async def test_an_expired_write_has_no_buttons(writer: Writer, browser: Browser)
 
 
 async def test_however_many_wait_each_is_counted_and_can_be_reached(writer: Writer, browser: Browser) -> None:
-    plan = await _replan(writer.service.writer, "create_part", {"part_number": "MANY"})
+    plan = await _replan(writer.service.context, "create_part", {"part_number": "MANY"})
     wanted = []
     for number in range(205):
         one = replace(plan, body={**plan.body, "part_number": f"MANY-{number}"})

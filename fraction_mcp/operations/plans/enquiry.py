@@ -97,7 +97,7 @@ def _the_contact(contacts: Sequence[Record], said: str, *, whole: bool) -> Recor
         else f"This customer has no contact called {quoted(said)}."
         if whole
         else f"None of the first {MOST:,} contacts of this customer is called {quoted(said)}.",
-        next_step="ToolInput which contact is meant, or leave the contact out.",
+        next_step="Ask which contact is meant, or leave the contact out.",
         status="ambiguous" if hits else "not_found",
         candidates=[
             Candidate(

@@ -58,5 +58,5 @@ def _exists(part_number: str, record: Record) -> Duplicate:
         f"the part {exactly(part_number)} exists already {id_of(record)}, and FractionERP refuses a second",
         system=endpoints.CREATE_PART.system,
         operation=endpoints.CREATE_PART.name,
-        hint="get_part reads it. ToolInput the user for another number, if a new part is meant.",
+        hint="get_part reads it. Ask the user for another number, if a new part is meant.",
     )

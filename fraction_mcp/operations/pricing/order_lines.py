@@ -184,9 +184,7 @@ def _lacking(count: int) -> str:
 
 def _order_next(lines: list[PricedLine]) -> str:
     if any(line.status in {"ambiguous", "not_found"} for line in lines):
-        return (
-            "ToolInput which parts are meant where a line is ambiguous or not found, and do not call the sum a total."
-        )
+        return "Ask which parts are meant where a line is ambiguous or not found, and do not call the sum a total."
     if any(line.status == "no_price" for line in lines):
         return "Say which lines have no price, and do not call the sum a total."
     return ""

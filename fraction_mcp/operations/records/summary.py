@@ -94,7 +94,7 @@ def _shown(groups: Aggregates, top: int) -> tuple[tuple[tuple[Cell, ...], ...], 
 def _next(reading: Reading) -> str:
     if reading.capped:
         return "Narrow it with search, or raise max_pages, to cover everything."
-    return "" if reading.complete else "ToolInput again in a moment to cover everything."
+    return "" if reading.complete else "Ask again in a moment to cover everything."
 
 
 def _count(kind: str, noun: str, search: str, total: int) -> Summary:

@@ -154,7 +154,7 @@ class Journal:
             if (await transaction.execute(waiting)).scalar_one() >= _MOST_WAITING:
                 raise TooManyWaiting(
                     f"{_MOST_WAITING} writes of yours wait for a person already; this one was not added",
-                    hint="ToolInput the user to decide about those first. What waits is not lost.",
+                    hint="Ask the user to decide about those first. What waits is not lost.",
                 )
             return await transaction.add(draft)
 

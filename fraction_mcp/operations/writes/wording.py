@@ -25,7 +25,7 @@ _WORDS = {
 }
 _OUTCOMES = {"approved": "in_progress", "sending": "in_progress"}
 _NEXT = {
-    "awaiting_approval": "ToolInput the user to decide in the approval inbox, then call get_write_status.",
+    "awaiting_approval": "Ask the user to decide in the approval inbox, then call get_write_status.",
     "approved": "Call get_write_status in a few seconds.",
     "sending": "Call get_write_status in a few seconds.",
     "unknown": "Tell the user to look in the ERP and to settle it in the approval inbox. Do not ask for it again.",

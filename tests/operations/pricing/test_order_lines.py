@@ -126,7 +126,7 @@ async def test_candidates_carry_the_line_that_they_are_for() -> None:
         ("lines[2].part", "WIDGET-001"),
         ("lines[2].part", "WIDGET-0011"),
     }
-    assert answer.next.startswith("ToolInput which parts are meant")
+    assert answer.next.startswith("Ask which parts are meant")
 
 
 async def test_an_unknown_customer_stops_the_order_before_any_part_is_asked_for() -> None:

@@ -35,7 +35,7 @@ def peak_mb() -> float:
     return peak / 1e6 if sys.platform == "darwin" else peak / 1000
 
 
-async def normalised(url: str, pages: int) -> dict[str, Any]:
+async def folded(url: str, pages: int) -> dict[str, Any]:
     """In a runtime of its own, which remembers nothing of the one before."""
     settings = Settings(
         fraction_base_url=url + sandbox.FRACTION_PATH,
@@ -47,9 +47,9 @@ async def normalised(url: str, pages: int) -> dict[str, Any]:
 
 
 def main(url: str) -> None:
-    anyio.run(normalised, url, 10)
+    anyio.run(folded, url, 10)
     after_a_thousand = peak_mb()
-    answer = anyio.run(normalised, url, 1000)
+    answer = anyio.run(folded, url, 1000)
     print(json.dumps({"answer": answer, "grown_mb": peak_mb() - after_a_thousand}))
 
 

@@ -60,7 +60,7 @@ def orders(works: Starlette) -> list[str]:
 
 
 @pytest.fixture
-async def write_service(
+async def client(
     works: Starlette, orders: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Client]:
     monkeypatch.setenv("FRACTION_MCP_STATE_DIR", str(tmp_path))
@@ -84,8 +84,8 @@ def held(works: Starlette, since: str, until: str = "9999") -> int:
     return int(row["n"])
 
 
-async def test_without_dates_the_window_is_fracttals_own_and_is_stated(service: Client, works: Starlette) -> None:
-    found = data(await service.call_tool(TOOL, {}))
+async def test_without_dates_the_window_is_fracttals_own_and_is_stated(client: Client, works: Starlette) -> None:
+    found = data(await client.call_tool(TOOL, {}))
     count = held(works, days_back(30))
     assert found["window"] == {"since": days_back(30), "until": None, "stated_by": "fracttal"}
     assert found["coverage"]["total"] == count
@@ -106,17 +106,17 @@ async def test_without_dates_the_window_is_fracttals_own_and_is_stated(service: 
     ],
 )
 async def test_either_date_makes_a_window_that_is_sent_and_stated(
-    service: Client, works: Starlette, asked: dict[str, str], since: str, until: str
+    client: Client, works: Starlette, asked: dict[str, str], since: str, until: str
 ) -> None:
-    found = data(await service.call_tool(TOOL, {**asked, "limit": 100}))
+    found = data(await client.call_tool(TOOL, {**asked, "limit": 100}))
     assert found["window"] == {"since": since, "until": until, "stated_by": "caller"}
     assert found["coverage"]["total"] == len(found["rows"]) == held(works, since, until) > 0
     assert found["summary"].endswith(f", from {since} to {until}.")
     assert f"since={since}&until={until}" in works.state.requests[-1].query
 
 
-async def test_a_window_without_orders_says_so(service: Client) -> None:
-    found = data(await service.call_tool(TOOL, {"since": "2001-01-01", "until": "2001-12-31"}))
+async def test_a_window_without_orders_says_so(client: Client) -> None:
+    found = data(await client.call_tool(TOOL, {"since": "2001-01-01", "until": "2001-12-31"}))
     assert found["rows"] == []
     assert found["summary"] == "No purchase orders, from 2001-01-01 to 2001-12-31."
     assert (found["coverage"]["total"], found["coverage"]["complete"]) == (0, True)
@@ -133,21 +133,21 @@ async def test_a_window_without_orders_says_so(service: Client) -> None:
     ],
 )
 async def test_what_is_no_window_is_refused_without_a_request(
-    service: Client, works: Starlette, asked: dict[str, str], place: str
+    client: Client, works: Starlette, asked: dict[str, str], place: str
 ) -> None:
-    told = error(await service.call_tool(TOOL, asked))
+    told = error(await client.call_tool(TOOL, asked))
     assert told["code"] == "INVALID_INPUT"
     assert told["message"].startswith(f"{place}: ")
     assert not len(works.state.requests)
 
 
 async def test_more_than_a_hundred_orders_are_paged_through_by_their_start(
-    service: Client, works: Starlette, orders: list[str]
+    client: Client, works: Starlette, orders: list[str]
 ) -> None:
     since, until = days_back(ORDERS - 1), days_back(0)
     seen: list[str] = []
     for page in (1, 2, 3):
-        found = data(await service.call_tool(TOOL, {"since": since, "until": until, "limit": 60, "page": page}))
+        found = data(await client.call_tool(TOOL, {"since": since, "until": until, "limit": 60, "page": page}))
         seen += documents(found)
         assert found["coverage"]["total"] == held(works, since, until) >= ORDERS
     assert set(orders) <= set(seen)
@@ -157,25 +157,25 @@ async def test_more_than_a_hundred_orders_are_paged_through_by_their_start(
 
 @pytest.mark.parametrize("spelling", ["OC 117/B", "oc 117/b", " OC  117/B "])
 async def test_an_order_is_found_by_its_document_wherever_it_stands(
-    service: Client, orders: list[str], spelling: str
+    client: Client, orders: list[str], spelling: str
 ) -> None:
-    found = data(await service.call_tool(TOOL, {"since": days_back(ORDERS), "document": spelling}))
+    found = data(await client.call_tool(TOOL, {"since": days_back(ORDERS), "document": spelling}))
     assert documents(found) == ["OC 117/B"]
     assert found["summary"].startswith("1 purchase order with the document 'OC 117/B', from ") or spelling != "OC 117/B"
     assert (found["coverage"]["total"], found["coverage"]["complete"]) == (1, True)
     assert found["coverage"]["scanned"] >= ORDERS
 
 
-async def test_a_warehouse_is_the_only_one_looked_in(service: Client, works: Starlette) -> None:
-    found = data(await service.call_tool(TOOL, {"warehouse_code": "no such", "since": days_back(ORDERS)}))
+async def test_a_warehouse_is_the_only_one_looked_in(client: Client, works: Starlette) -> None:
+    found = data(await client.call_tool(TOOL, {"warehouse_code": "no such", "since": days_back(ORDERS)}))
     assert found["rows"] == []
     assert "warehouse_code=no%20such" in works.state.requests[-1].query
 
 
-async def test_an_answer_that_broke_off_is_partial_in_every_place(service: Client, works: Starlette) -> None:
+async def test_an_answer_that_broke_off_is_partial_in_every_place(client: Client, works: Starlette) -> None:
     works.state.faults.arm("garbage", system="fracttal", path="/warehouse_purchase_orders/*", after=1, times=99)
     asked = {"since": days_back(ORDERS), "document": "OC 129/B"}
-    result = await service.call_tool(TOOL, asked)
+    result = await client.call_tool(TOOL, asked)
     found = data(result)
     assert found["summary"].startswith(
         "Partial: none of the purchase orders that could be read with the document 'OC 129/B'"

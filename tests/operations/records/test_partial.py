@@ -62,7 +62,7 @@ async def test_a_page_that_fails_ends_the_reading_and_takes_back_the_requests_be
     assert found.summary.startswith("Partial: only 60 parts of 300 were read")
     assert (found.coverage.scanned, found.coverage.complete) == (60, False)
     assert found.warnings == ("Partial: reading stopped after 60 of 300 records: FractionERP failed.",)
-    assert found.next == "ToolInput again in a moment to cover everything."
+    assert found.next == "Ask again in a moment to cover everything."
 
 
 async def test_without_a_stated_total_too_a_part_is_never_called_the_whole(small_pages: int) -> None:
