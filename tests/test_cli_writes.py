@@ -198,7 +198,7 @@ def test_who_approved_is_the_account_of_the_process_whatever_its_environment_say
 
 
 def test_an_account_without_a_name_is_called_by_its_number() -> None:
-    script = "import os; from fraction_mcp.operations.telling import who_is_here; os.seteuid({}); print(who_is_here())"
+    script = "import os; from fraction_mcp.os_account import who_is_here; os.seteuid({}); print(who_is_here())"
     if os.geteuid() != 0:
         pytest.skip("only root can become another account")
     for uid, name in ((65534, pwd.getpwuid(65534).pw_name), (54321, "uid 54321")):

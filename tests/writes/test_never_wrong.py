@@ -83,7 +83,7 @@ async def test_an_error_after_the_send_does_not_say_that_nothing_was_written(
         raise RuntimeError("rendering broke")
 
     async with firm.seat("yes") as seat:
-        monkeypatch.setattr("fraction_mcp.server.calls.answer_for", broken)
+        monkeypatch.setattr("fraction_mcp.server.calls.result_for", broken)
         told = await seat.call("create_enquiry", customer="Acme Corp", customer_ref="AFTER")
     assert told["error"]["written"] == "maybe"
     assert "get_write_status" in told["error"]["hint"]
