@@ -53,9 +53,11 @@ def version_in(folder: Path, package: str) -> str:
     if (folder / "package-lock.json").is_file():
         packages = json.loads((folder / "package-lock.json").read_text(encoding="utf-8"))["packages"]
         return str(packages[f"node_modules/{package}"]["version"])
-    pins = (folder / "requirements.lock").read_text(encoding="utf-8").splitlines()
-    names = (pin.split(" ")[0].partition("==") for pin in pins if "==" in pin)
-    return next(version for name, _, version in names if name.partition("[")[0] == package)
+    for line in (folder / "requirements.lock").read_text(encoding="utf-8").splitlines():
+        name, pinned, version = line.partition("==")
+        if pinned and name.partition("[")[0] == package:
+            return version.split()[0]
+    raise NotInstalled(f"{package} is not in its lock")
 
 
 def _node(folder: Path) -> Path:

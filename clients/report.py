@@ -65,7 +65,7 @@ def _what_each_does(all_ran: list[Ran]) -> str:
             rows.append([client.title, client.version, f"not run: {ran.trouble}", *[""] * 5, *rest])
             continue
         cells = [_cell(ran, name, notes) for name in COLUMNS]
-        refused = f"{cells[-1]}, {_cell(ran, 'in our words', notes)}"
+        refused = f"{cells[-1]}, {_cell(ran, 'in our words', notes).replace('no [', 'its words [')}"
         given = [f"{label}: {_cell(ran, name, notes)}" for label, name in _GIVEN.items()]
         write = _cell(ran, "write", notes)
         rows.append([client.title, client.version, *cells[:-1], refused, "; ".join(given), write, *rest])
@@ -98,7 +98,7 @@ def _what_each_says(all_ran: list[Ran]) -> str:
             f"`{info.get('name', '')}` {info.get('version', '')}",
             opening["era"],
             _declared(opening["capabilities"]),
-            "none" if form is None else form.said,
+            "none" if form is None else _cell(ran, "form", notes),
             ran.hands,
             ran.steps["unknown"].said,
             ran.servers,

@@ -113,6 +113,8 @@ def run(client: Client) -> Ran:
                 break
             except Gone as error:
                 ran.trouble = f"{error}: {_last_words(Path(folder))}"
+                if ran.steps:
+                    break
         if not ran.trouble:
             _slow_start(ran, command, tools, Path(folder))
         if client.forms and not ran.trouble:
