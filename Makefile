@@ -3,6 +3,7 @@
 #   make test    run the tests
 #   make lint    style, types, house rules
 #   make bench   measure, beside references in the same run
+#   make clients drive real clients of other makers, each in an environment of its own
 #   make lock    resolve the pinned environments anew (maintainers; needs a package index)
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ RUN := .venv-demo/bin
 DEV := .venv/bin
 PIP := -m pip --disable-pip-version-check -q
 
-.PHONY: demo test lint schemas bench lock clean
+.PHONY: demo test lint schemas bench clients lock clean
 
 demo: .venv-demo/.made
 	@$(RUN)/fraction-mcp demo
@@ -29,6 +30,9 @@ schemas: .venv/.made
 
 bench: .venv/.made
 	$(DEV)/python -m benchmarks.run
+
+clients: .venv/.made
+	$(DEV)/python -m clients
 
 # The pinned environments: hashes are checked, nothing unpinned is built or fetched.
 .venv-demo/.made: requirements.lock pyproject.toml
@@ -55,4 +59,4 @@ lock: .venv/.made
 	$(LOCK) --group build --group dev -o requirements-dev.lock
 
 clean:
-	rm -rf .venv .venv-demo .coverage .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf .venv .venv-demo clients/*/.venv clients/*/node_modules .coverage .mypy_cache .pytest_cache .ruff_cache dist
