@@ -7,7 +7,8 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from fraction_mcp import __version__
+from fraction_mcp.cli.clients import commands as clients
+from fraction_mcp.cli.version import VersionAction
 
 __all__ = ["main"]
 
@@ -81,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="fraction-mcp", description="The MCP server for FractionERP and Fracttal.", allow_abbrev=False
     )
-    parser.add_argument("--version", action="version", version=f"fraction-mcp {__version__}")
+    parser.add_argument("--version", action=VersionAction)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     serve = commands.add_parser("serve", help="serve MCP on stdio, or on HTTP with --http", allow_abbrev=False)
@@ -104,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     call.set_defaults(run=_call)
 
     _deciding(commands)
+    clients.register(commands)
 
     tools = commands.add_parser("tools", help="list the tools that are offered", allow_abbrev=False)
     tools.add_argument("--json", action="store_true", help="as tools/list sends them")
