@@ -1,9 +1,7 @@
 """What `--version` tells: what a report of a fault needs first. Loads nothing before it is asked for."""
 
 import argparse
-import platform
 from collections.abc import Sequence
-from importlib import metadata
 from typing import Any
 
 from fraction_mcp import __version__
@@ -13,6 +11,9 @@ __all__ = ["VersionAction", "version_lines"]
 
 def version_lines() -> list[str]:
     """This package's version first, then the SDK's, the protocol's and Python's."""
+    import platform  # noqa: PLC0415 - see the module's docstring
+    from importlib import metadata  # noqa: PLC0415
+
     from mcp.types.version import SUPPORTED_PROTOCOL_VERSIONS  # noqa: PLC0415
 
     return [

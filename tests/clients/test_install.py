@@ -235,9 +235,39 @@ def test_another_user_s_file_is_left_alone(tmp_path: Path) -> None:
     client, here = CLIENTS["codex"], machine(tmp_path)
     path = file_of(client, here, other(client))
     os.chown(path, 65534, 65534)
-    with pytest.raises(ConfigError, match="belongs to another user; nothing was written"):
+    with pytest.raises(ConfigError, match="belongs to another user, or would; nothing was written"):
         installed(client, here)
     assert path.read_bytes() == other(client)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can give a folder away")
+def test_root_leaves_no_file_of_its_own_in_another_user_s_folder(tmp_path: Path) -> None:
+    client, here = CLIENTS["cursor"], machine(tmp_path)
+    os.chown(tmp_path, 65534, 65534)
+    with pytest.raises(ConfigError, match="belongs to another user, or would; nothing was written"):
+        installed(client, here)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_folder_that_may_not_be_written_is_told_in_a_line() -> None:
+    program = (
+        "import os, sys; from fraction_mcp.cli import main; from fraction_mcp.cli.clients import install\n"
+        "install.Running.here()\n"
+        "os.setgid(65534); os.setuid(65534)  # once everything is loaded: it may stand where only root can read\n"
+        "sys.exit(main(['install', 'cursor', '--sandbox']))"
+    )
+    with tempfile.TemporaryDirectory() as home:  # pytest's own folders are closed to others
+        Path(home).chmod(0o755)
+        (Path(home) / ".cursor").mkdir(mode=0o755)
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env=child_environment(HOME=home), capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert list((Path(home) / ".cursor").iterdir()) == []
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"fraction-mcp: {home}/.cursor/mcp.json cannot be written: Permission denied")
+    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("client", [each for each in EVERY_CLIENT if each.expands], ids=lambda client: client.name)
@@ -423,6 +453,18 @@ def test_wrong_usage_is_exit_code_2(home: Path, words: tuple[str, ...]) -> None:
         main(words)
     assert stop.value.code == 2
     assert list(home.iterdir()) == []
+
+
+def test_uninstall_for_a_profile_leaves_another_s_entry(home: Path, said: Callable[..., str]) -> None:
+    path = home / ".cursor/mcp.json"
+    path.parent.mkdir()
+    said("install", "cursor", "--profile", "acme")
+    before = path.read_bytes()
+    for options in (("--sandbox",), ("--profile", "other")):
+        assert said("uninstall", "cursor", *options, code=2, told="Cursor's entry is for --profile acme") == ""
+        assert path.read_bytes() == before
+    said("uninstall", "cursor", "--profile", "acme")
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("name", ["-x", "a\nb"])

@@ -206,6 +206,14 @@ def test_an_empty_file_gets_a_document_of_ours_alone(nothing: str) -> None:
     assert applied(nothing, put(STRICT, nothing, ["C"], Options())) == wanted
 
 
+@pytest.mark.parametrize("entry", ['{"command": "fraction-mcp"}', '{\n "command": "fraction-mcp" // mine\n}'])
+def test_what_an_entry_by_hand_lacks_is_added(entry: str) -> None:
+    text = '{"servers": {"fraction": ' + entry + "}}"
+    after = applied(text, put(LOOSE, text, ["C"], Options()))
+    assert read_entry(LOOSE, after) == {"type": "stdio", "command": "C", "args": ["serve"]}
+    assert comments(after) == comments(text)
+
+
 def test_comments_stay_with_what_they_are_about() -> None:
     text = (
         "{\n  // all of mine\n  \"servers\": {\n    \"a\": {}, // the first\n    \"b\": {} // the second\n"

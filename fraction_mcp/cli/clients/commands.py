@@ -10,19 +10,19 @@ CLIENT_NAMES = ("claude-desktop", "claude-code", "cursor", "vscode", "codex", "g
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     install = commands.add_parser("install", help="let an assistant's program start this server", allow_abbrev=False)
     install.add_argument("client", metavar="CLIENT", choices=CLIENT_NAMES, help=", ".join(CLIENT_NAMES))
-    which = install.add_mutually_exclusive_group()
-    which.add_argument("--sandbox", action="store_true", help="work in the embedded ERPs; no account is needed")
-    which.add_argument("--profile", metavar="NAME", default="", help="which stored account it works with")
-    _dry_run(install)
+    _options(install, "work in the embedded ERPs; no account is needed", "which stored account it works with")
     install.set_defaults(run=_install)
 
     uninstall = commands.add_parser("uninstall", help="undo install", allow_abbrev=False)
     uninstall.add_argument("client", metavar="CLIENT", choices=CLIENT_NAMES, help=", ".join(CLIENT_NAMES))
-    _dry_run(uninstall)
+    _options(uninstall, "only an entry for the embedded ERPs", "only an entry for that account")
     uninstall.set_defaults(run=_uninstall)
 
 
-def _dry_run(parser: argparse.ArgumentParser) -> None:
+def _options(parser: argparse.ArgumentParser, sandbox: str, profile: str) -> None:
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--sandbox", action="store_true", help=sandbox)
+    which.add_argument("--profile", metavar="NAME", default="", help=profile)
     parser.add_argument("--dry-run", action="store_true", help="show the difference, and write nothing")
 
 
@@ -35,4 +35,4 @@ def _install(asked: argparse.Namespace) -> int:
 def _uninstall(asked: argparse.Namespace) -> int:
     from fraction_mcp.cli.clients.install import uninstall  # noqa: PLC0415 - when it is called
 
-    return uninstall(asked.client, dry_run=asked.dry_run)
+    return uninstall(asked.client, sandbox=asked.sandbox, profile=asked.profile, dry_run=asked.dry_run)

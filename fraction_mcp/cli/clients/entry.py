@@ -157,17 +157,13 @@ def _object(document: JsonText, client: Client) -> JsonObject | None:
 def _put_json(client: Client, document: JsonText, wanted: Mapping[str, Any]) -> list[Edit]:
     servers = _object(document, client)
     if servers is None and isinstance(document.root, JsonObject):
-        return document.added(document.root, client.servers, {NAME: wanted})
+        return document.added(document.root, {client.servers: {NAME: wanted}})
     member = servers.member(NAME) if servers else None
     if servers is not None and member is None:
-        return document.added(servers, NAME, wanted)
+        return document.added(servers, {NAME: wanted})
     if member is None or not isinstance(member.value, JsonObject):
         raise TextError(f'"{NAME}" is not an object, with braces around it')
-    missing = {key: value for key, value in wanted.items() if member.value.member(key) is None}
-    edits = [edit for key in wanted if key not in missing for edit in document.replaced(member.value, key, wanted[key])]
-    if len(missing) > 1:
-        raise TextError(f'"{NAME}" lacks {" and ".join(missing)}; `fraction-mcp uninstall {client.name}` takes it out')
-    return [*edits, *(edit for key, value in missing.items() for edit in document.added(member.value, key, value))]
+    return document.replaced(member.value, wanted)
 
 
 def _fresh(client: Client, wanted: Mapping[str, Any]) -> str:

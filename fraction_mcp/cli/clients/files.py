@@ -86,13 +86,15 @@ class Snapshot:
 
     def _refuse_others(self) -> None:
         try:
-            found = self.path.stat()
-        except FileNotFoundError:
-            return
+            found = next(each for each in (self.path, *self.path.parents) if each.exists()).stat()
         except OSError as error:
             raise self._unwritable(error) from error
-        if sys.platform != "win32" and found.st_uid != os.geteuid():
-            raise ConfigError(f"{self.path} belongs to another user; nothing was written")
+        new = not self.path.exists()
+        if sys.platform != "win32" and found.st_uid != os.geteuid() and (not new or os.geteuid() == 0):
+            # Where it is new, the folder's mode decides; but root would leave a file that its user cannot write.
+            raise ConfigError(f"{self.path} belongs to another user, or would; nothing was written")
+        if new:
+            return
         if not found.st_mode & stat.S_IWUSR:
             raise ConfigError(f"{self.path} is write-protected; nothing was written")
 

@@ -82,7 +82,7 @@ def _found(client: Client, machine: Machine) -> Found:
 def _is_there(command: str, machine: Machine) -> bool:
     """A bare name is looked for on this process's path, which a program behind a desktop icon need not have."""
     if os.path.dirname(command):  # noqa: PTH120 - a path of another platform is no Path here
-        return Path(command).is_file() and os.access(command, os.X_OK)
+        return os.path.isfile(command) and os.access(command, os.X_OK)  # noqa: PTH113 - false where it may not be seen
     return shutil.which(command, path=machine.environ.get("PATH", "")) is not None
 
 

@@ -64,13 +64,20 @@ def change_to_install(client: Client, machine: Machine, command: Launch, options
     return Change(client, snapshot, after, difference(text, edits), backup)
 
 
-def change_to_uninstall(client: Client, machine: Machine) -> Change:
-    """Raises as `change_to_install` does. A change that changes nothing where there is no entry."""
+def change_to_uninstall(client: Client, machine: Machine, only: Options | None = None) -> Change:
+    """Raises as `change_to_install` does, and where the entry has other options than the `only` ones.
+
+    A change that changes nothing where there is no entry.
+    """
     snapshot = Snapshot.of(client.path(machine))
     with _Reading(snapshot, client):
         mark, text = _text(snapshot.content)
-        if _own_entry(client, snapshot, text) is None:
+        entry = _own_entry(client, snapshot, text)
+        if entry is None:
             return Change(client, snapshot, snapshot.content)
+        if only is not None and options_of(entry) != only:
+            there = " ".join(options_of(entry).words) or "neither --sandbox nor --profile"
+            raise ConfigError(f"{client.title}'s entry is for {there}; nothing was written")
         edits = taken_out(client, text)
         lines = difference(text, edits)
         before, after = snapshot.backed_up(), mark + applied(text, edits).encode()
@@ -149,9 +156,10 @@ def install(name: str, *, sandbox: bool, profile: str, dry_run: bool) -> int:
     return 0
 
 
-def uninstall(name: str, *, dry_run: bool) -> int:
+def uninstall(name: str, *, sandbox: bool, profile: str, dry_run: bool) -> int:
     client = CLIENTS[name]
-    change = change_to_uninstall(client, Machine.here())
+    only = Options(sandbox, profile) if sandbox or profile else None
+    change = change_to_uninstall(client, Machine.here(), only)
     _carried_out(change, dry_run=dry_run, same="There is no entry of fraction-mcp in it; nothing was written.")
     return 0
 

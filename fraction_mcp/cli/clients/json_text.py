@@ -155,34 +155,31 @@ class JsonText:
 
     # ------------------------------------------------------------------------------------------------------ changing
 
-    def added(self, target: JsonObject, key: str, value: Mapping[str, Any]) -> list[Edit]:
-        """Edits that put a member at the object's end."""
+    def added(self, target: JsonObject, members: Mapping[str, Any]) -> list[Edit]:
+        """Edits that put members at the object's end."""
         if target.members:
-            return self._appended(target, key, value)
+            return self._appended(target, members)
         inside = self.text[target.start + 1 : target.end - 1]
         if "\n" not in self.text.strip(_WS):
-            return [Edit(target.end - 1, target.end - 1, self._rendered(key, value, None))]
+            return [Edit(target.end - 1, target.end - 1, self._rendered(members, None))]
         base = self._indent(target.start)
+        body = self._newline + self._rendered(members, base + self._unit)
         if kept := inside.rstrip(_WS):  # comments, which stay before it
             at = target.start + 1 + len(kept)
-            after = "" if "\n" in inside[len(kept) :] else self._newline + base
-            return [Edit(at, at, self._newline + self._rendered(key, value, base + self._unit) + after)]
-        body = self._newline + self._rendered(key, value, base + self._unit) + self._newline + base
-        return [Edit(target.start + 1, target.end - 1, body)]
+            return [Edit(at, at, body + ("" if "\n" in inside[len(kept) :] else self._newline + base))]
+        return [Edit(target.start + 1, target.end - 1, body + self._newline + base)]
 
-    def _appended(self, target: JsonObject, key: str, value: Mapping[str, Any]) -> list[Edit]:
+    def _appended(self, target: JsonObject, members: Mapping[str, Any]) -> list[Edit]:
         first, last = target.members[0], target.members[-1]
-        own_line = "\n" in self.text[target.start : first.start]
         end = last.comma + 1 if last.comma >= 0 else last.value.end
-        comma = [] if last.comma >= 0 else [Edit(end, end, ",")]
-        again = "," if last.comma >= 0 else ""  # whoever writes trailing commas goes on to
-        if not own_line:
+        before, behind = ("", ",") if last.comma >= 0 else (",", "")  # whoever writes trailing commas goes on to
+        if "\n" not in self.text[target.start : first.start]:
             compact = self.text[last.value.start - 1] == ":"
-            member = self._rendered(key, value, None, compact=compact)
-            return [Edit(end, end, ("" if last.comma >= 0 else ",") + ("" if compact else " ") + member + again)]
+            body = self._rendered(members, None, compact=compact)
+            return [Edit(end, end, before + ("" if compact else " ") + body + behind)]
         at = self._behind_comments(end)
-        indent = self._indent(first.start)
-        return [*comma, Edit(at, at, self._newline + self._rendered(key, value, indent) + again)]
+        body = self._newline + self._rendered(members, self._indent(first.start)) + behind
+        return [Edit(end, end, before), Edit(at, at, body)]
 
     def removed(self, target: JsonObject, member: Member, hidden: tuple[tuple[int, int], ...] = ()) -> list[Edit]:
         """Edits that take a member out, with its comma, and with its line where nothing else is left on it."""
@@ -201,16 +198,18 @@ class JsonText:
             end = rest
         return [*edits, Edit(start, end, "", hidden)]
 
-    def replaced(self, target: JsonObject, key: str, value: Any) -> list[Edit]:
-        """Edits that give a member another value, or add it."""
-        member = target.member(key)
-        if member is None:
-            return self.added(target, key, value)
-        if member.value.value == value:
-            return []
-        name = self.text[member.start : member.value.start]
-        told = json.dumps(value, ensure_ascii=False, separators=(",", ":") if name.endswith(":") else None)
-        return [Edit(member.start, member.value.end, name + told)]
+    def replaced(self, target: JsonObject, members: Mapping[str, Any]) -> list[Edit]:
+        """Edits that give members other values, and add those that are not there."""
+        edits, missing = [], {}
+        for key, value in members.items():
+            member = target.member(key)
+            if member is None:
+                missing[key] = value
+            elif member.value.value != value:
+                name = self.text[member.start : member.value.start]
+                told = json.dumps(value, ensure_ascii=False, separators=(",", ":") if name.endswith(":") else None)
+                edits.append(Edit(member.start, member.value.end, name + told))
+        return [*edits, *(self.added(target, missing) if missing else [])]
 
     # --------------------------------------------------------------------------------------------------------- style
 
@@ -242,17 +241,18 @@ class JsonText:
             at = comment.end()
         return at
 
-    def _rendered(self, key: str, value: Any, indent: str | None, *, compact: bool = False) -> str:
-        """A member as text; on one line where there is no indentation to follow. Lists of texts stay on one line."""
+    def _rendered(self, members: Mapping[str, Any], indent: str | None, *, compact: bool = False) -> str:
+        """Members as text; on one line where there is no indentation to follow. Lists of texts stay on one line."""
         if indent is None:
-            separators = (",", ":") if compact else (", ", ": ")
-            both = json.dumps({key: value}, ensure_ascii=False, separators=separators)
+            both = json.dumps(members, ensure_ascii=False, separators=(",", ":") if compact else None)
             return both[1:-1]
-        told = json.dumps(key) + ": "
-        if not isinstance(value, Mapping):
-            return indent + told + json.dumps(value, ensure_ascii=False)
-        lines = [self._rendered(name, each, indent + self._unit) for name, each in value.items()]
-        return indent + told + "{" + self._newline + ("," + self._newline).join(lines) + self._newline + indent + "}"
+        newline, lines = self._newline, []
+        for key, value in members.items():
+            told = json.dumps(value, ensure_ascii=False)
+            if isinstance(value, Mapping):
+                told = "{" + newline + self._rendered(value, indent + self._unit) + newline + indent + "}"
+            lines.append(f"{indent}{json.dumps(key)}: {told}")
+        return ("," + newline).join(lines)
 
 
 def _end(pattern: re.Pattern[str], text: str, at: int) -> int:

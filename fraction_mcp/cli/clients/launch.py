@@ -112,7 +112,8 @@ def _through_uv(running: Running) -> Launch:
 def _command(script: Path, *, windows: bool) -> Path | None:
     """The file of that command, where it is ours; pip's and uv's launchers on Windows leave `.exe` off argv[0]."""
     names = [script.with_name(f"{_COMMAND}.exe"), script] if windows else [script]
-    return next((one for one in names if one.name in {_COMMAND, f"{_COMMAND}.exe"} and one.is_file()), None)
+    ours = (one for one in names if one.name in {_COMMAND, f"{_COMMAND}.exe"})
+    return next((one for one in ours if os.path.isfile(one)), None)  # noqa: PTH113 - false where it may not be seen
 
 
 def _note(running: Running) -> str:

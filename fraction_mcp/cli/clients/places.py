@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -32,7 +33,10 @@ class Machine:
     @classmethod
     def here(cls) -> "Machine":
         platform: Platform = "win32" if sys.platform == "win32" else "darwin" if sys.platform == "darwin" else "linux"
-        return cls(platform, os.environ, Path.home())
+        try:
+            return cls(platform, os.environ, Path.home())
+        except RuntimeError as error:
+            raise ConfigError("this person's own folder is not known: HOME is not set") from error
 
     def folder(self, name: str, usual: Path) -> Path:
         """The folder that an environment variable names; the usual one where it is unset, empty or not absolute."""
@@ -100,10 +104,12 @@ class Client:
 
     def is_here(self, machine: Machine) -> bool:
         """Whether the program seems to be on this machine."""
-        try:
-            return self.path(machine).exists() or self.signs(machine)
-        except (ConfigError, OSError):
+        with suppress(ConfigError, OSError):
+            if self.path(machine).exists():
+                return True
+        with suppress(ConfigError, OSError):
             return self.signs(machine)
+        return False
 
 
 def _claude_desktop_folder(machine: Machine) -> Path:
