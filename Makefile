@@ -5,13 +5,14 @@
 #   make bench   measure, beside references in the same run
 #   make clients drive real clients of other makers, each in an environment of its own
 #   make lock    resolve the pinned environments anew (maintainers; needs a package index)
+#   make release TAG=v0.1.0    build and check everything that is published of a tag, into dist
 
 PYTHON ?= python3
 RUN := .venv-demo/bin
 DEV := .venv/bin
 PIP := -m pip --disable-pip-version-check -q
 
-.PHONY: demo test lint schemas bench clients lock clean
+.PHONY: demo test lint schemas bench clients lock release clean
 
 demo: .venv-demo/.made
 	@$(RUN)/fraction-mcp demo
@@ -53,8 +54,10 @@ clients: .venv/.made
 LOCK := $(DEV)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes -q \
 	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock"
 
+release: .venv/.made
+	$(DEV)/python -m release.build $(or $(TAG),--worktree)
+
 lock: .venv/.made
-	$(DEV)/python $(PIP) install uv
 	$(LOCK) --group build -o requirements.lock
 	$(LOCK) --group build --group dev -o requirements-dev.lock
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import re
 import shutil
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import anyio
@@ -96,10 +98,15 @@ def test_wrong_usage_is_exit_code_2_and_told_on_stderr(
     assert "usage: fraction-mcp" in said.err
 
 
-def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_versions_of_program_sdk_protocol_and_python_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(["--version"])
-    assert (stop.value.code, capsys.readouterr().out) == (0, f"fraction-mcp {__version__}\n")
+    lines = capsys.readouterr().out.splitlines()
+    assert (stop.value.code, lines[0]) == (0, f"fraction-mcp {__version__}")
+    assert lines[1] == f"MCP SDK {metadata.version('mcp')}"
+    assert lines[2].startswith("MCP protocol 2024-11-05, ")
+    assert lines[2].endswith(", 2026-07-28")
+    assert lines[3].startswith(f"Python {platform.python_version()} on ")
 
 
 # ---------------------------------------------------------------------------------------------------------------- tools
@@ -455,4 +462,4 @@ def test_the_command_is_installed_under_its_name() -> None:
     command = shutil.which("fraction-mcp", path=str(Path(sys.executable).parent))
     assert command is not None
     run = subprocess.run([command, "--version"], capture_output=True, text=True, check=False, timeout=30)
-    assert run.stdout == f"fraction-mcp {__version__}\n"
+    assert run.stdout.startswith(f"fraction-mcp {__version__}\n")

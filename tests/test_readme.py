@@ -89,12 +89,32 @@ def ran(words: list[str], environment: dict[str, str]) -> str:
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_a_command_of_the_readme_works(words: list[str], environment: dict[str, str]) -> None:
+def test_a_command_of_the_readme_works(words: list[str], environment: dict[str, str], tmp_path: Path) -> None:
     match words:
-        case ["make", target]:
+        case ["make", target, *_]:
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
-        case ["python", "-m", "venv", _] | ["python", "-m", "pip", "install", "."] | ["pipx", "install", "."]:
+        case ["python", "-m", "venv", _] | ["python", "-m", "pip", "install", "."]:
             assert 'fraction-mcp = "fraction_mcp.cli:main"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+        case ["uv", "tool", "install", "fraction-mcp"] | ["pipx", "install", "fraction-mcp"]:
+            assert 'name = "fraction-mcp"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+        case ["uvx", "fraction-mcp", *arguments]:
+            assert ran([sys.executable, "-m", "fraction_mcp", *arguments], environment).strip()
+        case ["fraction-mcp", "install" | "uninstall", _, *_]:
+            ours = {name: str(tmp_path) for name in ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "APPDATA")}
+            assert ran([sys.executable, "-m", "fraction_mcp", *words[1:]], {**environment, **ours}).strip()
+        case ["codex", "mcp", "add", "fraction", "--", command, *arguments] | [
+            "docker",
+            "run",
+            "-i",
+            "--rm",
+            "-v",
+            "fraction-mcp:/state",
+            "fraction-mcp" as command,
+            *arguments,
+        ]:
+            assert offered({"command": command, "args": arguments}, environment)
+        case ["docker", "build", "-t", name, "."]:
+            assert f"docker build -t {name} ." in (ROOT / "Dockerfile").read_text(encoding="utf-8")
         case ["fraction-mcp", *arguments] if "serve" not in arguments:
             command = shutil.which("fraction-mcp", path=environment["PATH"])
             assert command

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fraction_mcp import __version__
+from fraction_mcp.cli.clients import commands as clients
 from fraction_mcp.cli.output import speak_any_character_set
+from fraction_mcp.cli.version import VersionAction
 
 __all__ = ["main"]
 
@@ -111,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="fraction-mcp", description="The MCP server for FractionERP and Fracttal.", allow_abbrev=False
     )
-    parser.add_argument("--version", action="version", version=f"fraction-mcp {__version__}")
+    parser.add_argument("--version", action=VersionAction)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     serve = commands.add_parser("serve", help="serve MCP on stdio, or on HTTP with --http", allow_abbrev=False)
@@ -134,6 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     call.set_defaults(run=_call)
 
     _deciding(commands)
+    clients.register(commands)
 
     tools = commands.add_parser("tools", help="list the tools that are offered", allow_abbrev=False)
     tools.add_argument("--json", action="store_true", help="as tools/list sends them")

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fraction_mcp.operations.plans.named import contacts_of
 
 from fraction_mcp.erp import endpoints
 from fraction_mcp.erp.response import ErpAnswer
 from fraction_mcp.errors import AmbiguousReference
 from fraction_mcp.operations.plans.enquiry import _the_contact
+from fraction_mcp.operations.plans.named import contacts_of
 from fraction_mcp.operations.plans.price_list import _held_warnings
 from tests.support import price_list
 
