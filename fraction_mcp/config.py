@@ -1,15 +1,20 @@
-"""Settings: everything an operator may set, from the environment, checked at start.
+"""Settings: everything an operator may set, from the environment or a stored profile, checked at start.
 
 Knows names, defaults and what contradicts what. Secrets are `SecretStr`, so that no repr, log or error shows one. A
 wrong setting is a `ConfigError` whose message names the variable and the mend.
+
+The environment wins over a profile, ERP by ERP: an account comes whole from one of the two, so that a stored password
+never goes to an address that it was not stored for. Where the environment names an account and no profile was named,
+no profile is looked at.
 """
 
 import difflib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
@@ -19,7 +24,19 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from fraction_mcp.database_url import read_database_url
 from fraction_mcp.errors import ConfigError
 
-__all__ = ["Settings", "nothing_configured", "stays_here"]
+__all__ = [
+    "DEFAULT_PROFILE",
+    "EMBEDDED",
+    "Settings",
+    "is_embedded",
+    "is_in_environment",
+    "nothing_configured",
+    "profile_folder",
+    "stays_here",
+    "unused_names",
+]
+
+DEFAULT_PROFILE = "default"
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
@@ -45,10 +62,26 @@ def _database_url(value: SecretStr) -> SecretStr:
     return SecretStr(read_database_url(text).text) if text else value
 
 
+def _profile_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", value):
+        raise ValueError("must be letters, digits, dots, dashes and underscores, 64 at most, no dot or dash first")
+    return value
+
+
+def profile_folder(root: Path, profile: str) -> Path:
+    return root if profile == DEFAULT_PROFILE else root / "profiles" / profile
+
+
+PROFILE_FILE = "profile.json"
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 DatabaseSecret = Annotated[SecretStr, AfterValidator(_database_url)]
 
 _YEAR_S = 31_536_000
+_ACCOUNT_FIELDS = {
+    "fractionerp": {"fraction_email", "fraction_password", "fraction_password_file"},
+    "fracttal": {"fracttal_client_id", "fracttal_client_secret", "fracttal_client_secret_file"},
+}
+_LONGEST_SECRET = 10_000
 
 
 class Settings(BaseSettings):
@@ -61,13 +94,16 @@ class Settings(BaseSettings):
     fraction_base_url: BaseUrl = "https://fraction.app/api/v1"
     fraction_email: str = ""
     fraction_password: SecretStr = SecretStr("")
+    fraction_password_file: Path | None = None
     fraction_currency: Annotated[str, Field(pattern="^([A-Z]{3})?$")] = ""
 
     fracttal_base_url: BaseUrl = "https://app.fracttal.com/api"
     fracttal_token_url: BaseUrl = "https://one.fracttal.com/oauth/token"  # noqa: S105 - an address
     fracttal_client_id: str = ""
     fracttal_client_secret: SecretStr = SecretStr("")
+    fracttal_client_secret_file: Path | None = None
 
+    profile: Annotated[str, AfterValidator(_profile_name)] = Field(DEFAULT_PROFILE, alias="FRACTION_MCP_PROFILE")
     confirm: Literal["human", "two_step"] = Field("human", alias="FRACTION_MCP_CONFIRM")
     elicitation: Literal["auto", "off"] = Field("auto", alias="FRACTION_MCP_ELICITATION")
     structured: Literal["on", "off"] = Field("on", alias="FRACTION_MCP_STRUCTURED")
@@ -82,40 +118,109 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         "WARNING", alias="FRACTION_MCP_LOG_LEVEL"
     )
+    log_format: Literal["text", "json"] = Field("text", alias="FRACTION_MCP_LOG_FORMAT")
 
     @classmethod
-    def load(cls) -> Self:
-        """Read and check the process's environment. Raises ConfigError with every problem in one message."""
+    def load(cls, profile: str = "", *, stored: bool = True) -> Self:
+        """Read and check the process's environment, and the stored profile where that counts.
+
+        `profile` is the one that was named on the command line, which wins over FRACTION_MCP_PROFILE; without `stored`
+        none is looked at. Raises ConfigError with every problem in one message.
+        """
         _refuse_unknown(os.environ)
+        named: dict[str, Any] = {"FRACTION_MCP_PROFILE": profile} if profile else {}
         try:
-            settings = cls()
+            settings = cls(**named)
         except ValidationError as error:
             raise ConfigError("; ".join(_told(problem) for problem in error.errors())) from None
-        settings._refuse_halves()
-        if not all(map(stays_here, settings._addresses())):
+        return settings.completed(stored=stored)
+
+    def completed(self, *, stored: bool) -> Self:
+        """With what files and the profile hold. Raises ConfigError for what contradicts itself."""
+        settings = self._with_secret_files()
+        settings = settings.with_profile() if stored else settings
+        settings.refuse_contradictions()
+        return settings
+
+    def refuse_contradictions(self) -> None:
+        self._refuse_halves()
+        if not all(map(stays_here, self._addresses())):
             _refuse_unusable_proxies(os.environ)
-        if 0 < len(settings.secret_key.get_secret_value().encode()) < 32:
+        if 0 < len(self.secret_key.get_secret_value().encode()) < 32:
             raise ConfigError(
                 "FRACTION_MCP_SECRET_KEY: must be at least 32 bytes; make one with: "
                 'python -c "import secrets; print(secrets.token_hex(32))"'
             )
-        return settings
 
     @property
     def fraction_configured(self) -> bool:
-        return bool(self.fraction_email and self.fraction_password.get_secret_value())
+        return bool(self.fraction_email and len(self.fraction_password))
 
     @property
     def fracttal_configured(self) -> bool:
-        return bool(self.fracttal_client_id and self.fracttal_client_secret.get_secret_value())
+        return bool(self.fracttal_client_id and len(self.fracttal_client_secret))
 
     def state_folder(self) -> Path:
-        """Where local state lives. Nothing is created here."""
+        """Where this profile's local state lives. Nothing is created here."""
+        return profile_folder(self.state_root(), self.profile)
+
+    def state_root(self) -> Path:
+        """Where the local state of every profile lives."""
         if self.state_dir is not None:
             return self.state_dir.expanduser()
         from platformdirs import user_state_path  # noqa: PLC0415 - only who keeps state needs it
 
         return user_state_path("fraction-mcp", appauthor=False)
+
+    def fetch_secrets(self) -> None:
+        """Take the secrets out of the keychain, where they are in one: it may ask its person, and block meanwhile.
+
+        Raises ConfigError where one is not to be had.
+        """
+        self.fraction_password.get_secret_value()
+        self.fracttal_client_secret.get_secret_value()
+
+    def _with_secret_files(self) -> Self:
+        """The secrets that stand in files, as containers are given them."""
+        read = {}
+        for secret in ("fraction_password", "fracttal_client_secret"):
+            path: Path | None = getattr(self, f"{secret}_file")
+            if path is None:
+                continue
+            if len(getattr(self, secret)):
+                raise ConfigError(f"{secret.upper()} and {secret.upper()}_FILE are both set: unset one of them")
+            read[secret] = SecretStr(_secret_in(path, f"{secret.upper()}_FILE"))
+        return self.model_copy(update=read) if read else self
+
+    def with_profile(self) -> Self:
+        """The accounts of the profile, where the environment names none, or names a profile as well."""
+        given = {erp for erp, fields in _ACCOUNT_FIELDS.items() if not self.model_fields_set.isdisjoint(fields)}
+        named = "profile" in self.model_fields_set
+        if given and not named:
+            return self
+        path = self.state_folder() / PROFILE_FILE
+        if not path.exists():
+            if named and not given and self.profile != DEFAULT_PROFILE:
+                raise ConfigError(
+                    f"there is no profile {self.profile}; `fraction-mcp login --profile {self.profile}` makes it"
+                )
+            return self
+        from fraction_mcp.accounts import read_profile  # noqa: PLC0415 - only where one is stored
+
+        update: dict[str, object] = {}
+        for account in read_profile(self.state_folder()):
+            if account.erp in given:
+                continue
+            for field, value in account.settings().items():
+                is_address = field.endswith("_url")
+                if field in self.model_fields_set and is_address and getattr(self, field) != value:
+                    raise ConfigError(
+                        f"{field.upper()} is set, but the account of profile {self.profile} is for {value}: unset it, "
+                        "or set the account in the environment, too"
+                    )
+                if field not in self.model_fields_set:
+                    update[field] = _stored_address(value, path) if is_address else value
+        return self.model_copy(update=update)
 
     def _addresses(self) -> Iterator[str]:
         """The addresses of the ERPs that are configured."""
@@ -131,7 +236,7 @@ class Settings(BaseSettings):
             ("FRACTTAL_CLIENT_ID", self.fracttal_client_id, "FRACTTAL_CLIENT_SECRET", self.fracttal_client_secret),
         )
         for name, value, secret_name, secret in pairs:
-            if bool(value) != bool(secret.get_secret_value()):
+            if bool(value) != bool(len(secret)):
                 there, missing = (name, secret_name) if value else (secret_name, name)
                 raise ConfigError(f"{there} is set, but {missing} is not")
 
@@ -139,8 +244,8 @@ class Settings(BaseSettings):
 def nothing_configured() -> ConfigError:
     """What `serve` says when it was given neither an account nor the sandbox: both ways on."""
     return ConfigError(
-        "no ERP is configured: set FRACTION_EMAIL and FRACTION_PASSWORD (and/or FRACTTAL_CLIENT_ID and "
-        "FRACTTAL_CLIENT_SECRET), or try it without an account: fraction-mcp serve --sandbox"
+        "no ERP is configured: run fraction-mcp setup, or set FRACTION_EMAIL and FRACTION_PASSWORD (and/or "
+        "FRACTTAL_CLIENT_ID and FRACTTAL_CLIENT_SECRET), or try it without an account: fraction-mcp serve --sandbox"
     )
 
 
@@ -150,11 +255,59 @@ def _name_of(field: str) -> str:
 
 
 def _refuse_unknown(environment: Mapping[str, str]) -> None:
+    """Raises ConfigError for what was meant for us: every FRACTION_MCP_ name, and what is nearly one of the others."""
     known = {_name_of(field) for field in Settings.model_fields}
-    for name in sorted(environment):
-        if name.upper().startswith("FRACTION_MCP_") and name.upper() not in known:
-            near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0)
+    for name in _unknown(environment):
+        ours = name.upper().startswith("FRACTION_MCP_")
+        near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0 if ours else 0.8)
+        if near:
             raise ConfigError(f"{name} is not a setting of fraction-mcp; did you mean {near[0]}?")
+
+
+def is_in_environment(field: str) -> bool:
+    """Whether the environment says anything about a field of `Settings`."""
+    return any(value and name.upper() == _name_of(field) for name, value in os.environ.items())
+
+
+def unused_names(environment: Mapping[str, str]) -> list[str]:
+    """Names that begin as ours do and are none: another program's, or meant for us and spelt beyond recognition."""
+    return [name for name in _unknown(environment) if not name.upper().startswith("FRACTION_MCP_")]
+
+
+def _unknown(environment: Mapping[str, str]) -> list[str]:
+    known = {_name_of(field) for field in Settings.model_fields}
+    ours = (name for name in environment if name.upper().startswith(("FRACTION_", "FRACTTAL_")))
+    return sorted(name for name in ours if name.upper() not in known)
+
+
+def _secret_in(path: Path, name: str) -> str:
+    """What stands in a file, without the end of its line. No error shows any of it."""
+    try:
+        text = path.expanduser().read_bytes()[: _LONGEST_SECRET + 1].decode()
+    except OSError as error:
+        raise ConfigError(f"{name}: {path} cannot be read: {error.strerror or 'unreadable'}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{name}: {path} is not UTF-8 text") from None
+    secret = text.removesuffix("\n").removesuffix("\r")
+    if not secret or len(secret) > _LONGEST_SECRET or "\n" in secret:
+        raise ConfigError(f"{name}: {path} must hold the secret and nothing else, in one line")
+    return secret
+
+
+def _stored_address(value: object, path: Path) -> str:
+    try:
+        return _base_url(str(value))
+    except ValueError as error:
+        raise ConfigError(f"{path} is damaged (an address in it {error}); fraction-mcp login writes it anew") from None
+
+
+EMBEDDED = "http://embedded.sandbox"
+"""An address that leads nowhere: requests to the embedded ERPs never leave the process."""
+
+
+def is_embedded(url: str) -> bool:
+    """Whether an ERP's address is that of the embedded one: what is shown of it carries the badge SANDBOX."""
+    return url == EMBEDDED or url.startswith(f"{EMBEDDED}/")
 
 
 def stays_here(url: str) -> bool:

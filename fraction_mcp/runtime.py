@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import anyio
+import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from fraction_mcp import __version__
@@ -67,6 +68,9 @@ class Runtime:
                 await self._service.journal.aclose()
 
     async def context(self) -> "ErpContext":
+        if self._context is None:
+            # A keychain may ask its person first: in a thread, so that the session goes on meanwhile.
+            await anyio.to_thread.run_sync(self.settings.fetch_secrets)
         if self._context is None:
             self._context = self._set_up()
         return self._context

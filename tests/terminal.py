@@ -149,6 +149,17 @@ def terminal(
         screen.hangs_up()
 
 
+def journal_of(state: Path) -> Path:
+    """The journal of the embedded company."""
+    return state / "sandbox" / "journal.sqlite3"
+
+
+def as_an_accounts(state: Path) -> None:
+    """The journal of the embedded company, as if it were that of this environment's account."""
+    for path in journal_of(state).parent.glob("journal.sqlite3*"):
+        shutil.copy(path, state / path.name)
+
+
 def waiting(state: Path, ref: str = "TERM-1") -> str:
     """The id of a write that an assistant asked for where nobody could be asked."""
 
@@ -174,5 +185,5 @@ def enquiries(state: Path, ref: str) -> int:
 
 def standing(state: Path) -> list[str]:
     """The states of all writes."""
-    with closing(sqlite3.connect(state / "journal.sqlite3")) as db:
+    with closing(sqlite3.connect(journal_of(state))) as db:
         return [row[0] for row in db.execute("SELECT state FROM writes")]

@@ -57,7 +57,7 @@ def ran(state: Path, *arguments: str, **settings: str) -> subprocess.CompletedPr
 def test_serve_without_an_account_stops_and_names_both_ways_on(state: Path) -> None:
     run = ran(state, "serve")
     assert (run.returncode, run.stdout) == (2, "")
-    assert run.stderr.startswith("fraction-mcp: no ERP is configured: set FRACTION_EMAIL and FRACTION_PASSWORD")
+    assert run.stderr.startswith("fraction-mcp: no ERP is configured: run fraction-mcp setup, or set FRACTION_EMAIL")
     assert "fraction-mcp serve --sandbox" in run.stderr
     assert len(run.stderr.splitlines()) == 1
 
@@ -83,7 +83,7 @@ def test_a_wrong_setting_stops_serve_with_its_name(
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["serv"], ["serve", "--sand"], ["serve", "--port", "70000"], ["serve", "--port", "x"], ["demo", "--fast"],
+    [["serv"], ["serve", "--sand"], ["serve", "--port", "70000"], ["serve", "--port", "x"], ["demo", "--fast"],
      ["sandbox", "--parts", "5"], ["schemas", "--format", "xml"], ["schemas", "--write", "a", "--check", "b"],
      ["call"]],
     ids=" ".join,
@@ -256,7 +256,7 @@ def test_call_prints_the_text_of_a_result(state: Path) -> None:
         state, "call", "--sandbox", "get_price_for_quantity", "part=WIDGET-001", "quantity=250", "customer=Acme Corp"
     )
     assert (run.returncode, run.stderr) == (0, "")
-    assert run.stdout.startswith("250 EA of 'WIDGET-001' cost 2500.00 in base currency for 'Acme Corp'")
+    assert run.stdout.startswith("250 EA of 'WIDGET-001' cost 2500.00 GBP for 'Acme Corp'")
     assert run.stdout.endswith("1750.00\n")
 
 
@@ -279,7 +279,7 @@ def test_call_takes_lists_and_numbers_as_they_are_typed(called: Called) -> None:
     ("arguments", "code", "told"),
     [
         (["get_part", "part=WIDGET-001", "colour=red"], 1, "INVALID_INPUT: colour: is not a known name."),
-        (["get_record", "kind=contracts", "id=999999"], 1, "NOT_FOUND: FractionERP refused to read a contract"),
+        (["get_record", "kind=contracts", "id=999999"], 4, "NOT_FOUND: FractionERP refused to read a contract"),
         (["get_weather"], 2, "fraction-mcp: there is no tool get_weather; there are search_parts, get_part"),
         (["get_part", "WIDGET-001"], 2, "fraction-mcp: WIDGET-001 is not name=value"),
         (["get_part", "--args", "[1]"], 2, "fraction-mcp: --args must be a JSON object"),

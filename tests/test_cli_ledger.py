@@ -1,5 +1,7 @@
 """What the journal holds, to read: `writes`, `audit`; and the writes that the demo shows."""
 
+import json
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fraction_mcp.cli import main
-from tests.terminal import piped, small_company, state, terminal, waiting
+from tests.terminal import journal_of, piped, small_company, state, terminal, waiting
 
 __all__ = ["small_company", "state"]  # fixtures
 
@@ -19,7 +21,7 @@ __all__ = ["small_company", "state"]  # fixtures
 def test_looking_makes_no_journal(state: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
     assert main(words) == 0
     assert "No writes yet" in capsys.readouterr().out
-    assert not (state / "journal.sqlite3").exists()
+    assert not list(state.rglob("journal.sqlite3"))
 
 
 def test_an_anchor_of_a_journal_that_is_gone_is_not_fine(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,11 +46,17 @@ def test_writes_lists_them_and_one_write_s_whole_life_can_be_read(
         screen.types("yes\n")
         assert screen.exit_code() == 0
     assert main(["writes"]) == 0
-    head, line = capsys.readouterr().out.splitlines()
-    assert head.split() == ["ID", "STATE", "WHAT", "ERP", "ASKED", "BY", "AGE"]
-    assert line.startswith(f"{write_id}  done   Create an enquiry for 'Acme Corp'  FractionERP, Harrow & Pike")
+    said = capsys.readouterr()
+    head, line = said.out.splitlines()
+    assert head == "ID,STATE,WHAT,REFERENCE,ERP,ASKED BY,AGE"
+    assert re.match(
+        rf"{write_id},done,Create an enquiry for 'Acme Corp',Q\d+,\"SANDBOX, FractionERP, Harrow & Pike", line
+    )
+    assert "this is about the embedded ERPs" in said.err, "whose journal that is"
+    assert main(["writes", "--sandbox", "--state", "unknown", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
 
-    assert main(["writes", write_id]) == 0
+    assert main(["writes", write_id[:5]]) == 0, "the beginning of an id serves"
     life = capsys.readouterr().out
     order = [
         "asked for by",
@@ -81,7 +89,7 @@ def test_audit_finds_a_changed_event_and_a_cut_tail(state: Path, capsys: pytest.
     assert "The chain of 2 events is whole, and holds the anchor." in capsys.readouterr().out
     assert main(["audit", "--verify", "--anchor", "a" * 64]) == 1
     assert "the anchor is not in the chain" in capsys.readouterr().err
-    with closing(sqlite3.connect(state / "journal.sqlite3")) as db, db:
+    with closing(sqlite3.connect(journal_of(state))) as db, db:
         db.execute("UPDATE events SET at = at + 1 WHERE seq = 1")
     assert main(["audit", "--verify"]) == 1
     assert "event 1 (proposed of" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 import os
 import pwd
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -18,7 +19,17 @@ import pytest
 
 from fraction_mcp.cli.serve import runtime_for
 from tests.support import child_environment
-from tests.terminal import enquiries, piped, small_company, standing, state, terminal, waiting
+from tests.terminal import (
+    as_an_accounts,
+    enquiries,
+    journal_of,
+    piped,
+    small_company,
+    standing,
+    state,
+    terminal,
+    waiting,
+)
 
 __all__ = ["small_company", "state"]  # fixtures
 
@@ -52,7 +63,7 @@ def test_nothing_but_a_typed_yes_approves(state: Path, typed: str) -> None:
     with terminal(state, "approve", write_id, "--sandbox") as screen:
         screen.until(r"Type yes: ")
         screen.types(typed)
-        assert screen.exit_code() == 1
+        assert screen.exit_code() == 5
         assert "Nothing was decided: it stands as before." in screen.seen
     assert standing(state) == ["awaiting_approval"]
 
@@ -62,7 +73,7 @@ def test_ctrl_c_at_the_question_decides_nothing(state: Path) -> None:
     with terminal(state, "approve", write_id, "--sandbox") as screen:
         screen.until(r"Type yes: ")
         screen.process.send_signal(signal.SIGINT)
-        assert screen.exit_code() == 1
+        assert screen.exit_code() == 5
         assert "Traceback" not in screen.seen
     assert standing(state) == ["awaiting_approval"]
 
@@ -75,19 +86,22 @@ def test_a_typed_yes_declines(state: Path) -> None:
         assert screen.exit_code() == 0
         assert "it was declined: nothing was written" in screen.seen
     with terminal(state, "approve", write_id) as screen:
-        assert screen.exit_code() == 1
+        assert screen.exit_code() == 3
         assert "was declined" in screen.seen
         assert "Type yes" not in screen.seen
 
 
 def test_an_approval_without_an_account_leaves_the_sending_to_the_server(state: Path) -> None:
     write_id = waiting(state)
+    as_an_accounts(state)
     with terminal(state, "approve", write_id) as screen:
         screen.until(r"Type yes: ")
         screen.types("yes\n")
         assert screen.exit_code() == 0
         assert "approved; a server that works in its ERP and account will send it" in screen.seen
     assert enquiries(state, "TERM-1") == 0
+    for path in state.glob("journal.sqlite3*"):
+        shutil.copy(path, journal_of(state).with_name(path.name))
     # Whoever of that account looks next sends it.
     assert "it is done" in piped(state, "call", "get_write_status", f"write_id={write_id}", "--sandbox").stdout
     assert enquiries(state, "TERM-1") == 1
@@ -105,14 +119,14 @@ def test_without_a_terminal_nothing_is_decided(state: Path, words: tuple[str, ..
     assert run.returncode == 2
     assert f"{words[0]} needs a terminal" in run.stderr
     assert run.stdout == ""
-    assert not (state / "journal.sqlite3").exists()
+    assert not list(state.rglob("journal.sqlite3"))
 
 
 def test_a_write_that_is_not_there_is_told_so(state: Path) -> None:
     with terminal(state, "approve", "w000") as screen:
-        assert screen.exit_code() == 1
+        assert screen.exit_code() == 4
         assert screen.seen == "fraction-mcp: there is no write 'w000': no write was ever asked for here\n"
-    assert not (state / "journal.sqlite3").exists()
+    assert not list(state.rglob("journal.sqlite3"))
 
 
 # ------------------------------------------------------------------------------------------- typed before the question
@@ -138,7 +152,7 @@ def test_what_was_typed_before_the_question_decides_nothing(state: Path, words: 
     with terminal(state, words[0], write_id, *words[1:], "--sandbox", typed_ahead=AHEAD[ahead]) as screen:
         screen.until(r"Type yes: ")
         screen.types("no\n")
-        assert screen.exit_code() == 1
+        assert screen.exit_code() == (6 if words[0] == "resolve" else 5)
         assert "Nothing was decided" in screen.seen
     assert standing(state) == before
     assert enquiries(state, "TERM-1") == 0
@@ -160,7 +174,7 @@ def test_half_a_word_typed_before_the_question_does_not_begin_the_answer(state: 
     with terminal(state, "approve", write_id, "--sandbox", typed_ahead="ye") as screen:
         screen.until(r"Type yes: ")
         screen.types("s\n")
-        assert screen.exit_code() == 1
+        assert screen.exit_code() == 5
     assert standing(state) == ["awaiting_approval"]
 
 
@@ -170,7 +184,7 @@ def test_only_the_whole_word_counts(state: Path, typed: str) -> None:
     with terminal(state, "approve", write_id, "--sandbox") as screen:
         screen.until(r"Type yes: ")
         screen.types(typed)
-        assert screen.exit_code() == 1
+        assert screen.exit_code() == 5
     assert standing(state) == ["awaiting_approval"]
 
 
@@ -241,6 +255,7 @@ def test_what_was_approved_already_is_said_to_be_and_sent_and_nothing_is_asked(s
 def test_what_was_approved_already_and_cannot_be_sent_here_says_who_will(state: Path) -> None:
     write_id = waiting(state)
     approved_elsewhere(write_id)
+    as_an_accounts(state)
     with terminal(state, "approve", write_id) as screen:
         assert screen.exit_code() == 0
         assert "Type yes" not in screen.seen
@@ -265,11 +280,12 @@ def test_who_cannot_send_is_told_before_the_question_who_will(
     state: Path, settings: dict[str, str], words: tuple[str, ...], why: str
 ) -> None:
     write_id = waiting(state)
+    as_an_accounts(state)
     with terminal(state, "approve", write_id, *words, environment={**child_environment(), **settings}) as screen:
         shown = " ".join(screen.until(r"Type yes: ").split())
         assert f"This terminal cannot send it, since {why}: a server that works there as demo@harrow-pike" in shown
         screen.types("no\n")
-        assert screen.exit_code() == 1
+        assert screen.exit_code() == 5
 
 
 # ------------------------------------------------------------------------------------------------------- what is shown
@@ -283,7 +299,7 @@ def test_a_preview_in_a_terminal_is_whole_and_its_payload_hides_nothing(state: P
         screen.process.send_signal(signal.SIGTERM)
         screen.exit_code()
     assert standing(state) == ["awaiting_approval"]
-    with closing(sqlite3.connect(state / "journal.sqlite3")) as db:
+    with closing(sqlite3.connect(journal_of(state))) as db:
         write_id = db.execute("SELECT id FROM writes").fetchone()[0]
     with terminal(state, "approve", write_id) as screen:
         shown = re.sub(r"\s", "", screen.until(r"Type yes: "))
@@ -302,7 +318,7 @@ def test_a_preview_in_a_terminal_is_whole_and_its_payload_hides_nothing(state: P
 def test_a_typed_yes_settles_what_nobody_knows(state: Path, found: str, told: str, state_after: str) -> None:
     write_id = waiting(state)
     with terminal(state, "resolve", write_id, found) as screen:
-        assert screen.exit_code() == 1
+        assert screen.exit_code() == 5
         assert "So there is nothing to decide." in screen.seen
     unsure(write_id)
     with terminal(state, "resolve", write_id, found) as screen:
@@ -345,7 +361,7 @@ def test_call_takes_any_other_answer_for_a_no(state: Path) -> None:
     with terminal(state, "call", "create_part", "part_number=TERM-3", "--sandbox") as screen:
         screen.until(r"Type yes: ")
         screen.types("sure\n")
-        assert screen.exit_code() == 0
+        assert screen.exit_code() == 3
         assert "it was declined: nothing was written" in screen.seen
 
 
@@ -357,14 +373,14 @@ def test_ctrl_c_and_the_end_of_input_cancel_a_call(state: Path, ends_with: str) 
             screen.process.send_signal(signal.SIGINT)
         else:
             screen.types("\x04")
-        assert screen.exit_code() == 0
+        assert screen.exit_code() == 3
         assert "it was cancelled: nothing was written" in screen.seen
         assert "Traceback" not in screen.seen
 
 
 def test_call_without_a_terminal_leaves_the_write_waiting(state: Path) -> None:
     run = piped(state, "call", "create_part", "part_number=TERM-4", "--sandbox", stdin="yes\n")
-    assert run.returncode == 0
+    assert run.returncode == 5
     assert "waits for a person's approval" in run.stdout
     assert "Type yes" not in run.stderr
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fraction_mcp.config import Settings, nothing_configured
+from fraction_mcp.config import Settings, nothing_configured, unused_names
 from fraction_mcp.errors import ConfigError
 
 # name, the field, its default, a value, what that is read as
@@ -30,6 +30,10 @@ CONTRACT = [
     ("FRACTION_MCP_APPROVAL_TTL_S", "approval_ttl_s", 86_400, "600", 600),
     ("FRACTION_MCP_CACHE_S", "cache_s", 30, "0", 0),
     ("FRACTION_MCP_TIMEOUT_S", "timeout_s", 30, "2.5", 2.5),
+    ("FRACTION_PASSWORD_FILE", "fraction_password_file", None, "SECRET_FILE", Path("SECRET_FILE")),
+    ("FRACTTAL_CLIENT_SECRET_FILE", "fracttal_client_secret_file", None, "SECRET_FILE", Path("SECRET_FILE")),
+    ("FRACTION_MCP_PROFILE", "profile", "default", "works", "works"),
+    ("FRACTION_MCP_LOG_FORMAT", "log_format", "text", "json", "json"),
     ("FRACTION_MCP_LOG_LEVEL", "log_level", "WARNING", "DEBUG", "DEBUG"),
 ]  # fmt: skip
 PAIRS = {
@@ -42,7 +46,9 @@ SECRETS = ["FRACTION_PASSWORD", "FRACTTAL_CLIENT_SECRET", "FRACTION_MCP_DATABASE
 
 
 @pytest.fixture(autouse=True)
-def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "SECRET_FILE").write_text("from a file\n", "utf-8")
     for name in list(os.environ):
         if name.upper().startswith(("FRACTION", "FRACTTAL")):
             monkeypatch.delenv(name)
@@ -64,8 +70,11 @@ def test_a_name_of_the_contract_has_its_default_and_is_read(monkeypatch, row):
     name, field, default, text, read = row
     assert value_of(Settings.load(), field) == default
     monkeypatch.setenv(name, text)
-    if name in PAIRS:
-        monkeypatch.setenv(PAIRS[name], "other half")
+    if name.removesuffix("_FILE") in PAIRS:
+        monkeypatch.setenv(PAIRS[name.removesuffix("_FILE")], "other half")
+    if name == "FRACTION_MCP_PROFILE":  # of an account in the environment, it names the journal's folder alone
+        monkeypatch.setenv("FRACTION_EMAIL", "a@b.test")
+        monkeypatch.setenv("FRACTION_PASSWORD", "pw")
     assert value_of(Settings.load(), field) == read
 
 
@@ -190,3 +199,59 @@ def test_without_any_account_both_ways_on_are_named():
     said = str(nothing_configured())
     for word in ("FRACTION_EMAIL", "FRACTION_PASSWORD", "FRACTTAL_CLIENT_ID", "FRACTTAL_CLIENT_SECRET", "--sandbox"):
         assert word in said
+
+
+# -------------------------------------------------------------------------------------------- secrets that are in files
+
+
+def test_a_secret_in_a_file_is_read_without_the_end_of_its_line(monkeypatch):
+    monkeypatch.setenv("FRACTION_EMAIL", "a@b.test")
+    monkeypatch.setenv("FRACTION_PASSWORD_FILE", "SECRET_FILE")
+    settings = Settings.load()
+    assert settings.fraction_password.get_secret_value() == "from a file"
+    assert settings.fraction_configured
+
+
+@pytest.mark.parametrize("name", ["FRACTION_PASSWORD", "FRACTTAL_CLIENT_SECRET"])
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        (b"", "must hold the secret and nothing else, in one line"),
+        (b"canary\nmore", "must hold the secret and nothing else, in one line"),
+        (b"canary\xff", "is not UTF-8 text"),
+    ],
+)
+def test_a_file_that_holds_no_secret_is_named_and_nothing_of_it_shown(monkeypatch, tmp_path, name, content, told):
+    path = tmp_path / "file"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv(f"{name}_FILE", str(path))
+    monkeypatch.setenv(PAIRS[name], "other half")
+    assert refusal() == f"{name}_FILE: {path} {told}"
+
+
+def test_a_secret_and_its_file_are_not_both_taken(monkeypatch):
+    monkeypatch.setenv("FRACTION_EMAIL", "a@b.test")
+    monkeypatch.setenv("FRACTION_PASSWORD", "pw")
+    monkeypatch.setenv("FRACTION_PASSWORD_FILE", "SECRET_FILE")
+    assert refusal() == "FRACTION_PASSWORD and FRACTION_PASSWORD_FILE are both set: unset one of them"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"),
+    [
+        ("FRACTION_PASSWRD", "FRACTION_PASSWORD"),
+        ("FRACTTAL_CLIENT_SECRETS", "FRACTTAL_CLIENT_SECRET"),
+        ("FRACTION_EMIAL", "FRACTION_EMAIL"),
+    ],
+)
+def test_a_misspelt_name_of_an_account_is_refused_with_the_nearest(monkeypatch, wrong, near):
+    monkeypatch.setenv(wrong, "canary")
+    assert refusal() == f"{wrong} is not a setting of fraction-mcp; did you mean {near}?"
+
+
+def test_a_name_that_is_near_none_is_another_program_s(monkeypatch):
+    monkeypatch.setenv("FRACTION_OF_THE_COST", "1")
+    Settings.load()
+    assert unused_names(os.environ) == ["FRACTION_OF_THE_COST"]

@@ -149,7 +149,8 @@ def test_names_beyond_ascii_travel_as_utf_8_whatever_the_platform_thinks(environ
 
 HEAVY = {
     "httpx", "jsonschema", "rich", "sqlalchemy", "typer", "sqlite3", "uvicorn", "jinja2", "aiosqlite", "asyncpg",
-    "platformdirs", "fraction_mcp.sandbox", "fraction_mcp.erp.client", "fraction_mcp.operations.writes.journal",
+    "keyring", "platformdirs", "fraction_mcp.accounts",
+    "fraction_mcp.sandbox", "fraction_mcp.erp.client", "fraction_mcp.operations.writes.journal",
     "fraction_mcp.approvals", "fraction_mcp.server.http", "fraction_mcp.server.contract",
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ import anyio.to_thread
 from fraction_mcp.cli.signals import interruptible
 from fraction_mcp.errors import ConfigError
 
-__all__ = ["needs_terminal", "on_a_terminal", "typed_yes"]
+__all__ = ["needs_terminal", "on_a_terminal", "typed_line", "typed_yes"]
 
 _LONGEST_LINE = 4_000
 _QUIET_S = 0.05
@@ -36,16 +36,25 @@ async def typed_yes(question: str) -> bool | None:
 
     What was typed or pasted before the question is thrown away. Other tasks go on meanwhile.
     """
+    line = await _answer(f"{question} Type yes: ")
+    return line.strip().lower() == "yes" if line else None
+
+
+async def typed_line(question: str) -> str:
+    """What was typed, as `typed_yes` asks for it; empty for nothing, the end of the input and Ctrl-C."""
+    return (await _answer(question)).strip()
+
+
+async def _answer(question: str) -> str:
     line = ""
     with interruptible():
         await _forget_what_was_typed()
-        sys.stderr.write(f"{question} Type yes: ")
+        sys.stderr.write(question)
         sys.stderr.flush()
         line = await _line()
     if not line:
         sys.stderr.write("\n")
-        return None
-    return line.strip().lower() == "yes"
+    return line
 
 
 async def _forget_what_was_typed() -> None:

@@ -4,20 +4,25 @@ Knows which question fits which state, and what to say before it. What a decisio
 """
 
 import sys
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from fraction_mcp.cli.consent import needs_terminal, typed_yes
+from fraction_mcp.cli.asking import GivenUp
+from fraction_mcp.cli.consent import needs_terminal, typed_line, typed_yes
+from fraction_mcp.cli.exits import WAITS, code_of_result
+from fraction_mcp.cli.finding import found_write
 from fraction_mcp.cli.serve import runtime_for
 from fraction_mcp.cli.showing import Teller, outcome_of
 from fraction_mcp.cli.signals import finishing, run
 from fraction_mcp.erp.endpoints import System
-from fraction_mcp.errors import FractionMcpError, WriteNotFound
+from fraction_mcp.errors import WriteNotFound
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import State, Write
 from fraction_mcp.operations.writes.wording import identity_parts
 from fraction_mcp.os_account import who_is_here
+from fraction_mcp.values.moments import moment
 from fraction_mcp.values.text import quoted
 
 __all__ = ["decide"]
@@ -59,21 +64,26 @@ _DECISIONS: Mapping[str, _Decision] = {
 }
 
 
-def decide(what: str, write_id: str, *, sandbox: bool) -> int:
-    """Show the write, ask, and do it. Raises ConfigError without a terminal."""
+def decide(*, what: str, id: str, sandbox: bool, profile: str) -> int:  # noqa: A002 - as it is called where it is typed
+    """Show the write, ask, and do it; without an id, offer what waits. Raises ConfigError without a terminal."""
     needs_terminal("resolve" if what in {"landed", "absent"} else what)
-    return run(_decide, _DECISIONS[what], write_id, sandbox)
+    return run(_decide, _DECISIONS[what], id, sandbox, profile)
 
 
-async def _decide(decision: _Decision, write_id: str, sandbox: bool) -> int:
-    async with runtime_for(sandbox=sandbox) as runtime:
+async def _decide(decision: _Decision, write_id: str, sandbox: bool, profile: str) -> int:
+    async with runtime_for(sandbox=sandbox, profile=profile) as runtime:
         settings = runtime.settings
         if not Journal.is_there(settings.database_url.get_secret_value(), settings.state_folder()):
+            if not write_id:
+                return _nothing_waits()
             raise WriteNotFound(f"there is no write {quoted(write_id)}: no write was ever asked for here")
         service = await runtime.write_service()
-        write = await service.write(write_id)
+        write = await (found_write(service.journal, write_id) if write_id else _offered(service, decision))
+        if write is None:
+            return _nothing_waits()
         if write.state not in decision.states:
-            raise FractionMcpError(outcome_of(write).rstrip("."), hint="So there is nothing to decide.")
+            sys.stderr.write(f"fraction-mcp: {outcome_of(write).rstrip('.')}. So there is nothing to decide.\n")
+            return code_of_result({"outcome": str(write.state)}, failed=True)
         # Whoever types must have seen it: it is shown where the question is.
         teller = Teller(sys.stderr)
         teller.preview(write)
@@ -84,10 +94,32 @@ async def _decide(decision: _Decision, write_id: str, sandbox: bool) -> int:
             teller.say(who)
         if not await typed_yes(decision.question):
             sys.stderr.write("Nothing was decided: it stands as before.\n")
-            return 1
+            return code_of_result({"outcome": str(write.state)}, failed=True)
         with finishing():
             after = await decision.act(service, write, f"{who_is_here()} in a terminal")
             return _told(after, write, decision)
+
+
+def _nothing_waits() -> int:
+    sys.stderr.write("Nothing waits for a decision.\n")
+    return 0
+
+
+async def _offered(service: WriteService, decision: _Decision) -> Write | None:
+    """What waits: the only one, or the one that the person picks by its number."""
+    found = await service.journal.latest(decision.states)
+    if len(found) < 2:
+        return found[0] if found else None
+    teller = Teller(sys.stderr)
+    rows = [("", "ID", "WHAT", "AGE")]
+    for number, write in enumerate(found, 1):
+        age = moment(write.created_at, time.time()).distance
+        rows.append((str(number), write.id, write.plan["title"], age))
+    teller.rows(rows, heading=True, give=(2,))
+    answer = await typed_line(f"Which one? A number from 1 to {len(found)}: ")
+    if not answer.isascii() or not answer.isdigit() or not 1 <= int(answer) <= len(found):
+        raise GivenUp("no write was chosen; nothing was decided")
+    return found[int(answer) - 1]
 
 
 async def _already(service: WriteService, write: Write, teller: Teller) -> int:
@@ -120,10 +152,10 @@ def _sent_by_others(service: WriteService, write: Write) -> str:
 def _told(after: Write, shown: Write, decision: _Decision) -> int:
     if after.state is State.AWAITING and after.digest != shown.digest:
         sys.stderr.write("It changed while it was shown here: nothing was approved. Ask for it again to see it.\n")
-        return 1
+        return WAITS
     words = outcome_of(after)
     if after.state is State.APPROVED:
         words = f"{after.plan['title']}: approved; a server that works in its ERP and account will send it."
     good = after.state in decision.good
     Teller(sys.stdout if good else sys.stderr).say(words)
-    return 0 if good else 1
+    return 0 if good else code_of_result({"outcome": str(after.state)}, failed=True)

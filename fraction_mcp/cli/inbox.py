@@ -7,6 +7,7 @@ import anyio
 
 from fraction_mcp.cli.serve import runtime_for
 from fraction_mcp.cli.signals import run
+from fraction_mcp.logs import set_up_logs
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.runtime import Runtime
 
@@ -15,12 +16,10 @@ __all__ = ["approvals"]
 logger = logging.getLogger(__name__)
 
 
-def approvals(*, port: int, open_browser: bool, sandbox: bool) -> int:
-    runtime = runtime_for(sandbox=sandbox)
-    logging.basicConfig(
-        level=runtime.settings.log_level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
-    )
-    return run(_serve, runtime, port, open_browser)
+def approvals(*, port: int, no_open: bool, sandbox: bool, profile: str) -> int:
+    runtime = runtime_for(sandbox=sandbox, profile=profile)
+    set_up_logs(runtime.settings.log_level, runtime.settings.log_format)
+    return run(_serve, runtime, port, not no_open)
 
 
 async def _serve(runtime: Runtime, port: int, open_browser: bool) -> int:

@@ -3,20 +3,25 @@ is none."""
 
 import json
 import re
+import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import anyio
 
+from fraction_mcp.cli.finding import found_write
+from fraction_mcp.cli.output import as_json_text
+from fraction_mcp.cli.serve import settings_for_writes
 from fraction_mcp.cli.showing import Teller, outcome_of
-from fraction_mcp.config import Settings
+from fraction_mcp.cli.tables import print_csv, print_table
+from fraction_mcp.config import Settings, is_embedded
 from fraction_mcp.erp.endpoints import System
 from fraction_mcp.errors import ConfigError, FractionMcpError, WriteNotFound
 from fraction_mcp.operations.writes.journal import Journal
-from fraction_mcp.operations.writes.states import Event
-from fraction_mcp.operations.writes.wording import company_of
+from fraction_mcp.operations.writes.states import WAITING, Event, State, Write
+from fraction_mcp.operations.writes.wording import called_by, company_of, identity_parts
 from fraction_mcp.values.moments import moment
 from fraction_mcp.values.text import quoted
 
@@ -26,25 +31,38 @@ _NONE = "No writes yet."
 _LISTED = 50
 
 
-def writes(write_id: str) -> int:
-    """The newest writes, or the whole life of one."""
-    return _in_journal(lambda journal: _life(journal, write_id) if write_id else _list(journal), missing=write_id)
+def writes(*, id: str, states: Sequence[str], sandbox: bool, profile: str, as_json: bool, as_csv: bool) -> int:  # noqa: A002 - as it is called where it is typed
+    """The newest writes (of these states), or the whole life of one."""
+    settings = settings_for_writes(sandbox=sandbox, profile=profile)
+    if id:
+        return _in_journal(settings, lambda journal: _life(journal, id, as_json=as_json), missing=id)
+    shape = "json" if as_json else "csv" if as_csv or not sys.stdout.isatty() else "table"
+    return _in_journal(settings, lambda journal: _list(journal, _states(states), shape), empty=_NOTHING[shape])
 
 
-def audit(*, verify: bool, anchor: str | None) -> int:
+_NOTHING = {"json": "[]", "csv": _NONE, "table": _NONE}
+
+
+def _states(names: Sequence[str]) -> list[State]:
+    wanted = [WAITING if name == "waiting" else (State(name),) for name in names]
+    return [state for states in wanted for state in states]
+
+
+def audit(*, verify: bool, anchor: str | None, sandbox: bool, profile: str) -> int:
     """List every event; or check the chain (against an anchor, where one is given); or print its head."""
     if anchor and not verify:
         raise ConfigError("--anchor HASH is for --verify; --anchor alone prints the hash to keep")
     if anchor and not re.fullmatch(r"[0-9a-f]{64}", anchor):
         raise ConfigError("an anchor has 64 hexadecimal digits: `audit --anchor` prints it")
+    settings = settings_for_writes(sandbox=sandbox, profile=profile)
     if verify:
-        return _in_journal(lambda journal: _verify(journal, anchor or ""), anchored=bool(anchor))
-    return _in_journal(_events if anchor is None else _head)
+        return _in_journal(settings, lambda journal: _verify(journal, anchor or ""), anchored=bool(anchor))
+    return _in_journal(settings, _events if anchor is None else _head)
 
 
-def migrate() -> int:
+def migrate(*, sandbox: bool, profile: str) -> int:
     """Bring the journal's schema up to what this program needs, and say from which version to which."""
-    settings = Settings.load()
+    settings = settings_for_writes(sandbox=sandbox, profile=profile)
     url, folder = settings.database_url.get_secret_value(), settings.state_folder()
     if not Journal.is_there(url, folder):
         print("There is no journal yet: the first write makes it.")
@@ -59,15 +77,21 @@ def migrate() -> int:
     return 0
 
 
-def _in_journal(work: Callable[[Journal], Awaitable[int]], *, missing: str = "", anchored: bool = False) -> int:
-    settings = Settings.load()
+def _in_journal(
+    settings: Settings,
+    work: Callable[[Journal], Awaitable[int]],
+    *,
+    missing: str = "",
+    anchored: bool = False,
+    empty: str = _NONE,
+) -> int:
     url, folder = settings.database_url.get_secret_value(), settings.state_folder()
     if not Journal.is_there(url, folder):
         if anchored:
             raise FractionMcpError("there is no journal, and the anchor is of one: it was removed, or lies elsewhere")
         if missing:
             raise WriteNotFound(f"there is no write {quoted(missing)}: no write was ever asked for here")
-        print(_NONE)
+        print(empty)
         return 0
 
     async def run() -> int:
@@ -80,31 +104,76 @@ def _in_journal(work: Callable[[Journal], Awaitable[int]], *, missing: str = "",
     return anyio.run(run)
 
 
-async def _list(journal: Journal) -> int:
-    found = await journal.latest(limit=_LISTED + 1)
+_COLUMNS = ("ID", "STATE", "WHAT", "REFERENCE", "ERP", "ASKED BY", "AGE")
+
+
+async def _list(journal: Journal, states: Sequence[State], shape: str) -> int:
+    found = await journal.latest(states, limit=_LISTED + 1)
     if not found:
-        print(_NONE)
+        print(_NOTHING[shape] if not states else "[]" if shape == "json" else "No such writes.")
         return 0
-    rows = [("ID", "STATE", "WHAT", "ERP", "ASKED BY", "AGE")]
-    for write in found[:_LISTED]:
-        erp = ", ".join(filter(None, (System(write.plan["system"]).label, company_of(write))))
-        age = moment(write.created_at, time.time()).distance.removesuffix(" ago")
-        state = str(write.state).replace("_", " ")
-        rows.append((write.id, state, write.plan["title"], erp, write.asked_by, age))
-    teller = Teller()
-    teller.rows(rows, heading=True, give=(3, 4, 2))
+    shown = found[:_LISTED]
+    if shape == "json":
+        print(as_json_text([_facts(write) for write in shown]))
+        return 0
+    rows = [_row(write) for write in shown]
+    if shape == "csv":
+        print_csv(_COLUMNS, rows)
+        return 0
+    print_table(_COLUMNS, rows)
     if len(found) > _LISTED:
-        teller.say(f"The newest {_LISTED}; `audit` lists every event.", "dim")
+        Teller().say(f"The newest {_LISTED}; `audit` lists every event.", "dim")
     return 0
 
 
-async def _life(journal: Journal, write_id: str) -> int:
-    write = await journal.get(write_id)
-    if write is None:
-        raise WriteNotFound(f"there is no write {quoted(write_id)} in the journal", hint="`writes` lists them.")
+def _row(write: Write) -> tuple[str, ...]:
+    badge = "SANDBOX" if is_embedded(identity_parts(write.identity)[1]) else ""
+    erp = ", ".join(filter(None, (badge, System(write.plan["system"]).label, company_of(write))))
+    age = moment(write.created_at, time.time()).distance.removesuffix(" ago")
+    state = str(write.state).replace("_", " ")
+    return write.id, state, write.plan["title"], _reference(write), erp, write.asked_by, age
+
+
+def _reference(write: Write) -> str:
+    """What people call the record by that came of it; else what they called the request by."""
+    if number := called_by(write.outcome.get("result")):
+        return number
+    names = ("customer_ref", "document", "part_number")
+    fields = {row["field"]: row["after"] for row in write.plan["preview"]}
+    return next((str(fields[name]) for name in names if fields.get(name)), "")
+
+
+def _facts(write: Write) -> dict[str, Any]:
+    system, base_url, _, account = identity_parts(write.identity)
+    return {
+        "id": write.id,
+        "state": str(write.state),
+        "title": write.plan["title"],
+        "reference": _reference(write),
+        "system": system,
+        "company": company_of(write),
+        "account": account,
+        "sandbox": is_embedded(base_url),
+        "asked_by": write.asked_by,
+        "created_at": datetime.fromtimestamp(write.created_at).astimezone().isoformat(timespec="seconds"),
+        "expires_at": datetime.fromtimestamp(write.expires_at).astimezone().isoformat(timespec="seconds"),
+    }
+
+
+async def _life(journal: Journal, text: str, *, as_json: bool) -> int:
+    write = await found_write(journal, text)
+    write_id = write.id
+    if as_json:
+        events = [
+            {"at": _when(event), "event": event.kind, "detail": event.detail, "hash": event.hash}
+            for event in await journal.events(write_id)
+        ]
+        print(as_json_text({**_facts(write), "outcome": write.outcome, "events": events}))
+        return 0
     teller = Teller()
     teller.say(f"{write.id}  {outcome_of(write)}", "bold")
-    teller.say(f"{System(write.plan['system']).label} of {company_of(write) or 'its company'}", "dim")
+    badge = "SANDBOX  " if is_embedded(identity_parts(write.identity)[1]) else ""
+    teller.say(f"{badge}{System(write.plan['system']).label} of {company_of(write) or 'its company'}", "dim")
     plan: Mapping[str, Any] = {}
     for event in await journal.events(write_id):
         plan = event.detail.get("plan", plan)

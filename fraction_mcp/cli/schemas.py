@@ -1,6 +1,7 @@
 """`tools` and `schemas`: what is offered, for people, for other hosts, and as files that a build checks."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,14 @@ import anyio
 from pydantic import SecretStr
 
 from fraction_mcp.cli.output import as_json_text
+from fraction_mcp.cli.tool_help import no_such_tool, print_tool
 from fraction_mcp.config import Settings
+from fraction_mcp.errors import ConfigError
 from fraction_mcp.runtime import Runtime
 from fraction_mcp.server import contract
 from fraction_mcp.server.app import create_server
 
-__all__ = ["list_tools", "schemas"]
+__all__ = ["list_tools", "schemas", "show_tool"]
 
 _ACCOUNTS: dict[str, Any] = {
     "fraction_email": "x",
@@ -23,20 +26,38 @@ _ACCOUNTS: dict[str, Any] = {
 }
 
 
-def list_tools(*, as_json: bool) -> int:
-    """What a server in this environment offers; where no ERP is configured, what it would offer with both."""
-    settings = Settings.load()
+def list_tools(*, tool: str, profile: str, as_json: bool) -> int:
+    """What a server in this environment offers; where no ERP is configured, what it would offer with both. Of one tool,
+    its arguments, effect and an example."""
+    settings = Settings.load(profile)
     if not (settings.fraction_configured or settings.fracttal_configured):
         settings = settings.model_copy(update=_ACCOUNTS)
-    tools = anyio.run(_served, settings)
+    offered = anyio.run(_served, settings)
+    if tool:
+        offered = [_named(offered, tool)]
+        if not as_json:
+            print_tool(offered[0])
+            return 0
     if as_json:
-        print(as_json_text(tools))
+        print(as_json_text(offered))
         return 0
-    width = max((len(tool["name"]) for tool in tools), default=0)
-    for tool in tools:
-        first_line, _, _ = tool["description"].partition("\n")
-        print(f"{tool['name']:<{width}}  {first_line}")
+    width = max((len(each["name"]) for each in offered), default=0)
+    for each in offered:
+        first_line, _, _ = each["description"].partition("\n")
+        print(f"{each['name']:<{width}}  {first_line}")
     return 0
+
+
+def show_tool(*, tool: str, profile: str) -> int:
+    """`call TOOL --help`."""
+    return list_tools(tool=tool, profile=profile, as_json=False)
+
+
+def _named(offered: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
+    found = next((each for each in offered if each["name"] == name), None)
+    if found is None:
+        raise ConfigError(no_such_tool(name, [each["name"] for each in offered]))
+    return found
 
 
 def schemas(*, write: str | None, check: str | None, style: str) -> int:

@@ -1,6 +1,5 @@
 """`serve` and `sandbox`: the server itself, and the embedded ERPs, in this process or on a port."""
 
-import logging
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -10,28 +9,61 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from fraction_mcp.cli.signals import run
-from fraction_mcp.config import Settings, nothing_configured
+from fraction_mcp.config import DEFAULT_PROFILE, EMBEDDED, Settings, is_embedded, nothing_configured
 from fraction_mcp.errors import ConfigError
+from fraction_mcp.logs import set_up_logs
 from fraction_mcp.private_files import private_database
 from fraction_mcp.runtime import Runtime
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-__all__ = ["check_journal", "checked_settings", "runtime_for", "serve", "serve_embedded"]
+__all__ = [
+    "check_journal",
+    "checked_settings",
+    "is_embedded_place",
+    "runtime_for",
+    "runtime_of",
+    "sandbox_file",
+    "sandbox_told",
+    "serve",
+    "serve_embedded",
+    "settings_for_writes",
+]
 
 _PARTS, _SEED = 600, 1
-_EMBEDDED = "http://embedded.sandbox"  # an address that leads nowhere: requests never leave the process
+_SANDBOX_STATE = "sandbox"
 
 
-def checked_settings(*, sandbox: bool) -> Settings:
-    """The settings of this environment. Raises ConfigError where there is nothing to work in."""
-    settings = Settings.load()
+def checked_settings(*, sandbox: bool, profile: str = "") -> Settings:
+    """The settings of this environment and profile. Raises ConfigError where there is nothing to work in."""
     if sandbox:
-        return _embedded_settings(settings)
+        return _embedded_settings(Settings.load(stored=False))
+    settings = Settings.load(profile)
     if not (settings.fraction_configured or settings.fracttal_configured):
         raise nothing_configured()
     return settings
+
+
+def settings_for_writes(*, sandbox: bool, profile: str = "") -> Settings:
+    """Whose journal a command is about. Where no account is configured and only the sandbox's has anything, that one,
+    with a line on stderr."""
+    if sandbox:
+        return checked_settings(sandbox=True)
+    settings = Settings.load(profile)
+    if profile or settings.fraction_configured or settings.fracttal_configured or _has_journal(settings):
+        return settings
+    embedded = _embedded_settings(settings)
+    if not _has_journal(embedded):
+        return settings
+    sys.stderr.write("SANDBOX: no account is configured here, so this is about the embedded ERPs.\n")
+    return embedded
+
+
+def _has_journal(settings: Settings) -> bool:
+    from fraction_mcp.operations.writes.journal_file import is_there  # noqa: PLC0415 - who looks at writes needs it
+
+    return is_there(settings.database_url.get_secret_value(), settings.state_folder())
 
 
 def check_journal(settings: Settings) -> None:
@@ -42,22 +74,27 @@ def check_journal(settings: Settings) -> None:
         check_at_start(settings.database_url.get_secret_value(), settings.state_folder())
 
 
-def runtime_for(*, sandbox: bool) -> Runtime:
+def runtime_for(*, sandbox: bool, profile: str = "") -> Runtime:
     """A working place for decisions about writes. It may be one without accounts: then it decides and sends nothing."""
-    settings = Settings.load()
-    if not sandbox:
-        return Runtime(settings)
-    settings = _embedded_settings(settings)
-    return Runtime(settings, _open_sandbox(settings))
+    return runtime_of(settings_for_writes(sandbox=sandbox, profile=profile))
 
 
-def serve(*, sandbox: bool, http: bool, host: str, port: int, read_only: bool) -> int:
-    settings = checked_settings(sandbox=sandbox)
+def runtime_of(settings: Settings) -> Runtime:
+    """A working place in the ERPs of these settings: the embedded ones where they are meant."""
+    return Runtime(settings, _open_sandbox(settings) if is_embedded_place(settings) else None)
+
+
+def is_embedded_place(settings: Settings) -> bool:
+    return is_embedded(settings.fraction_base_url)
+
+
+def serve(*, sandbox: bool, profile: str, http: bool, host: str, port: int, read_only: bool) -> int:
+    settings = checked_settings(sandbox=sandbox, profile=profile)
     if read_only:
         settings = settings.model_copy(update={"read_only": True})
     check_journal(settings)
-    logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    runtime = Runtime(settings, _open_sandbox(settings) if sandbox else None)
+    set_up_logs(settings.log_level, settings.log_format)
+    runtime = runtime_of(settings)
     if http:
         from fraction_mcp.server.http import serve_http  # noqa: PLC0415 - stdio needs none of it
 
@@ -72,7 +109,7 @@ async def _served(serving: Callable[[], Awaitable[None]]) -> int:
     return 0
 
 
-def serve_embedded(*, port: int, parts: int, seed: int, reset: bool) -> int:
+def serve_embedded(*, port: int, parts: int, seed: int) -> int:
     """The embedded ERPs over HTTP, until interrupted; says on stderr how to reach them."""
     from fraction_mcp import sandbox  # noqa: PLC0415 - see the package's docstring
 
@@ -91,10 +128,10 @@ def serve_embedded(*, port: int, parts: int, seed: int, reset: bool) -> int:
     def ready() -> None:
         sys.stderr.write("\n".join(lines) + "\n")
 
-    path = _sandbox_file(Settings.load(), parts, seed)
+    path = sandbox_file(parts, seed)
     try:
-        with _file_told(path):
-            sandbox.serve_sandbox(path, port=port, parts=parts, seed=seed, reset=reset, ready=ready)
+        with sandbox_told(path):
+            sandbox.serve_sandbox(path, port=port, parts=parts, seed=seed, ready=ready)
     except OSError as error:
         raise ConfigError(f"the sandbox cannot listen on port {port}: {error.strerror or error}") from error
     return 0
@@ -105,11 +142,14 @@ def _embedded_settings(settings: Settings) -> Settings:
 
     return settings.model_copy(
         update={
-            "fraction_base_url": _EMBEDDED + sandbox.FRACTION_PATH,
+            "state_dir": settings.state_root() / _SANDBOX_STATE,  # its journal and its inbox are apart from a company's
+            "profile": DEFAULT_PROFILE,
+            "fraction_currency": "GBP",
+            "fraction_base_url": EMBEDDED + sandbox.FRACTION_PATH,
             "fraction_email": sandbox.EMAIL,
             "fraction_password": SecretStr(sandbox.PASSWORD),
-            "fracttal_base_url": _EMBEDDED + sandbox.FRACTTAL_PATH,
-            "fracttal_token_url": _EMBEDDED + sandbox.FRACTTAL_TOKEN_PATH,
+            "fracttal_base_url": EMBEDDED + sandbox.FRACTTAL_PATH,
+            "fracttal_token_url": EMBEDDED + sandbox.FRACTTAL_TOKEN_PATH,
             "fracttal_client_id": sandbox.CLIENT_ID,
             "fracttal_client_secret": SecretStr(sandbox.CLIENT_SECRET),
         }
@@ -119,28 +159,34 @@ def _embedded_settings(settings: Settings) -> Settings:
 def _open_sandbox(settings: Settings) -> "ASGIApp":
     from fraction_mcp import sandbox  # noqa: PLC0415 - see the package's docstring
 
-    path = _sandbox_file(settings, _PARTS, _SEED)
-    try:
-        with _file_told(path):
-            return sandbox.open_sandbox(path)
-    except OSError as error:
-        raise ConfigError(f"the embedded ERPs cannot be kept in {path.parent}: {error.strerror or error}") from error
+    path = _file_of_company(settings.state_root().parent, _PARTS, _SEED)
+    with sandbox_told(path):
+        return sandbox.open_sandbox(path)
 
 
-def _sandbox_file(settings: Settings, parts: int, seed: int) -> Path:
+def sandbox_file(parts: int = _PARTS, seed: int = _SEED) -> Path:
+    """The file of this user's company of that shape."""
+    return _file_of_company(Settings.load(stored=False).state_root(), parts, seed)
+
+
+def _file_of_company(root: Path, parts: int, seed: int) -> Path:
     """One file for each company: the usual one is shared by every process of this user, and of no other."""
     usual = (parts, seed) == (_PARTS, _SEED)
     name = "sandbox.sqlite3" if usual else f"sandbox-{parts}-parts-seed-{seed}.sqlite3"
-    return private_database(settings.state_folder() / name)
+    return private_database(root / name)
 
 
 @contextmanager
-def _file_told(path: Path) -> Iterator[None]:
-    """Raises ConfigError for a file that is no company's, is damaged or locked, or has no room."""
+def sandbox_told(path: Path) -> Iterator[None]:
+    """Raises ConfigError for a file that cannot be made, is no company's, is damaged or locked, or has no room."""
     import sqlite3  # noqa: PLC0415 - the sandbox has loaded it
 
     try:
         yield
+    except OSError as error:
+        if not isinstance(error.filename, str | Path):  # a port, which is told where it was asked for
+            raise
+        raise ConfigError(f"the embedded ERPs cannot be kept in {path.parent}: {error.strerror or error}") from error
     except sqlite3.Error as error:
         raise ConfigError(
             f"the embedded ERPs' file {path} cannot be used: {error}; they start afresh where it is removed"

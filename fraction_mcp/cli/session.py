@@ -7,7 +7,7 @@ child may be sending a write, and ends by itself once it is over.
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import anyio
@@ -19,6 +19,7 @@ from mcp.shared.message import SessionMessage
 from mcp.types import Implementation, jsonrpc_message_adapter
 
 from fraction_mcp import __version__
+from fraction_mcp.cli.trace import LOGS, trace_line
 from fraction_mcp.config import Settings
 
 __all__ = ["own_server"]
@@ -32,15 +33,19 @@ Message = SessionMessage | Exception
 
 @asynccontextmanager
 async def own_server(
-    *flags: str, environment: Mapping[str, str] | None = None, elicitation_callback: ElicitationFnT | None = None
+    *flags: str,
+    environment: Mapping[str, str] | None = None,
+    elicitation_callback: ElicitationFnT | None = None,
+    trace: bool = False,
 ) -> AsyncIterator[Client]:
     """The SDK's client on `fraction-mcp serve` with these flags, in this environment.
 
-    The server opens no inbox of its own: it would end with the session, before a person could decide in it.
+    The server opens no inbox of its own: it would end with the session, before a person could decide in it. With
+    `trace` its requests to the ERPs and what each call cost are told on stderr; see `trace`.
     """
-    env = {**os.environ, "FRACTION_MCP_OPEN_INBOX": "false", **(environment or {})}
-    longest_write_s = 4 * Settings.load().timeout_s + 5  # as long as a claim holds (runtime.py)
-    child = _child(_command(flags), env, patience_s=longest_write_s + 10)
+    env = {**os.environ, "FRACTION_MCP_OPEN_INBOX": "false", **(environment or {}), **(LOGS if trace else {})}
+    longest_write_s = 4 * Settings.load(stored=False).timeout_s + 5  # as long as a claim holds (runtime.py)
+    child = _child(_command(flags), env, patience_s=longest_write_s + 10, told=trace_line if trace else None)
     async with Client(child, client_info=_INFO, elicitation_callback=elicitation_callback) as client:
         yield client
 
@@ -52,12 +57,16 @@ def _command(flags: Sequence[str]) -> list[str]:
 
 @asynccontextmanager
 async def _child(
-    command: Sequence[str], environment: Mapping[str, str], *, patience_s: float
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    patience_s: float,
+    told: Callable[[bytes], None] | None = None,
 ) -> AsyncIterator[tuple[MemoryObjectReceiveStream[Message], MemoryObjectSendStream[SessionMessage]]]:
     """A process, and the messages that go to and fro. However this is left, the process is given time to end."""
     process = await anyio.open_process(
         command,
-        stderr=None,  # its words stand beside ours
+        stderr=subprocess.PIPE if told else None,  # its words stand beside ours
         env=environment,
         start_new_session=True,  # a Ctrl-C at this terminal is ours alone
         creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
@@ -67,6 +76,8 @@ async def _child(
     async with came, incoming, outgoing, to_send, anyio.create_task_group() as group:
         group.start_soon(_read, process, came)
         group.start_soon(_write, process, to_send)
+        heard = anyio.Event()
+        group.start_soon(_hear, process, told, heard)
         try:
             yield incoming, outgoing
         finally:
@@ -74,7 +85,23 @@ async def _child(
             outgoing.close()
             with anyio.CancelScope(shield=True):
                 await _ended(process, patience_s)
+                with anyio.move_on_after(_KILLED_AFTER_S):
+                    await heard.wait()
             group.cancel_scope.cancel()
+
+
+async def _hear(process: Process, told: Callable[[bytes], None] | None, heard: anyio.Event) -> None:
+    """Each line of its stderr, where somebody listens."""
+    rest = b""
+    if process.stderr is None or told is None:
+        heard.set()
+        return
+    with suppress(*_GONE):
+        async for chunk in process.stderr:
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                told(line)
+    heard.set()
 
 
 async def _read(process: Process, came: MemoryObjectSendStream[Message]) -> None:

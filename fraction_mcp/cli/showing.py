@@ -13,6 +13,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
+from fraction_mcp.config import is_embedded
 from fraction_mcp.erp.endpoints import System
 from fraction_mcp.operations.writes.states import State, Write
 from fraction_mcp.operations.writes.wording import company_of, identity_parts, result_for
@@ -61,6 +62,8 @@ class Teller:
         plan = write.plan
         self.say(plan["title"], "bold")
         system, base_url, _, account = identity_parts(write.identity)
+        if is_embedded(base_url):
+            self.say("SANDBOX: the embedded company; nothing here is real.", "dim")
         self.say(f"In {System(system).label} of {company_of(write) or 'its company'} ({base_url}), as {account}.")
         asked, expires = moment(write.created_at, time.time()), moment(write.expires_at, time.time())
         until = f"; expires {expires.distance} ({expires.spoken})" if write.state is State.AWAITING else ""

@@ -14,6 +14,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from datetime import UTC, datetime
 from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from urllib.parse import urlsplit
 
 import anyio
 import httpx
@@ -21,10 +22,11 @@ from starlette.types import ASGIApp
 
 from fraction_mcp import __version__, errors
 from fraction_mcp.config import Settings, stays_here
-from fraction_mcp.erp import Connection
+from fraction_mcp.erp import Connection, tally
 from fraction_mcp.erp.auth import Exchange, FractionSignIn, FracttalSignIn, SignIn
 from fraction_mcp.erp.body import ENCODINGS, received
 from fraction_mcp.erp.budget import Budget, budget
+from fraction_mcp.erp.causes import cause_of
 from fraction_mcp.erp.decipher import decipher
 from fraction_mcp.erp.endpoints import LOGOUT, REFRESH, TOKEN, Endpoint, System
 from fraction_mcp.erp.request import Request, build
@@ -221,11 +223,13 @@ class ErpClient:
             async with gate:
                 with anyio.fail_after(self._timeout_s):
                     asked_at = self._clock()
+                    tally.sent()
                     asked = http.stream(request.method, url, headers=dict(headers), content=request.content)
                     async with asked as answer:
                         content, flaw = await received(answer.headers, answer.aiter_raw())
         except _NOT_SENT as error:
-            raise self._failed(errors.ErpUnreachable, endpoint, "could not be reached") from error
+            what = f"could not be reached ({urlsplit(url).hostname}: {cause_of(error)})"
+            raise self._failed(errors.ErpUnreachable, endpoint, what) from error
         except (TimeoutError, httpx.TimeoutException) as error:
             late = f"did not answer within {self._timeout_s:g} seconds"
             raise self._failed(errors.ErpTimedOut, endpoint, late) from error
@@ -235,7 +239,11 @@ class ErpClient:
         took_ms = (time.perf_counter() - began) * 1000
         logger.debug("%s %s %s -> %d, %.0f ms", self.system, request.method, endpoint.path, answer.status_code, took_ms)
         self._budget = budget(self.system, answer.headers, now) or self._budget
-        return decipher(endpoint, Response(answer.status_code, answer.headers, content, asked_at, start, flaw))
+        try:
+            return decipher(endpoint, Response(answer.status_code, answer.headers, content, asked_at, start, flaw))
+        except errors.ErpError as error:
+            tally.refused(error.request_id)
+            raise
 
     def _failed(self, kind: type[errors.ErpError], endpoint: Endpoint, what: str) -> errors.ErpError:
         """No answer came. After a write that may have left, that is all anybody knows."""

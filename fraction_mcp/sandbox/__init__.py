@@ -18,6 +18,7 @@ from .accounts import (
     Client,
 )
 from .app import open_sandbox, serve_sandbox
+from .controls import arm_fault, armed_faults, clear_faults, fault_kinds, reset_company
 
 __all__ = [
     "ACCOUNTS",
@@ -31,6 +32,11 @@ __all__ = [
     "PASSWORD",
     "Account",
     "Client",
+    "arm_fault",
+    "armed_faults",
+    "clear_faults",
+    "fault_kinds",
     "open_sandbox",
+    "reset_company",
     "serve_sandbox",
 ]

@@ -75,7 +75,7 @@ def open_sandbox(path: Path, *, parts: int = 600, seed: int = 1, reset: bool = F
 
     app = Sandbox(lifespan=lifespan)
     app.state.store = store
-    app.state.faults = Faults()
+    app.state.faults = Faults(file=store)
     app.state.requests = RequestLog()
     for name, value in DEFAULTS.items():
         setattr(app.state, name, value)

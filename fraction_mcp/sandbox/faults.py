@@ -1,13 +1,15 @@
 """What shall go wrong, and when.
 
 Knows the kinds of trouble, which requests they are meant for, and how often. Refuses to know how trouble is made: that
-is the gate's work.
+is the gate's work. A fault is armed in this process, or in the company's file, for whichever process works in it.
 """
 
+import json
 import threading
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Final, Protocol
 
 KINDS: Final[dict[str, str]] = {
     "status": "answer with `status` (default 500) in the documented envelope; nothing is done",
@@ -69,11 +71,25 @@ _TYPES: Final[dict[str, type | tuple[type, ...]]] = {
 }
 
 
+class FaultFile(Protocol):
+    """The company's file, as `Store` keeps it: rows of (id, fault as JSON)."""
+
+    def armed_faults(self) -> list[tuple[int, str]]: ...
+
+    def add_fault(self, fault: str) -> None: ...
+
+    def change_faults(self, change: Callable[[list[tuple[int, str]]], dict[int, str | None]]) -> None:
+        """In one transaction: what stands there, and by id what shall stand there instead, None for nothing."""
+        ...
+
+
 @dataclass(slots=True)
 class Faults:
-    """The armed faults, in the order in which they were armed; a request meets at most one of them."""
+    """The armed faults, in the order in which they were armed, those of this process before those of the `file`; a
+    request meets at most one of them."""
 
     armed: list[Fault] = field(default_factory=list)
+    file: FaultFile | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def arm(
@@ -107,20 +123,59 @@ class Faults:
 
     def strike(self, system: str, method: str, endpoint: str, path: str) -> Fault | None:
         """The fault that this request meets, used up by one."""
-        struck = None
         with self._lock:
-            for fault in list(self.armed):
-                if not fault.suits(system, method, endpoint, path):
-                    continue
-                if fault.after:
-                    fault.after -= 1
-                elif struck is None:
-                    struck = fault
-                    fault.times -= 1
-                    if fault.times == 0:
-                        self.armed.remove(fault)
+            struck = _strike(self.armed, system, method, endpoint, path)
+        if struck is None and self.file is not None and self.file.armed_faults():
+            return _strike_shared(self.file, system, method, endpoint, path)
         return struck
 
     def described(self) -> list[dict[str, object]]:
         with self._lock:
             return [asdict(fault) for fault in self.armed]
+
+
+def _strike(armed: list[Fault], system: str, method: str, endpoint: str, path: str) -> Fault | None:
+    struck = None
+    for fault in list(armed):
+        if not fault.suits(system, method, endpoint, path):
+            continue
+        if fault.after:
+            fault.after -= 1
+        elif struck is None:
+            struck = fault
+            fault.times -= 1
+            if fault.times == 0:
+                armed.remove(fault)
+    return struck
+
+
+def _strike_shared(file: FaultFile, system: str, method: str, endpoint: str, path: str) -> Fault | None:
+    """As `_strike`, one process at a time."""
+    struck: list[Fault | None] = [None]
+
+    def change(rows: list[tuple[int, str]]) -> dict[int, str | None]:
+        faults = {number: Fault(**json.loads(text)) for number, text in rows}
+        armed = list(faults.values())
+        struck[0] = _strike(armed, system, method, endpoint, path)
+        left = {id(fault) for fault in armed}
+        return {
+            number: json.dumps(asdict(fault)) if id(fault) in left else None
+            for number, fault in faults.items()
+            if id(fault) not in left or json.dumps(asdict(fault)) != dict(rows)[number]
+        }
+
+    file.change_faults(change)
+    return struck[0]
+
+
+def arm_shared(file: FaultFile, fault: Fault) -> None:
+    """Arm a fault for every process that works in the company of this file."""
+    file.add_fault(json.dumps(asdict(fault)))
+
+
+def shared_faults(file: FaultFile) -> list[Fault]:
+    return [Fault(**json.loads(text)) for _, text in file.armed_faults()]
+
+
+def clear_shared(file: FaultFile) -> None:
+    file.change_faults(lambda rows: dict.fromkeys((number for number, _ in rows), None))

@@ -7,7 +7,7 @@ Raise `VERSION` with every change of a table or of the seeded data: a file of an
 from typing import Final
 
 APPLICATION_ID: Final = 0x48504C31
-VERSION: Final = 1
+VERSION: Final = 2
 
 # Kinds whose fields the document does not describe: one JSON document a row.
 DOCUMENT_TABLES: Final = ("contracts", "boms", "work_orders", "purchase_orders", "shipments", "invoices")
@@ -16,6 +16,7 @@ _TABLES: Final = """
 CREATE TABLE tokens (
     hash TEXT PRIMARY KEY, system TEXT NOT NULL, owner TEXT NOT NULL, expires_at REAL NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE faults (id INTEGER PRIMARY KEY AUTOINCREMENT, fault TEXT NOT NULL);
 CREATE TABLE customers (
     id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, code TEXT NOT NULL, email TEXT, phone TEXT,
     vat_number TEXT, currency TEXT NOT NULL, payment_terms TEXT, address TEXT NOT NULL, is_active INTEGER NOT NULL,

@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from . import schema
@@ -73,6 +73,22 @@ class Store:
     def expire_tokens(self, system: str) -> None:
         with self.writing() as db:
             db.execute("UPDATE tokens SET expires_at = 0 WHERE system = ? OR ? = '*'", (system, system))
+
+    def armed_faults(self) -> list[tuple[int, str]]:
+        return [(row["id"], row["fault"]) for row in self.all("SELECT id, fault FROM faults ORDER BY id")]
+
+    def add_fault(self, fault: str) -> None:
+        with self.writing() as db:
+            db.execute("INSERT INTO faults (fault) VALUES (?)", (fault,))
+
+    def change_faults(self, change: Callable[[list[tuple[int, str]]], dict[int, str | None]]) -> None:
+        """See `faults.FaultFile`."""
+        with self.writing() as db:
+            for number, fault in change(self.armed_faults()).items():
+                if fault is None:
+                    db.execute("DELETE FROM faults WHERE id = ?", (number,))
+                else:
+                    db.execute("UPDATE faults SET fault = ? WHERE id = ?", (fault, number))
 
 
 # {"typ":"JWT","alg":"HS256"}: what follows is random, and a client has no business in it.

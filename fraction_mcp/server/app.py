@@ -70,9 +70,12 @@ def create_server(runtime: Runtime) -> Server[Any]:
         spec = specs().get(params.name)
         if spec is None:
             raise MCPError(INVALID_PARAMS, f"Unknown tool: {clean(params.name)}")
+        from fraction_mcp.server.call_log import logged  # noqa: PLC0415
         from fraction_mcp.server.calls import answered  # noqa: PLC0415 - see the module's docstring
 
-        result = await answered(runtime, ctx, params, spec)
+        told = ctx.session.client_params
+        client = f"{told.client_info.name} {told.client_info.version}" if told else "an MCP client"
+        result = await logged(client, spec.name, lambda: answered(runtime, ctx, params, spec))
         if not isinstance(result, CallToolResult):
             return result
         return sendable(result) if structured else result.model_copy(update={"structured_content": None})

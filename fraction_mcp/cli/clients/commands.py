@@ -1,13 +1,14 @@
 """How `install` and `uninstall` are asked for. Loads what they do when they are called."""
 
 import argparse
+from typing import Any
 
 __all__ = ["CLIENT_NAMES", "register"]
 
 CLIENT_NAMES = ("claude-desktop", "claude-code", "cursor", "vscode", "codex", "gemini-cli")
 
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def register(commands: "argparse._SubParsersAction[Any]") -> None:
     install = commands.add_parser("install", help="let an assistant's program start this server", allow_abbrev=False)
     install.add_argument("client", metavar="CLIENT", choices=CLIENT_NAMES, help=", ".join(CLIENT_NAMES))
     _options(install, "work in the embedded ERPs; no account is needed", "which stored account it works with")

@@ -1,0 +1,52 @@
+"""One line in the log for each tools/call: who called what, what came of it, and what it cost. See `logs`."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from mcp.types import CallToolResult, InputRequiredResult
+
+from fraction_mcp.erp.tally import counted
+from fraction_mcp.logs import calls, log_call
+
+__all__ = ["logged"]
+
+Result = CallToolResult | InputRequiredResult
+
+
+async def logged(client: str, tool: str, work: Callable[[], Awaitable[Result]]) -> Result:
+    """The result of the work, whatever it is; an exception is logged and goes on."""
+    if not calls.isEnabledFor(logging.INFO):
+        return await work()
+    began, outcome, write_id = time.perf_counter(), "interrupted", ""
+    with counted() as tally:
+        try:
+            result = await work()
+        except Exception as error:
+            outcome = type(error).__name__
+            raise
+        else:
+            outcome, write_id = _outcome(result)
+            return result
+        finally:
+            log_call(
+                client=client,
+                tool=tool,
+                outcome=outcome,
+                ms=(time.perf_counter() - began) * 1000,
+                erp_requests=tally.requests,
+                write_id=write_id,
+                request_id=tally.request_ids[-1] if tally.request_ids else "",
+            )
+
+
+def _outcome(result: Result) -> tuple[str, str]:
+    """What a write's result says of itself; an error's code; a reading's status, or `ok`. And the write's id."""
+    if not isinstance(result, CallToolResult):
+        return "asked", ""
+    data = result.structured_content or {}
+    write_id = data.get("write_id")
+    error = data.get("error")
+    code = error.get("code") if isinstance(error, dict) else None
+    told = data.get("outcome") or code or data.get("status") or ("failed" if result.is_error else "ok")
+    return str(told), write_id if isinstance(write_id, str) else ""
