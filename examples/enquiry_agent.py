@@ -1,3 +1,7 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["fraction-mcp"]
+# ///
 """An agent that works through an e-mail: who asks, what it costs, and an enquiry that a person approves.
 
     python examples/enquiry_agent.py [EMAIL.txt]

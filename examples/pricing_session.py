@@ -1,3 +1,7 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["fraction-mcp"]
+# ///
 """Ask fraction_mcp for prices, with the MCP SDK's own client and the server as a child process.
 
     python examples/pricing_session.py

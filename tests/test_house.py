@@ -25,7 +25,7 @@ FLOORS = (
     ("operations",),
     ("tools",),
     ("runtime", "approvals", "server", "loopback"),
-    ("cli",),
+    ("cli", "interface"),
 )
 HEIGHT = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 
