@@ -114,6 +114,9 @@ def read_profile(folder: Path) -> list[StoredAccount]:
     path = folder / _PROFILE
     if not path.exists():
         return []
+    if folder.parent.name == "profiles":  # whoever could write those above could put another folder in its place
+        for above in (folder.parent.parent, folder.parent):
+            private_folder(above)
     try:
         stored = json.loads(private_file(path).read_text("utf-8"))
         if not isinstance(stored, dict):

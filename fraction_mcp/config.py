@@ -256,12 +256,16 @@ def _name_of(field: str) -> str:
 
 def _refuse_unknown(environment: Mapping[str, str]) -> None:
     """Raises ConfigError for what was meant for us: every FRACTION_MCP_ name, and what is nearly one of the others."""
-    known = {_name_of(field) for field in Settings.model_fields}
     for name in _unknown(environment):
-        ours = name.upper().startswith("FRACTION_MCP_")
-        near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0 if ours else 0.8)
-        if near:
-            raise ConfigError(f"{name} is not a setting of fraction-mcp; did you mean {near[0]}?")
+        if near := _meant(name):
+            raise ConfigError(f"{name} is not a setting of fraction-mcp; did you mean {near}?")
+
+
+def _meant(name: str) -> str:
+    """The setting that an unknown name was meant for; empty where that cannot be said."""
+    known = [_name_of(field) for field in Settings.model_fields]
+    ours = name.upper().startswith("FRACTION_MCP_")
+    return next(iter(difflib.get_close_matches(name.upper(), known, n=1, cutoff=0 if ours else 0.8)), "")
 
 
 def is_in_environment(field: str) -> bool:
@@ -271,7 +275,7 @@ def is_in_environment(field: str) -> bool:
 
 def unused_names(environment: Mapping[str, str]) -> list[str]:
     """Names that begin as ours do and are none: another program's, or meant for us and spelt beyond recognition."""
-    return [name for name in _unknown(environment) if not name.upper().startswith("FRACTION_MCP_")]
+    return [name for name in _unknown(environment) if not _meant(name)]
 
 
 def _unknown(environment: Mapping[str, str]) -> list[str]:

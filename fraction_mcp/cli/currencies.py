@@ -21,6 +21,7 @@ def currency(text: str) -> str:
     code = text.strip().upper()
     if code in _CODES:
         return code
-    near = difflib.get_close_matches(code, sorted(_CODES), n=1, cutoff=0.6)
+    swapped = [each for each in sorted(_CODES) if sorted(each) == sorted(code)]
+    near = swapped or difflib.get_close_matches(code, sorted(_CODES), n=1, cutoff=0.6)
     hint = f"; did you mean {near[0]}?" if near else ", such as GBP, EUR or USD."
     raise ValueError(f"{text!r} is no currency's three letters{hint}" if text else "It is needed, such as GBP.")

@@ -38,7 +38,7 @@ def _of(trial: Trial) -> Iterator[Check]:
         yield failure(reading, f"a read was refused: {trial.problem}", _mend(trial.error, trial.system))
     else:
         yield ok(reading, f"a read works{f' (plan {trial.plan})' if trial.plan else ''}")
-    if trial.remaining is None:
+    if trial.remaining is None or trial.problem:
         return
     left = f"{trial.remaining} of {trial.limit} requests are left" if trial.limit else f"{trial.remaining} are left"
     if trial.limit and trial.remaining < trial.limit * _LOW:
