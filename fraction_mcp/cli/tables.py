@@ -23,7 +23,8 @@ _GAP = "  "
 
 
 def print_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    sys.stdout.write(as_csv_text([columns, *rows]))
+    if columns:
+        sys.stdout.write(as_csv_text([columns, *rows]))
 
 
 def as_csv_text(rows: Sequence[Sequence[Any]]) -> str:

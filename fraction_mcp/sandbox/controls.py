@@ -23,10 +23,10 @@ def fault_kinds() -> Mapping[str, str]:
     return KINDS
 
 
-def arm_fault(path: Path, kind: str, **how: Any) -> None:
+def arm_fault(company: Path, kind: str, **how: Any) -> None:
     """See `Faults.arm`. Raises ValueError if the fault makes no sense."""
     fault = Fault(kind, **how)
-    with _opened(path) as store:
+    with _opened(company) as store:
         arm_shared(store, fault)
 
 
