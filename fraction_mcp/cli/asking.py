@@ -7,13 +7,10 @@ import getpass
 import sys
 from collections.abc import Callable, Sequence
 
-from fraction_mcp.errors import ConfigError, FractionMcpError
+from fraction_mcp.cli.exits import GivenUp
+from fraction_mcp.errors import ConfigError
 
-__all__ = ["GivenUp", "ask", "ask_hidden", "choose", "needs_person", "says_yes"]
-
-
-class GivenUp(FractionMcpError):
-    """The person ended the questions."""
+__all__ = ["ask", "ask_hidden", "choose", "needs_person", "says_yes"]
 
 
 def needs_person(command: str, instead: str) -> None:

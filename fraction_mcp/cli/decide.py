@@ -8,9 +8,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from fraction_mcp.cli.asking import GivenUp
 from fraction_mcp.cli.consent import needs_terminal, typed_line, typed_yes
-from fraction_mcp.cli.exits import WAITS, code_of_result
+from fraction_mcp.cli.exits import WAITS, GivenUp, code_of_result
 from fraction_mcp.cli.finding import found_write
 from fraction_mcp.cli.serve import runtime_for
 from fraction_mcp.cli.showing import Teller, outcome_of

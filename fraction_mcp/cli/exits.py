@@ -15,7 +15,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fraction_mcp.cli.asking import GivenUp
 from fraction_mcp.errors import (
     AmbiguousReference,
     ConfigError,
@@ -25,7 +24,23 @@ from fraction_mcp.errors import (
     WriteNotFound,
 )
 
-__all__ = ["AMBIGUOUS", "DECLINED", "DONE", "FAILED", "UNKNOWN", "USAGE", "WAITS", "code_of_error", "code_of_result"]
+__all__ = [
+    "AMBIGUOUS",
+    "DECLINED",
+    "DONE",
+    "FAILED",
+    "UNKNOWN",
+    "USAGE",
+    "WAITS",
+    "GivenUp",
+    "code_of_error",
+    "code_of_result",
+]
+
+
+class GivenUp(FractionMcpError):
+    """A person ended the questions of a command."""
+
 
 DONE, FAILED, USAGE, DECLINED, AMBIGUOUS, WAITS, UNKNOWN = range(7)
 

@@ -75,7 +75,9 @@ class Store:
             db.execute("UPDATE tokens SET expires_at = 0 WHERE system = ? OR ? = '*'", (system, system))
 
     def armed_faults(self) -> list[tuple[int, str]]:
-        return [(row["id"], row["fault"]) for row in self.all("SELECT id, fault FROM faults ORDER BY id")]
+        with self._lock:
+            rows = self._db.execute("SELECT id, fault FROM faults ORDER BY id").fetchall()
+        return [(row["id"], row["fault"]) for row in rows]
 
     def add_fault(self, fault: str) -> None:
         with self.writing() as db:
