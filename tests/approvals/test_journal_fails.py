@@ -1,0 +1,84 @@
+"""The inbox while its journal fails: what a person reads, that nothing counted, and that it comes back by itself."""
+
+import logging
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from fraction_mcp.operations.lifecycle import State
+
+from .conftest import Browser, Desk
+from .test_pages import text
+from .test_serving import served
+
+pytestmark = pytest.mark.anyio
+
+
+@asynccontextmanager
+async def broken(desk: Desk) -> AsyncIterator[None]:
+    """A database from which a table has gone; it is there again at the end."""
+    await anyio.to_thread.run_sync(_run, desk, "ALTER TABLE head RENAME TO gone")
+    try:
+        yield
+    finally:
+        await anyio.to_thread.run_sync(_run, desk, "ALTER TABLE gone RENAME TO head")
+
+
+def _run(desk: Desk, statement: str) -> None:
+    with closing(sqlite3.connect(desk.state_folder / "journal.sqlite3")) as database:
+        database.execute(statement)
+        database.commit()
+
+
+@pytest.mark.parametrize("path", ["", "cards", "?decided=w000000000000"])
+async def test_a_page_says_what_happened_to_the_journal_and_what_to_do(desk: Desk, browser: Browser, path: str) -> None:
+    await desk.part("DOWN-1")
+    async with broken(desk):
+        answer = await browser.http.get(path)
+        assert answer.status_code == 503
+        assert answer.headers["content-type"].startswith("text/html")
+        assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+        told = text(answer.text)
+        assert "The journal's database failed: 'no such table: head'" in told
+        assert "Nothing was decided" in told
+        assert str(desk.state_folder) not in answer.text
+    await browser.load()
+
+
+@pytest.mark.parametrize("what", ["approve", "decline"])
+async def test_a_button_pressed_while_the_journal_fails_decides_nothing_and_says_so(
+    desk: Desk, browser: Browser, what: str
+) -> None:
+    write = await desk.part("DOWN-2")
+    await browser.load()
+    async with broken(desk):
+        answer = await browser.http.post(f"/writes/{write.id}/{what}", data=browser.form(write))
+        assert answer.status_code == 503
+        assert "The journal's database failed" in text(answer.text)
+    assert await desk.state(write) is State.AWAITING
+    await browser.press(write, "approve")
+    assert desk.parts("DOWN-2") == 1
+
+
+async def test_a_page_that_is_open_goes_on_when_the_journal_answers_again(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with anyio.fail_after(20):
+        async with served(desk) as http, http.stream("GET", "/events") as stream:
+            lines = stream.aiter_lines()
+            async with broken(desk):
+                for _ in range(3):
+                    while await anext(lines) != ":":
+                        pass
+                async with http.stream("GET", "/events") as second:
+                    assert second.status_code == 200
+                    assert await anext(second.aiter_lines()) == ":"
+            await desk.part("DOWN-3")
+            while await anext(lines) != f"data: {await desk.clerk.journal.head()}":
+                pass
+    assert not [record for record in caplog.records if record.exc_info]
