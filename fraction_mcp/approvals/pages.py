@@ -6,6 +6,7 @@ becomes HTML.
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qs, urlencode
@@ -126,13 +127,12 @@ class Pages:
     async def _looked(self, told: str, *, lapses: bool) -> str:
         """The end of the journal's chain, or the one that was told where it fails. `lapses`: what has expired is first
         marked so."""
-        try:
+        with suppress(JournalError):
             if lapses:
                 await read_board(self._clerk, View())
             with anyio.CancelScope(shield=True):  # a database connection is not left half way
-                return await self._clerk.journal.head()
-        except JournalError:
-            return told
+                told = await self._clerk.journal.head()
+        return told
 
     # -------------------------------------------------------------------------------------------------------- deciding
 

@@ -26,6 +26,7 @@ from fraction_mcp.operations.lifecycle import Draft, State, Write
 from fraction_mcp.operations.present import presented
 from fraction_mcp.operations.readback import look_for, proof_of, record_id
 from fraction_mcp.operations.standing import called_by, identity_parts, trouble
+from fraction_mcp.operations.telling import told_once
 from fraction_mcp.operations.writes import Plan, drafted, identity_of
 from fraction_mcp.shapes import clean, quoted
 
@@ -349,12 +350,12 @@ class Clerk:
 
     async def watch(self) -> None:
         """While writes wait, commit those that were approved elsewhere and belong to this process's ERPs."""
-        waiting = True
+        waiting, told = True, ""
         while waiting:
             try:
-                waiting = await self._seen_to()
-            except Exception:  # the journal or an ERP fails for a while: what was approved must not be forgotten
-                logger.exception("seeing to the writes that wait failed; it is tried again")
+                waiting, told = await self._seen_to(), ""
+            except Exception as error:  # noqa: BLE001 - whatever fails for a while, nothing approved is forgotten
+                told = told_once(logger, error, told)
                 await anyio.sleep(_TROUBLED_S)
             await anyio.sleep(_WATCH_S)
 

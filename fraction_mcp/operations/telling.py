@@ -1,13 +1,15 @@
-"""Who and when, as people say it: for cards, lists and the journal."""
+"""Who and when, as people say it: for cards, lists and the journal; and what goes on failing, for the log."""
 
+import logging
 import os
 import sys
 from dataclasses import dataclass
 from datetime import datetime
 
+from fraction_mcp.errors import FractionMcpError
 from fraction_mcp.shapes import clean
 
-__all__ = ["Moment", "moment", "who_is_here"]
+__all__ = ["Moment", "moment", "told_once", "who_is_here"]
 
 _LONGEST = 257  # Windows' longest account name, and its end
 
@@ -54,3 +56,12 @@ def who_is_here() -> str:
         return clean(pwd.getpwuid(os.geteuid()).pw_name, _LONGEST)
     except KeyError:  # a container without users
         return f"uid {os.geteuid()}"
+
+
+def told_once(logger: logging.Logger, error: Exception, told: str) -> str:
+    """What has just failed and is tried again, as a line in the log unless it is what was told last. A traceback for
+    what is no error of ours, and for nothing else."""
+    now, trace = (error.message, None) if isinstance(error, FractionMcpError) else (repr(error), error)
+    if now != told:
+        logger.warning("seeing to the writes that wait failed, and is tried again: %s", now, exc_info=trace)
+    return now

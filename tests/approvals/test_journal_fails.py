@@ -4,12 +4,14 @@ import logging
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from typing import Any
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from fraction_mcp.operations.lifecycle import State
+from fraction_mcp.operations.lifecycle import State, Write
 
 from .conftest import Browser, Desk
 from .test_pages import text
@@ -19,13 +21,13 @@ pytestmark = pytest.mark.anyio
 
 
 @asynccontextmanager
-async def broken(desk: Desk) -> AsyncIterator[None]:
+async def broken(desk: Desk, table: str = "head") -> AsyncIterator[None]:
     """A database from which a table has gone; it is there again at the end."""
-    await anyio.to_thread.run_sync(_run, desk, "ALTER TABLE head RENAME TO gone")
+    await anyio.to_thread.run_sync(_run, desk, f"ALTER TABLE {table} RENAME TO gone")
     try:
         yield
     finally:
-        await anyio.to_thread.run_sync(_run, desk, "ALTER TABLE gone RENAME TO head")
+        await anyio.to_thread.run_sync(_run, desk, f"ALTER TABLE gone RENAME TO {table}")
 
 
 def _run(desk: Desk, statement: str) -> None:
@@ -82,3 +84,40 @@ async def test_a_page_that_is_open_goes_on_when_the_journal_answers_again(
             while await anext(lines) != f"data: {await desk.clerk.journal.head()}":
                 pass
     assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_whoever_watches_for_approvals_tells_a_failing_journal_once_and_again_when_it_changes(
+    desk: Desk, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fraction_mcp.operations.approval._WATCH_S", 0.01)
+    monkeypatch.setattr("fraction_mcp.operations.approval._TROUBLED_S", 0.01)
+    caplog.set_level(logging.WARNING)
+    write = await desk.part("DOWN-4")
+    looked = 0
+    latest = desk.clerk.journal.latest
+
+    async def counted(*given: Any, **named: Any) -> list[Write]:
+        nonlocal looked
+        looked += 1
+        return await latest(*given, **named)
+
+    async def looks(more: int) -> None:
+        until = looked + more
+        while looked < until:
+            await anyio.lowlevel.checkpoint()
+
+    monkeypatch.setattr(desk.clerk.journal, "latest", counted)
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as group:
+            group.start_soon(desk.clerk.watch)
+            async with broken(desk):
+                await looks(5)
+            await looks(5)
+            async with broken(desk, "writes"):
+                await looks(5)
+            await desk.clerk.journal.approve(write.id, digest=write.digest, by="another process")
+            while desk.parts("DOWN-4") == 0:
+                await anyio.lowlevel.checkpoint()
+    told = [record for record in caplog.records if record.name == "fraction_mcp.operations.approval"]
+    assert [record.exc_info for record in told] == [None] * 2
+    assert all(f"no such table: {name}" in one.getMessage() for one, name in zip(told, ("head", "writes"), strict=True))
