@@ -50,6 +50,7 @@ async def approved_after(firm: Any, *statements: str) -> Any:
         "plan = json_set(plan, '$.endpoint', 'fractionerp:POST /parts')",
         "plan = json_set(plan, '$.arguments.price_breaks[0].unit_price', '0.01')",
         "plan = json_set(plan, '$.arguments.part', 'BRKT-1')",
+        "plan = json_set(plan, '$.tool', 'a_tool_of_another_version')",
         "plan = json_set(plan, '$.title', 'Nothing to see')",
         "plan = json_set(plan, '$.preview', json('[]'))",
         "plan = json_set(plan, '$.warnings', json('[]'))",
