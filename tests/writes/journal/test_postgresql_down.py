@@ -10,7 +10,6 @@ import sys
 import tempfile
 import threading
 import time
-import uuid
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,9 +26,10 @@ from fraction_mcp.errors import ConfigError, ErpOutcomeUnknown, JournalError, Jo
 from fraction_mcp.operations.writes import journal_database
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.journal_database import JournalDatabase
-from fraction_mcp.operations.writes.states import Draft, State
+from fraction_mcp.operations.writes.states import State, Step
 from fraction_mcp.runtime import _replan
 from tests.support import child_environment, free_port
+from tests.writes.made import draft
 
 pytestmark = pytest.mark.anyio
 
@@ -124,12 +124,6 @@ async def journal(server: Server, tmp_path: Path) -> Any:
     opened = await Journal.open(server.url(), tmp_path)
     yield opened
     await opened.aclose()
-
-
-def draft() -> Draft:
-    plan = {"title": "A write", "system": "fractionerp", "tool": "create_part", "warnings": [], "preview": []}
-    facts: dict[str, Any] = {"identity": "here", "digest": "d" * 64, "plan": plan, "asker": "", "asked_by": "a test"}
-    return Draft(key=uuid.uuid4().hex, expires_at=time.time() + 3600, **facts)
 
 
 # -------------------------------------------------------------------------------------------------------------- frozen
@@ -288,7 +282,7 @@ async def test_a_process_that_stops_in_the_middle_of_a_change_does_not_hold_the_
     async def hung() -> None:
         async with hangs._transaction() as transaction:
             await goes_on.propose(draft())  # waits until PostgreSQL has ended the other's transaction
-            await transaction.append("w0", "looked", {})
+            await transaction.append("w0", Step.LOOKED, {})
 
     with pytest.raises(JournalError):
         await hung()
