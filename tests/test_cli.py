@@ -179,12 +179,31 @@ def test_schemas_check_finds_what_is_missing_stale_and_extra_and_names_the_mend(
     assert said.out == ""
     assert said.err.splitlines() == [
         "get_part.json is missing",
-        "get_customer.json is stale",
+        "get_customer.json holds no tool",
         "get_weather.json is of no tool",
+        "  breaking: name: the tool is gone",
         f"To mend it: fraction-mcp schemas --write {folder}",
+        "It breaks those who call: say so in CHANGELOG.md, or add a name beside the old one.",
     ]
     assert main(["schemas", "--write", folder]) == 0
     assert main(["schemas", "--check", folder]) == 0
+
+
+def test_schemas_check_shows_what_has_changed_in_a_stale_file_and_whether_it_breaks_those_who_call(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["schemas", "--write", str(tmp_path)]) == 0
+    published = json.loads((tmp_path / "get_customer.json").read_text(encoding="utf-8"))
+    published["description"] = "Read a customer."
+    published["inputSchema"]["properties"]["deep"] = {"type": "boolean", "default": False, "description": "All of it"}
+    (tmp_path / "get_customer.json").write_text(json.dumps(published), encoding="utf-8")
+    assert main(["schemas", "--check", str(tmp_path)]) == 1
+    stale, description, deep, mend, breaks = capsys.readouterr().err.splitlines()
+    assert stale == "get_customer.json is stale"
+    assert description.startswith("  compatible: description: 'Read a customer.' -> ")
+    assert deep == "  breaking: inputSchema.deep: is no longer taken"
+    assert mend.startswith("To mend it: ")
+    assert "CHANGELOG.md" in breaks
 
 
 def test_schemas_check_of_a_folder_that_is_not_there_misses_every_file(
