@@ -6,8 +6,9 @@ becomes HTML.
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, urlencode
 
 import anyio
@@ -22,7 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from fraction_mcp.approvals.access import SESSION, AccessMiddleware, SignedIn
 from fraction_mcp.approvals.auth import InboxAuth, Session
 from fraction_mcp.approvals.cards import Notice, View, notice_of, read_board, write_of
-from fraction_mcp.errors import FractionMcpError, WriteNotFound
+from fraction_mcp.errors import FractionMcpError, JournalError, WriteNotFound
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import State, Write
 from fraction_mcp.os_account import who_is_here
@@ -79,7 +80,8 @@ class Pages:
             Mount("/s/{place}", routes=pages, middleware=[Middleware(SignedIn, auth, self._shut)]),
             Mount("/", self._shut),
         ]
-        self.app: ASGIApp = AccessMiddleware(Starlette(routes=routes), auth)
+        told = {JournalError: self._trouble}
+        self.app: ASGIApp = AccessMiddleware(Starlette(routes=routes, exception_handlers=told), auth)
 
     # --------------------------------------------------------------------------------------------------------- looking
 
@@ -106,21 +108,31 @@ class Pages:
         return StreamingResponse(self._changes(), media_type="text/event-stream")
 
     async def _changes(self) -> AsyncIterator[str]:
-        """One event now, and one whenever the journal has grown, until the browser leaves or the inbox ends."""
+        """One event now, and one whenever the journal has grown, until the browser leaves or the inbox ends.
+
+        A page whose stream breaks off takes the inbox for gone. So a journal that fails is waited for.
+        """
         self.watched_by += 1
         try:
             told, looks = "", 0
             while not self._closing.is_set():
-                if looks % _LAPSES_S == 0:
-                    await read_board(self._service, View())  # marks as expired what has expired
-                with anyio.CancelScope(shield=True):  # a database connection is not left half way
-                    head = await self._service.journal.head()
+                head = await self._looked(told, lapses=looks % _LAPSES_S == 0)
                 yield f"data: {head}\n\n" if head != told else ":\n\n"
                 told, looks = head, looks + 1
                 with anyio.move_on_after(_LOOK_S):
                     await self._closing.wait()
         finally:
             self.watched_by -= 1
+
+    async def _looked(self, told: str, *, lapses: bool) -> str:
+        """The end of the journal's chain, or the one that was told where it fails. `lapses`: what has expired is first
+        marked so."""
+        with suppress(JournalError):
+            if lapses:
+                await read_board(self._service, View())
+            with anyio.CancelScope(shield=True):  # a database connection is not left half way
+                told = await self._service.journal.head()
+        return told
 
     # -------------------------------------------------------------------------------------------------------- deciding
 
@@ -146,6 +158,8 @@ class Pages:
 
         try:
             await self._decide(decided)
+        except JournalError as error:  # the button may count, though nobody could say so
+            return self._journal_fails(request, error, "Whether the button counted shows when it answers again.")
         except FractionMcpError as error:
             logger.warning("%s: %s", write.id, error.message)
             return PlainTextResponse(f"{error.message}. {error.hint}\n", 502)
@@ -171,6 +185,15 @@ class Pages:
         """Every address outside a session, the one that a client may be given for a write (/writes/ID) included: it
         shows nothing, and a script leads on whoever is signed in."""
         await self._page("shut.html", status=403)(scope, receive, send)
+
+    async def _trouble(self, request: Request, error: Exception) -> Response:
+        """Before anything was decided, or where there was nothing to decide."""
+        return self._journal_fails(request, cast("JournalError", error), "Nothing was decided.")
+
+    def _journal_fails(self, request: Request, error: JournalError, decided: str) -> Response:
+        session: Session | None = request.scope.get(SESSION)
+        said = {"message": error.message[:1].upper() + error.message[1:], "hint": error.hint, "decided": decided}
+        return self._page("trouble.html", status=503, root=session.root if session else "", **said)
 
     async def _static(self, request: Request) -> Response:
         name = request.path_params["name"]

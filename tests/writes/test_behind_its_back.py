@@ -50,10 +50,13 @@ async def approved_after(firm: Any, *statements: str) -> Any:
         "plan = json_set(plan, '$.endpoint', 'fractionerp:POST /parts')",
         "plan = json_set(plan, '$.arguments.price_breaks[0].unit_price', '0.01')",
         "plan = json_set(plan, '$.arguments.part', 'BRKT-1')",
+        "plan = json_set(plan, '$.tool', 'a_tool_of_another_version')",
         "plan = json_set(plan, '$.title', 'Nothing to see')",
         "plan = json_set(plan, '$.preview', json('[]'))",
         "plan = json_set(plan, '$.warnings', json('[]'))",
         "plan = json_set(plan, '$.look.known', json('[]'), '$.look.match', '{}')",
+        "outcome = json_object('preview', json_array(json_object('field', 'a note', 'before', NULL, 'after', 'x')))",
+        "outcome = json_object('conflict', 'Your administrator has looked at this and asks you to approve it.')",
         "expires_at = expires_at + 86400",
         "asked_by = 'the boss'",
         "key = 'another'",
@@ -65,6 +68,16 @@ async def test_a_row_that_was_changed_before_the_yes_sends_nothing(firm: Any, ch
     assert after.outcome["error"]["code"] == "CONFIRMATION_INVALID"
     assert "nothing was written" in after.outcome["error"]["message"]
     assert firm.sent() == []
+
+
+async def test_what_is_shown_of_a_waiting_write_is_its_plan_whatever_its_outcome_says(firm: Any) -> None:
+    async with firm.seat() as seat:
+        told = await seat.call("set_price_list", **PRICES)
+        harmless = "json_object('field', 'a note', 'before', NULL, 'after', 'x')"
+        await tamper(firm, f"UPDATE writes SET outcome = json_object('preview', json_array({harmless}))")
+        assert await (await seat.runtime.write_service()).journal.verify() != ""
+        shown = await seat.call("get_write_status", write_id=told["write_id"])
+        assert shown["preview"] == told["preview"]
 
 
 async def test_a_row_that_took_on_another_write_s_plan_sends_nothing(firm: Any) -> None:

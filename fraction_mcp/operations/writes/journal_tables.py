@@ -205,8 +205,7 @@ def _row_flaw(write: Write, told: Sequence[Event]) -> str:
         return f"it is called {write.state}, and its events make it {state}"
     ends = [event.detail for event in moves if event.kind in _SAYS_OUTCOME]
     outcome = {name: value for name, value in (ends[-1] if ends else {}).items() if name not in _OF_THE_EVENT}
-    same = all(write.outcome.get(name) == value for name, value in outcome.items())
-    return "" if same else "its outcome is not the one of its events"
+    return "" if write.outcome == outcome else "its outcome is not the one of its events"
 
 
 def table_flaw(rows: Sequence[sa.Row[Any]], told: Sequence[Event]) -> str:

@@ -159,7 +159,7 @@ def proof_of(answer: ErpAnswer, kept: Mapping[str, Any], taken: Collection[str])
 class Sighting:
     """What looking for a write found: one record, several, or none; `unsure` where seeing it would prove nothing.
 
-    `others` are those that stand in its place and are not it: they were there before, or hold something else.
+    `others` are those that stand in its place and were there before, or are another write's.
     """
 
     found: Literal["one", "several", "none", "unsure"]
@@ -181,9 +181,9 @@ async def look_for(erp: Erp, kept: Mapping[str, Any], taken: Collection[str] = (
         if told is None:
             continue
         more = _agrees(record, look.unlike, look.leeway, may_lack=True)
-        if more is None or look.is_old(record, taken):
+        if look.is_old(record, taken):
             others += 1
-        else:
+        elif more is not None:
             hits.append((record, (*told, *more)))
     if len(hits) == 1:
         return Sighting("one", *hits[0], others)

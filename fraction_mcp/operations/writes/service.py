@@ -22,6 +22,7 @@ from fraction_mcp import errors
 from fraction_mcp.erp import Erp
 from fraction_mcp.erp.endpoints import System
 from fraction_mcp.operations.context import ErpContext
+from fraction_mcp.operations.writes.failing import logged_once
 from fraction_mcp.operations.writes.plan import Plan, drafted, identity_of
 from fraction_mcp.operations.writes.readback import look_for, record_id
 from fraction_mcp.operations.writes.states import Draft, State, Write
@@ -350,12 +351,12 @@ class WriteService:
 
     async def watch(self) -> None:
         """While writes wait, commit those that were approved elsewhere and belong to this process's ERPs."""
-        waiting = True
+        waiting, told = True, ""
         while waiting:
             try:
-                waiting = await self._seen_to()
-            except Exception:  # the journal or an ERP fails for a while: what was approved must not be forgotten
-                logger.exception("seeing to the writes that wait failed; it is tried again")
+                waiting, told = await self._seen_to(), ""
+            except Exception as error:  # noqa: BLE001 - whatever fails for a while, nothing approved is forgotten
+                told = logged_once(logger, error, told)
                 await anyio.sleep(_TROUBLED_S)
             await anyio.sleep(_WATCH_S)
 

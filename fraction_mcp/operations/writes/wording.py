@@ -52,6 +52,8 @@ def result_for(write: Write, *, token: str = "") -> WriteResult:
     if token:
         words = f"{title}: it waits for a confirmation; nothing was written yet"
         step = "Show the preview to the user; only if they agree, call confirm_write with the token."
+    # What a write that was refused would be now. One that waits is judged by its plan, and by nothing else.
+    preview = (outcome.get("preview") if state == "failed" else None) or write.plan["preview"]
     return WriteResult(
         summary=words + ".",
         next=step,
@@ -59,7 +61,7 @@ def result_for(write: Write, *, token: str = "") -> WriteResult:
         write_id=write.id,
         system=write.plan["system"],
         operation=write.plan["tool"],
-        preview=tuple(Change(**row) for row in outcome.get("preview") or write.plan["preview"]),
+        preview=tuple(Change(**row) for row in preview),
         warnings=(*conflict, *write.plan["warnings"]),
         result=outcome.get("result"),
         confirmation_token=token or None,

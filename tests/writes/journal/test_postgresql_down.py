@@ -211,6 +211,38 @@ async def test_a_write_that_was_sent_when_postgresql_froze_is_told_as_one_that_m
     assert len(firm.parts("FROZEN-1")) == 1
 
 
+@pytest.mark.parametrize("how", ["frozen", "stopped"])
+async def test_a_write_that_is_claimed_while_postgresql_does_not_answer_is_not_sent_and_goes_out_once_later(
+    server: Server, firm: Any, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    claim = Journal.claim
+    with contextlib.ExitStack() as stack:
+
+        async def down_first(self: Journal, *words: Any, **facts: Any) -> bool:
+            if how == "frozen":
+                stack.enter_context(server.frozen())
+            else:
+                await anyio.to_thread.run_sync(server.stop)
+                stack.callback(server.start)
+            return await claim(self, *words, **facts)
+
+        monkeypatch.setattr(Journal, "claim", down_first)
+        async with firm.runtime(database_url=SecretStr(server.url())) as runtime:
+            service = await runtime.write_service()
+            arguments = {"part_number": "CLAIMED-1"}
+            plan = await _replan(service.context, "create_part", arguments)
+            write = await service.propose(plan, tool="create_part", arguments=arguments, asked_by="a test")
+            with pytest.raises(JournalUnreachable):
+                await service.approve(write, by="a person", digest=write.digest)
+            monkeypatch.setattr(Journal, "claim", claim)
+            assert firm.sent() == []
+            await anyio.to_thread.run_sync(stack.close)
+            assert (await service.write(write.id)).state is State.APPROVED
+            await service.watch()
+            assert (await service.write(write.id)).state is State.DONE
+    assert len(firm.parts("CLAIMED-1")) == len(firm.sent()) == 1
+
+
 # ------------------------------------------------------------------------------------------ restarted, stopped, locked
 
 
