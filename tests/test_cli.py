@@ -21,6 +21,7 @@ from mcp.types import CONNECTION_CLOSED
 
 from fraction_mcp import __version__
 from fraction_mcp.cli import main, session
+from tests.process import command
 from tests.support import child_environment, free_port, wait_for
 
 SCHEMAS = Path(__file__).parents[1] / "tool_schemas"
@@ -40,7 +41,7 @@ def _no_settings_of_the_developers_own(monkeypatch: pytest.MonkeyPatch, state: P
 
 def ran(state: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "fraction_mcp", *arguments],
+        command(*arguments),
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -445,7 +446,7 @@ def test_the_sandbox_serves_over_http_and_a_server_works_in_it(tmp_path: Path) -
     port = free_port()
     environment = child_environment(FRACTION_MCP_STATE_DIR=str(tmp_path))
     with subprocess.Popen(
-        [sys.executable, "-m", "fraction_mcp", "sandbox", "--port", str(port)],
+        command("sandbox", "--port", str(port)),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -478,7 +479,7 @@ def test_a_port_that_is_taken_is_told_in_a_line(tmp_path: Path) -> None:
 
 
 def test_the_command_is_installed_under_its_name() -> None:
-    command = shutil.which("fraction-mcp", path=str(Path(sys.executable).parent))
-    assert command is not None
-    run = subprocess.run([command, "--version"], capture_output=True, text=True, check=False, timeout=30)
+    installed = shutil.which("fraction-mcp", path=str(Path(sys.executable).parent))
+    assert installed is not None
+    run = subprocess.run([installed, "--version"], capture_output=True, text=True, check=False, timeout=30)
     assert run.stdout.startswith(f"fraction-mcp {__version__}\n")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.process import command
 from tests.support import child_environment
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a shell closes them")
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a shell closes 
 def ran(state: Path, closed: str, *words: str) -> subprocess.CompletedProcess[str]:
     """`closed` is what a shell closes: `<&-`, `>&-`."""
     return subprocess.run(
-        ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "fraction_mcp", *words],
+        ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *command(*words)],
         capture_output=True,
         encoding="utf-8",
         check=False,

@@ -116,9 +116,9 @@ def test_a_command_of_the_readme_works(words: list[str], environment: dict[str, 
         case ["docker", "build", "-t", name, "."]:
             assert f"docker build -t {name} ." in (ROOT / "Dockerfile").read_text(encoding="utf-8")
         case ["fraction-mcp", *arguments] if "serve" not in arguments:
-            command = shutil.which("fraction-mcp", path=environment["PATH"])
-            assert command
-            assert ran([command, *arguments], environment).strip()
+            installed = shutil.which("fraction-mcp", path=environment["PATH"])
+            assert installed
+            assert ran([installed, *arguments], environment).strip()
         case ["python", script]:
             assert ran([sys.executable, script], environment).strip()
         case ["claude", "mcp", "add", *rest]:

@@ -14,6 +14,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
+from tests.process import command
 from tests.support import child_environment
 
 pytestmark = pytest.mark.anyio
@@ -82,7 +83,7 @@ class Raw:
 @contextmanager
 def raw(environment: dict[str, str]) -> Iterator[Raw]:
     with subprocess.Popen(
-        [*SERVE, "--sandbox"],
+        command("serve", "--sandbox"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -170,6 +171,7 @@ from fraction_mcp.cli.serve import checked_settings
 from fraction_mcp.runtime import Runtime
 from fraction_mcp.server.app import create_server
 from fraction_mcp.server.stdio import serve_stdio
+from tests.process import command
 
 async def main():
     async with Runtime(checked_settings(sandbox=False)) as runtime:

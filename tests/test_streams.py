@@ -15,8 +15,9 @@ from mcp import Client, StdioServerParameters
 from mcp.types import TextContent
 
 from fraction_mcp.server.sendable import encodable
+from tests.process import command
 from tests.support import child_environment, free_port, wait_for
-from tests.terminal import LONG_ENOUGH_S, command, small_company, state, terminal
+from tests.terminal import LONG_ENOUGH_S, small_company, state, terminal
 
 __all__ = ["small_company", "state"]  # fixtures
 
@@ -51,12 +52,12 @@ def ping(number: int) -> bytes:
 
 def tells(process: "subprocess.Popen[bytes]", *pieces: bytes) -> None:
     for piece in pieces:
-        process.stdin.write(piece)  # type: ignore[union-attr]
-    process.stdin.flush()  # type: ignore[union-attr]
+        process.stdin.write(piece)
+    process.stdin.flush()
 
 
 def hears(process: "subprocess.Popen[bytes]") -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads(process.stdout.readline())  # type: ignore[union-attr]
+    answer: dict[str, Any] = json.loads(process.stdout.readline())
     return answer
 
 

@@ -27,7 +27,7 @@ from .conftest import Writer
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
 SWITCHES = [
     "--no-sandbox",

@@ -24,6 +24,7 @@ from mcp.client.stdio import stdio_client
 
 from fraction_mcp.approvals import browser, serve_inbox
 from fraction_mcp.approvals.browser import _readable, browser_is_there, wait_to_open_s
+from tests.process import command
 from tests.support import child_environment, wait_until
 
 from .conftest import Writer, come_in
@@ -265,10 +266,10 @@ async def test_another_user_who_reads_the_process_list_finds_no_link_and_comes_i
 
 
 @asynccontextmanager
-async def opening(command: str, environment: dict[str, str]) -> AsyncIterator[None]:
+async def opening(name: str, environment: dict[str, str]) -> AsyncIterator[None]:
     """A process that opens the browser: a server that was asked for a write, or a person's own command."""
-    start = [sys.executable, "-m", "fraction_mcp", command, "--sandbox"]
-    if command == "serve":
+    start = command(name, "--sandbox")
+    if name == "serve":
         server = StdioServerParameters(command=start[0], args=start[1:], env=environment)
         async with Client(server) as client:
             await client.call_tool("create_part", {"part_number": "OPEN-1"})
@@ -286,9 +287,10 @@ async def test_a_stdio_server_opens_the_inbox_by_itself_and_sends_what_is_approv
     company: Path, tmp_path: Path, stand_in: StandIn
 ) -> None:
     shutil.copy(company, tmp_path / "sandbox.sqlite3")
+    python, *words = command("serve", "--sandbox")
     server = StdioServerParameters(
-        command=sys.executable,
-        args=["-m", "fraction_mcp", "serve", "--sandbox"],
+        command=python,
+        args=words,
         env=child_environment(FRACTION_MCP_STATE_DIR=str(tmp_path), FRACTION_MCP_LOG_LEVEL="DEBUG"),
     )
     with (tmp_path / "stderr").open("w+") as log, anyio.fail_after(40):

@@ -6,7 +6,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +33,7 @@ from tests.clients.support import (
     servers,
     uninstalled,
 )
+from tests.process import command
 from tests.support import child_environment
 
 EACH = pytest.mark.parametrize("client", EVERY_CLIENT, ids=lambda client: client.name)
@@ -178,10 +179,11 @@ def test_another_s_entry_of_our_name_is_left_alone(tmp_path: Path, client: Clien
     else:
         content = json.dumps({client.servers: {"fraction": entry}}).encode()
     path = file_of(client, here, content)
-    for change in (
+    changes: tuple[Callable[[], object], ...] = (
         lambda: change_to_install(client, here, COMMAND, SANDBOX),
         lambda: change_to_uninstall(client, here),
-    ):
+    )
+    for change in changes:
         with pytest.raises(ConfigError, match="starts another program; nothing was written"):
             change()
     assert path.read_bytes() == content
@@ -344,7 +346,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def said(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., str]]:
+def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """What a command prints on stdout, which ends with this exit code and says this on stderr."""
 
     def ran(*words: str, code: int = 0, told: str = "") -> str:
@@ -479,7 +481,7 @@ def test_a_path_that_the_terminal_cannot_show_is_escaped(home: Path) -> None:
     folder.mkdir()
     environment = child_environment(CODEX_HOME=str(folder), HOME=str(home), PYTHONIOENCODING="ascii")
     done = subprocess.run(
-        [sys.executable, "-m", "fraction_mcp", "install", "codex", "--sandbox"],
+        command("install", "codex", "--sandbox"),
         env=environment, capture_output=True, timeout=60, check=True,
     )  # fmt: skip
     assert b"M\\xfcller \\u2192 \\x1b[31m" in done.stdout

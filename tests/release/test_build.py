@@ -45,7 +45,7 @@ def test_a_release_is_these_files_with_their_sums(built: Path) -> None:
         "server.json",
     }
     assert {path.name for path in built.iterdir()} == {*names, "SHA256SUMS"}
-    sums = dict(reversed(line.split("  ")) for line in (built / "SHA256SUMS").read_text().splitlines())
+    sums = dict(line.split("  ")[::-1] for line in (built / "SHA256SUMS").read_text().splitlines())
     assert sums == {name: hashlib.sha256((built / name).read_bytes()).hexdigest() for name in names}
 
 

@@ -19,7 +19,9 @@ import anyio
 import pytest
 import uvicorn
 from mcp import Client
-from mcp.types import CallToolResult, ElicitResult, InputRequiredResult
+from mcp.client import ClientRequestContext
+from mcp.client.session import ElicitationFnT
+from mcp.types import CallToolResult, ElicitRequestParams, ElicitResult, InputRequiredResult
 from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
@@ -66,11 +68,11 @@ def postgres(_postgres_server: str) -> str:
 
 # ------------------------------------------------------------------------------------------------------------ the firm
 
-Answer = Callable[[Any, Any], Awaitable[Any]]
+Answer = ElicitationFnT
 
 
 def answering(action: str, **content: Any) -> Answer:
-    async def answer(_context: Any, _question: Any) -> ElicitResult:
+    async def answer(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
         return ElicitResult(action=action, content=content or None)  # type: ignore[arg-type]
 
     return answer

@@ -16,12 +16,13 @@ from mcp.client.stdio import stdio_client
 from mcp.types import ElicitResult
 
 from fraction_mcp import sandbox
+from tests.process import command
 from tests.support import child_environment
 
 pytestmark = pytest.mark.anyio
 
 PASSWORD, SECRET, KEY = "canary-password-7f3a", "canary-client-secret-91bc", "canary-sealing-key-55de-" + "k" * 24
-FAULTS = [
+FAULTS: list[tuple[str, dict[str, Any]]] = [
     *(("status", {"status": status}) for status in (401, 403, 404, 409, 422, 429, 500)),
     ("status", {"status": 403, "code": "PLAN_RESTRICTED"}),
     ("status", {"status": 403, "code": "ACCOUNT_INACTIVE"}),
@@ -150,9 +151,7 @@ async def test_an_address_that_no_journal_can_have_stops_the_start_and_lets_no_s
     environment = child_environment(
         FRACTION_MCP_STATE_DIR=str(tmp_path), FRACTION_MCP_DATABASE_URL=url.format(PASSWORD)
     )
-    ran = await anyio.run_process(
-        [sys.executable, "-m", "fraction_mcp", "serve", "--sandbox"], check=False, env=environment
-    )
+    ran = await anyio.run_process(command("serve", "--sandbox"), check=False, env=environment)
     assert (ran.returncode, ran.stdout) == (2, b"")
     assert ran.stderr.startswith(b"fraction-mcp: FRACTION_MCP_DATABASE_URL: ")
     assert PASSWORD.encode() not in ran.stderr

@@ -1,6 +1,5 @@
 """Who is asked, and how: two_step, clients that cannot deliver, read-only servers, repeated and unclear requests."""
 
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,10 +9,13 @@ import pytest
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.types import ElicitResult, ErrorData
 
+from fraction_mcp.tools.catalogue import catalogue
+from tests.process import command
+
 pytestmark = pytest.mark.anyio
 
 PART = {"part_number": "CONSENT-1"}
-WRITES = {"create_enquiry", "add_contact", "create_part", "set_price_list", "create_fracttal_purchase_order"}
+WRITES = {name for name, spec in catalogue().items() if spec.effect.plans}
 
 
 # ------------------------------------------------------------------------------------------------------------ two_step
@@ -268,9 +270,10 @@ async def test_what_is_not_exactly_one_record_is_not_written(
 @asynccontextmanager
 async def stdio(firm: Any, answer: Any, mode: str, **environment: str) -> AsyncIterator[Client]:
     settings = firm.settings(wired=True)
+    python, *words = command("serve")
     parameters = StdioServerParameters(
-        command=sys.executable,
-        args=["-m", "fraction_mcp", "serve"],
+        command=python,
+        args=words,
         env={
             "FRACTION_BASE_URL": settings.fraction_base_url,
             "FRACTION_EMAIL": settings.fraction_email,

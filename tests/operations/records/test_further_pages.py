@@ -321,7 +321,7 @@ def test_ids_in_either_spelling_are_one_record() -> None:
     async def call(endpoint: Endpoint, **_: Any) -> ErpAnswer:
         return ErpAnswer(endpoint, 200, next(answers), None, AT)
 
-    erp.call = call  # type: ignore[method-assign,assignment]
+    erp.call = call  # type: ignore[method-assign]
     reading, names = folded(erp)
     assert (names, reading.repeated) == (["a", "b", "c"], 1)
 

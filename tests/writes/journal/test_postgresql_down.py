@@ -6,13 +6,12 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.journal_database import JournalDatabase
 from fraction_mcp.operations.writes.states import Draft, State
 from fraction_mcp.runtime import _replan
+from tests.process import command
 from tests.support import child_environment, free_port
 
 pytestmark = pytest.mark.anyio
@@ -140,7 +140,7 @@ async def test_a_frozen_postgresql_is_given_up_in_time_and_answers_when_it_goes_
     server: Server, journal: Journal, what: str
 ) -> None:
     write = await journal.propose(draft())
-    calls = {
+    calls: dict[str, Callable[[], Awaitable[Any]]] = {
         "propose": lambda: journal.propose(draft()),
         "get": lambda: journal.get(write.id),
         "latest": journal.latest,
@@ -415,7 +415,7 @@ async def test_the_end_of_stdin_ends_the_server_though_postgresql_is_frozen(
 
     def talked() -> float:
         with subprocess.Popen(
-            [sys.executable, "-m", "fraction_mcp", "serve", "--sandbox"],
+            command("serve", "--sandbox"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
