@@ -24,10 +24,10 @@ demo: .venv-demo/.made
 	@$(RUN)/fraction-mcp demo
 
 test: .venv/.made
-	$(DEV)/python -m pytest -n auto -m "not slow"
+	$(DEV)/python -m pytest -n auto --dist worksteal -m "not slow"
 
 cover: .venv/.made
-	$(DEV)/python -m pytest -n auto --cov --cov-report=term
+	$(DEV)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
 
 check: lint test
 

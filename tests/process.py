@@ -21,7 +21,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-__all__ = ["Started", "command", "run", "start"]
+import pytest
+
+__all__ = ["Started", "children_of_commands_are_ours", "command", "real", "run", "start"]
 
 _COLD = "FRACTION_TESTS_COLD"
 _LAUNCHER = Path(__file__).with_name("warm_launcher.py")
@@ -32,6 +34,17 @@ def command(*words: str) -> list[str]:
     """What starts `fraction-mcp WORDS`; or a script of the tests' own, where the first word ends in .py."""
     sys.audit("tests.process", " ".join(words))
     return _interpreter(words) if _cold() else [sys.executable, "-ISE", str(_LAUNCHER), str(_warm()), *words]
+
+
+def real(*words: str) -> list[str]:
+    """An interpreter, for what only its start shows: streams that are closed, modules that are loaded."""
+    sys.audit("tests.process", " ".join(words))
+    return _interpreter(words)
+
+
+def children_of_commands_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server that `call`, `tools` or `demo` starts is as warm as any, also where they run in this process."""
+    monkeypatch.setattr("fraction_mcp.cli.session._command", lambda flags: command("serve", *flags))
 
 
 def _interpreter(words: Sequence[str]) -> list[str]:

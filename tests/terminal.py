@@ -45,6 +45,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_company: Path) 
     for name in set(os.environ) - set(child_environment()):
         monkeypatch.delenv(name)
     monkeypatch.setenv("FRACTION_MCP_STATE_DIR", str(folder))
+    process.children_of_commands_are_ours(monkeypatch)
     return folder
 
 

@@ -65,6 +65,7 @@ def printed(monkeypatch: pytest.MonkeyPatch) -> Printed:
     return run
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_ends_as_ever_whatever_its_character_set(printed: Printed, write_id: str, name: str) -> None:
     words = [write_id if word == "ID" else word for word in COMMANDS[name]]
@@ -98,6 +99,7 @@ def test_json_is_exact_in_any_character_set(monkeypatch: pytest.MonkeyPatch) -> 
         assert json.loads(stream.buffer.getvalue().decode(encoding)) == value
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "ascii"])
 def test_a_decision_that_was_carried_out_is_told_into_a_pipe_of_another_character_set(
     state: Path, encoding: str
@@ -116,6 +118,7 @@ def test_a_decision_that_was_carried_out_is_told_into_a_pipe_of_another_characte
     assert enquiries(state, "PIPE-1") == 1
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("what", ["approve", "decline"])
 def test_a_decision_is_asked_for_in_a_terminal_of_another_character_set(state: Path, what: str) -> None:
     write_id = waiting(state, "→ 精密")
@@ -126,6 +129,7 @@ def test_a_decision_is_asked_for_in_a_terminal_of_another_character_set(state: P
         assert screen.exit_code() == 0
 
 
+@pytest.mark.process
 def test_a_reader_that_leaves_early_is_no_traceback(state: Path) -> None:
     with subprocess.Popen(
         command("schemas"),
@@ -137,6 +141,7 @@ def test_a_reader_that_leaves_early_is_no_traceback(state: Path) -> None:
         assert b"Traceback" not in process.stderr.read()
 
 
+@pytest.mark.process
 def test_help_is_told_in_any_character_set(state: Path) -> None:
     assert piped(state, "--help").returncode == 0
     run = subprocess.run(

@@ -131,6 +131,7 @@ def test_every_command_tells_it_at_start_in_one_line(
     assert "canary" not in told.err
 
 
+@pytest.mark.process
 def test_checking_it_loads_no_database(tmp_path: Path) -> None:
     import subprocess
 

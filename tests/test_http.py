@@ -81,6 +81,7 @@ async def test_the_sdks_client_gets_a_price_over_http(url: str, mode: str, versi
 # ----------------------------------------------------------------------------------------------------------- addresses
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.2", "0:0:0:0:0:0:0:1"])
 def test_another_address_than_the_three_ends_it_at_start(environment: dict[str, str], host: str) -> None:
     words = (*SERVE, "--http", "--host", host, "--port", "0")
@@ -194,6 +195,7 @@ async def test_over_http_no_form_is_sent_and_the_write_waits(url: str, mode: str
     assert seen["rows"] == []
 
 
+@pytest.mark.process
 async def test_a_form_s_answer_with_a_state_that_was_sealed_elsewhere_counts_for_nothing_over_http(
     url: str, environment: dict[str, str]
 ) -> None:
@@ -220,6 +222,7 @@ async def test_a_form_s_answer_with_a_state_that_was_sealed_elsewhere_counts_for
             assert (done.structured_content or {})["outcome"] == "done"  # the state itself was good
 
 
+@pytest.mark.process
 async def test_an_operator_who_chose_two_steps_is_told_who_takes_them_over_http(environment: dict[str, str]) -> None:
     told = "fraction-mcp: under two_step, whoever reaches this port can confirm its own writes"
     with served({**environment, "FRACTION_MCP_CONFIRM": "two_step"}, tells=[told]) as url, anyio.fail_after(30):

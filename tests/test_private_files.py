@@ -113,6 +113,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     assert not (folder / "nowhere").exists()
 
 
+@pytest.mark.process
 def test_looking_at_a_file_drops_no_lock_that_this_process_holds_on_it(tmp_path: Path) -> None:
     """As closing any other descriptor of it would: SQLite would then let two processes write at once."""
     import fcntl

@@ -80,7 +80,7 @@ def documents(client: Client) -> st.SearchStrategy[bytes]:
 
 
 @EACH
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_whatever_the_file_is_it_comes_back_byte_for_byte(client: Client, data: st.DataObject) -> None:
     before = data.draw(documents(client))
@@ -251,6 +251,7 @@ def test_root_leaves_no_file_of_its_own_in_another_user_s_folder(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.process
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can become somebody else")
 def test_a_folder_that_may_not_be_written_is_told_in_a_line() -> None:
     program = (
@@ -476,6 +477,7 @@ def test_a_profile_that_would_be_taken_for_something_else_is_refused(
     said("install", "cursor", f"--profile={name}", code=2, told="a profile's name")
 
 
+@pytest.mark.process
 def test_a_path_that_the_terminal_cannot_show_is_escaped(home: Path) -> None:
     folder = home / "Müller → \x1b[31m"
     folder.mkdir()

@@ -166,6 +166,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.process
 def test_processes_that_start_at_once_share_one_company(tmp_path: Path) -> None:
     path = tmp_path / "state" / "sandbox.db"
     command = [sys.executable, "-c", WORKER, str(path)]
@@ -220,6 +221,7 @@ async def test_a_hundred_thousand_parts_open_and_answer_quickly(tmp_path: Path) 
     app.state.store.close()
 
 
+@pytest.mark.process
 def test_the_sandbox_needs_nothing_but_starlette() -> None:
     """Neither the rest of the package nor a client: they must not agree by construction."""
     script = (

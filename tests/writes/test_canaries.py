@@ -103,6 +103,7 @@ def remains(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
 
 
+@pytest.mark.process
 async def test_no_error_lets_a_secret_out(firm: Any, issued: list[str], tmp_path: Path) -> None:
     results = []
     async with served(firm, tmp_path / "stderr", yes) as client:
@@ -137,6 +138,7 @@ async def test_no_error_lets_a_secret_out(firm: Any, issued: list[str], tmp_path
             assert secret.encode() not in content, f"{secret} is in {place}"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "url",
     [
@@ -157,6 +159,7 @@ async def test_an_address_that_no_journal_can_have_stops_the_start_and_lets_no_s
     assert PASSWORD.encode() not in ran.stderr
 
 
+@pytest.mark.process
 async def test_a_journal_that_cannot_be_opened_lets_no_secret_out(firm: Any, issued: list[str], tmp_path: Path) -> None:
     url = f"postgresql+asyncpg://clerk:{PASSWORD}@127.0.0.1:1/journal"
     async with served(firm, tmp_path / "stderr", yes, FRACTION_MCP_DATABASE_URL=url) as client:
@@ -167,6 +170,7 @@ async def test_a_journal_that_cannot_be_opened_lets_no_secret_out(firm: Any, iss
     assert firm.sent() == []
 
 
+@pytest.mark.process
 async def test_wrong_credentials_are_not_repeated_to_anybody(firm: Any, tmp_path: Path) -> None:
     async with served(firm, tmp_path / "stderr", yes) as client:  # the sandbox does not know the canaries here
         results = [await told(client, "create_part", part_number="X"), await told(client, "get_connection_status")]
@@ -183,6 +187,7 @@ def imported(stderr: Path) -> set[str]:
     return {line.rpartition("|")[2].strip() for line in stderr.read_text().splitlines() if line.startswith("import")}
 
 
+@pytest.mark.process
 async def test_a_session_that_only_reads_leaves_no_state_and_does_not_load_the_journal(
     firm: Any, issued: list[str], tmp_path: Path
 ) -> None:

@@ -288,6 +288,7 @@ async def stdio(firm: Any, answer: Any, mode: str, **environment: str) -> AsyncI
             yield client
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_over_stdio_a_person_says_yes_to_one_write_and_no_to_another(firm: Any, mode: str) -> None:
     async def judged(_context: Any, question: Any) -> ElicitResult:
@@ -300,6 +301,7 @@ async def test_over_stdio_a_person_says_yes_to_one_write_and_no_to_another(firm:
     assert (len(firm.parts("GOOD-1")), len(firm.parts("BAD-1"))) == (1, 0)
 
 
+@pytest.mark.process
 async def test_over_stdio_two_steps_write_once(firm: Any) -> None:
     async with stdio(firm, None, "legacy", FRACTION_MCP_CONFIRM="two_step") as client:
         asked = (await client.call_tool("create_part", PART)).structured_content

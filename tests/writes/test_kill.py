@@ -17,7 +17,7 @@ import pytest
 
 from tests.process import command
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.process]
 
 PART = {"part_number": "MORTAL-1"}
 _LEASE_OVER_S = 100  # beyond the lease of a process whose requests may take 5 s, within that of one with 600 s

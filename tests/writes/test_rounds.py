@@ -64,7 +64,8 @@ async def test_concurrent_replays_send_once(firm: Any) -> None:
     assert len(firm.parts("ROUND-1")) == len(firm.sent()) == 1
 
 
-async def test_another_process_with_the_same_key_and_journal_takes_the_answer_once(firm: Any) -> None:
+@pytest.mark.process
+async def test_another_process_with_the_same_key_and_journal_takes_the_answer_once(firm: Any, until: Any) -> None:
     """The question is asked here and answered in a process of its own, twice; then here again."""
     settings = firm.settings(wired=True)
     environment = {
@@ -91,8 +92,14 @@ async def test_another_process_with_the_same_key_and_journal_takes_the_answer_on
             "allow_input_required": True,
         }
         told = [(await other.session.call_tool("create_part", PART, **answers)).structured_content for _ in range(2)]
-        assert [one["outcome"] for one in told] == ["done", "done"]
-        assert await outcome(seat, state) == told[0]
+
+        async def over() -> dict[str, Any] | None:
+            found = await outcome(seat, state)
+            return found if found["outcome"] == "done" else None
+
+        done = await until(over)
+        # The process that asked watches as well, and may be the one that sends it.
+        assert all(one == done or (one or {})["outcome"] == "in_progress" for one in told)
     assert len(firm.parts("ROUND-1")) == len(firm.sent()) == 1
 
 

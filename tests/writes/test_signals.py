@@ -26,7 +26,11 @@ from tests.process import Started, command
 from tests.support import child_environment, free_port, wait_for
 from tests.terminal import LONG_ENOUGH_S, terminal
 
-pytestmark = [pytest.mark.anyio, pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX has them")]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.process,
+    pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals"),
+]
 
 ENDINGS = pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda one: one.name)
 ANSWERS_S = 30

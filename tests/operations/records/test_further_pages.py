@@ -20,7 +20,7 @@ from fraction_mcp.operations.records.coverage import Coverage
 from fraction_mcp.operations.records.fresh_pages import read_fresh_pages
 from tests.support import AT, ListedErp, Record, context_of, sent_prices
 
-SETTINGS = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 SIZE = 10
 DECISIVE = ("total", "last", "has_more")
 

@@ -96,6 +96,7 @@ def only_error(answer: dict[str, Any]) -> dict[str, Any]:
 # ----------------------------------------------------------------------------------------------------------- full disk
 
 
+@pytest.mark.process
 @AS_ROOT
 async def test_a_full_disk_is_told_and_what_was_there_stays_whole(small_disk: Path) -> None:
     journal = await Journal.open("", small_disk / "state")
@@ -117,6 +118,7 @@ async def test_a_full_disk_is_told_and_what_was_there_stays_whole(small_disk: Pa
     await journal.aclose()
 
 
+@pytest.mark.process
 @AS_ROOT
 async def test_a_call_whose_proposal_finds_no_room_says_that_nothing_was_written(firm: Any, small_disk: Path) -> None:
     async with firm.seat(state_dir=small_disk / "state") as seat:
@@ -132,6 +134,7 @@ async def test_a_call_whose_proposal_finds_no_room_says_that_nothing_was_written
     assert firm.sent() == []
 
 
+@pytest.mark.process
 @AS_ROOT
 async def test_a_disk_that_was_full_after_the_send_is_told_as_a_write_that_may_have_been_made(
     firm: Any, small_disk: Path, monkeypatch: pytest.MonkeyPatch
@@ -154,6 +157,7 @@ async def test_a_disk_that_was_full_after_the_send_is_told_as_a_write_that_may_h
     assert len(firm.parts("FULL-SENT")) == 1
 
 
+@pytest.mark.process
 async def test_a_file_that_may_not_grow_is_told_in_words(tmp_path: Path) -> None:
     """What a quota does, for whoever cannot mount a small disk."""
     code = """if True:
@@ -276,6 +280,7 @@ async def test_a_file_that_is_no_database_is_told_in_a_line_and_left_as_it_is(
 # ----------------------------------------------------------------------------------------------------------- read-only
 
 
+@pytest.mark.process
 @AS_ROOT
 async def test_a_read_only_disk_is_told_in_a_line(tmp_path: Path, small_disk: Path, asked: Any) -> None:
     shutil.copytree((await filled(tmp_path / "made", 1)).parent, small_disk / "state")
