@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fraction_mcp.operations.records.listing import Listing
     from fraction_mcp.operations.records.summary import Summary
     from fraction_mcp.operations.results import ToolResult
-    from fraction_mcp.operations.writes.plan import WriteResult
+    from fraction_mcp.operations.writes.wording import WriteResult
     from fraction_mcp.runtime import Runtime
 
 __all__ = ["Connected", "connect"]

@@ -175,6 +175,7 @@ def test_no_test_ever_reaches_the_machine_s_keychain() -> None:
     assert type(keyring.get_keyring()).__module__ == "keyring.backends.null"
 
 
+@pytest.mark.process
 def test_a_profile_loads_no_keychain_before_its_secret_is_used(root: Path) -> None:
     keep(root)
     code = (

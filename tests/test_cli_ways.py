@@ -148,6 +148,7 @@ def test_what_cannot_be_meant_is_told_with_the_nearest_right_spelling(
 # --------------------------------------------------------------------------------------------------------------- tables
 
 
+@pytest.mark.process
 def test_in_a_pipe_a_table_is_csv_and_its_sentence_is_beside_it(
     capsys: pytest.CaptureFixture[str], state: Path
 ) -> None:
@@ -159,6 +160,7 @@ def test_in_a_pipe_a_table_is_csv_and_its_sentence_is_beside_it(
     assert err.startswith("SANDBOX  Row")
 
 
+@pytest.mark.process
 def test_csv_of_a_result_without_rows_is_its_list(capsys: pytest.CaptureFixture[str], state: Path) -> None:
     code, out, _ = told(capsys, "price", "WIDGET-001=250", "--csv", "--customer", "Acme Corp", "--sandbox")
     assert code == 0
@@ -180,6 +182,7 @@ def test_nothing_is_dropped_and_no_word_is_broken_however_narrow_a_terminal_is(
     assert "(empty in every row: empty)" in out
 
 
+@pytest.mark.process
 def test_on_a_terminal_a_table_is_set_with_the_badge(state: Path) -> None:
     with terminal(state, "call", "search_customers", "query=acme", "--sandbox") as screen:
         assert screen.exit_code() == 0
@@ -215,6 +218,7 @@ def test_an_exit_code_says_what_became_of_it(data: dict[str, object], code: int)
     assert code_of_result(data, failed="error" in data) == code
 
 
+@pytest.mark.process
 def test_the_codes_of_real_calls(capsys: pytest.CaptureFixture[str], state: Path) -> None:
     assert told(capsys, "call", "get_part", "part=no-such-part", "--sandbox")[0] == 4
     assert told(capsys, "call", "create_enquiry", "customer=Acme Corp", "--sandbox")[0] == 5
@@ -224,6 +228,7 @@ def test_the_codes_of_real_calls(capsys: pytest.CaptureFixture[str], state: Path
 # ---------------------------------------------------------------------------------------------------------------- batch
 
 
+@pytest.mark.process
 def test_a_batch_is_called_in_one_session_a_line_each(
     capsys: pytest.CaptureFixture[str], state: Path, tmp_path: Path
 ) -> None:
@@ -253,6 +258,7 @@ def test_a_batch_with_a_wrong_line_calls_nothing(
     assert f"{file}:2 " in err
 
 
+@pytest.mark.process
 def test_a_trace_tells_requests_milliseconds_and_tokens(capfd: pytest.CaptureFixture[str], state: Path) -> None:
     assert main(["call", "search_parts", "query=canary-word", "--trace", "--sandbox", "--json"]) == 0
     said = capfd.readouterr()
@@ -265,6 +271,7 @@ def test_a_trace_tells_requests_milliseconds_and_tokens(capfd: pytest.CaptureFix
 # ------------------------------------------------------------------------------------------------------------- deciding
 
 
+@pytest.mark.process
 def test_approve_without_an_id_offers_what_waits(state: Path) -> None:
     first, second = waiting(state, "ONE"), waiting(state, "TWO")
     with terminal(state, "approve", "--sandbox") as screen:
@@ -284,6 +291,7 @@ def test_approve_without_an_id_offers_what_waits(state: Path) -> None:
         assert screen.exit_code() == 0
 
 
+@pytest.mark.process
 def test_where_nothing_waits_that_is_said(state: Path) -> None:
     with terminal(state, "approve", "--sandbox") as screen:
         assert screen.exit_code() == 0
@@ -326,6 +334,7 @@ def test_a_reset_starts_the_company_afresh_under_a_running_server(
         assert db.execute("SELECT name FROM customers WHERE id = 52").fetchone() == ("Acme Corp",)
 
 
+@pytest.mark.process
 def test_a_fault_is_armed_from_outside_and_met_by_another_process(
     state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -33,6 +33,8 @@ from tests.terminal import (
 
 __all__ = ["small_company", "state"]  # fixtures
 
+pytestmark = pytest.mark.process
+
 
 # ---------------------------------------------------------------------------------------------------- approve, decline
 

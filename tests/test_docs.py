@@ -23,6 +23,7 @@ COMMANDS = [
 ]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("line", COMMANDS)
 def test_a_command_of_getting_started_runs(line: str, state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     program, *words = shlex.split(line)
@@ -42,6 +43,9 @@ def test_ten_sentences_can_be_said() -> None:
     assert len(said) == 10
 
 
+KINDS = {str(bool): "`true` or `false`", str(int): "whole number", str(float): "number"}
+
+
 def setting_rows() -> list[str]:
     rows = []
     for field, info in Settings.model_fields.items():
@@ -53,8 +57,7 @@ def setting_rows() -> list[str]:
         elif kind is SecretStr:
             words = "secret"
         else:
-            words = {bool: "`true` or `false`", int: "whole number", float: "number"}.get(kind, "text")
-            words = "path" if "Path" in str(kind) else words
+            words = KINDS.get(str(kind), "path" if "Path" in str(kind) else "text")
         rows.append(f"| `{info.alias or field.upper()}` | {f'`{told}`' if told else 'none'} | {words} |")
     return rows
 

@@ -284,10 +284,11 @@ def test_a_state_folder_that_cannot_be_made(erps: Served, examined: Examined, tm
 
 def journal_in(folder: Path) -> Path:
     from fraction_mcp.operations.writes.journal import Journal
+    from fraction_mcp.operations.writes.states import Step
 
     async def make() -> None:
         opened = await Journal.open("", folder)
-        await opened.note("w1", "looked", {})
+        await opened.note("w1", Step.LOOKED, {})
         await opened.aclose()
 
     anyio.run(make)
@@ -350,6 +351,7 @@ def test_an_assistant_s_file_that_cannot_be_read(home: Path, erps: Served, exami
     assert "cannot be read" in the_one(examined(**erps.environment()), "Claude Desktop")
 
 
+@pytest.mark.process
 def test_a_server_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "_command", lambda _flags: [sys.executable, "-c", "import sys; sys.exit(3)"])
     check = anyio.run(machine.start, [])
@@ -357,6 +359,7 @@ def test_a_server_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "fraction-mcp serve" in check.mend
 
 
+@pytest.mark.process
 def test_a_server_that_starts_is_told_with_its_time(erps: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in erps.environment().items():
         monkeypatch.setenv(name, value)

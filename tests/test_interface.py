@@ -73,12 +73,14 @@ def test_without_an_account_the_ways_on_are_named() -> None:
         fraction_mcp.connect()
 
 
+@pytest.mark.process
 def test_importing_the_package_loads_none_of_it() -> None:
     code = "import sys, fraction_mcp; print([name for name in sys.modules if name.startswith('fraction_mcp.')])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert ran.stdout == "[]\n"
 
 
+@pytest.mark.process
 def test_the_example_prices_a_csv(state: Path, tmp_path: Path) -> None:
     file = tmp_path / "lines.csv"
     file.write_text("part,quantity\nWIDGET-001,250\nNO-SUCH-PART,1\n", "utf-8")

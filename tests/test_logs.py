@@ -2,7 +2,9 @@
 
 import json
 import logging
+import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
 from fraction_mcp.logs import log_call, set_up_logs
-from tests.terminal import command, small_company, state
+from tests.terminal import small_company, state
 
 __all__ = ["small_company", "state"]  # fixtures
 
@@ -79,16 +81,15 @@ def test_httpx_s_own_lines_are_never_written(capsys: pytest.CaptureFixture[str],
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.process
 @pytest.mark.anyio
 async def test_a_server_logs_each_call_with_what_it_cost_and_the_id_of_what_was_refused(
     state: Path, tmp_path: Path
 ) -> None:
-    import os
-
     log = tmp_path / "stderr"
     env = {**os.environ, "FRACTION_MCP_LOG_LEVEL": "DEBUG", "FRACTION_MCP_LOG_FORMAT": "json"}
-    words = command("serve", "--sandbox")
-    server = StdioServerParameters(command=words[0], args=words[1:], env={**env, "FRACTION_MCP_OPEN_INBOX": "false"})
+    words = ["-m", "fraction_mcp", "serve", "--sandbox"]
+    server = StdioServerParameters(command=sys.executable, args=words, env={**env, "FRACTION_MCP_OPEN_INBOX": "false"})
     with anyio.fail_after(60), log.open("w") as errlog:
         async with Client(stdio_client(server, errlog=errlog)) as client:
             await client.call_tool("search_parts", {"query": "canary-search"})

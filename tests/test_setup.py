@@ -56,6 +56,7 @@ def fills_in(screen: Terminal, erps: Served, password: str = sandbox.PASSWORD, c
         screen.types(f"{code}\n")
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform != "linux", reason="where Claude Desktop keeps its file is looked at on Linux here")
 def test_setup_leads_from_nothing_to_an_assistant_whose_command_lists_tools(
     home: Path, keychain: Path, erps: Served
@@ -96,6 +97,7 @@ def test_setup_leads_from_nothing_to_an_assistant_whose_command_lists_tools(
     assert file.read_bytes() == before
 
 
+@pytest.mark.process
 def test_a_wrong_password_is_told_and_asked_again_and_nothing_is_kept_before_it_works(
     home: Path, keychain: Path, erps: Served
 ) -> None:
@@ -113,6 +115,7 @@ def test_a_wrong_password_is_told_and_asked_again_and_nothing_is_kept_before_it_
     assert not (state / "profile.json").exists()
 
 
+@pytest.mark.process
 def test_a_plan_without_api_access_shows_before_anything_is_kept(home: Path, keychain: Path, erps: Served) -> None:
     erps.app.state.faults.arm("status", path="/parts*", status=403, code="PLAN_RESTRICTED", times=9)
     with terminal(home / "state", "login", environment=child_environment()) as screen:
@@ -138,6 +141,7 @@ def test_without_a_terminal_the_way_for_programs_is_named(
     assert "FRACTION_EMAIL and FRACTION_PASSWORD_FILE name an account" in capsys.readouterr().err
 
 
+@pytest.mark.process
 def test_whoami_and_logout_by_profile(
     home: Path, keychain: Path, erps: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -166,6 +170,7 @@ def test_whoami_and_logout_by_profile(
     assert "there is no profile north" in capsys.readouterr().err
 
 
+@pytest.mark.process
 def test_a_locked_keychain_is_told_in_a_call_with_the_mend(
     home: Path, keychain: Path, erps: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,7 +2,7 @@
 
 from fraction_mcp.errors import AmbiguousReference, WriteNotFound
 from fraction_mcp.operations.writes.journal import Journal
-from fraction_mcp.operations.writes.states import Write
+from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.values.text import quoted
 
 __all__ = ["found_write"]

