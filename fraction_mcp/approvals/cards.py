@@ -12,6 +12,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from fraction_mcp.approvals.payload import readable
+from fraction_mcp.config import is_embedded
 from fraction_mcp.errors import WriteNotFound
 from fraction_mcp.operations.plans.repricing import PAYS
 from fraction_mcp.operations.writes.plan import Change
@@ -235,7 +236,7 @@ def _card(service: WriteService, write: Write, events: Sequence[Event], now: flo
         warnings=answer.warnings,
         notice=_notice(write, events, reaches=reaches),
         outcome=_outcome(answer, plan.title) if over else "",
-        system=erp.system.label,
+        system=f"SANDBOX {erp.system.label}" if is_embedded(erp.base_url) else erp.system.label,
         host=urlsplit(erp.base_url).hostname or erp.base_url,
         company=erp.company_name,
         account=erp.account,

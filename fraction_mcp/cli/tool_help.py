@@ -2,7 +2,6 @@
 
 import difflib
 import json
-import re
 import shlex
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -60,18 +59,12 @@ def _example(tool: Mapping[str, Any]) -> str:
 
 
 def _spelt(name: str, argument: Mapping[str, Any]) -> str:
-    given = argument.get("examples") or [value for value in argument.get("enum", ()) if value]
-    if given:
-        value = given[0]
-        return shlex.quote(f"{name}={value if isinstance(value, str) else json.dumps(value)}")
-    found = re.search(
-        r"(?:such as|e\.g\.|for example) ('[^']+'|\"[^\"]+\"|[^\s,;:)]+)", str(argument.get("description", ""))
-    )
-    if found:
-        return shlex.quote(f"{name}={found[1].strip(chr(39) + chr(34)).rstrip('.')}")
-    return shlex.quote(f"{name}={_EXAMPLES.get(name, '[...]' if argument.get('type') == 'array' else '...')}")
+    allowed = [str(value) for value in argument.get("enum", ()) if value]
+    value = _EXAMPLES.get(name) or (allowed[0] if allowed else "...")
+    return shlex.quote(f"{name}={allowed[0] if allowed and value not in allowed else value}")
 
 
+# Of what is required: records of the embedded company.
 _EXAMPLES = {
     "part": "WIDGET-001",
     "part_number": "BRKT-2",
@@ -83,6 +76,10 @@ _EXAMPLES = {
     "lines": '[{"part": "WIDGET-001", "quantity": 500}]',
     "warehouse_code": "WH-1",
     "document": "PO-1001",
+    "price_breaks": '[{"quantity": 1, "unit_price": "12.50"}, {"quantity": 100, "unit_price": "10.00"}]',
+    "change_percent": "3",
+    "write_id": "w0123456789ab",
+    "confirmation_token": "TOKEN",
     "items": '[{"code": "OIL-5L", "quantity": 2, "unit_cost": "12.50"}]',
     "writes": '[{"tool": "create_part", "arguments": {"part_number": "BRKT-2"}}]',
 }

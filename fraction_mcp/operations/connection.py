@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
 
+from fraction_mcp.config import is_embedded
 from fraction_mcp.erp import Erp, endpoints
 from fraction_mcp.erp.endpoints import System
 from fraction_mcp.erp.records import Identity
@@ -41,8 +42,9 @@ async def connection_status(context: ErpContext, system: str) -> ConnectionStatu
     """Signs in where that has not happened yet: one request each. A failure is reported, not raised."""
     wanted = [one for one in System if system in {"all", one}]
     systems = tuple([await _status(context, one) for one in wanted])
+    embedded = any(is_embedded(one.base_url or "") for one in systems)
     return ConnectionStatus(
-        summary=" ".join(map(_sentence, systems)),
+        summary=" ".join([*(["SANDBOX:"] if embedded else []), *map(_sentence, systems)]),
         systems=systems,
         confirm=context.confirm,
         read_only=context.read_only,
