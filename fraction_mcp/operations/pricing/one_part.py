@@ -24,9 +24,6 @@ _LONGEST_UOM = 10
 _SURE = 5  # prices that fit, however long the names in them
 
 
-# --------------------------------------------------------------------------------------------- one part, one quantity
-
-
 class PricedPart(ResultPart):
     id: int
     part_number: str

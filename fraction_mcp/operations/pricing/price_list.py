@@ -14,9 +14,6 @@ from fraction_mcp.values.decimals import exact_total, plain
 __all__ = ["Priced", "Unpriced", "price_at"]
 
 
-# ------------------------------------------------------------------------------------------------------ the arithmetic
-
-
 @dataclass(frozen=True, slots=True)
 class Priced:
     """`break_quantity` is None where the base selling price applies. `next_break` is (quantity, unit price)."""
