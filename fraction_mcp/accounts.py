@@ -168,8 +168,15 @@ def forget_profile(folder: Path) -> list[StoredAccount]:
     accounts = read_profile(folder)
     for each in accounts:
         _drop_secret(each)
-    (folder / _PROFILE).unlink(missing_ok=True)
+    _remove(folder / _PROFILE)
     return accounts
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be removed: {error.strerror or error}") from None
 
 
 def _write_profile(folder: Path, accounts: Sequence[StoredAccount]) -> None:
@@ -278,4 +285,4 @@ def _change_secrets(folder: Path, changes: Mapping[str, str | None]) -> None:
     if kept:
         _replace(folder / _SECRETS, json.dumps(kept) + "\n")
     else:
-        (folder / _SECRETS).unlink(missing_ok=True)
+        _remove(folder / _SECRETS)

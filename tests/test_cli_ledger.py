@@ -74,7 +74,7 @@ def test_writes_lists_them_and_one_write_s_whole_life_can_be_read(
     places = [life.index(words, max(0, life.find("asked for by"))) for words in order]
     assert places == sorted(places), life
 
-    assert main(["writes", "w000"]) == 1
+    assert main(["writes", "w000"]) == 4
     assert "there is no write 'w000'" in capsys.readouterr().err
 
 
