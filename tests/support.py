@@ -95,7 +95,8 @@ class ListedErp:
         elif endpoint is WAREHOUSES:
             data = []
         else:
-            kind, listed = next((kind, endpoint is pair[0]) for kind, pair in KINDS.items() if endpoint in pair)
+            kind = next(name for name, kind in KINDS.items() if endpoint in (kind.list, kind.single))
+            listed = endpoint is KINDS[kind].list
             data, page = self._listed(kind, query) if listed else (self._single(kind, (path or {})["id"]), None)
         return ErpAnswer(endpoint, 200, deepcopy(data), page, AT)
 

@@ -7,7 +7,7 @@ from fraction_mcp.erp import Erp
 from fraction_mcp.erp.endpoints import System
 from fraction_mcp.errors import NotConfigured
 from fraction_mcp.operations.lookup import Lookup
-from fraction_mcp.values.decimals import plain
+from fraction_mcp.values.money import Money
 
 __all__ = ["ErpContext"]
 
@@ -59,6 +59,6 @@ class ErpContext:
         _ = self.fraction
         return self.lookups[System.FRACTIONERP]
 
-    def money(self, amount: Decimal) -> str:
-        """An amount in a sentence: with the currency's code, or saying that it is the base currency."""
-        return f"{plain(amount, 2)} {self.currency or 'in base currency'}"
+    def money(self, amount: Decimal) -> Money:
+        """An amount in FractionERP's base currency, which is what its prices are in."""
+        return Money(amount, self.currency)

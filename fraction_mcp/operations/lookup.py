@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fraction_mcp.erp import Erp, endpoints
-from fraction_mcp.erp.endpoints import Endpoint
+from fraction_mcp.erp.endpoints import Endpoint, RecordKind
 from fraction_mcp.erp.pages import Pages
 from fraction_mcp.erp.records import Record, id_key, shown_id
 from fraction_mcp.erp.response import ErpAnswer, unreadable
@@ -32,17 +32,30 @@ _ID_DIGITS = 18  # what any database counts in
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is looked up, and by which field it is called. `unique`: the ERP promises one record for a key."""
+    """What is looked up. `unique`: the ERP promises one record for the field that it is called by."""
 
-    noun: str
-    key: str
-    listing: Endpoint
-    single: Endpoint
+    kind: RecordKind
     unique: bool
 
+    @property
+    def noun(self) -> str:
+        return self.kind.noun
 
-PART = Subject("part", "part_number", endpoints.PARTS, endpoints.PART, unique=True)
-CUSTOMER = Subject("customer", "name", endpoints.CUSTOMERS, endpoints.CUSTOMER, unique=False)
+    @property
+    def key(self) -> str:
+        return self.kind.number_field
+
+    @property
+    def listing(self) -> Endpoint:
+        return self.kind.list
+
+    @property
+    def single(self) -> Endpoint:
+        return self.kind.single
+
+
+PART = Subject(endpoints.KINDS["parts"], unique=True)
+CUSTOMER = Subject(endpoints.KINDS["customers"], unique=False)
 
 
 Status = Literal["found", "ambiguous", "not_found"]

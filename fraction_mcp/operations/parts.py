@@ -6,11 +6,12 @@ from fraction_mcp.erp.records import PriceBreak, PriceList
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.fitting import pieces_fitting, whole
 from fraction_mcp.operations.lookup import PART, Candidate, NotOne, Status
+from fraction_mcp.operations.naming import name_of, with_id
 from fraction_mcp.operations.pricing.reading import price_lists
 from fraction_mcp.operations.records.detail import BESIDE_OTHERS, what_was_cut
 from fraction_mcp.operations.results import ResultPart, ToolResult
 from fraction_mcp.values.money import Quantity, UnitPrice
-from fraction_mcp.values.text import clean, quoted
+from fraction_mcp.values.text import clean
 
 __all__ = ["PartResult", "ShownBreak", "ShownPriceList", "part_record"]
 
@@ -56,13 +57,13 @@ async def part_record(context: ErpContext, said: str) -> PartResult:
         return PartResult(
             summary=found.summary, next=found.next, status=found.status, candidates=tuple(found.candidates)
         )
-    part_id, number = found.record["id"], quoted(str(found.record.get("part_number") or ""))
+    part_id, number = found.record["id"], name_of(found.record, PART.key)
     lists = [ShownPriceList.of(one) for one in await price_lists(context, part_id)]
     part, fit = whole(found.record, BESIDE_OTHERS), pieces_fitting(lists, BESIDE_OTHERS)
     owners = "no price list" if not lists else f"price lists of {len(lists)} customer{'s' if len(lists) > 1 else ''}"
     owners += f", of which {fit} fit into a result" if fit < len(lists) else ""
     return PartResult(
-        summary=f"{found.remark(PART)}Part {number} (id {part_id}), with {owners}{what_was_cut(part)}.",
+        summary=f"{found.remark(PART)}Part {with_id(number, found.record)}, with {owners}{what_was_cut(part)}.",
         next="get_price_for_quantity with a customer prices any of the others." if fit < len(lists) else "",
         status="found",
         part=part.value,

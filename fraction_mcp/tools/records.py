@@ -45,7 +45,7 @@ class ListRecords(Paged):
     fields: list[Path] = Field([], max_length=40, description='Columns; ["*"]: all')
 
 
-@tool(effect=Effect.READ, calls=tuple(many for many, _ in endpoints.KINDS.values()))
+@tool(effect=Effect.READ, calls=tuple(kind.list for kind in endpoints.KINDS.values()))
 async def list_records(context: ErpContext, ask: ListRecords) -> listing.Listing:
     """List records of any kind as a table; contracts are enquiries, quotes and sales orders.
 
@@ -62,7 +62,7 @@ class GetRecord(ToolInput):
     id: IdText = Field(min_length=1, description="e.g. 653")
 
 
-@tool(effect=Effect.READ, calls=tuple(one for _, one in endpoints.KINDS.values()))
+@tool(effect=Effect.READ, calls=tuple(kind.single for kind in endpoints.KINDS.values()))
 async def get_record(context: ErpContext, ask: GetRecord) -> detail.RecordResult:
     """Read one record of any kind, with all its fields and lines.
 
@@ -87,7 +87,7 @@ class SummariseRecords(ToolInput):
     max_pages: Annotated[int, Field(ge=1, le=10_000, description="Of 100 rows"), whole_number] = 50
 
 
-@tool(effect=Effect.READ, calls=tuple(many for many, _ in endpoints.KINDS.values()))
+@tool(effect=Effect.READ, calls=tuple(kind.list for kind in endpoints.KINDS.values()))
 async def summarise_records(context: ErpContext, ask: SummariseRecords) -> summary.Summary:
     """Count, sum, average and group records of any kind exactly, over all pages.
 

@@ -10,16 +10,26 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-__all__ = ["CENT", "EXACT", "WireDecimal", "exact_product", "exact_sum", "exact_total", "plain", "to_decimal"]
+__all__ = [
+    "CENT",
+    "EXACT",
+    "WireDecimal",
+    "exact_product",
+    "exact_sum",
+    "exact_total",
+    "plain",
+    "to_cents",
+    "to_decimal",
+]
 
 
-# Quantities and prices have at most 12 digits before the point and 6 behind it (contract); a product of two and a sum
-# of many stay exact within 80 digits.
-EXACT = Context(prec=80)
+EXACT = Context(prec=200)
+"""The one context that is counted in. Quantities and prices have at most 12 digits before the point and 6 behind it
+(contract), and figures of a record some 90: a product of two and a sum of many stay exact within these digits."""
 CENT = Decimal("0.01")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,3})?")
 _PLAIN = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{1,6})?")
-_WIRE_DIGITS = 40  # a product of two is exact within _EXACT
+_WIRE_DIGITS = 40
 _FLOAT_DIGITS = 15  # what an IEEE double carries through a decimal text unchanged
 
 
@@ -75,7 +85,12 @@ def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
 
 def exact_total(unit_price: Decimal, quantity: Decimal) -> Decimal:
     """Quantity times unit price, exactly, then rounded half up to 2 places (contract, Pricing)."""
-    return exact_product(unit_price, quantity).quantize(CENT, rounding=ROUND_HALF_UP, context=EXACT)
+    return to_cents(exact_product(unit_price, quantity))
+
+
+def to_cents(amount: Decimal) -> Decimal:
+    """An amount rounded half up to 2 places: the one place where an amount of ours is rounded."""
+    return amount.quantize(CENT, rounding=ROUND_HALF_UP, context=EXACT)
 
 
 def _wire_decimal(value: object) -> object:

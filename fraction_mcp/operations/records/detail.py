@@ -30,9 +30,9 @@ async def record_detail(context: ErpContext, kind: str, record_id: str) -> Recor
             {"id": f"must be a record's numeric id, not {quoted(record_id)}"},
             hint=f"Find the id with list_records(kind={kind!r}, search=…).",
         )
-    record = (await context.fraction.call(endpoints.KINDS[kind][1], path={"id": int(record_id)})).record()
+    record = (await context.fraction.call(endpoints.KINDS[kind].single, path={"id": int(record_id)})).record()
     shown = whole(record)
-    noun = kind.replace("_", " ").removesuffix("s")
+    noun = endpoints.KINDS[kind].noun
     return RecordResult(
         summary=f"{noun[0].upper()}{noun[1:]} {record_id}, with its {len(record)} fields{what_was_cut(shown)}.",
         next=_rest(shown, kind),

@@ -46,9 +46,9 @@ async def list_kind(
     context: ErpContext, kind: str, shown: Shown, *, search: str = "", conditions: Sequence[Condition] = ()
 ) -> Listing:
     """One page of any kind of record; with conditions, of those that meet them: then all pages are read."""
-    endpoint = endpoints.KINDS[kind][0]
+    record = endpoints.KINDS[kind]
+    endpoint = record.list
     query = {**shown.query, **({"search": search} if search else {})}
-    noun = kind.replace("_", " ")
     words = f" matching {quoted(search)}" if search else ""
     words += (
         f", sorted by {clean(shown.sort, 40)}{' descending' if shown.order == 'desc' else ''}" if shown.sort else ""
@@ -56,7 +56,7 @@ async def list_kind(
     if conditions:
         found = await _Matches.read(context, endpoint, query, conditions, shown)
         coverage = Coverage.of_matches(found.reading, found.count, len(found.rows), shown.page, shown.limit)
-        words = f"{found.count} of {found.reading.scanned} {noun}{words} meet the filters"
+        words = f"{found.count} of {found.reading.scanned} {record.nouns}{words} meet the filters"
         if len(found.rows) < found.count:
             there = f"rows {coverage.first} to {coverage.last} of them"
             words += f"; {there if found.rows else f'none are on page {shown.page}'}"
@@ -66,7 +66,7 @@ async def list_kind(
     answer = await context.fraction.call(endpoint, query={**query, "per_page": shown.limit, "page": shown.page})
     records = answer.records()
     coverage = Coverage.of_page(answer, shown.page, shown.limit)
-    phrase = coverage.phrase(noun)
+    phrase = coverage.phrase(record.noun)
     return _listing(kind, coverage, records, shown, summary=f"{phrase[0].upper()}{phrase[1:]}{words}.")
 
 

@@ -41,9 +41,9 @@ async def summarise(
 
     Raises InputError for a field that no record has, TooCostly where the rate budget would not bear it.
     """
-    endpoint = endpoints.KINDS[kind][0]
+    record = endpoints.KINDS[kind]
+    endpoint, noun = record.list, record.nouns
     query: dict[str, str | int] = {"search": search} if search else {}
-    noun = kind.replace("_", " ")
     filters = Filters(conditions)
     groups = Aggregates(asked)
     if not (asked.paths or filters) and (total := await counted(context.fraction, endpoint, query)) is not None:
