@@ -62,3 +62,8 @@ class ErpContext:
     def money(self, amount: Decimal) -> Money:
         """An amount in FractionERP's base currency, which is what its prices are in."""
         return Money(amount, self.currency)
+
+    @property
+    def in_currency(self) -> str:
+        """What such an amount is in, as words: `in GBP`."""
+        return f"in {self.currency or 'base currency'}"

@@ -9,8 +9,8 @@ All pages are read where it does not. Where the list ends is `erp.pages`'s to sa
 
 import difflib
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from fraction_mcp.erp import Erp, endpoints
@@ -126,8 +126,16 @@ class NotOne:
     @property
     def next(self) -> str:
         if self.candidates:
-            return f"Ask which {self.subject.noun} is meant, or call again with the id of a candidate."
+            return f"Ask the user which {self.subject.noun} is meant, then call again with its id."
         return f"Check the spelling, or search_{self.subject.noun}s with a shorter text."
+
+    def with_lists(self, customer_ids: Collection[int | str]) -> "NotOne":
+        """The same, each customer's description saying whether it has a price list of the part that was asked for."""
+        told = [
+            one.model_copy(update={"description": _joined(one.description, _LISTED[id_key(one.id) in customer_ids])})
+            for one in self.candidates
+        ]
+        return replace(self, candidates=told)
 
 
 class Lookup:
@@ -362,6 +370,13 @@ def _closest_spelling(exact: list[Record], subject: Subject, said: str) -> list[
     """Of several records that differ only in case, the one spelt as asked."""
     same = [record for record in exact if str(record.get(subject.key)).strip() == said]
     return same if len(same) == 1 and subject.unique else exact
+
+
+_LISTED = {True: "has a price list of the part", False: "no price list of the part"}
+
+
+def _joined(*words: str) -> str:
+    return "; ".join(filter(None, words))
 
 
 def _first_word(said: str) -> re.Match[str] | None:

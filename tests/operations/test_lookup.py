@@ -223,7 +223,7 @@ async def test_several_near_matches_are_candidates_and_nothing_is_assumed() -> N
     many = await not_one(ListedErp(parts=PARTS), PART, "WIDGET")
     assert (many.status, [one.name for one in many.candidates]) == ("ambiguous", ["WIDGET-001", "WIDGET-0011"])
     assert many.summary == "No part is called exactly 'WIDGET', and several come near; nothing was assumed."
-    assert many.next == "Ask which part is meant, or call again with the id of a candidate."
+    assert many.next == "Ask the user which part is meant, then call again with its id."
 
 
 async def test_a_misspelt_number_gives_those_that_begin_alike_the_likest_first() -> None:
