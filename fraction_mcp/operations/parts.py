@@ -83,9 +83,11 @@ def _in_words(context: ErpContext, lists: Sequence[PriceList], uom: str) -> str:
     """The first lists as sentences, and what a base selling price is for."""
     if not lists:
         return ""
-    said = [f" {quoted(one.customer_name)} pays {break_words(one, uom)}." for one in lists[:_SPELT_OUT]]
+    said = [f" {quoted(one.customer_name)} {break_words(one, uom)}." for one in lists[:_SPELT_OUT]]
     packs = f" Here {pack_warning(uom)}." if is_pack(uom) else ""
-    return f"{''.join(said)} A base selling price holds below the first break; prices are {context.in_currency}.{packs}"
+    base = any(one.selling_price is not None for one in lists)
+    rule = "A base selling price holds below the first break; prices are" if base else "Prices are"
+    return f"{''.join(said)} {rule} {context.in_currency}.{packs}"
 
 
 def _next(context: ErpContext, fit: int, lists: int, uom: str) -> str:

@@ -115,21 +115,18 @@ def _next_words(priced: Priced, uom: str) -> str:
 
 
 def break_words(held: PriceList, uom: str) -> str:
-    """A price list in words: `12.50 each from 1, 10.00 from 100; below 1 the base selling price of 10.50 holds`."""
+    """A price list in words: `pays 12.50 each from 1, 10.00 from 100; below 1 the base selling price of 10.50 holds`."""
     prices: dict[Decimal, list[str]] = {}
     for step in sorted(held.price_breaks, key=lambda step: step.quantity):
         prices.setdefault(step.quantity, []).append(plain(step.unit_price, 2))
     base = "" if held.selling_price is None else plain(held.selling_price, 2)
     if not prices:
-        return (
-            f"{base} {per_unit(uom)} at any quantity (the base selling price)"
-            if base
-            else "no price: the list is empty"
-        )
+        held_by = f"pays {base} {per_unit(uom)} at any quantity (the base selling price)"
+        return held_by if base else "has a list with neither breaks nor a base selling price"
     first = min(prices)
     steps = [_break_word(quantity, each, per_unit(uom) * (quantity == first)) for quantity, each in prices.items()]
     below = f"the base selling price of {base} holds" if base else "there is no price"
-    return f"{', '.join(steps)}; below {plain(first)} {below}"
+    return f"pays {', '.join(steps)}; below {plain(first)} {below}"
 
 
 def _break_word(quantity: Decimal, prices: list[str], unit: str) -> str:

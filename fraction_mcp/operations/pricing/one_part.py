@@ -275,8 +275,8 @@ def _several(context: ErpContext, prices: Sequence[CustomerPrice]) -> str:
         return f"{low} for each of {len(prices)} customers"
     cheapest, dearest = (quoted(price.customer_name) for price in (prices[0], prices[-1]))
     return (
-        f"between {low.figure} for {cheapest} and {high} for {dearest}, {(high - low).figure} more, depending on "
-        f"which of {len(prices)} customers buys"
+        f"between {low.figure} ({cheapest}) and {high} ({dearest}), a difference of {(high - low).figure}, depending "
+        f"on which of {len(prices)} customers buys"
     )
 
 

@@ -218,8 +218,8 @@ async def test_without_a_customer_everybody_with_a_list_is_priced_and_the_rest_a
         (41, "250 is below the lowest break of 500, and there is no base selling price")
     ]
     assert answer.summary == (
-        "250 EA of 'WIDGET-001' cost between 2500.00 for 'Acme Corp' and 3250.00 GBP for 'Müller & Söhne GmbH', "
-        "750.00 more, depending on which of 2 customers buys; 1 price list more has no price for it."
+        "250 EA of 'WIDGET-001' cost between 2500.00 ('Acme Corp') and 3250.00 GBP ('Müller & Söhne GmbH'), "
+        "a difference of 750.00, depending on which of 2 customers buys; 1 price list more has no price for it."
     )
 
 
