@@ -115,7 +115,7 @@ def _next_words(priced: Priced, uom: str) -> str:
 
 
 def break_words(held: PriceList, uom: str) -> str:
-    """A price list in words: `pays 12.50 each from 1, 10.00 from 100; below 1 the base selling price of 10.50 holds`."""
+    """A price list in words: `pays 12.50 each from 1, 10.00 from 100; below 1 the base selling price of 10 holds`."""
     prices: dict[Decimal, list[str]] = {}
     for step in sorted(held.price_breaks, key=lambda step: step.quantity):
         prices.setdefault(step.quantity, []).append(plain(step.unit_price, 2))
