@@ -48,6 +48,7 @@ class ListedErp:
         self.price_lists = price_lists or {}
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.fails: ErpError | None = None
+        self.writes = 0
 
     @property
     def requests(self) -> int:
@@ -112,7 +113,7 @@ class ListedErp:
         text = str(query.get("search", "")).casefold()
         rows = [row for row in self.records.get(kind, ()) if text in " ".join(map(str, row.values())).casefold()]
         if "sort" in query and self.sorting == "sorts":
-            rows.sort(key=lambda row: str(row[query["sort"]]).casefold(), reverse=query.get("order") == "desc")
+            rows.sort(key=lambda row: str(row.get(query["sort"], "")).casefold(), reverse=query.get("order") == "desc")
         size, number = query.get("per_page", 25), query.get("page", 1)
         first, last = (number - 1) * size, max(1, -(-len(rows) // size))
         shown = rows[first : first + size]

@@ -1,11 +1,12 @@
 """What every operation is given: the ERPs that are configured, and the few facts that answers need."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from fraction_mcp.erp import Erp
 from fraction_mcp.erp.endpoints import System
 from fraction_mcp.errors import NotConfigured
+from fraction_mcp.operations.known_fields import KnownFields, Recalled
 from fraction_mcp.operations.lookup import Lookup
 from fraction_mcp.values.money import Money
 
@@ -22,6 +23,8 @@ class ErpContext:
     read_only: bool
     version: str
     lookups: dict[System, Lookup]
+    known: KnownFields = field(default_factory=KnownFields)
+    described: Recalled = field(default_factory=Recalled)
 
     @classmethod
     def set_up(

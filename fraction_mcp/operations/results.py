@@ -2,9 +2,12 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["ResultPart", "ToolResult"]
+__all__ = ["ResultPart", "ToolResult", "where_it_says_something"]
+
+where_it_says_something: Any = Field(default=None, exclude_if=lambda value: value is None)
+"""The default of a figure that a result holds only where there is one; None leaves it out."""
 
 
 class ResultPart(BaseModel):

@@ -7,7 +7,7 @@ from pydantic import Field
 from fraction_mcp.erp import endpoints
 from fraction_mcp.errors import InputError
 from fraction_mcp.operations.context import ErpContext
-from fraction_mcp.operations.records import detail, listing, summary
+from fraction_mcp.operations.records import describe, detail, listing, summary
 from fraction_mcp.operations.records.aggregate import Asked
 from fraction_mcp.operations.records.filters import Condition
 from fraction_mcp.tools.fields import IdText, Paged, ToolInput, whole_number
@@ -38,6 +38,23 @@ def _conditions(filters: list[Filter]) -> list[Condition]:
     return [(one.field, one.op, one.value, one.values) for one in filters]
 
 
+class DescribeRecords(ToolInput):
+    kind: Literal[
+        "", "customers", "parts", "contracts", "boms", "work_orders", "purchase_orders", "shipments", "invoices"
+    ] = Field("", description="Empty: counts of all")
+
+
+@tool(effect=Effect.READ, calls=tuple(kind.list for kind in endpoints.KINDS.values()))
+async def describe_records(context: ErpContext, ask: DescribeRecords) -> describe.Description:
+    """Count every kind of record, or name one kind's fields, with examples and values.
+
+    Use when field names or an overview are wanted, before guessing any.
+    """
+    if ask.kind:
+        return await describe.describe_kind(context, ask.kind)
+    return await describe.describe_kinds(context)
+
+
 class ListRecords(Paged):
     kind: Kind
     search: Text = ""
@@ -59,14 +76,14 @@ async def list_records(context: ErpContext, ask: ListRecords) -> listing.Listing
 
 class GetRecord(ToolInput):
     kind: Kind
-    id: IdText = Field(min_length=1, description="e.g. 653")
+    id: IdText = Field(min_length=1, description="Id or number, e.g. Q1235")
 
 
 @tool(effect=Effect.READ, calls=tuple(kind.single for kind in endpoints.KINDS.values()))
 async def get_record(context: ErpContext, ask: GetRecord) -> detail.RecordResult:
     """Read one record of any kind, with all its fields and lines.
 
-    Use when an id is known from a list.
+    Use when its id or number is known.
     Not for a part or customer by name: get_part, get_customer.
     """
     return await detail.record_detail(context, ask.kind, ask.id)

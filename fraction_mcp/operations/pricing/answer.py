@@ -6,20 +6,16 @@ The figures and the words about them; the arithmetic is `price_list`'s.
 from decimal import Decimal
 from typing import Literal
 
-from pydantic import Field
-
 from fraction_mcp.erp.records import PriceList
 from fraction_mcp.operations.pricing.price_list import Priced
 from fraction_mcp.operations.pricing.units import per_unit
-from fraction_mcp.operations.results import ResultPart
+from fraction_mcp.operations.results import ResultPart, where_it_says_something
 from fraction_mcp.values.decimals import exact_product, plain
 from fraction_mcp.values.money import Amount, ExactAmount, Money, Quantity, UnitPrice
 
-__all__ = ["Basis", "CheaperAtMore", "Figures", "NextBreak", "WhereItDiffers", "break_words", "further_words"]
+__all__ = ["Basis", "CheaperAtMore", "Figures", "NextBreak", "break_words", "further_words"]
 
 Basis = Literal["price_break", "selling_price"]
-WhereItDiffers = Field(default=None, exclude_if=lambda value: value is None)
-"""For a figure that a result holds only where it says something."""
 
 
 class NextBreak(ResultPart):
@@ -45,7 +41,7 @@ class Figures(ResultPart):
 
     unit_price: UnitPrice
     line_total: Amount
-    line_total_exact: ExactAmount | None = WhereItDiffers
+    line_total_exact: ExactAmount | None = where_it_says_something
     basis: Basis
     break_quantity: Quantity | None
     next_break: NextBreak | None

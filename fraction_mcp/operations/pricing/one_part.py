@@ -12,11 +12,11 @@ from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.fitting import ROOM, pieces_fitting
 from fraction_mcp.operations.lookup import CUSTOMER, PART, Candidate, Found, NotOne
 from fraction_mcp.operations.naming import counted, name_of
-from fraction_mcp.operations.pricing.answer import Figures, WhereItDiffers, further_words
+from fraction_mcp.operations.pricing.answer import Figures, further_words
 from fraction_mcp.operations.pricing.price_list import Priced, Unpriced, price_at
 from fraction_mcp.operations.pricing.reading import price_lists
 from fraction_mcp.operations.pricing.units import bare_unit, is_pack, pack_question, pack_warning, per_unit
-from fraction_mcp.operations.results import ResultPart, ToolResult
+from fraction_mcp.operations.results import ResultPart, ToolResult, where_it_says_something
 from fraction_mcp.values.decimals import plain
 from fraction_mcp.values.money import Amount, Quantity
 from fraction_mcp.values.text import clean, normalised, quoted
@@ -75,7 +75,7 @@ class PriceResult(ToolResult):
     quantity: Quantity
     currency: str | None
     prices: tuple[CustomerPrice, ...] = ()
-    spread: Spread | None = WhereItDiffers
+    spread: Spread | None = where_it_says_something
     unpriced: tuple[NoPrice, ...] = ()
     candidates: tuple[Candidate, ...] = ()
 

@@ -10,12 +10,12 @@ from fraction_mcp.erp.records import PriceList
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.lookup import CUSTOMER, PART, Candidate, NotOne
 from fraction_mcp.operations.naming import name_of
-from fraction_mcp.operations.pricing.answer import Basis, CheaperAtMore, Figures, NextBreak, WhereItDiffers
+from fraction_mcp.operations.pricing.answer import Basis, CheaperAtMore, Figures, NextBreak
 from fraction_mcp.operations.pricing.one_part import PricedPart, part_of
 from fraction_mcp.operations.pricing.price_list import Priced, Unpriced, price_at
 from fraction_mcp.operations.pricing.reading import price_lists
 from fraction_mcp.operations.pricing.units import is_pack, pack_question, pack_warning
-from fraction_mcp.operations.results import ResultPart, ToolResult
+from fraction_mcp.operations.results import ResultPart, ToolResult, where_it_says_something
 from fraction_mcp.values.money import Amount, ExactAmount, Money, Quantity, UnitPrice
 from fraction_mcp.values.text import clean, normalised, quoted
 
@@ -40,7 +40,7 @@ class PricedLine(ResultPart):
     status: Literal["priced", "no_price", "ambiguous", "not_found"]
     unit_price: UnitPrice | None = None
     line_total: Amount | None = None
-    line_total_exact: ExactAmount | None = WhereItDiffers
+    line_total_exact: ExactAmount | None = where_it_says_something
     basis: Basis | Literal[""] = ""
     break_quantity: Quantity | None = None
     next_break: NextBreak | None = None

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from fraction_mcp.erp import endpoints
 from fraction_mcp.erp.records import Record
 from fraction_mcp.operations.context import ErpContext
+from fraction_mcp.operations.known_fields import refuse_unknown
 from fraction_mcp.operations.records.all_pages import Query, Reading, read_all
 from fraction_mcp.operations.records.coverage import Coverage
 from fraction_mcp.operations.records.filters import Condition, Filters
-from fraction_mcp.operations.records.table import Cell, FieldNames, fitting, refuse_unknown, table
+from fraction_mcp.operations.records.table import Cell, fitting, table
 from fraction_mcp.operations.results import ToolResult
 from fraction_mcp.values.text import clean, quoted
 
@@ -48,13 +49,14 @@ async def list_kind(
     """One page of any kind of record; with conditions, of those that meet them: then all pages are read."""
     record = endpoints.KINDS[kind]
     endpoint = record.list
+    context.known.check(kind, _named_fields(shown, conditions))
     query = {**shown.query, **({"search": search} if search else {})}
     words = f" matching {quoted(search)}" if search else ""
     words += (
         f", sorted by {clean(shown.sort, 40)}{' descending' if shown.order == 'desc' else ''}" if shown.sort else ""
     )
     if conditions:
-        found = await _Matches.read(context, endpoint, query, conditions, shown)
+        found = await _Matches.read(context, kind, query, conditions, shown)
         coverage = Coverage.of_matches(found.reading, found.count, len(found.rows), shown.page, shown.limit)
         words = f"{found.count} of {found.reading.scanned} {record.nouns}{words} meet the filters"
         if len(found.rows) < found.count:
@@ -65,9 +67,19 @@ async def list_kind(
         return _listing(kind, coverage, found.rows, shown, summary=words + ".", warnings=found.reading.warnings())
     answer = await context.fraction.call(endpoint, query={**query, "per_page": shown.limit, "page": shown.page})
     records = answer.records()
+    context.known.of(kind).look(records)
     coverage = Coverage.of_page(answer, shown.page, shown.limit)
     phrase = coverage.phrase(record.noun)
     return _listing(kind, coverage, records, shown, summary=f"{phrase[0].upper()}{phrase[1:]}{words}.")
+
+
+def _named_fields(shown: Shown, conditions: Sequence[Condition]) -> dict[str, list[str]]:
+    """The fields that a call names, by the argument that names them."""
+    return {
+        "filters": [condition[0] for condition in conditions],
+        "fields": [] if list(shown.fields) == ["*"] else list(shown.fields),
+        "sort": [shown.sort] if shown.sort else [],
+    }
 
 
 def _listing(
@@ -130,14 +142,14 @@ class _Matches:
     async def read(
         cls,
         context: ErpContext,
-        endpoint: endpoints.Endpoint,
+        kind: str,
         query: Query,
         conditions: Sequence[Condition],
         shown: Shown,
     ) -> "_Matches":
         filters = Filters(conditions)
         page = _Paged(shown)
-        fields = FieldNames()
+        fields = context.known.of(kind)
 
         def take(records: list[Record]) -> None:
             fields.look(records)
@@ -145,7 +157,7 @@ class _Matches:
                 if filters.match(record):
                     page.take(record)
 
-        reading = await read_all(context.fraction, endpoint, query, take, max_pages=_EVERY_PAGE)
+        reading = await read_all(context.fraction, endpoints.KINDS[kind].list, query, take, max_pages=_EVERY_PAGE)
         if reading.scanned:
             among = "" if reading.complete else f" of the {reading.scanned} that were read"
             refuse_unknown({"filters": filters.unknown()}, fields, among=among)

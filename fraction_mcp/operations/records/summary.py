@@ -5,11 +5,12 @@ from typing import Any
 
 from fraction_mcp.erp import endpoints
 from fraction_mcp.operations.context import ErpContext
+from fraction_mcp.operations.known_fields import refuse_unknown
 from fraction_mcp.operations.records.aggregate import Aggregates, Asked
 from fraction_mcp.operations.records.all_pages import Reading, counted, read_all
 from fraction_mcp.operations.records.coverage import Coverage
 from fraction_mcp.operations.records.filters import Condition, Filters
-from fraction_mcp.operations.records.table import Cell, FieldNames, fitting, refuse_unknown
+from fraction_mcp.operations.records.table import Cell, fitting
 from fraction_mcp.operations.results import ToolResult
 from fraction_mcp.values.text import clean, quoted
 
@@ -46,10 +47,11 @@ async def summarise(
     query: dict[str, str | int] = {"search": search} if search else {}
     filters = Filters(conditions)
     groups = Aggregates(asked)
+    context.known.check(kind, {"filters": [condition[0] for condition in conditions], **_named(asked)})
     if not (asked.paths or filters) and (total := await counted(context.fraction, endpoint, query)) is not None:
         return _count(kind, noun, search, total)
     matched = 0
-    fields = FieldNames()
+    fields = context.known.of(kind)
 
     def take(records: list[dict[str, Any]]) -> None:
         nonlocal matched
@@ -112,7 +114,12 @@ def _count(kind: str, noun: str, search: str, total: int) -> Summary:
 
 def _never(asked: Asked, groups: Aggregates) -> dict[str, list[str]]:
     """The paths that no record had, by the argument that named them."""
-    named = {
+    return {name: [path for path in paths if path in groups.unmet] for name, paths in _named(asked).items()}
+
+
+def _named(asked: Asked) -> dict[str, Sequence[str]]:
+    """The fields that a call names, by the argument that names them."""
+    return {
         "group_by": asked.group_by,
         "sum": asked.sums,
         "min": asked.lows,
@@ -120,14 +127,13 @@ def _never(asked: Asked, groups: Aggregates) -> dict[str, list[str]]:
         "average": asked.averages,
         "date_field": [asked.dates[0]] if asked.dates[0] else [],
     }
-    return {name: [path for path in paths if path in groups.unmet] for name, paths in named.items()}
 
 
 def _remarks(groups: Aggregates, noun: str) -> list[str]:
     """What the figures leave out."""
     words = []
     if groups.by_currency and len(groups.currencies) > 1:
-        words.append(f"Amounts are kept apart by currency ({_named(groups.currencies)}) and never added across.")
+        words.append(f"Amounts are kept apart by currency ({_currencies(groups.currencies)}) and never added across.")
     words += [f"{_values(count, name)} empty and left out." for name, count in groups.blank.items()]
     words += [f"{_values(count, name)} not to be counted with and left out." for name, count in groups.odd().items()]
     if groups.without_elements:
@@ -135,7 +141,7 @@ def _remarks(groups: Aggregates, noun: str) -> list[str]:
     return words
 
 
-def _named(currencies: Collection[str]) -> str:
+def _currencies(currencies: Collection[str]) -> str:
     """The currencies as the ERP writes them, which may be any text at all."""
     names = [quoted(currency, 12) if currency else "not stated" for currency in sorted(currencies)]
     rest = f" and {len(names) - _CURRENCIES} more" if len(names) > _CURRENCIES else ""
