@@ -25,7 +25,9 @@ Paths = Annotated[list[Path], Field(max_length=10)]
 
 class Filter(ToolInput):
     field: Path = Field(description="e.g. customer.name, lines[].qty")
-    op: Literal["=", "!=", "<", "<=", ">", ">=", "contains", "in", "is_empty"] = Field(description="Operator")
+    op: Literal["=", "!=", "<", "<=", ">", ">=", "contains", "in", "is_empty"] = Field(
+        description="= is the whole value, case aside"
+    )
     value: IdText = Field("", description="e.g. 100 or 2026-01-31")
     values: list[IdText] = Field([], max_length=100, description="For in")
 
@@ -97,11 +99,13 @@ class SummariseRecords(ToolInput):
     min: Paths = Field([], description="Fields")
     max: Paths = Field([], description="Fields")
     average: Paths = Field([], description="Fields")
+    share: Paths = Field([], description="Per cent of: count or fields of sum")
     filters: Filters
     date_field: str = Field("", max_length=120, description="e.g. contract_date")
     date_bucket: Literal["", "day", "week", "month", "quarter", "year"] = Field("", description="Group width")
     top: Annotated[int, Field(ge=1, le=200, description="Groups"), whole_number] = 20
     max_pages: Annotated[int, Field(ge=1, le=10_000, description="Of 100 rows"), whole_number] = 50
+    max_records: Annotated[int, Field(ge=0, le=1_000_000, description="0: all"), whole_number] = 0
 
 
 @tool(effect=Effect.READ, calls=tuple(kind.list for kind in endpoints.KINDS.values()))
@@ -117,6 +121,7 @@ async def summarise_records(context: ErpContext, ask: SummariseRecords) -> summa
         lows=ask.min,
         highs=ask.max,
         averages=ask.average,
+        shares=ask.share,
         dates=_dates(ask.date_field, ask.date_bucket),
     )
     return await summary.summarise(
@@ -127,6 +132,7 @@ async def summarise_records(context: ErpContext, ask: SummariseRecords) -> summa
         conditions=_conditions(ask.filters),
         top=ask.top,
         max_pages=ask.max_pages,
+        max_records=ask.max_records,
     )
 
 

@@ -3,9 +3,11 @@
 Nothing here knows HTTP, MCP or either ERP.
 """
 
+import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
+from fractions import Fraction
 from typing import Annotated
 
 from pydantic import BeforeValidator
@@ -17,6 +19,7 @@ __all__ = [
     "exact_product",
     "exact_sum",
     "exact_total",
+    "per_cent",
     "plain",
     "to_cents",
     "to_decimal",
@@ -86,6 +89,18 @@ def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
 def exact_total(unit_price: Decimal, quantity: Decimal) -> Decimal:
     """Quantity times unit price, exactly, then rounded half up to 2 places (contract, Pricing)."""
     return to_cents(exact_product(unit_price, quantity))
+
+
+def per_cent(amounts: Sequence[Decimal]) -> list[Decimal] | None:
+    """Each amount's share of their sum in per cent, to one decimal, adding to exactly 100.0: what rounding leaves over
+    goes to the largest remainders, the first of equal ones first. None where the sum is 0."""
+    whole = sum(map(Fraction, amounts), Fraction(0))
+    if not whole:
+        return None
+    tenths = [Fraction(amount) * 1000 / whole for amount in amounts]
+    floors = [math.floor(tenth) for tenth in tenths]
+    left_over = sorted(range(len(tenths)), key=lambda index: floors[index] - tenths[index])[: 1000 - sum(floors)]
+    return [Decimal(floor + (index in left_over)).scaleb(-1) for index, floor in enumerate(floors)]
 
 
 def to_cents(amount: Decimal) -> Decimal:

@@ -62,7 +62,7 @@ class Description(ToolResult):
     coverage: Coverage | None = where_it_says_something
     columns: tuple[str, ...] | None = where_it_says_something
     rows: tuple[tuple[Cell, ...], ...] | None = where_it_says_something
-    kind: str | None = where_it_says_something
+    kind: str = ""
     looked_at: int | None = where_it_says_something
     fields: tuple[DescribedField, ...] | None = where_it_says_something
 

@@ -37,6 +37,7 @@ async def summarise(
     conditions: Sequence[Condition] = (),
     top: int = 20,
     max_pages: int = 50,
+    max_records: int = 0,
 ) -> Summary:
     """Fold all pages (at most `max_pages`). Without groups, figures and filters, a count: one request.
 
@@ -62,17 +63,17 @@ async def summarise(
                 matched += 1
                 groups.take(record)
 
-    reading = await read_all(context.fraction, endpoint, query, take, max_pages=max_pages)
+    reading = await read_all(context.fraction, endpoint, query, take, max_pages=max_pages, max_records=max_records)
     if reading.scanned:
         among = "" if reading.complete else f" of the {reading.scanned} that were read"
         refuse_unknown({"filters": filters.unknown(), **_never(asked, groups)}, fields, among=among)
     rows, remark = _shown(groups, top)
     return Summary(
         summary=_sentence(groups, reading, noun, search, matched if filters else None),
-        next=_next(reading),
+        next=" ".join(filter(None, (_next(reading), filters.values_there() if not matched else ""))),
         kind=kind,
         coverage=Coverage.of_all(reading, len(rows)),
-        warnings=(*reading.warnings(), *_remarks(groups, noun), *remark),
+        warnings=(*reading.warnings(), *filters.warnings(), *_remarks(groups, noun), *remark),
         totals=groups.totals(),
         columns=tuple(groups.columns()),
         rows=rows,
@@ -88,14 +89,24 @@ def _shown(groups: Aggregates, top: int) -> tuple[tuple[tuple[Cell, ...], ...], 
         if room < len(rows) and top == 1:  # so many currencies
             remark = [f"Only {room} of {len(rows)} rows fit into a result by themselves."]
         if room >= len(rows) or top == 1:
+            remark = remark or _tie(groups, top)
             return tuple(map(tuple, rows[:room])), remark
         top = max(room - len(groups.currencies), 1)  # what has no room of its own goes into the rest
         remark = [f"Only {top} groups fit into a result by themselves: name fewer fields to see more."]
 
 
+def _tie(groups: Aggregates, top: int) -> list[str]:
+    more = groups.tied(top)
+    are = "group is" if more == 1 else "groups are"
+    return (
+        [f"The limit of {top} falls into a tie: {more} further {are} as large as the last one shown."] if more else []
+    )
+
+
 def _next(reading: Reading) -> str:
-    if reading.capped:
-        return "Narrow it with search, or raise max_pages, to cover everything."
+    if reading.capped or reading.cut:
+        limit = "max_records" if reading.cut else "max_pages"
+        return f"Narrow it with search, or raise {limit}, to cover everything."
     return "" if reading.complete else "Ask again in a moment to cover everything."
 
 

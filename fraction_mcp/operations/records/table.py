@@ -15,7 +15,7 @@ from fraction_mcp.operations.fitting import ROOM, shown_number
 from fraction_mcp.operations.known_fields import field_paths, refuse_unknown
 from fraction_mcp.values.text import clean
 
-__all__ = ["Cell", "called", "chosen_columns", "fitting", "table"]
+__all__ = ["AMOUNTS", "Cell", "called", "chosen_columns", "fitting", "table"]
 
 
 Cell = str | int | bool | None
@@ -25,6 +25,7 @@ _COLUMNS = 8
 _ALL = 200  # columns, where all are asked for
 _LONGEST_NAME = 120  # a longer one cannot be asked for
 
+AMOUNTS = r"total|amount|value|price|cost|net|gross|tax|balance"
 _RANKS = (
     r"^id$",
     r"number$|^code$|_no$|^document$",
@@ -33,7 +34,7 @@ _RANKS = (
     r"^description$",
     r"^(customer|supplier|part|contract)$",
     r"date$|^due|_at$",
-    r"total|amount|value|price|cost|net|gross|tax|balance",
+    AMOUNTS,
     r"currency",
     r"^(qty|quantity|uom)|_ref$|^revision$|^material$|^category$",
 )
@@ -51,13 +52,21 @@ def table(records: Sequence[Record], fields: Sequence[str] = ()) -> tuple[list[s
 def chosen_columns(records: Sequence[Record], fields: Sequence[str] = ()) -> list[str]:
     known = [name for name in dict.fromkeys(key for record in records for key in record) if len(name) <= _LONGEST_NAME]
     if not fields:
-        return sorted(known, key=lambda name: _rank(name, records))[:_COLUMNS]
+        ranked = sorted(known, key=lambda name: _rank(name, records))
+        return [*ranked[:_COLUMNS], *_currency_beside(ranked[:_COLUMNS], known, records)]
     if list(fields) == ["*"]:
         return ["id", *(name for name in known if name != "id")][:_ALL]
     if records:
         missing = [field for field in fields if all(at_path(record, field) is ABSENT for record in records)]
         refuse_unknown({"fields": missing}, dict.fromkeys(path for one in records for path in field_paths(one)))
     return ["id", *(name for name in dict.fromkeys(fields) if name != "id")]
+
+
+def _currency_beside(columns: Sequence[str], known: Sequence[str], records: Sequence[Record]) -> list[str]:
+    """The currency, where amounts are shown and it is not the same for all."""
+    if "currency" not in known or "currency" in columns or not any(re.search(AMOUNTS, name) for name in columns):
+        return []
+    return ["currency"] if len({called(record.get("currency")) for record in records}) > 1 else []
 
 
 def fitting(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> int:

@@ -219,7 +219,7 @@ async def test_a_field_that_no_record_has_is_refused_with_the_fields_there_are(c
     assert (told["code"], told["retryable"], told["written"]) == ("INVALID_INPUT", False, None)
     assert told["message"] == f"{argument}: no record has 'colour'"
     assert told["hint"].startswith("The fields here are: ")
-    assert {"status", "customer.name", "lines[].part", "total_amount", "lost_reason"} <= set(
+    assert {"status", "customer.name", "lines[].part.part_number", "total_amount", "lost_reason"} <= set(
         told["hint"].removeprefix("The fields here are: ").removesuffix(".").split(", ")
     )
 
