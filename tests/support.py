@@ -15,7 +15,7 @@ import anyio
 from fraction_mcp.erp import Connection
 from fraction_mcp.erp.budget import Budget
 from fraction_mcp.erp.cache import RememberingErp
-from fraction_mcp.erp.endpoints import KINDS, ME, PART_PRICE_LISTS, WAREHOUSES, Endpoint, System
+from fraction_mcp.erp.endpoints import KINDS, ME, PART_PRICE_LISTS, WAREHOUSE_ORDERS, WAREHOUSES, Endpoint, System
 from fraction_mcp.erp.records import PriceList
 from fraction_mcp.erp.response import ErpAnswer, Page
 from fraction_mcp.errors import ErpError, InvalidFields, NotFound
@@ -93,7 +93,7 @@ class ListedErp:
                 data = [one for one in data if str(one["customer_id"]) == query["customer_id"]]
         elif endpoint is ME:
             data = {"user": {"email": "clerk@example.com"}, "tenant": {"company": "Harrow & Pike", "plan": "pro"}}
-        elif endpoint is WAREHOUSES:
+        elif endpoint in {WAREHOUSES, WAREHOUSE_ORDERS}:
             data = []
         else:
             kind = next(name for name, kind in KINDS.items() if endpoint in (kind.list, kind.single))

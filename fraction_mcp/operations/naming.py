@@ -8,12 +8,24 @@ from collections.abc import Sequence
 
 from fraction_mcp.erp.endpoints import RecordKind
 from fraction_mcp.erp.records import Record, shown_id
-from fraction_mcp.values.text import clean, quoted
+from fraction_mcp.values.text import clean, normalised, quoted
 
-__all__ = ["bare_or_quoted", "counted", "name_of", "number_field", "numbers", "record_name", "with_id", "words_of"]
+__all__ = [
+    "bare_or_quoted",
+    "counted",
+    "name_of",
+    "number_field",
+    "numbers",
+    "record_name",
+    "runs_of",
+    "with_id",
+    "without_punctuation",
+    "words_of",
+]
 
 _BARE = re.compile(r"[A-Za-z0-9_.\[\]-]{1,60}")
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
+_RUN = re.compile(r"[^\W\d_]+|[0-9]+")
 _NUMBER = re.compile(r"(?i)(number|_no|^no|^code|_code|^document|_?reference)$")
 _OTHERS_NUMBER = re.compile(r"(?i)phone|fax|vat|tax|account|tracking|currency|post|zip|customer|supplier|status|cost")
 
@@ -32,6 +44,17 @@ def with_id(name: str, record: Record) -> str:
 def counted(count: int, noun: str) -> str:
     """`1 contract`, `12 contracts`."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def without_punctuation(text: object) -> str:
+    """A name as letters and digits alone, case aside: two that are one so differ only in punctuation and spaces."""
+    return "".join(character for character in normalised(text) if character.isalnum())
+
+
+def runs_of(text: str) -> list[str]:
+    """The runs of letters and of digits that a text is made of, each once, the longest first: what an ERP's search can
+    find where it is written with other punctuation."""
+    return sorted(dict.fromkeys(_RUN.findall(text)), key=len, reverse=True)
 
 
 def bare_or_quoted(name: str) -> str:

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from fraction_mcp.erp import endpoints
+from fraction_mcp.erp.pages import Pages
 from fraction_mcp.erp.paths import ABSENT, at_path
 from fraction_mcp.erp.records import Record
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.known_fields import refuse_unknown
-from fraction_mcp.operations.naming import bare_or_quoted
-from fraction_mcp.operations.records.all_pages import Query, Reading, read_all
+from fraction_mcp.operations.naming import bare_or_quoted, runs_of, without_punctuation
+from fraction_mcp.operations.records.all_pages import PAGE, Query, Reading, read_all
 from fraction_mcp.operations.records.coverage import Coverage
 from fraction_mcp.operations.records.figures import currency_of
 from fraction_mcp.operations.records.filters import Condition, Filters, is_amount, several_currencies
@@ -69,6 +70,8 @@ async def list_kind(
         return listing if found.count else listing.model_copy(update={"next": found.values_there})
     answer = await context.fraction.call(endpoint, query={**query, "per_page": shown.limit, "page": shown.page})
     records = answer.records()
+    if search and not records and shown.page == 1 and (loose := await _loosely(context, kind, search, shown)):
+        return loose
     context.known.of(kind).look(records)
     coverage = Coverage.of_page(answer, shown.page, shown.limit)
     phrase = coverage.phrase(record.noun)
@@ -85,6 +88,33 @@ async def list_kind(
         summary=f"{phrase[0].upper()}{phrase[1:]}{words}{order}.",
         warnings=[*warnings, *_sorted_amounts(shown, records)],
     )
+
+
+async def _loosely(context: ErpContext, kind: str, search: str, shown: Shown) -> Listing | None:
+    """What contains the text but for punctuation and spaces, as far as a page of the ERP's search shows it."""
+    wanted, runs = without_punctuation(search), runs_of(search)
+    if not wanted or runs[0] == search:
+        return None
+    answer = await context.fraction.call(
+        endpoints.KINDS[kind].list, query={**shown.query, "search": runs[0], "per_page": PAGE, "page": 1}
+    )
+    pages = Pages(PAGE)
+    records = pages.take(answer)
+    found = [one for one in records if any(wanted in without_punctuation(called(value)) for value in one.values())]
+    if not found:
+        return None
+    coverage = Coverage.of_page(answer, 1, PAGE).model_copy(
+        update={"total": len(found) if pages.whole else None, "returned": len(found[: shown.limit]), "first": 1}
+        | {"last": len(found[: shown.limit]), "next_page": None, "last_page": None}
+        | {"complete": pages.whole and len(found) <= shown.limit}
+    )
+    noun = endpoints.KINDS[kind].noun
+    but = "" if pages.whole else f" of the first {len(records)} that were looked at"
+    summary = (
+        f"No {noun}s match {quoted(search)}; without punctuation and spaces, {len(found)}{but} "
+        f"{'does' if len(found) == 1 else 'do'}."
+    )
+    return _listing(kind, coverage, found[: shown.limit], shown, summary=summary)
 
 
 def _tie(shown: Shown, row: int | None, last: Record, after: Record | None = None) -> list[str]:

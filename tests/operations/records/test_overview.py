@@ -173,9 +173,8 @@ async def test_a_value_that_no_record_has_is_answered_with_the_values_there_are(
     said = "No record has status Closed: there are Open (2), Paid (1), Lost (1), Void (1)."
     assert (await listed(SALES, ("status", "=", "Closed", ())))["next"] == said
     assert (await summed(conditions=[("status", "=", "Closed", ())]))["next"] == said
-    assert (
-        "No record has status Closed, Gone:" in (await listed(SALES, ("status", "in", "", ("Closed", "Gone"))))["next"]
-    )
+    neither = await listed(SALES, ("status", "in", "", ("Closed", "Gone")))
+    assert neither["next"].startswith("No record has status 'Closed, Gone': there are Open (2)")
     assert "next" not in await listed(SALES, ("status", "=", "open", ()))
 
 
