@@ -57,12 +57,12 @@ class DescribedField(ResultPart):
 
 
 class Description(ToolResult):
-    """All kinds as a table, or one kind's fields."""
+    """All kinds as a table, or one kind's fields: the one that `kind` names."""
 
     coverage: Coverage | None = where_it_says_something
     columns: tuple[str, ...] | None = where_it_says_something
     rows: tuple[tuple[Cell, ...], ...] | None = where_it_says_something
-    kind: str = ""
+    kind: str
     looked_at: int | None = where_it_says_something
     fields: tuple[DescribedField, ...] | None = where_it_says_something
 
@@ -115,6 +115,7 @@ async def _all_kinds(context: ErpContext) -> Description:
     return Description(
         summary=f"FractionERP counts {counts}." + (f" Not read: {unread} ({failures[0].message})." if failures else ""),
         next="describe_records with a kind names its fields.",
+        kind="",
         coverage=_coverage(len(rows), len(rows) - len(failures)),
         columns=_COLUMNS,
         rows=tuple(span.row for span in rows),

@@ -156,7 +156,7 @@ def _listing(
     """The rows as a table, whole ones only, as many as there is room for."""
     columns, rows = table(records, shown.fields)
     room = fitting(columns, rows)
-    if any(map(is_amount, columns)) and "currency" not in columns:
+    if kind in endpoints.KINDS and any(map(is_amount, columns)) and "currency" not in columns:
         currencies = sorted(filter(None, map(currency_of, records)))
         if len(set(currencies)) > 1:
             warnings = [*warnings, "The amounts are in several currencies: add currency to fields."]

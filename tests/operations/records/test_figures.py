@@ -72,7 +72,7 @@ def close(text: str | None, exact: Fraction) -> bool:
 async def test_a_plain_count_costs_one_request_and_is_the_number_of_records(
     app: Any, client: Client, summarise: Summarise, everything: Everything, kind: str
 ) -> None:
-    await client.call_tool("get_connection_status", {})  # signs in
+    await client.call_tool("get_record", {"kind": "boms", "id": 1})  # signs in
     app.state.requests.clear()
     found = await summarise(kind)
     assert [entry.query for entry in app.state.requests] == ["page=1&per_page=1"]
