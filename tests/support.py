@@ -3,7 +3,7 @@
 import os
 import socket
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from typing import Any
 
 import anyio
 
-from fraction_mcp.erp import Connection
+from fraction_mcp.erp import Connection, Erp
 from fraction_mcp.erp.budget import Budget
 from fraction_mcp.erp.cache import RememberingErp
 from fraction_mcp.erp.endpoints import KINDS, ME, PART_PRICE_LISTS, WAREHOUSE_ORDERS, WAREHOUSES, Endpoint, System
@@ -75,10 +75,11 @@ class ListedErp:
         self,
         endpoint: Endpoint,
         *,
-        path: Mapping[str, Any] | None = None,
-        query: Mapping[str, Any] | None = None,
+        path: Mapping[str, str | int] | None = None,
+        query: Mapping[str, str | int] | None = None,
         body: object = None,
         fresh: bool = False,
+        before_send: Callable[[], Awaitable[None]] | None = None,
     ) -> ErpAnswer:
         assert endpoint.method == "GET", "a read writes nothing"
         assert body is None
@@ -88,7 +89,7 @@ class ListedErp:
             raise self.fails
         page = None
         if endpoint is PART_PRICE_LISTS:
-            data: Any = list(self.price_lists.get((path or {})["id"], ()))
+            data: Any = list(self.price_lists.get(int((path or {})["id"]), ()))
             if "customer_id" in query:
                 data = [one for one in data if str(one["customer_id"]) == query["customer_id"]]
         elif endpoint is ME:
@@ -127,7 +128,7 @@ class ListedErp:
         return shown, Page(**{name: told[name] for name in self.states})
 
 
-def context_of(*erps: ListedErp, currency: str = "GBP", keep_s: float = 30) -> ErpContext:
+def context_of(*erps: Erp, currency: str = "GBP", keep_s: float = 30) -> ErpContext:
     remembering = [RememberingErp(erp, keep_s=keep_s) for erp in erps]
     return ErpContext.set_up(*remembering, currency=currency, confirm="human", read_only=False, version="1.2.3")
 

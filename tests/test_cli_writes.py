@@ -22,6 +22,8 @@ from tests.terminal import enquiries, piped, small_company, standing, state, ter
 
 __all__ = ["small_company", "state"]  # fixtures
 
+pytestmark = pytest.mark.process
+
 
 # ---------------------------------------------------------------------------------------------------- approve, decline
 

@@ -3,6 +3,7 @@
 import os
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,11 @@ def test_a_folder_that_everybody_shares_is_refused_and_left_as_it_is(tmp_path: P
     folder = tmp_path / "tmp"
     folder.mkdir()
     folder.chmod(0o1777)
-    for refused in (lambda: private_folder(folder), lambda: private_file(folder / "journal")):
+    refusals: tuple[Callable[[], object], ...] = (
+        lambda: private_folder(folder),
+        lambda: private_file(folder / "journal"),
+    )
+    for refused in refusals:
         with pytest.raises(ConfigError, match=r"everybody shares.*FRACTION_MCP_STATE_DIR"):
             refused()
     with pytest.raises(ConfigError, match="SOME_SETTING names another place"):
@@ -108,6 +113,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     assert not (folder / "nowhere").exists()
 
 
+@pytest.mark.process
 def test_looking_at_a_file_drops_no_lock_that_this_process_holds_on_it(tmp_path: Path) -> None:
     """As closing any other descriptor of it would: SQLite would then let two processes write at once."""
     import fcntl

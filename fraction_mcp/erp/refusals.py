@@ -16,8 +16,6 @@ from fraction_mcp.values.text import clean, quoted
 __all__ = ["refusal"]
 
 
-# ---------------------------------------------------------------------------------------------------------- refusals
-
 _BY_CODE: Mapping[str, type[errors.ErpRejected]] = {
     "UNAUTHORIZED": errors.NotAuthenticated,
     "INVALID_CREDENTIALS": errors.NotAuthenticated,

@@ -18,9 +18,6 @@ __all__ = ["ErpAnswer", "Page", "Response", "read_record", "unreadable"]
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
-# --------------------------------------------------------------------------------------------------------- responses
-
-
 @dataclass(frozen=True, slots=True)
 class Page:
     """Where a list's page stands, as the ERP states it. A figure that it did not state is None."""

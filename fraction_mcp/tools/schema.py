@@ -9,9 +9,6 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaV
 __all__ = ["input_schema", "output_schema"]
 
 
-# ------------------------------------------------------------------------------------------------------ JSON schemas
-
-
 _UNSAID = {"minLength", "maxLength", "maxItems", "minimum"}
 
 

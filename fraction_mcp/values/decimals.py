@@ -36,9 +36,6 @@ _WIRE_DIGITS = 40
 _FLOAT_DIGITS = 15  # what an IEEE double carries through a decimal text unchanged
 
 
-# ---------------------------------------------------------------------------------------------------------- decimals
-
-
 def to_decimal(value: object) -> Decimal:
     """An argument as an exact decimal: a JSON number, or its plain decimal spelling as text.
 

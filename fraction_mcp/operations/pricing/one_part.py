@@ -27,9 +27,6 @@ __all__ = ["CustomerPrice", "NoPrice", "PriceResult", "PricedPart", "Spread", "p
 _SURE = 5  # prices that fit, however long the names in them
 
 
-# --------------------------------------------------------------------------------------------- one part, one quantity
-
-
 class PricedPart(ResultPart):
     id: int
     part_number: str

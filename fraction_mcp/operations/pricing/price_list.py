@@ -15,8 +15,6 @@ from fraction_mcp.values.decimals import exact_total, plain
 __all__ = ["Break", "Priced", "Unpriced", "price_at"]
 
 
-# ------------------------------------------------------------------------------------------------------ the arithmetic
-
 Break = tuple[Decimal, Decimal]
 """A price break: quantity and unit price."""
 

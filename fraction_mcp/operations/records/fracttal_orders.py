@@ -18,9 +18,6 @@ from fraction_mcp.values.text import normalised, quoted
 __all__ = ["FracttalOrders", "Window", "list_fracttal_orders"]
 
 
-# ---------------------------------------------------------------------------------------------------------- Fracttal
-
-
 class Window(ResultPart):
     """The days that a list of orders covers; null where it is open. `stated_by` says whose choice they are."""
 

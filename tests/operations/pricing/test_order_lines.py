@@ -2,9 +2,12 @@
 
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
+from fraction_mcp.erp.endpoints import Endpoint
+from fraction_mcp.erp.response import ErpAnswer
 from fraction_mcp.errors import ErpTimedOut
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.pricing.order_lines import AskedLine, OrderPrices, price_lines
@@ -194,8 +197,8 @@ async def test_an_erp_that_fails_is_its_own_error_though_lines_are_fetched_at_on
     await quote(context, ("WIDGET-001", "1"))
 
     class Halting(ListedErp):
-        async def call(self, endpoint: object, **asked: object) -> object:  # type: ignore[override]
-            answer = await super().call(endpoint, **asked)  # type: ignore[arg-type]
+        async def call(self, endpoint: Endpoint, **asked: Any) -> ErpAnswer:
+            answer = await super().call(endpoint, **asked)
             if "parts" in self.asked[-1][0]:
                 raise ErpTimedOut("no answer in time", system="fractionerp", operation="list parts")
             return answer

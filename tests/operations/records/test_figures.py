@@ -159,7 +159,7 @@ def check(row: Mapping[str, Any], tally: Tally, figures: Sequence[str]) -> None:
         assert Fraction(row[f"sum_{figure}"]) == sum(numbers)
         assert Fraction(row[f"min_{figure}"]) == min(numbers)
         assert Fraction(row[f"max_{figure}"]) == max(numbers)
-        assert close(row[f"average_{figure}"], sum(numbers) / len(numbers))
+        assert close(row[f"average_{figure}"], Fraction(sum(numbers)) / len(numbers))
 
 
 async def test_the_earliest_and_latest_of_dates_are_days(summarise: Summarise, everything: Everything) -> None:
