@@ -15,7 +15,7 @@ import anyio
 from fraction_mcp.erp import Connection, Erp
 from fraction_mcp.erp.budget import Budget
 from fraction_mcp.erp.cache import RememberingErp
-from fraction_mcp.erp.endpoints import KINDS, ME, PART_PRICE_LISTS, WAREHOUSES, Endpoint, System
+from fraction_mcp.erp.endpoints import KINDS, ME, PART_PRICE_LISTS, WAREHOUSE_ORDERS, WAREHOUSES, Endpoint, System
 from fraction_mcp.erp.records import PriceList
 from fraction_mcp.erp.response import ErpAnswer, Page
 from fraction_mcp.errors import ErpError, InvalidFields, NotFound
@@ -48,6 +48,7 @@ class ListedErp:
         self.price_lists = price_lists or {}
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.fails: ErpError | None = None
+        self.writes = 0
 
     @property
     def requests(self) -> int:
@@ -93,10 +94,11 @@ class ListedErp:
                 data = [one for one in data if str(one["customer_id"]) == query["customer_id"]]
         elif endpoint is ME:
             data = {"user": {"email": "clerk@example.com"}, "tenant": {"company": "Harrow & Pike", "plan": "pro"}}
-        elif endpoint is WAREHOUSES:
+        elif endpoint in {WAREHOUSES, WAREHOUSE_ORDERS}:
             data = []
         else:
-            kind, listed = next((kind, endpoint is pair[0]) for kind, pair in KINDS.items() if endpoint in pair)
+            kind = next(name for name, kind in KINDS.items() if endpoint in (kind.list, kind.single))
+            listed = endpoint is KINDS[kind].list
             data, page = self._listed(kind, query) if listed else (self._single(kind, (path or {})["id"]), None)
         return ErpAnswer(endpoint, 200, deepcopy(data), page, AT)
 
@@ -112,7 +114,7 @@ class ListedErp:
         text = str(query.get("search", "")).casefold()
         rows = [row for row in self.records.get(kind, ()) if text in " ".join(map(str, row.values())).casefold()]
         if "sort" in query and self.sorting == "sorts":
-            rows.sort(key=lambda row: str(row[query["sort"]]).casefold(), reverse=query.get("order") == "desc")
+            rows.sort(key=lambda row: str(row.get(query["sort"], "")).casefold(), reverse=query.get("order") == "desc")
         size, number = query.get("per_page", 25), query.get("page", 1)
         first, last = (number - 1) * size, max(1, -(-len(rows) // size))
         shown = rows[first : first + size]

@@ -26,6 +26,7 @@ class FakeErp:
     """Answers each call with its number, at once or when the gate of that call is opened."""
 
     system = e.System.FRACTIONERP
+    writes = 0
 
     def __init__(self) -> None:
         self.asked: list[str] = []

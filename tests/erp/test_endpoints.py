@@ -95,6 +95,7 @@ def test_every_endpoint_has_a_key_of_its_own_by_which_it_is_found() -> None:
 
 def test_every_kind_of_record_has_its_list_and_its_single_record() -> None:
     assert len(endpoints.KINDS) == 8
-    for kind, (listed, single) in endpoints.KINDS.items():
-        assert listed.path == "/" + kind.replace("_", "-")
-        assert single.path == listed.path + "/{id}"
+    for name, kind in endpoints.KINDS.items():
+        assert kind.list.path == "/" + name.replace("_", "-")
+        assert kind.single.path == kind.list.path + "/{id}"
+        assert kind.nouns == name.replace("_", " ")

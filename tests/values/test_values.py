@@ -1,6 +1,7 @@
 """Exact numbers and harmless text, against fractions, which cannot round."""
 
 import json
+from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from fractions import Fraction
 from typing import Annotated, Any
@@ -14,7 +15,7 @@ from fraction_mcp.operations.results import ResultPart, ToolResult
 from fraction_mcp.tools.fields import IdText, MoneyIn, QuantityIn, ToolInput, whole_number
 from fraction_mcp.tools.schema import input_schema, output_schema
 from fraction_mcp.values.decimals import WireDecimal, exact_total, plain, to_decimal
-from fraction_mcp.values.money import Amount, UnitPrice
+from fraction_mcp.values.money import Amount, Money, UnitPrice
 from fraction_mcp.values.text import clean, quoted
 
 ARGUMENTS = st.decimals(min_value=Decimal("-999999999999.999999"), max_value=Decimal("999999999999.999999"), places=6)
@@ -302,3 +303,31 @@ def test_a_result_says_next_only_where_something_is_left_and_null_where_nothing_
         "summary": "One.", "best": {"id": 1, "price": "1.50"}, "all": [{"id": None, "price": None}],
     }  # fmt: skip
     assert Notice(summary="One.", next="ToolInput.", best=None, all=[]).to_wire()["next"] == "ToolInput."
+
+
+# -------------------------------------------------------------------------------------------------------------- money
+
+
+def test_two_currencies_are_never_added_nor_compared() -> None:
+    pounds, euros = Money(Decimal(1), "GBP"), Money(Decimal(1), "EUR")
+    togethers: tuple[Callable[[], object], ...] = (
+        lambda: pounds + euros,
+        lambda: pounds - euros,
+        lambda: min(pounds, euros),
+        lambda: Money.sum([pounds, euros], "GBP"),
+        lambda: pounds + Money(Decimal(1)),  # the base currency, which may be any
+    )
+    for together in togethers:
+        with pytest.raises(ValueError, match="are not one money"):
+            together()
+
+
+@given(st.lists(POSITIVE))
+def test_amounts_of_one_currency_add_exactly(figures: list[Decimal]) -> None:
+    whole = Money.sum((Money(one, "GBP") for one in figures), "GBP")
+    assert (Fraction(whole.amount), whole.currency) == (sum(map(Fraction, figures), Fraction(0)), "GBP")
+
+
+def test_money_says_its_currency_or_that_it_is_the_base_currency() -> None:
+    assert str(Money.of(Decimal("0.03125"), Decimal(1000), "GBP")) == "31.25 GBP"
+    assert str(Money(Decimal("2.5"))) == "2.50 in base currency"

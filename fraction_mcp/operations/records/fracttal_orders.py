@@ -69,7 +69,7 @@ async def list_fracttal_orders(
 
 
 def _orders_sentence(coverage: Coverage, window: Window, document: str, *, partial: bool) -> str:
-    phrase = coverage.phrase("purchase orders")
+    phrase = coverage.phrase("purchase order")
     if partial and coverage.returned:
         phrase = f"rows {coverage.first} to {coverage.last} of the purchase orders that could be read"
     elif partial:
