@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fraction_mcp.operations.context import ErpContext
     from fraction_mcp.operations.writes.plan import Plan
     from fraction_mcp.operations.writes.service import WriteService
-    from fraction_mcp.operations.writes.states import Write
+    from fraction_mcp.operations.writes.write import Write
 
 __all__ = ["Runtime"]
 

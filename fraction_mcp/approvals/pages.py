@@ -24,8 +24,10 @@ from fraction_mcp.approvals.access import SESSION, AccessMiddleware, SignedIn
 from fraction_mcp.approvals.auth import InboxAuth, Session
 from fraction_mcp.approvals.cards import Notice, View, notice_of, read_board, write_of
 from fraction_mcp.errors import FractionMcpError, JournalError, WriteNotFound
+from fraction_mcp.operations.writes.decisions import DECISIONS
 from fraction_mcp.operations.writes.service import WriteService
-from fraction_mcp.operations.writes.states import State, Write
+from fraction_mcp.operations.writes.states import State
+from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.os_account import who_is_here
 
 __all__ = ["Decide", "Pages"]
@@ -141,20 +143,19 @@ class Pages:
         if not self._auth.is_token(_session(request), form.get("csrf", "")):
             return PlainTextResponse("The page was out of date. Nothing was decided: load it again.\n", 403)
         digest = form.get("digest", "")
-        action = _ACTIONS.get(request.path_params["what"])
-        if action is None or not digest:
+        decision = DECISIONS.get(request.path_params["what"])
+        if decision is None or not digest:
             return PlainTextResponse("There is no such button.\n", 400)
         try:
             write = await self._service.write(request.path_params["id"])
         except WriteNotFound as error:
             return PlainTextResponse(f"{error.message}\n", 404)
-        states, act = action
-        if write.state not in states:
+        if not decision.fits(write):
             return _back(request, write, "late", form)
         after: list[Write] = []
 
         async def decided() -> None:
-            after.append(await act(self._service, write, f"{who_is_here()} in the approval inbox", digest))
+            after.append(await decision.act(self._service, write, f"{who_is_here()} in the approval inbox", digest))
 
         try:
             await self._decide(decided)
@@ -229,35 +230,3 @@ async def _form(request: Request) -> dict[str, str]:
         if len(body) > _LARGEST_FORM:
             return {}
     return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
-
-
-Act = Callable[[WriteService, Write, str, str], Awaitable[Write]]
-
-
-async def _approve(service: WriteService, write: Write, by: str, digest: str) -> Write:
-    return await service.approve(write, by=by, digest=digest)
-
-
-async def _decline(service: WriteService, write: Write, by: str, _digest: str) -> Write:
-    return await service.decline(write, by=by)
-
-
-async def _landed(service: WriteService, write: Write, by: str, _digest: str) -> Write:
-    return await service.settle(write, landed=True, by=by)
-
-
-async def _absent(service: WriteService, write: Write, by: str, _digest: str) -> Write:
-    return await service.settle(write, landed=False, by=by)
-
-
-async def _look(service: WriteService, write: Write, _by: str, _digest: str) -> Write:
-    return await service.look_again(write)
-
-
-_ACTIONS: dict[str, tuple[tuple[State, ...], Act]] = {
-    "approve": ((State.AWAITING,), _approve),
-    "decline": ((State.AWAITING, State.APPROVED), _decline),
-    "landed": ((State.UNKNOWN,), _landed),
-    "absent": ((State.UNKNOWN,), _absent),
-    "look": ((State.UNKNOWN,), _look),
-}

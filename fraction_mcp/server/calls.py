@@ -7,7 +7,7 @@ whoever cannot be asked, or does not answer, leaves the write waiting in the jou
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Literal
 
@@ -26,11 +26,11 @@ from mcp.types import (
 from fraction_mcp.erp import freshness
 from fraction_mcp.errors import AmbiguousReference, ConfigError, ErpOutcomeUnknown, FractionMcpError, JournalError
 from fraction_mcp.operations import progress
-from fraction_mcp.operations.results import ToolResult
-from fraction_mcp.operations.writes.plan import WriteResult
+from fraction_mcp.operations.results import ToolError, ToolResult
 from fraction_mcp.operations.writes.service import WriteService
-from fraction_mcp.operations.writes.states import State, Write
-from fraction_mcp.operations.writes.wording import question, result_for
+from fraction_mcp.operations.writes.states import State
+from fraction_mcp.operations.writes.wording import WriteResult, question, result_for
+from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.runtime import Runtime
 from fraction_mcp.tools.arguments import read_arguments
 from fraction_mcp.tools.render import rendered
@@ -264,16 +264,12 @@ def _error(error: FractionMcpError, spec: ToolSpec, *, unsure: bool = False) -> 
     """An error as a tool result: for the reader who can act. A read leaves `written` null."""
     writes = not spec.effect.reads
     unsure = unsure or isinstance(error, ErpOutcomeUnknown)
-    told: Mapping[str, Any] = {
-        "code": error.code,
-        "message": error.message,
-        "hint": error.hint,
-        "retryable": error.retryable,
-        "written": ("maybe" if unsure else "no") if writes else None,
-    }
+    told = ToolError.from_exception(error, written=("maybe" if unsure else "no") if writes else None)
     text = f"{error.code}: {error.message}"
     if writes and "written" not in error.message:
         text += "; it may have been written" if unsure else "; nothing was written"
     text += "."
     text += f" {error.hint}" if error.hint else ""
-    return CallToolResult(content=[TextContent(text=text)], structured_content={"error": told}, is_error=True)
+    return CallToolResult(
+        content=[TextContent(text=text)], structured_content={"error": told.model_dump()}, is_error=True
+    )

@@ -57,7 +57,8 @@ class _Bare(GenerateJsonSchema):
     def nullable_schema(self, schema: Any) -> JsonSchemaValue:
         inner = self.generate_inner(schema["schema"])
         if isinstance(kind := inner.get("type"), str):
-            return {**inner, "type": [kind, "null"]}
+            choices = {"enum": [*inner["enum"], None]} if "enum" in inner else {}
+            return {**inner, "type": [kind, "null"], **choices}
         return {"anyOf": [inner, {"type": "null"}]}
 
 

@@ -11,7 +11,8 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from fraction_mcp.operations.writes.states import State, Write
+from fraction_mcp.operations.writes.states import State
+from fraction_mcp.operations.writes.write import Write
 
 from .conftest import Browser, Writer
 from .test_pages import text

@@ -65,8 +65,8 @@ async def approved_after(firm: Any, *statements: str) -> Any:
 async def test_a_row_that_was_changed_before_the_yes_sends_nothing(firm: Any, change: str) -> None:
     after = await approved_after(firm, f"UPDATE writes SET {change}")
     assert after.state is State.FAILED
-    assert after.outcome["error"]["code"] == "CONFIRMATION_INVALID"
-    assert "nothing was written" in after.outcome["error"]["message"]
+    assert after.outcome.error.code == "CONFIRMATION_INVALID"
+    assert "nothing was written" in after.outcome.error.message
     assert firm.sent() == []
 
 
@@ -119,6 +119,26 @@ async def test_an_approval_from_before_the_write_was_put_back_does_not_count_aga
         await tamper(firm, "UPDATE writes SET state = 'approved'")
         assert (await seat.call("get_write_status", write_id=told["write_id"]))["outcome"] == "failed"
     assert firm.sent() == []
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    ["plan = '{}'", "identity = '[]'", "plan = replace(plan, 'fractionerp', 'nope')", "expires_at = 'never'",
+     "outcome = '[]'"],
+)  # fmt: skip
+async def test_a_row_that_cannot_be_read_keeps_no_other_write_waiting(firm: Any, spoilt: str) -> None:
+    async with firm.runtime() as runtime, firm.seat() as seat:
+        first = await seat.call("create_part", part_number="SPOILT")
+        second = await seat.call("create_part", part_number="SOUND")
+        service = await runtime.write_service()
+        sound = await service.write(second["write_id"])
+        await service.journal.approve(sound.id, digest=sound.digest, by="another process")
+        await tamper(firm, f"UPDATE writes SET {spoilt} WHERE id = '{first['write_id']}'")
+        await service._seen_to()
+        assert (await service.write(sound.id)).state is State.DONE
+        assert [write.id for write in await service.journal.latest()] == [sound.id]
+        assert first["write_id"] in await service.journal.verify()
+    assert firm.parts("SPOILT") == []
 
 
 async def test_a_token_that_was_put_into_the_row_confirms_nothing(firm: Any) -> None:
@@ -248,14 +268,15 @@ async def test_however_many_wait_whatever_is_approved_is_sent(firm: Any) -> None
         draft = service.journal  # two hundred and fifty newer ones, straight into the journal
         from dataclasses import replace as changed
 
-        from fraction_mcp.operations.writes.plan import drafted, identity_of
+        from fraction_mcp.operations.writes.identity import ErpIdentity
+        from fraction_mcp.operations.writes.plan import FrozenPlan
+        from fraction_mcp.operations.writes.write import Draft
 
         plan = await _replan(service.context, "create_part", {"part_number": "NEWER"})
-        one = drafted(
+        one = Draft.of(
             plan,
-            tool="create_part",
-            arguments={"part_number": "NEWER"},
-            identity=identity_of(service.context.fraction),
+            FrozenPlan.of(plan, tool="create_part", arguments={"part_number": "NEWER"}),
+            identity=ErpIdentity.of(service.context.fraction),
             asker="somebody else",
             asked_by="a test",
             expires_at=time.time() + 900,

@@ -124,7 +124,7 @@ async def test_unsorted_breaks_are_sent_in_order_and_the_plan_says_so(firm: Any)
     async with firm.seat("yes") as seat:
         steps = breaks(q500="8.50", q1="10", q100="9.50")
         told = await seat.call("set_price_list", part="WIDGET-001", customer="52", price_breaks=steps)
-        sent = json.loads((await (await seat.runtime.write_service()).write(told["write_id"])).plan["content"])
+        sent = json.loads((await (await seat.runtime.write_service()).write(told["write_id"])).plan.content)
     assert told["warnings"][-1] == "The breaks were not given in order of quantity; they are sent in order."
     assert [step["qty"] for step in sent["price_breaks"]] == [1, 100, 500]
 
@@ -147,7 +147,7 @@ async def test_a_break_given_twice_at_two_prices_cannot_be_meant(firm: Any) -> N
 async def test_what_was_not_asked_to_change_is_sent_as_it_was_read(firm: Any) -> None:
     async with firm.seat("yes") as seat:
         told = await seat.call("set_price_list", part="WIDGET-001", customer="52", price_breaks=breaks(q1="10"))
-        sent = (await (await seat.runtime.write_service()).write(told["write_id"])).plan["content"]
+        sent = (await (await seat.runtime.write_service()).write(told["write_id"])).plan.content
     assert json.loads(sent) == {
         "customer_id": 52,
         "customer_part_number": "ACM-100",
@@ -389,7 +389,7 @@ async def test_notes_may_have_lines_and_other_spaces_which_the_preview_names_a_n
         None,
         "One¶[U+0009 TAB]two¶[2 spaces]10[U+00A0 NO-BREAK SPACE]mm \u2764[U+FE0F VARIATION SELECTOR-16]",
     )
-    assert json.loads(write.plan["content"])["notes"] == notes
+    assert json.loads(write.plan.content)["notes"] == notes
     told = await shown(firm, "create_part", part_number="NEW\n1")
     assert told["error"]["code"] == "INVALID_INPUT"
 

@@ -229,7 +229,7 @@ async def test_whether_a_write_replaces_is_said_by_its_tool_and_not_by_a_missing
             write = await service.propose(
                 await _replan(service.context, tool, arguments), tool=tool, arguments=arguments, asked_by="a test"
             )
-            looks[tool] = write.plan["look"]["replaces"]
+            looks[tool] = write.plan.look.replaces
     assert looks == {"set_price_list": True, "create_part": False}
 
 

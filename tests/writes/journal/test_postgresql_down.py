@@ -8,7 +8,6 @@ import signal
 import subprocess
 import threading
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +23,12 @@ from fraction_mcp.errors import ConfigError, ErpOutcomeUnknown, JournalError, Jo
 from fraction_mcp.operations.writes import journal_database
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.journal_database import JournalDatabase
-from fraction_mcp.operations.writes.states import Draft, State
+from fraction_mcp.operations.writes.states import State, Step
 from fraction_mcp.runtime import _replan
 from tests import postgresql
 from tests.process import command
 from tests.support import child_environment, free_port
+from tests.writes.made import draft
 
 pytestmark = pytest.mark.anyio
 
@@ -118,12 +118,6 @@ async def journal(server: Server, tmp_path: Path) -> Any:
     opened = await Journal.open(server.url(), tmp_path)
     yield opened
     await opened.aclose()
-
-
-def draft() -> Draft:
-    plan = {"title": "A write", "system": "fractionerp", "tool": "create_part", "warnings": [], "preview": []}
-    facts: dict[str, Any] = {"identity": "here", "digest": "d" * 64, "plan": plan, "asker": "", "asked_by": "a test"}
-    return Draft(key=uuid.uuid4().hex, expires_at=time.time() + 3600, **facts)
 
 
 # -------------------------------------------------------------------------------------------------------------- frozen
@@ -285,7 +279,7 @@ async def test_a_process_that_stops_in_the_middle_of_a_change_does_not_hold_the_
     async def hung() -> None:
         async with hangs._transaction() as transaction:
             await goes_on.propose(draft())  # waits until PostgreSQL has ended the other's transaction
-            await transaction.append("w0", "looked", {})
+            await transaction.append("w0", Step.LOOKED, {})
 
     with pytest.raises(JournalError):
         await hung()

@@ -8,10 +8,9 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
-import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,11 @@ from fraction_mcp.cli import main
 from fraction_mcp.errors import ConfigError, ErpOutcomeUnknown, JournalError, JournalUnreachable
 from fraction_mcp.operations.writes import journal_database
 from fraction_mcp.operations.writes.journal import Journal
-from fraction_mcp.operations.writes.states import Draft, State
+from fraction_mcp.operations.writes.states import State, Step
+from fraction_mcp.operations.writes.write import WriteOutcome
 from fraction_mcp.runtime import _replan
 from tests.support import child_environment
+from tests.writes.made import draft, frozen_plan
 
 pytestmark = pytest.mark.anyio
 
@@ -33,12 +34,6 @@ NOBODY = 65534
 AS_ROOT = pytest.mark.skipif(
     sys.platform == "win32" or os.geteuid() != 0, reason="only root can mount, or do something as another user"
 )
-
-
-def draft(size: int = 10) -> Draft:
-    plan = {"title": "A write" * size, "system": "fractionerp", "tool": "create_part", "warnings": [], "preview": []}
-    facts: dict[str, Any] = {"identity": "here", "digest": "d" * 64, "plan": plan, "asker": "", "asked_by": "a test"}
-    return Draft(key=uuid.uuid4().hex, expires_at=time.time() + 3600, **facts)
 
 
 @contextlib.asynccontextmanager
@@ -54,7 +49,7 @@ async def filled(folder: Path, writes: int = 60) -> Path:
     """The file of a journal with so many writes, closed."""
     journal = await Journal.open("", folder)
     for _ in range(writes):
-        await journal.propose(draft(100))
+        await journal.propose(draft(plan=frozen_plan(title="A write" * 100)))
     await journal.aclose()
     return folder / "journal.sqlite3"
 
@@ -105,7 +100,7 @@ async def test_a_full_disk_is_told_and_what_was_there_stays_whole(small_disk: Pa
 
     async def go_on() -> None:
         for _ in range(100):
-            await journal.propose(draft(1000))
+            await journal.propose(draft(plan=frozen_plan(title="A write" * 1000)))
 
     with pytest.raises(JournalError, match="the disk that holds the journal is full") as caught:
         await go_on()
@@ -113,7 +108,7 @@ async def test_a_full_disk_is_told_and_what_was_there_stays_whole(small_disk: Pa
     assert (await journal.events())[0].write_id == first.id, "what needs no room goes on"
     assert await journal.verify() == ""
     filler.unlink()
-    await journal.propose(draft(1000))
+    await journal.propose(draft(plan=frozen_plan(title="A write" * 1000)))
     assert await journal.verify() == ""
     await journal.aclose()
 
@@ -141,9 +136,9 @@ async def test_a_disk_that_was_full_after_the_send_is_told_as_a_write_that_may_h
 ) -> None:
     finish = Journal.finish
 
-    async def full_first(self: Journal, write_id: str, kind: str, outcome: Any, *, owner: str = "") -> Any:
+    async def full_first(self: Journal, write_id: str, step: Step, outcome: WriteOutcome, *, owner: str = "") -> Any:
         fill_up(small_disk)
-        return await finish(self, write_id, kind, {**outcome, "ballast": "x" * 500_000}, owner=owner)
+        return await finish(self, write_id, step, replace(outcome, why="x" * 500_000), owner=owner)
 
     async with firm.runtime(state_dir=small_disk / "state") as runtime:
         service = await runtime.write_service()
@@ -349,9 +344,9 @@ async def test_a_user_who_may_not_write_the_journal_is_told_so(
 async def test_a_row_that_no_journal_wrote_is_named(tmp_path: Path, change: str, told: str) -> None:
     file = await filled(tmp_path, 1)
     with closing(sqlite3.connect(file)) as other, other:
+        (write_id,) = other.execute("SELECT id FROM writes").fetchone()
         other.execute(change)
     journal = await Journal.open("", tmp_path)
-    read: Callable[[], Any] = journal.events if "events" in change else journal.latest
     with pytest.raises(JournalError, match=f"{told}.*in the journal cannot be read: something else"):
-        await read()
+        await (journal.events() if "events" in change else journal.get(write_id))
     await journal.aclose()
