@@ -28,4 +28,6 @@ def server(*, start: bool = True, cleanup_mode: str | None = "delete") -> Any:
             handle.ensure_pgdata_inited()
         except FileNotFoundError as error:  # run as root, it makes a user of its own first
             pytest.skip(f"the embedded PostgreSQL wants {error.filename}, which is not on the PATH")
+        except PermissionError as error:  # the lock that all of a machine's share is the first user's
+            pytest.skip(f"the embedded PostgreSQL wants {error.filename!r}, which is another user's")
         return handle
