@@ -18,7 +18,8 @@ settings.load_profile("no deadline")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A shell lets what it runs in the background ignore Ctrl-C; the children of the tests would, too."""
+    config.pluginmanager.register(_Cost())  # the hooks of fixtures of the session do not reach a conftest
+    # A shell lets what it runs in the background ignore Ctrl-C; the children of the tests would, too.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -52,7 +53,7 @@ _BROWSERS = ("chromium", "playwright")
 _OF_LIBRARIES = {"uname"}  # what the platform module asks, the first time that a driver wants to know
 
 
-class _Started:
+class _Cost:
     """Which commands the running test has started, itself or through fixtures of its own.
 
     What a fixture of the session or of a module starts serves many tests, and is none of theirs.
@@ -61,44 +62,49 @@ class _Started:
     def __init__(self) -> None:
         self.commands: list[str] = []
         self.listening = False
+        sys.addaudithook(self._heard)
 
-    def heard(self, event: str, arguments: tuple[Any, ...]) -> None:
+    def _heard(self, event: str, arguments: tuple[Any, ...]) -> None:
         ours = event == "tests.process" or (event == "subprocess.Popen" and arguments[0] not in _OF_LIBRARIES)
         if self.listening and ours:
             self.commands.append(str(arguments[0]))
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        self.commands.clear()
+        self.listening = True
+        try:
+            return (yield)
+        finally:
+            self.listening = False
 
-_started = _Started()
-sys.addaudithook(_started.heard)
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Iterator[None]:
+        before = self.listening
+        self.listening = before and fixturedef.scope == "function"
+        try:
+            return (yield)
+        finally:
+            self.listening = before
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
+        result = yield
+        wanted = {"browser" if any(word in command for word in _BROWSERS) else "process" for command in self.commands}
+        missing = sorted(name for name in wanted if not item.get_closest_marker(name))
+        if missing:
+            what = f"it starts {self.commands[0]!r}"
+            pytest.fail(f"{what}: mark it {' and '.join(missing)} (pyproject.toml)", pytrace=False)
+        return result
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    _started.commands.clear()
-    _started.listening = True
-    try:
-        return (yield)
-    finally:
-        _started.listening = False
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Iterator[None]:
-    before = _started.listening
-    _started.listening = before and fixturedef.scope == "function"
-    try:
-        return (yield)
-    finally:
-        _started.listening = before
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    result = yield
-    wanted = {"browser" if any(word in command for word in _BROWSERS) else "process" for command in _started.commands}
-    missing = sorted(name for name in wanted if not item.get_closest_marker(name))
-    if missing:
-        pytest.fail(
-            f"it starts {_started.commands[0]!r}: mark it {' and '.join(missing)} (pyproject.toml)", pytrace=False
-        )
-    return result
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a matrix, the first row is a fast test; the others are slow."""
+    seen: set[str] = set()
+    for item in items:
+        if item.get_closest_marker("matrix"):
+            function = item.nodeid.partition("[")[0]
+            if function in seen:
+                item.add_marker("slow")
+            seen.add(function)

@@ -1,6 +1,6 @@
 """The PostgreSQL that a development dependency carries: one for each test process, started when it is first asked for.
 
-Measured: a second and a half of a core for each. One for all test processes would save that once, and cost a lock and
+Each takes a second or two of a core. One for all test processes would save that once, and cost a lock and
 a database for each of them.
 """
 
@@ -28,4 +28,6 @@ def server(*, start: bool = True, cleanup_mode: str | None = "delete") -> Any:
             handle.ensure_pgdata_inited()
         except FileNotFoundError as error:  # run as root, it makes a user of its own first
             pytest.skip(f"the embedded PostgreSQL wants {error.filename}, which is not on the PATH")
+        except PermissionError as error:  # the lock that all of a machine's share is the first user's
+            pytest.skip(f"the embedded PostgreSQL wants {error.filename!r}, which is another user's")
         return handle

@@ -104,6 +104,7 @@ def test_json_is_exact_in_any_character_set(monkeypatch: pytest.MonkeyPatch) -> 
         assert json.loads(stream.buffer.getvalue().decode(encoding)) == value
 
 
+@pytest.mark.matrix
 @pytest.mark.process
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "ascii"])
 def test_a_decision_that_was_carried_out_is_told_into_a_pipe_of_another_character_set(

@@ -142,6 +142,7 @@ def answered(url: str, era: str, **changed: str) -> int:
     return httpx.post(url, json=asked, headers=sent, timeout=10).status_code
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("era", ERAS)
 def test_a_request_that_names_this_machine_is_answered(named: str, era: str) -> None:
     port = httpx.URL(named).port
@@ -150,6 +151,7 @@ def test_a_request_that_names_this_machine_is_answered(named: str, era: str) -> 
         assert answered(named, era, Host=name, Origin=f"http://{name}") == 200, name
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("era", ERAS)
 def test_a_page_that_made_its_own_name_lead_here_is_refused(named: str, era: str) -> None:
     """DNS rebinding: the request arrives on the loopback, from a browser that believes to speak to evil.example."""

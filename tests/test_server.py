@@ -37,6 +37,7 @@ def environment(state: Path) -> dict[str, str]:
 # ---------------------------------------------------------------------------------------------------------- a real pipe
 
 
+@pytest.mark.matrix
 @pytest.mark.process
 @pytest.mark.parametrize(("mode", "version"), [("auto", "2026-07-28"), ("legacy", "2025-11-25")])
 async def test_the_sdks_client_gets_a_price_over_a_pipe(environment: dict[str, str], mode: str, version: str) -> None:
@@ -103,6 +104,7 @@ def raw(environment: dict[str, str]) -> Iterator[Raw]:
             process.kill()
 
 
+@pytest.mark.matrix
 @pytest.mark.process
 @pytest.mark.parametrize("version", HANDSHAKE_PROTOCOL_VERSIONS)
 def test_a_host_of_any_older_version_gets_a_price(environment: dict[str, str], version: str) -> None:

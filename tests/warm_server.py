@@ -78,7 +78,12 @@ class Server:
         for _, _, content in ancillary:
             fds.frombytes(content)
         while not text.endswith(b"\n"):
-            text += client.recv(1 << 20)
+            more = client.recv(1 << 20)
+            if not more:  # it ended before it had asked
+                for fd in fds:
+                    os.close(fd)
+                return
+            text += more
         asked = json.loads(text)
         pid = os.fork()
         if not pid:

@@ -216,6 +216,7 @@ BROKEN = [
 by_fault = pytest.mark.parametrize("fault", BROKEN, ids=lambda one: "-".join(map(str, one.values()))[:30])
 
 
+@pytest.mark.matrix
 @by_fault
 @pytest.mark.parametrize("minutes_left", [4, -60])
 async def test_a_renewal_that_does_not_work_leads_to_a_new_sign_in(

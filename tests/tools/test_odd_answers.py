@@ -188,6 +188,7 @@ def texts(value: Any) -> Iterator[str]:
         yield value
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(("tool", "asked"), ASKED, ids=[f"{n}-{tool}" for n, (tool, _) in enumerate(ASKED)])
 async def test_an_odd_answer_is_answered_and_never_a_failure_inside_the_server(
     client: Client, spoiling: Spoiling, tool: str, asked: dict[str, Any]

@@ -22,7 +22,7 @@ import pytest
 from mcp import Client
 from starlette.types import Message, Receive, Scope, Send
 
-from tests.process import Started, command
+from tests.process import Started, command, real
 from tests.support import child_environment, free_port, wait_for
 from tests.terminal import LONG_ENOUGH_S, terminal
 
@@ -146,7 +146,7 @@ class Host:
 @contextmanager
 def host(environment: dict[str, str], *through: str) -> Iterator[Host]:
     process = subprocess.Popen(
-        [*through, *command("serve")],
+        [*through, *real("serve")] if through else command("serve"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -218,6 +218,7 @@ class Ended:
     held_s: float = 0.5
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "told",
     [
@@ -257,6 +258,7 @@ async def waiting(firm: Any) -> str:
         return str((await seat.call("create_part", **PART))["write_id"])
 
 
+@pytest.mark.matrix
 @ENDINGS
 async def test_approvals_ends_after_the_write_that_was_approved_in_it(
     firm: Any, slow: SlowErp, environment: dict[str, str], ending: signal.Signals

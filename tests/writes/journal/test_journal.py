@@ -63,6 +63,7 @@ async def brought_to(database: Any, journal: Any, state: State) -> Any:
 _NO_MOVES = {Step.PROPOSED, Step.EXPIRED, Step.TOKEN_GIVEN, Step.LOOKED, Step.LATE_ANSWER, Step.REPLANNED}
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("kind", [kind for kind in MOVES if kind not in _NO_MOVES])
 async def test_a_move_is_made_from_its_own_states_and_from_no_other(database: Any, kind: str) -> None:
     journal = await database.open()

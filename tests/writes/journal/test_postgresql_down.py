@@ -123,6 +123,7 @@ async def journal(server: Server, tmp_path: Path) -> Any:
 # -------------------------------------------------------------------------------------------------------------- frozen
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("what", ["propose", "get", "latest", "events", "head"])
 async def test_a_frozen_postgresql_is_given_up_in_time_and_answers_when_it_goes_on(
     server: Server, journal: Journal, what: str
@@ -311,6 +312,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return ran
 
 
+@pytest.mark.matrix
 async def test_who_is_not_let_in_is_told_why_in_one_line(
     server: Server, asked: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -85,6 +85,7 @@ def test_the_folder_that_was_left_open_is_closed_too(state: Path, capsys: pytest
     assert (mode(state), capsys.readouterr().err.count(str(state))) == (0o700, 1)
 
 
+@pytest.mark.matrix
 @AS_ROOT
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 @pytest.mark.parametrize("name", [*KEPT, "."])
@@ -149,6 +150,7 @@ def test_a_named_journal_is_closed_with_its_folder(named: Path, capsys: pytest.C
     assert capsys.readouterr().err.count("was open to other users") == len(opened)
 
 
+@pytest.mark.matrix
 @AS_ROOT
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_another_user_s_named_journal_is_refused_at_start(
