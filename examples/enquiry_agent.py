@@ -36,7 +36,7 @@ async def ask_here(_context: ClientRequestContext, question: ElicitRequestParams
     print(f"\n{question.message}\n")
     answer = await anyio.to_thread.run_sync(input, "Approve? Type yes: ")
     if answer.strip().lower() == "yes":
-        return ElicitResult(action="accept", content={"approve": True})
+        return ElicitResult(action="accept", content={"decision": "approve"})
     return ElicitResult(action="decline")
 
 

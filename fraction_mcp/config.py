@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     fracttal_client_secret: SecretStr = SecretStr("")
 
     confirm: Literal["human", "two_step"] = Field("human", alias="FRACTION_MCP_CONFIRM")
-    elicitation: Literal["auto", "off"] = Field("auto", alias="FRACTION_MCP_ELICITATION")
+    elicitation: Literal["auto", "full", "off"] = Field("auto", alias="FRACTION_MCP_ELICITATION")
     structured: Literal["on", "off"] = Field("on", alias="FRACTION_MCP_STRUCTURED")
     read_only: bool = Field(default=False, alias="FRACTION_MCP_READ_ONLY")
     state_dir: Path | None = Field(None, alias="FRACTION_MCP_STATE_DIR")

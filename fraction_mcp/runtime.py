@@ -6,6 +6,7 @@ first write that nobody could be asked about.
 """
 
 import logging
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -35,8 +36,11 @@ logger = logging.getLogger(__name__)
 class Runtime:
     """An async context manager: what it has set up is cleared away when it is left."""
 
-    def __init__(self, settings: Settings, sandbox: "ASGIApp | None" = None) -> None:
+    def __init__(
+        self, settings: Settings, sandbox: "ASGIApp | None" = None, *, clock: "Callable[[], float]" = time.time
+    ) -> None:
         self.settings = settings
+        self._clock = clock  # by which everything about writes is counted
         self._sandbox = sandbox
         self._lock = anyio.Lock()
         self._context: ErpContext | None = None
@@ -101,7 +105,8 @@ class Runtime:
                 settings = self.settings
                 # A write may be sent twice under one claim (a 401 in between), with a sign-in before each.
                 terms = Terms(wait_s=settings.approval_ttl_s, lease_s=4 * settings.timeout_s + 5)
-                journal = await Journal.open(settings.database_url.get_secret_value(), settings.state_folder())
+                database = settings.database_url.get_secret_value()
+                journal = await Journal.open(database, settings.state_folder(), clock=self._clock)
                 self._service = WriteService(
                     context,
                     journal,
@@ -148,6 +153,9 @@ class Runtime:
             logger.exception("watching the writes that wait failed")
         finally:
             self._watching = False
+
+    async def address_of(self, write: "Write") -> str:  # noqa: ARG002
+        return ""
 
     async def open_inbox(self) -> None:
         """Show the person at this machine what waits: in their browser, where there is one.

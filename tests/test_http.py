@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 PRICE = {"part": "WIDGET-001", "quantity": 250, "customer": "Acme Corp"}
 SERVE = [sys.executable, "-m", "fraction_mcp", "serve", "--sandbox"]
 KEY = "a key that both processes have, as replicas do"
-YES = ElicitResult(action="accept", content={"approve": True})
+YES = ElicitResult(action="accept", content={"decision": "approve"})
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +202,7 @@ async def test_a_form_s_answer_with_a_state_that_was_sealed_elsewhere_counts_for
         raise AssertionError("the rounds are played by hand")
 
     part = {"part_number": "HTTP-CARRIED"}
-    answer: dict[str, Any] = {"input_responses": {"approve": YES}, "allow_input_required": True}
+    answer: dict[str, Any] = {"input_responses": {"decision": YES}, "allow_input_required": True}
     beside = StdioServerParameters(command=SERVE[0], args=SERVE[1:], env=environment)
     with anyio.fail_after(60):
         async with Client(beside, elicitation_callback=unused) as person:

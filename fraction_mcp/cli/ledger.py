@@ -165,6 +165,8 @@ _WORDS = {
     "late_answer": "an answer came after it was settled: {kind}",
     "late_done": "done after all: the ERP's proof came after it was settled",
     "late_refusal": "refused after all: the ERP's answer came after it was settled",
+    "asked": "asked by {how} in {client}",
+    "answered": "answered after {after_s} s: {sent}",
     "token_given": "a token that confirms it was given out",
     "settled_landed": "settled by {by}: it is in the ERP",
     "settled_absent": "settled by {by}: it is not in the ERP",
@@ -181,6 +183,10 @@ def _sentence(event: Event) -> str:
         "owner": detail.get("owner", "?"),
         "found": detail.get("found", "?"),
         "kind": detail.get("kind", "?"),
+        "how": detail.get("how", "a question"),
+        "client": detail.get("client", "an MCP client"),
+        "after_s": detail.get("after_s", "?"),
+        "sent": json.dumps(detail.get("sent"), ensure_ascii=False),
         "error": reason or detail.get("why") or "no reason is known",
     }
     words = _WORDS.get(event.kind, event.kind.replace("_", " ")).format(**facts)

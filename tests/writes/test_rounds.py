@@ -14,7 +14,7 @@ from fraction_mcp import sandbox
 pytestmark = pytest.mark.anyio
 
 PART = {"part_number": "ROUND-1"}
-YES = ElicitResult(action="accept", content={"approve": True})
+YES = ElicitResult(action="accept", content={"decision": "approve"})
 NO = ElicitResult(action="decline")
 KEY = SecretStr("k" * 48)
 
@@ -22,7 +22,7 @@ KEY = SecretStr("k" * 48)
 async def asked(seat: Any, tool: str = "create_part", arguments: Any = PART) -> str:
     question = await seat.round(tool, arguments)
     assert isinstance(question, InputRequiredResult)
-    assert list(question.input_requests) == ["approve"]
+    assert list(question.input_requests) == ["decision"]
     return question.request_state
 
 
@@ -71,6 +71,7 @@ async def test_another_process_with_the_same_key_and_journal_takes_the_answer_on
         "FRACTION_PASSWORD": sandbox.PASSWORD,
         "FRACTION_MCP_STATE_DIR": str(firm.state),
         "FRACTION_MCP_SECRET_KEY": KEY.get_secret_value(),
+        "FRACTION_MCP_ELICITATION": "full",
     }
     server = StdioServerParameters(command=sys.executable, args=["-m", "fraction_mcp", "serve"], env=environment)
 
@@ -82,7 +83,8 @@ async def test_another_process_with_the_same_key_and_journal_takes_the_answer_on
         Client(server, elicitation_callback=unused) as other,
     ):
         state = await asked(seat)
-        answers = {"input_responses": {"approve": YES}, "request_state": state, "allow_input_required": True}
+        await anyio.sleep(1.1)  # by the other process's own clock
+        answers = {"input_responses": {"decision": YES}, "request_state": state, "allow_input_required": True}
         told = [(await other.session.call_tool("create_part", PART, **answers)).structured_content for _ in range(2)]
         assert [one["outcome"] for one in told] == ["done", "done"]
         assert await outcome(seat, state) == told[0]
@@ -136,7 +138,7 @@ async def test_a_yes_to_a_question_that_has_changed_meanwhile_is_asked_anew(firm
         await asked(seat, "set_price_list", arguments)  # it was asked for again, and shown with the new price
         again = await seat.round("set_price_list", arguments, state, YES)
         assert isinstance(again, InputRequiredResult)
-        assert "pays at 1: 11.00 each → 9.00 each (−18.2 %)" in again.input_requests["approve"].params.message
+        assert "pays at 1: 11.00 each → 9.00 each (−18.2 %)" in again.input_requests["decision"].params.message
         told = await seat.round("set_price_list", arguments, again.request_state, YES)
         assert told.structured_content["outcome"] == "done"
     assert firm.breaks("WIDGET-001", 52) == {"1": "9"}

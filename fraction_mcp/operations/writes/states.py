@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["MOVES", "OPEN", "WAITING", "Draft", "Event", "State", "Write"]
+__all__ = ["MOVES", "OPEN", "WAITING", "Answer", "Draft", "Event", "State", "Write"]
 
 
 class State(StrEnum):
@@ -88,3 +88,12 @@ class Event:
     kind: str
     detail: Mapping[str, Any]
     hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the first answer to a question counts as: its choice, or an empty text where nobody chose, and how many
+    seconds after the question it came."""
+
+    choice: str
+    after_s: float

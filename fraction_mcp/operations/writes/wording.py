@@ -1,16 +1,15 @@
-"""Where a write stands, in words: as a tool's result, and as the question that a person is asked."""
+"""Where a write stands, in words: as a tool's result."""
 
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from fraction_mcp.erp.endpoints import System
 from fraction_mcp.operations.writes.plan import Change, Trouble, WriteResult
 from fraction_mcp.operations.writes.states import Write
 from fraction_mcp.values.text import clean, quoted
 
-__all__ = ["called_by", "company_of", "identity_parts", "question", "result_for", "trouble", "used_before"]
+__all__ = ["called_by", "company_of", "identity_parts", "result_for", "trouble", "used_before"]
 
 _WORDS = {
     "awaiting_approval": "waits for a person's approval",
@@ -79,22 +78,6 @@ def used_before(write: Write) -> WriteResult:
         written=answer.error.written if answer.error else None,
     )
     return answer.model_copy(update={"error": told})
-
-
-def question(write: Write) -> str:
-    """What a person is asked: the title, where it goes, each line, and the warnings, in plain text."""
-    plan = write.plan
-    system, base_url, _, account = identity_parts(write.identity)
-    lines = [
-        f"{plan['title']}?",
-        f"In {System(system).label} of {company_of(write) or clean(base_url)}, as {clean(account)}.",
-        "",
-    ]
-    for row in plan["preview"]:
-        before = f"{row['before']} → " if row["before"] is not None and row["before"] != row["after"] else ""
-        lines.append(f"{row['field']}: {before}{row['after'] if row['after'] is not None else '(removed)'}")
-    lines += ["", *(f"Warning: {warning}" for warning in plan["warnings"])] if plan["warnings"] else []
-    return "\n".join(lines)
 
 
 def company_of(write: Write) -> str:
