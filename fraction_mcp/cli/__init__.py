@@ -145,7 +145,9 @@ def _parser() -> argparse.ArgumentParser:
     what = schemas.add_mutually_exclusive_group()
     what.add_argument("--write", metavar="DIR", help="write one file a tool")
     what.add_argument("--check", metavar="DIR", help="fail where the files differ from what is served")
-    what.add_argument("--format", choices=("mcp", "openai", "anthropic", "gemini"), default="mcp")
+    what.add_argument(
+        "--format", choices=("mcp", "openai-responses", "openai-chat", "anthropic", "gemini"), default="mcp"
+    )
     schemas.set_defaults(run=_schemas)
 
     sandbox = commands.add_parser("sandbox", help="serve the embedded ERPs over HTTP", allow_abbrev=False)

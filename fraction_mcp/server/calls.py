@@ -188,4 +188,5 @@ def _error(error: FractionMcpError, spec: ToolSpec, *, unsure: bool = False) -> 
         text += "; it may have been written" if unsure else "; nothing was written"
     text += "."
     text += f" {error.hint}" if error.hint else ""
+    text += f" Retryable: {'yes' if error.retryable else 'no'}."
     return CallToolResult(content=[TextContent(text=text)], structured_content={"error": told}, is_error=True)

@@ -95,7 +95,7 @@ _ERROR: Mapping[str, Any] = {
         "message": {"type": "string"},
         "hint": {"type": "string"},
         "retryable": {"type": "boolean"},
-        "written": {"type": ["string", "null"]},
+        "written": {"anyOf": [{"type": "string"}, {"type": "null"}]},
     },
     "required": ["code", "message", "hint", "retryable", "written"],
     "additionalProperties": False,
