@@ -4,12 +4,12 @@ The low-level server, for exact schemas and strict arguments. What a call does i
 first one; the tools are loaded when they are listed or called, so that a host's first answer does not wait for them.
 """
 
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from mcp import MCPError
 from mcp.server import CacheHint, Server, ServerRequestContext
-from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
+from mcp.server.request_state import AESGCMRequestStateCodec, RequestStateBoundary, RequestStateSecurity
 from mcp.types import (
     INVALID_PARAMS,
     CallToolRequestParams,
@@ -23,6 +23,7 @@ from mcp.types import (
 
 from fraction_mcp import __version__
 from fraction_mcp.config import Settings
+from fraction_mcp.private_files import kept_secret
 from fraction_mcp.runtime import Runtime
 from fraction_mcp.server.sendable import sendable, sendable_results
 from fraction_mcp.values.text import clean
@@ -98,10 +99,26 @@ def create_server(runtime: Runtime) -> Server[Any]:
 
 def _seal(settings: Settings) -> RequestStateSecurity:
     """What seals the state of a question: it lives as long as the approval (the SDK's own default is ten minutes)."""
-    key = settings.secret_key.get_secret_value()
-    if key:
-        return RequestStateSecurity(keys=[key], ttl=settings.approval_ttl_s)
-    return RequestStateSecurity.ephemeral(ttl=settings.approval_ttl_s)
+    return RequestStateSecurity(codec=_Codec(settings), ttl=settings.approval_ttl_s)
+
+
+class _Codec:
+    """The SDK's own, under the key that is set, or the one that is kept beside the journal: an answer counts after a
+    restart as well. Nothing is read or made before there is a question."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @cached_property
+    def _sealing(self) -> AESGCMRequestStateCodec:
+        key = self._settings.secret_key.get_secret_value()
+        return AESGCMRequestStateCodec([key or kept_secret(self._settings.state_folder() / "secret.key")])
+
+    def seal(self, payload: bytes) -> str:
+        return self._sealing.seal(payload)
+
+    def unseal(self, token: str) -> bytes:
+        return self._sealing.unseal(token)
 
 
 def _listed(spec: "ToolSpec", *, structured: bool) -> Tool:

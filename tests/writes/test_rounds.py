@@ -1,5 +1,6 @@
 """A confirmed call of 2026-07-28 sent again: to the same process, to another, changed, forged, or late."""
 
+import stat
 import sys
 from typing import Any
 
@@ -86,8 +87,9 @@ async def test_another_process_with_the_same_key_and_journal_takes_the_answer_on
         await anyio.sleep(1.1)  # by the other process's own clock
         answers = {"input_responses": {"decision": YES}, "request_state": state, "allow_input_required": True}
         told = [(await other.session.call_tool("create_part", PART, **answers)).structured_content for _ in range(2)]
-        assert [one["outcome"] for one in told] == ["done", "done"]
-        assert await outcome(seat, state) == told[0]
+        assert told[0]["outcome"] in {"done", "in_progress"}, "the process that asked may be the one that sends"
+        assert told[1]["outcome"] == "done"
+        assert await outcome(seat, state) == told[1]
     assert len(firm.parts("ROUND-1")) == len(firm.sent()) == 1
 
 
@@ -98,6 +100,15 @@ async def test_a_process_with_another_key_refuses_the_answer(firm: Any) -> None:
             await outcome(two, state)
         assert refused.value.error.code == -32602
         assert (await outcome(one, state))["outcome"] == "done"
+    assert len(firm.sent()) == 1
+
+
+async def test_without_a_key_one_is_kept_and_a_question_counts_after_a_restart(firm: Any) -> None:
+    async with firm.seat("yes") as before:
+        state = await asked(before)
+    assert stat.S_IMODE((firm.state / "secret.key").stat().st_mode) == 0o600
+    async with firm.seat("yes") as after:
+        assert (await outcome(after, state))["outcome"] == "done"
     assert len(firm.sent()) == 1
 
 
