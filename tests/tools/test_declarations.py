@@ -107,6 +107,24 @@ async def test_what_reads_is_marked_so_and_reaches_no_further_than_its_erp(readi
     ] * len(READING)
 
 
+async def test_claude_code_is_told_to_ask_before_every_write_and_what_to_load_always(hosted: Hosted) -> None:
+    tools = await listed(hosted, confirm="two_step")
+    asks = {tool["name"] for tool in tools if tool.get("_meta", {}).get("anthropic/requiresUserInteraction")}
+    assert asks == {tool["name"] for tool in tools if tool["annotations"]["readOnlyHint"] is False}
+    loads = {tool["name"] for tool in tools if tool.get("_meta", {}).get("anthropic/alwaysLoad")}
+    assert loads == {"get_price_for_quantity", "price_order_lines", "search_parts", "search_customers"}
+
+
+async def test_the_server_has_an_icon_and_a_website_small_enough_for_every_result(hosted: Hosted, mode: str) -> None:
+    async with hosted(mode) as client:
+        info = client.server_info
+    assert info.website_url
+    assert info.website_url.startswith("https://")
+    (icon,) = info.icons or ()
+    assert (icon.src[:26], icon.mime_type) == ("data:image/svg+xml;base64,", "image/svg+xml")
+    assert len(icon.src) < 300
+
+
 async def test_structured_off_sends_text_alone_and_no_output_schemas(hosted: Hosted, mode: str) -> None:
     async with hosted(mode, structured="off") as client:
         tools = (await client.list_tools()).tools
