@@ -164,6 +164,9 @@ def _deciding(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     inbox = commands.add_parser("approvals", help="decide about writes, in the browser", allow_abbrev=False)
     inbox.add_argument("--port", type=_port, default=0, help="a free one unless given")
     inbox.add_argument("--no-open", action="store_true", help="print the sign-in link, and open no browser")
+    inbox.add_argument(
+        "--for-servers", action="store_true", help=argparse.SUPPRESS
+    )  # started by `serve`, not by people
     _sandbox_flag(inbox)
     inbox.set_defaults(run=_approvals)
 
@@ -250,8 +253,10 @@ def _sandbox(asked: argparse.Namespace) -> int:
 
 
 def _approvals(asked: argparse.Namespace) -> int:
-    from fraction_mcp.cli.inbox import approvals  # noqa: PLC0415
+    from fraction_mcp.cli.inbox import approvals, approvals_for_servers  # noqa: PLC0415
 
+    if asked.for_servers:
+        return approvals_for_servers(sandbox=asked.sandbox)
     return approvals(port=asked.port, open_browser=not asked.no_open, sandbox=asked.sandbox)
 
 

@@ -10,7 +10,7 @@ from fraction_mcp.cli.signals import run
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.runtime import Runtime
 
-__all__ = ["approvals"]
+__all__ = ["approvals", "approvals_for_servers"]
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +21,29 @@ def approvals(*, port: int, open_browser: bool, sandbox: bool) -> int:
         level=runtime.settings.log_level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
     )
     return run(_serve, runtime, port, open_browser)
+
+
+def approvals_for_servers(*, sandbox: bool) -> int:
+    """The inbox of this state folder's servers, in the background: one of them, which ends by itself."""
+    from fraction_mcp.approvals.process import is_only_one  # noqa: PLC0415 - most never need it
+
+    runtime = runtime_for(sandbox=sandbox)
+    logging.basicConfig(level=runtime.settings.log_level, stream=sys.stderr)
+    if not is_only_one(runtime.settings.state_folder()):
+        return 0
+    return run(_serve_for_servers, runtime)
+
+
+async def _serve_for_servers(runtime: Runtime) -> int:
+    from fraction_mcp.approvals import serve_for_servers  # noqa: PLC0415
+
+    async with runtime:
+        service = await runtime.write_service()
+        async with anyio.create_task_group() as group:
+            group.start_soon(_watch, service)
+            await serve_for_servers(service, runtime.settings.state_folder())
+            group.cancel_scope.cancel()
+    return 0
 
 
 async def _serve(runtime: Runtime, port: int, open_browser: bool) -> int:

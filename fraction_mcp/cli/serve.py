@@ -57,7 +57,9 @@ def serve(*, sandbox: bool, http: bool, host: str, port: int, read_only: bool) -
         settings = settings.model_copy(update={"read_only": True})
     check_journal(settings)
     logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    runtime = Runtime(settings, _open_sandbox(settings) if sandbox else None)
+    runtime = Runtime(
+        settings, _open_sandbox(settings) if sandbox else None, inbox_command=_inbox_command(sandbox=sandbox)
+    )
     if http:
         from fraction_mcp.server.http import serve_http  # noqa: PLC0415 - stdio needs none of it
 
@@ -65,6 +67,12 @@ def serve(*, sandbox: bool, http: bool, host: str, port: int, read_only: bool) -
     from fraction_mcp.server.stdio import serve_stdio  # noqa: PLC0415
 
     return run(_served, lambda: serve_stdio(runtime))
+
+
+def _inbox_command(*, sandbox: bool) -> list[str]:
+    """What a server starts for its person: accounts and secrets are in the environment, never here."""
+    words = [sys.executable, "-P", "-m", "fraction_mcp", "approvals", "--for-servers"]
+    return [*words, "--sandbox"] if sandbox else words
 
 
 async def _served(serving: Callable[[], Awaitable[None]]) -> int:

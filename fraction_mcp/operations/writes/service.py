@@ -182,6 +182,10 @@ class WriteService:
         _, our_base_url, our_company, our_account = identity_parts(identity_of(erp))
         return (base_url, account) == (our_base_url, our_account) and our_company in {"", company}
 
+    def identities(self) -> list[str]:
+        """The ERPs and accounts that this process works in, as far as it knows."""
+        return [identity_of(erp) for erp in self.context.erps.values()]
+
     async def settle(self, write: Write, *, landed: bool, by: str) -> Write:
         """A person says what became of a write whose outcome is unknown."""
         outcome = dict(write.outcome)
