@@ -27,7 +27,7 @@
        │  └─ ErpTimedOut                   no answer to a read in time
        └─ ErpContractBroken                an answer that cannot be read
 
-`erp.wire.decipher` alone chooses between the ERP's errors, `server` alone turns any of them into a result. No error
+`erp.decipher` alone chooses between the ERP's errors, `server` alone turns any of them into a result. No error
 carries a response body or a secret.
 """
 

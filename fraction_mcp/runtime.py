@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fraction_mcp.operations.context import ErpContext
     from fraction_mcp.operations.writes.plan import Plan
     from fraction_mcp.operations.writes.service import WriteService
-    from fraction_mcp.operations.writes.states import Write
+    from fraction_mcp.operations.writes.write import Write
 
 __all__ = ["Runtime"]
 
@@ -213,8 +213,12 @@ _NO_BROWSER = (
 
 
 async def _replan(context: "ErpContext", tool: str, arguments: "Mapping[str, Any]") -> "Plan":
-    from fraction_mcp.tools.arguments import read_arguments  # noqa: PLC0415 - see the docstring
+    from fraction_mcp.errors import ConsentError  # noqa: PLC0415 - see the docstring
+    from fraction_mcp.tools.arguments import read_arguments  # noqa: PLC0415
     from fraction_mcp.tools.catalogue import catalogue  # noqa: PLC0415
+    from fraction_mcp.values.text import quoted  # noqa: PLC0415
 
-    spec = catalogue()[tool]
+    spec = catalogue().get(tool)
+    if spec is None:  # asked for by another version, or changed since
+        raise ConsentError(f"this version has no tool {quoted(tool)}")
     return await spec.plan(context, read_arguments(spec, arguments))

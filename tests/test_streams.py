@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,6 +87,26 @@ def test_lines_that_are_far_too_long_and_one_without_an_end_are_each_answered(st
 
 
 # -------------------------------------------------------------------------------------------------- half of a character
+
+
+@pytest.mark.parametrize("half", ["\\ud83d", "\\uDE00", "\\ude00\\ud83d", "\\ud83d\\ud83d\\ude00"])
+def test_a_request_that_holds_half_a_character_is_answered(state: Path, half: str) -> None:
+    """As a model's text that was cut in the middle of an emoji is sent: parsers refuse it, and nobody would answer."""
+    asked = '{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":"get_part","arguments":{"part":"x%s"}}}\n'
+    with served(state) as process:
+        tells(
+            process, json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}).encode() + b"\n"
+        )
+        assert hears(process)["id"] == 1
+        late = threading.Timer(LONG_ENOUGH_S, process.kill)
+        late.start()
+        tells(process, (asked % (2, half)).encode(), (asked % (3, "\\\\ud83d \\ud83d\\ude00")).encode(), ping(4))
+        answers = {answer["id"]: answer for answer in (hears(process) for _ in range(3))}
+        late.cancel()
+    assert "\ufffd" in str(answers[2]["result"])
+    assert "\\ud83d \U0001f600" in answers[3]["result"]["structuredContent"]["summary"]
+    assert set(answers) == {2, 3, 4}
+
 
 # A server whose tools answer what no UTF-8 can spell, in a field's name, a value and the text.
 HALVES = """

@@ -8,17 +8,17 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 from fraction_mcp.approvals.payload import readable
-from fraction_mcp.erp.endpoints import System
 from fraction_mcp.errors import WriteNotFound
 from fraction_mcp.operations.plans.repricing import PAYS
-from fraction_mcp.operations.writes.plan import WriteResult
+from fraction_mcp.operations.writes.plan import Change
 from fraction_mcp.operations.writes.service import WriteService
-from fraction_mcp.operations.writes.states import Event, State, Write
-from fraction_mcp.operations.writes.wording import company_of, identity_parts, result_for
+from fraction_mcp.operations.writes.states import State, Step
+from fraction_mcp.operations.writes.wording import WriteResult, result_for
+from fraction_mcp.operations.writes.write import Event, Write
 from fraction_mcp.values.moments import Moment, moment
 
 __all__ = ["Board", "Card", "Notice", "View", "notice_of", "read_board", "write_of"]
@@ -225,9 +225,8 @@ async def _section(
 
 
 def _card(service: WriteService, write: Write, events: Sequence[Event], now: float, alive: Alive = _nobody) -> Card:
-    plan, answer = write.plan, result_for(write)
-    system, base_url, _, account = identity_parts(write.identity)
-    about, prices, rows = _split([change.model_dump() for change in answer.preview])
+    plan, erp, answer = write.plan, write.identity, result_for(write)
+    about, prices, rows = _split(answer.preview)
     reaches = service.reaches(write)
     badge, tone = _BADGES[write.state]
     over = write.state in _DECIDED
@@ -237,30 +236,30 @@ def _card(service: WriteService, write: Write, events: Sequence[Event], now: flo
         state=str(write.state),
         badge=badge,
         tone=tone,
-        title=plan["title"],
+        title=plan.title,
         about=about,
         prices=prices,
         rows=rows,
         has_before=any(row.before for row in (*prices, *rows)),
         warnings=answer.warnings,
         notice=_notice(write, events, reaches=reaches),
-        outcome=_outcome(answer, plan["title"]) if over else "",
-        system=System(system).label,
-        host=urlsplit(base_url).hostname or base_url,
-        company=company_of(write),
-        account=account,
+        outcome=_outcome(answer, plan.title) if over else "",
+        system=erp.system.label,
+        host=urlsplit(erp.base_url).hostname or erp.base_url,
+        company=erp.company_name,
+        account=erp.account,
         asked_by=write.asked_by,
         asked=moment(write.created_at, now),
         expires=moment(write.expires_at, now) if write.state is State.AWAITING else None,
         decided=moment(write.updated_at, now) if over else None,
-        method=plan["method"],
-        target=plan["target"],
-        payload=readable(plan["content"]),
+        method=plan.method,
+        target=plan.target,
+        payload=readable(plan.content),
         can_decide=write.state is State.AWAITING,
         can_withdraw=write.state is State.APPROVED,
         can_settle=write.state is State.UNKNOWN,
         can_look=write.state is State.UNKNOWN and reaches,
-        sender=_sender(service, write, alive, now) if write.state in {State.AWAITING, State.APPROVED} else "",
+        sender=_sender(service, write, alive, now) if write.state is State.AWAITING else "",
     )
     return _with_version(card)
 
@@ -282,12 +281,12 @@ def _outcome(answer: WriteResult, title: str) -> str:
 
 
 def _split(
-    preview: Sequence[Mapping[str, Any]],
+    preview: Sequence[Change],
 ) -> tuple[tuple[tuple[str, str], ...], tuple[Row, ...], tuple[Row, ...]]:
     """What it is about, what a customer pays at each quantity, and everything else that is written."""
     about, prices, rows = [], [], []
     for change in preview:
-        name, before, after = change["field"], change["before"], change["after"]
+        name, before, after = change.field, change.before, change.after
         if name in _ABOUT and after is not None and before in {None, after}:
             about.append((_label(name), after))
         elif name.startswith(PAYS):
@@ -319,7 +318,7 @@ def _sender(service: WriteService, write: Write, alive: Alive, now: float) -> st
         return "This inbox sends it."
     if alive(write):
         return "A running server sends it."
-    account, until = identity_parts(write.identity)[3], moment(write.expires_at, now)
+    account, until = write.identity.account, moment(write.expires_at, now)
     return (
         f"Nobody can send it now: it is sent when a server for {account} runs, until {until.spoken}; else it expires."
     )
@@ -328,16 +327,16 @@ def _sender(service: WriteService, write: Write, alive: Alive, now: float) -> st
 def _notice(write: Write, events: Sequence[Event], *, reaches: bool) -> str:
     """What a person should know before they press a button, or while they wait."""
     match write.state:
-        case State.AWAITING if write.outcome.get("error"):
-            return f"Sending it was tried, and nothing was written: {write.outcome['error']['message']}"
+        case State.AWAITING if write.outcome.error:
+            return f"Sending it was tried, and nothing was written: {write.outcome.error.message}"
         case State.AWAITING:
             return ""
         case State.APPROVED if not reaches:
-            return "Approved, and not sent yet."
+            return "Approved, and not sent yet: a server that works in its ERP and account sends it."
         case State.APPROVED | State.SENDING:
             return "Approved; it is being sent."
         case State.UNKNOWN:
-            looked = [event for event in events if event.kind == "looked"]
+            looked = [event for event in events if event.kind == Step.LOOKED]
             told = _SOUGHT.get(str(looked[-1].detail.get("found")), "") if looked else ""
             return f"It was sent, and no clear answer came back: it may have been written. {told}".strip()
     return ""

@@ -7,9 +7,10 @@ becomes HTML.
 import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, urlencode
 
 import anyio
@@ -32,9 +33,11 @@ from fraction_mcp.approvals.access import SESSION, AccessMiddleware, SignedIn
 from fraction_mcp.approvals.auth import InboxAuth, Session
 from fraction_mcp.approvals.cards import Notice, View, notice_of, read_board, write_of
 from fraction_mcp.approvals.known import Proofs
-from fraction_mcp.errors import FractionMcpError, WriteNotFound
+from fraction_mcp.errors import FractionMcpError, JournalError, WriteNotFound
+from fraction_mcp.operations.writes.decisions import DECISIONS
 from fraction_mcp.operations.writes.service import WriteService
-from fraction_mcp.operations.writes.states import State, Write
+from fraction_mcp.operations.writes.states import State
+from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.os_account import who_is_here
 
 __all__ = ["Around", "Decide", "Pages"]
@@ -112,7 +115,8 @@ class Pages:
             Mount("/s/{place}", routes=pages, middleware=[Middleware(SignedIn, auth, self._shut)]),
             Mount("/", self._shut),
         ]
-        self.app: ASGIApp = AccessMiddleware(Starlette(routes=routes), auth)
+        told = {JournalError: self._trouble}
+        self.app: ASGIApp = AccessMiddleware(Starlette(routes=routes, exception_handlers=told), auth)
 
     # --------------------------------------------------------------------------------------------------------- looking
 
@@ -140,21 +144,31 @@ class Pages:
         return StreamingResponse(self._changes(), media_type="text/event-stream")
 
     async def _changes(self) -> AsyncIterator[str]:
-        """One event now, and one whenever the journal has grown, until the browser leaves or the inbox ends."""
+        """One event now, and one whenever the journal has grown, until the browser leaves or the inbox ends.
+
+        A page whose stream breaks off takes the inbox for gone. So a journal that fails is waited for.
+        """
         self.watched_by += 1
         try:
             told, looks = "", 0
             while not self._closing.is_set():
-                if looks % _LAPSES_S == 0:
-                    await read_board(self._service, View())  # marks as expired what has expired
-                with anyio.CancelScope(shield=True):  # a database connection is not left half way
-                    head = await self._service.journal.head()
+                head = await self._looked(told, lapses=looks % _LAPSES_S == 0)
                 yield f"data: {head}\n\n" if head != told else ":\n\n"
                 told, looks = head, looks + 1
                 with anyio.move_on_after(_LOOK_S):
                     await self._closing.wait()
         finally:
             self.watched_by -= 1
+
+    async def _looked(self, told: str, *, lapses: bool) -> str:
+        """The end of the journal's chain, or the one that was told where it fails. `lapses`: what has expired is first
+        marked so."""
+        with suppress(JournalError):
+            if lapses:
+                await read_board(self._service, View())
+            with anyio.CancelScope(shield=True):  # a database connection is not left half way
+                told = await self._service.journal.head()
+        return told
 
     # -------------------------------------------------------------------------------------------------------- deciding
 
@@ -163,23 +177,24 @@ class Pages:
         if not self._auth.is_token(_session(request), form.get("csrf", "")):
             return PlainTextResponse("The page was out of date. Nothing was decided: load it again.\n", 403)
         digest = form.get("digest", "")
-        action = _ACTIONS.get(request.path_params["what"])
-        if action is None or not digest:
+        decision = DECISIONS.get(request.path_params["what"])
+        if decision is None or not digest:
             return PlainTextResponse("There is no such button.\n", 400)
         try:
             write = await self._service.write(request.path_params["id"])
         except WriteNotFound as error:
             return PlainTextResponse(f"{error.message}\n", 404)
-        states, act = action
-        if write.state not in states:
+        if not decision.fits(write):
             return _back(request, write, "late", form)
         after: list[Write] = []
 
         async def decided() -> None:
-            after.append(await act(self._service, write, f"{who_is_here()} in the approval inbox", digest))
+            after.append(await decision.act(self._service, write, f"{who_is_here()} in the approval inbox", digest))
 
         try:
             await self._decide(decided)
+        except JournalError as error:  # the button may count, though nobody could say so
+            return self._journal_fails(request, error, "Whether the button counted shows when it answers again.")
         except FractionMcpError as error:
             logger.warning("%s: %s", write.id, error.message)
             return PlainTextResponse(f"{error.message}. {error.hint}\n", 502)
@@ -237,6 +252,15 @@ class Pages:
         self._around.show()
         return JSONResponse({"done": "show"})
 
+    async def _trouble(self, request: Request, error: Exception) -> Response:
+        """Before anything was decided, or where there was nothing to decide."""
+        return self._journal_fails(request, cast("JournalError", error), "Nothing was decided.")
+
+    def _journal_fails(self, request: Request, error: JournalError, decided: str) -> Response:
+        session: Session | None = request.scope.get(SESSION)
+        said = {"message": error.message[:1].upper() + error.message[1:], "hint": error.hint, "decided": decided}
+        return self._page("trouble.html", status=503, root=session.root if session else "", **said)
+
     async def _static(self, request: Request) -> Response:
         name = request.path_params["name"]
         if name not in _STATIC:
@@ -271,35 +295,3 @@ async def _form(request: Request) -> dict[str, str]:
         if len(body) > _LARGEST_FORM:
             return {}
     return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
-
-
-Act = Callable[[WriteService, Write, str, str], Awaitable[Write]]
-
-
-async def _approve(service: WriteService, write: Write, by: str, digest: str) -> Write:
-    return await service.approve(write, by=by, digest=digest)
-
-
-async def _decline(service: WriteService, write: Write, by: str, _digest: str) -> Write:
-    return await service.decline(write, by=by)
-
-
-async def _landed(service: WriteService, write: Write, by: str, _digest: str) -> Write:
-    return await service.settle(write, landed=True, by=by)
-
-
-async def _absent(service: WriteService, write: Write, by: str, _digest: str) -> Write:
-    return await service.settle(write, landed=False, by=by)
-
-
-async def _look(service: WriteService, write: Write, _by: str, _digest: str) -> Write:
-    return await service.look_again(write)
-
-
-_ACTIONS: dict[str, tuple[tuple[State, ...], Act]] = {
-    "approve": ((State.AWAITING,), _approve),
-    "decline": ((State.AWAITING, State.APPROVED), _decline),
-    "landed": ((State.UNKNOWN,), _landed),
-    "absent": ((State.UNKNOWN,), _absent),
-    "look": ((State.UNKNOWN,), _look),
-}

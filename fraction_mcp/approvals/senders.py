@@ -14,8 +14,8 @@ from pathlib import Path
 
 import anyio
 
-from fraction_mcp.operations.writes.states import Write
-from fraction_mcp.operations.writes.wording import identity_parts
+from fraction_mcp.operations.writes.identity import ErpIdentity
+from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.private_files import private_file
 
 __all__ = ["heartbeat", "is_anybody_alive"]
@@ -25,7 +25,7 @@ _BEAT_S = 3.0
 _PATTERN = "server-*.json"
 
 
-async def heartbeat(folder: Path, identities: Sequence[str]) -> None:
+async def heartbeat(folder: Path, identities: Sequence[ErpIdentity]) -> None:
     """Say that this process sends for these identities, until cancelled."""
     with _said(folder, identities) as file:
         while True:
@@ -35,7 +35,7 @@ async def heartbeat(folder: Path, identities: Sequence[str]) -> None:
 
 
 @contextmanager
-def _said(folder: Path, identities: Sequence[str]) -> Iterator[Path]:
+def _said(folder: Path, identities: Sequence[ErpIdentity]) -> Iterator[Path]:
     file = private_file(folder / f"server-{os.getpid()}-{secrets.token_hex(4)}.json")
     file.write_text(json.dumps([_place(identity) for identity in identities]), encoding="utf-8")
     try:
@@ -60,7 +60,6 @@ def is_anybody_alive(folder: Path, write: Write) -> bool:
     return False
 
 
-def _place(identity: str) -> Mapping[str, str]:
+def _place(identity: ErpIdentity) -> Mapping[str, str]:
     """The ERP and the account; the company shows with the first sign-in only."""
-    system, base_url, _, account = identity_parts(identity)
-    return {"system": system, "base_url": base_url, "account": account}
+    return {"system": str(identity.system), "base_url": identity.base_url, "account": identity.account}

@@ -7,12 +7,9 @@ import anyio
 
 from fraction_mcp.cli.serve import runtime_for
 from fraction_mcp.cli.signals import run
-from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.runtime import Runtime
 
 __all__ = ["approvals", "approvals_for_servers"]
-
-logger = logging.getLogger(__name__)
 
 
 def approvals(*, port: int, open_browser: bool, sandbox: bool) -> int:
@@ -40,7 +37,7 @@ async def _serve_for_servers(runtime: Runtime) -> int:
     async with runtime:
         service = await runtime.write_service()
         async with anyio.create_task_group() as group:
-            group.start_soon(_watch, service)
+            group.start_soon(service.watch_for_ever)
             await serve_for_servers(service, runtime.settings.state_folder())
             group.cancel_scope.cancel()
     return 0
@@ -52,7 +49,7 @@ async def _serve(runtime: Runtime, port: int, open_browser: bool) -> int:
     async with runtime:
         service = await runtime.write_service()
         async with anyio.create_task_group() as group:
-            group.start_soon(_watch, service)
+            group.start_soon(service.watch_for_ever)
             try:
                 folder = runtime.settings.state_folder()
                 await serve_inbox(service, folder, port=port, open_browser=open_browser, announce=_announce)
@@ -66,13 +63,3 @@ def _announce(link: str) -> None:
         f"The approval inbox is open until you press Ctrl-C. This link signs in one browser, once:\n  {link}\n"
     )
     sys.stderr.flush()
-
-
-async def _watch(service: WriteService) -> None:
-    """Send what is approved elsewhere, too, as long as the inbox is open."""
-    while True:
-        try:
-            await service.watch()
-        except Exception:
-            logger.exception("watching the writes that wait failed; it goes on")
-        await anyio.sleep(1)

@@ -6,17 +6,16 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any
 
 import anyio
 
 from fraction_mcp.cli.showing import Teller, outcome_of
 from fraction_mcp.config import Settings
-from fraction_mcp.erp.endpoints import System
 from fraction_mcp.errors import ConfigError, FractionMcpError, WriteNotFound
 from fraction_mcp.operations.writes.journal import Journal
-from fraction_mcp.operations.writes.states import Event
-from fraction_mcp.operations.writes.wording import company_of
+from fraction_mcp.operations.writes.plan import FrozenPlan
+from fraction_mcp.operations.writes.states import MOVES, Step
+from fraction_mcp.operations.writes.write import Event, WriteOutcome
 from fraction_mcp.values.moments import moment
 from fraction_mcp.values.text import quoted
 
@@ -87,10 +86,10 @@ async def _list(journal: Journal) -> int:
         return 0
     rows = [("ID", "STATE", "WHAT", "ERP", "ASKED BY", "AGE")]
     for write in found[:_LISTED]:
-        erp = ", ".join(filter(None, (System(write.plan["system"]).label, company_of(write))))
+        erp = ", ".join(filter(None, (write.identity.system.label, write.identity.company_name)))
         age = moment(write.created_at, time.time()).distance.removesuffix(" ago")
         state = str(write.state).replace("_", " ")
-        rows.append((write.id, state, write.plan["title"], erp, write.asked_by, age))
+        rows.append((write.id, state, write.plan.title, erp, write.asked_by, age))
     teller = Teller()
     teller.rows(rows, heading=True, give=(3, 4, 2))
     if len(found) > _LISTED:
@@ -104,10 +103,11 @@ async def _life(journal: Journal, write_id: str) -> int:
         raise WriteNotFound(f"there is no write {quoted(write_id)} in the journal", hint="`writes` lists them.")
     teller = Teller()
     teller.say(f"{write.id}  {outcome_of(write)}", "bold")
-    teller.say(f"{System(write.plan['system']).label} of {company_of(write) or 'its company'}", "dim")
-    plan: Mapping[str, Any] = {}
+    teller.say(f"{write.identity.system.label} of {write.identity.company_name or 'its company'}", "dim")
+    plan = write.plan
     for event in await journal.events(write_id):
-        plan = event.detail.get("plan", plan)
+        if MOVES[event.kind].plans:
+            plan = FrozenPlan.from_json(event.detail["plan"])
         teller.say()
         teller.rows([(_when(event), _sentence(event))])
         _detail(teller, event, plan)
@@ -148,28 +148,28 @@ async def _verify(journal: Journal, anchor: str) -> int:
 # -------------------------------------------------------------------------------------------------------------- events
 
 _WORDS = {
-    "proposed": "asked for by {asked_by}",
-    "replanned": "planned anew: what it is based on had changed",
-    "approved": "approved by {by}",
-    "declined": "declined by {by}",
-    "cancelled": "cancelled by {by}",
-    "expired": "expired: nobody had decided",
-    "claimed": "sent by process {owner}",
-    "refused": "not sent: {error}",
-    "put_back": "not sent, and to be asked anew: {error}",
-    "not_sent": "nothing left this machine, and to be asked anew: {error}",
-    "done": "done",
-    "failed": "failed: {error}",
-    "unknown": "the outcome is unknown: {error}",
-    "looked": "looked for in the ERP: {found}",
-    "late_answer": "an answer came after it was settled: {kind}",
-    "late_done": "done after all: the ERP's proof came after it was settled",
-    "late_refusal": "refused after all: the ERP's answer came after it was settled",
-    "asked": "asked by {how} in {client}",
-    "answered": "answered after {after_s} s: {sent}",
-    "token_given": "a token that confirms it was given out",
-    "settled_landed": "settled by {by}: it is in the ERP",
-    "settled_absent": "settled by {by}: it is not in the ERP",
+    Step.PROPOSED: "asked for by {asked_by}",
+    Step.REPLANNED: "planned anew: what it is based on had changed",
+    Step.APPROVED: "approved by {by}",
+    Step.DECLINED: "declined by {by}",
+    Step.CANCELLED: "cancelled by {by}",
+    Step.EXPIRED: "expired: nobody had decided",
+    Step.CLAIMED: "sent by process {owner}",
+    Step.REFUSED: "not sent: {error}",
+    Step.PUT_BACK: "not sent, and to be asked anew: {error}",
+    Step.NOT_SENT: "nothing left this machine, and to be asked anew: {error}",
+    Step.DONE: "done",
+    Step.FAILED: "failed: {error}",
+    Step.UNKNOWN: "the outcome is unknown: {error}",
+    Step.LOOKED: "looked for in the ERP: {found}",
+    Step.LATE_ANSWER: "an answer came after it was settled: {kind}",
+    Step.LATE_DONE: "done after all: the ERP's proof came after it was settled",
+    Step.LATE_REFUSAL: "refused after all: the ERP's answer came after it was settled",
+    Step.ASKED: "asked by {how} in {client}",
+    Step.ANSWERED: "answered after {after_s} s: {sent}",
+    Step.TOKEN_GIVEN: "a token that confirms it was given out",
+    Step.SETTLED_LANDED: "settled by {by}: it is in the ERP",
+    Step.SETTLED_ABSENT: "settled by {by}: it is not in the ERP",
 }
 
 
@@ -189,28 +189,28 @@ def _sentence(event: Event) -> str:
         "sent": json.dumps(detail.get("sent"), ensure_ascii=False),
         "error": reason or detail.get("why") or "no reason is known",
     }
-    words = _WORDS.get(event.kind, event.kind.replace("_", " ")).format(**facts)
+    words = _WORDS[event.kind].format(**facts)
     return words + (f" ({detail['found_by']})" if detail.get("found_by") else "")
 
 
-def _detail(teller: Teller, event: Event, plan: Mapping[str, Any]) -> None:
+def _detail(teller: Teller, event: Event, plan: FrozenPlan) -> None:
     """What was shown, which bytes went out, and what came back, under the event that it belongs to."""
     detail = event.detail
     match event.kind:
-        case "proposed" | "replanned":
-            teller.say(f"shown: {plan.get('title', '')}", indent=2)
-            teller.changes(plan.get("preview", []), indent=4)
-            for warning in plan.get("warnings", []):
+        case Step.PROPOSED | Step.REPLANNED:
+            teller.say(f"shown: {plan.title}", indent=2)
+            teller.changes(plan.preview, indent=4)
+            for warning in plan.warnings:
                 teller.say(f"Warning: {warning}", "yellow", indent=4)
             teller.say(f"digest {detail.get('digest', '')}", "dim", indent=2)
-        case "claimed":
+        case Step.CLAIMED:
             teller.request(plan)
-        case "refused" if detail.get("preview"):
+        case Step.REFUSED if detail.get("preview"):
             teller.say("it would now be:", indent=2)
-            teller.changes(detail["preview"], indent=4)
+            teller.changes(WriteOutcome.from_json(detail).preview, indent=4)
     if detail.get("result") is not None:
         teller.say(f"came back: {json.dumps(detail['result'], ensure_ascii=False)}", indent=2)
-    if detail.get("why") and event.kind == "looked":
+    if detail.get("why") and event.kind == Step.LOOKED:
         teller.say(str(detail["why"]), indent=2)
 
 

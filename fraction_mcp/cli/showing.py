@@ -6,16 +6,17 @@ cursor and repaint what a person judges by. What is sent is shown whole: it is s
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, TextIO
+from collections.abc import Sequence
+from typing import TextIO
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from fraction_mcp.erp.endpoints import System
-from fraction_mcp.operations.writes.states import State, Write
-from fraction_mcp.operations.writes.wording import company_of, identity_parts, result_for
+from fraction_mcp.operations.writes.plan import Change, FrozenPlan
+from fraction_mcp.operations.writes.states import State
+from fraction_mcp.operations.writes.wording import result_for
+from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.values.characters import escaped, spelt_out
 from fraction_mcp.values.moments import moment
 from fraction_mcp.values.text import clean
@@ -58,36 +59,34 @@ class Teller:
     def preview(self, write: Write) -> None:
         """What a person judges a write by: what, where, before and after, the exact request, and last, where the
         screen still shows them beside the question, the warnings."""
-        plan = write.plan
-        self.say(plan["title"], "bold")
-        system, base_url, _, account = identity_parts(write.identity)
-        self.say(f"In {System(system).label} of {company_of(write) or 'its company'} ({base_url}), as {account}.")
+        plan, erp = write.plan, write.identity
+        self.say(plan.title, "bold")
+        self.say(f"In {erp.system.label} of {erp.company_name or 'its company'} ({erp.base_url}), as {erp.account}.")
         asked, expires = moment(write.created_at, time.time()), moment(write.expires_at, time.time())
         until = f"; expires {expires.distance} ({expires.spoken})" if write.state is State.AWAITING else ""
         self.say(f"Asked for by {write.asked_by} {asked.distance}{until}.", "dim")
         self.say()
-        self.changes(plan["preview"])
+        self.changes(plan.preview)
         self.say()
         self.say("Exactly what is sent:", "dim")
         self.request(plan)
-        if plan["warnings"]:
+        if plan.warnings:
             self.say()
-        for warning in plan["warnings"]:
+        for warning in plan.warnings:
             self.say(f"Warning: {warning}", "yellow")
 
-    def request(self, plan: Mapping[str, Any]) -> None:
+    def request(self, plan: FrozenPlan) -> None:
         """The exact request, in one line that the terminal may break; what nobody would see in it stands as JSON's own
         escapes."""
-        target, content = spelt_out(plan.get("target", "")), escaped(plan.get("content", ""))
-        self._console.print(Text(f"  {plan.get('method', '')} {target} {content}", "dim"))
+        self._console.print(Text(f"  {plan.method} {spelt_out(plan.target)} {escaped(plan.content)}", "dim"))
 
-    def changes(self, preview: Sequence[Mapping[str, Any]], *, indent: int = 2) -> None:
+    def changes(self, preview: Sequence[Change], *, indent: int = 2) -> None:
         """The lines of a preview, each whole: one that is too long for the terminal goes on under its own column."""
         rows = []
         for row in preview:
-            before, after = row["before"], row["after"]
+            before, after = row.before, row.after
             told = f"{before} → {after or '(removed)'}" if before is not None and before != after else after or ""
-            rows.append((spelt_out(row["field"].replace("_", " ")), spelt_out(told)))
+            rows.append((spelt_out(row.field.replace("_", " ")), spelt_out(told)))
         column = indent + max((cell_len(field) for field, _ in rows), default=0) + 2
         for field, told in rows:
             lines = self._wrapped(told, column)

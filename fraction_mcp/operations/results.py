@@ -1,16 +1,37 @@
 """What every operation gives back: a sentence first, then few typed fields, closed and frozen."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["ResultPart", "ToolResult"]
+from fraction_mcp.errors import FractionMcpError
+
+__all__ = ["ResultPart", "ToolError", "ToolResult", "Written"]
+
+Written = Literal["no", "maybe"]
+"""Whether anything was written, as far as that is known."""
 
 
 class ResultPart(BaseModel):
     """A piece of an answer: closed and frozen, like the answer itself."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+class ToolError(ResultPart):
+    """What went wrong, in the one form that every error has (contract, Errors). `written` is null for a read."""
+
+    code: str
+    message: str
+    hint: str
+    retryable: bool
+    written: Written | None
+
+    @classmethod
+    def from_exception(cls, error: FractionMcpError, *, written: Written | None) -> "ToolError":
+        """What nobody knows to be unwritten is not to be tried again, whatever its kind."""
+        retryable = error.retryable and written != "maybe"
+        return cls(code=error.code, message=error.message, hint=error.hint, retryable=retryable, written=written)
 
 
 class ToolResult(ResultPart):

@@ -6,7 +6,7 @@ answer, leaves the write waiting in the journal.
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,11 +21,11 @@ from mcp.types import (
 from fraction_mcp.erp import freshness
 from fraction_mcp.errors import AmbiguousReference, ConfigError, ErpOutcomeUnknown, FractionMcpError, JournalError
 from fraction_mcp.operations import progress
-from fraction_mcp.operations.results import ToolResult
-from fraction_mcp.operations.writes.plan import WriteResult
+from fraction_mcp.operations.results import ToolError, ToolResult
 from fraction_mcp.operations.writes.service import WriteService
-from fraction_mcp.operations.writes.states import State, Write
-from fraction_mcp.operations.writes.wording import result_for
+from fraction_mcp.operations.writes.states import State
+from fraction_mcp.operations.writes.wording import WriteResult, result_for
+from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.runtime import Runtime
 from fraction_mcp.server.consent import Consent, Reply
 from fraction_mcp.tools.arguments import read_arguments
@@ -176,17 +176,13 @@ def _error(error: FractionMcpError, spec: ToolSpec, *, unsure: bool = False) -> 
     """An error as a tool result: for the reader who can act. A read leaves `written` null."""
     writes = not spec.effect.reads
     unsure = unsure or isinstance(error, ErpOutcomeUnknown)
-    told: Mapping[str, Any] = {
-        "code": error.code,
-        "message": error.message,
-        "hint": error.hint,
-        "retryable": error.retryable,
-        "written": ("maybe" if unsure else "no") if writes else None,
-    }
+    told = ToolError.from_exception(error, written=("maybe" if unsure else "no") if writes else None)
     text = f"{error.code}: {error.message}"
     if writes and "written" not in error.message:
         text += "; it may have been written" if unsure else "; nothing was written"
     text += "."
     text += f" {error.hint}" if error.hint else ""
     text += f" Retryable: {'yes' if error.retryable else 'no'}."
-    return CallToolResult(content=[TextContent(text=text)], structured_content={"error": told}, is_error=True)
+    return CallToolResult(
+        content=[TextContent(text=text)], structured_content={"error": told.model_dump()}, is_error=True
+    )

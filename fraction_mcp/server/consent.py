@@ -26,7 +26,8 @@ from mcp.types import (
 )
 
 from fraction_mcp.operations.writes.service import WriteService
-from fraction_mcp.operations.writes.states import State, Write
+from fraction_mcp.operations.writes.states import State, Step
+from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.runtime import Runtime
 from fraction_mcp.server.hosts import Shows, host_named
 from fraction_mcp.server.question import choice_form, for_an_address, paragraph, whole
@@ -92,7 +93,7 @@ class Consent:
         if question is None:
             return Reply()
         facts = {"nonce": question.nonce, "how": question.how, "client": clean(self.client, 120)}
-        await self._service.journal.note(write.id, "asked", {**facts, "message": question.message})
+        await self._service.journal.note(write.id, Step.ASKED, {**facts, "message": question.message})
         if self._in_rounds:
             return self._round(write, question)
         try:
@@ -156,7 +157,7 @@ class Consent:
     async def _left_unanswered(self, write: Write) -> bool:
         """Whether a question about this write was answered by nobody: the inbox or a terminal decides then."""
         events = await self._service.journal.events(write.id)
-        return any(event.kind == "answered" and not event.detail.get("counts_as") for event in events)
+        return any(event.kind is Step.ANSWERED and not event.detail.get("counts_as") for event in events)
 
     def _round(self, write: Write, question: _Question) -> InputRequiredResult:
         """The question as a round of its own; the state that comes back is sealed by the boundary."""
@@ -245,8 +246,8 @@ class Consent:
     async def _first_answer_carried_out(self, write: Write, nonce: str) -> None:
         """A host that repeats a call while its first answer is being carried out is told what came of that one."""
         events = await self._service.journal.events(write.id)
-        chosen = any(e.kind == "answered" and e.detail.get("nonce") == nonce and e.detail["counts_as"] for e in events)
-        if chosen:
+        answers = [event.detail for event in events if event.kind is Step.ANSWERED]
+        if any(answer["nonce"] == nonce and answer["counts_as"] for answer in answers):
             with anyio.move_on_after(_FIRST_S):
                 await self._decided(write, (State.AWAITING,))
 

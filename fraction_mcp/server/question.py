@@ -6,12 +6,11 @@ would be asked again.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
-from fraction_mcp.erp.endpoints import System
-from fraction_mcp.operations.writes.states import Write
-from fraction_mcp.operations.writes.wording import company_of, identity_parts
+from fraction_mcp.operations.writes.plan import Change
+from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.values.text import clean
 
 __all__ = ["LONGEST_PARAGRAPH", "choice_form", "for_an_address", "paragraph", "whole"]
@@ -37,19 +36,19 @@ def choice_form(protocol_version: str) -> dict[str, Any]:
 
 def whole(write: Write) -> str:
     """Everything: each warning, the title, where it goes, and each line of the preview."""
-    warnings = write.plan["warnings"]
+    warnings = write.plan.warnings
     numbered = [
         f"Warning{f' {number} of {len(warnings)}' if len(warnings) > 1 else ''}: {_sentence(warning)}"
         for number, warning in enumerate(warnings, start=1)
     ]
-    rows = [_sentence(_row(row)) for row in write.plan["preview"]]
-    return "\n".join([*numbered, f"{write.plan['title']}?", f"In {_place(write)}.", *rows])
+    rows = [_sentence(_row(row)) for row in write.plan.preview]
+    return "\n".join([*numbered, f"{write.plan.title}?", f"In {_place(write)}.", *rows])
 
 
 def paragraph(write: Write) -> str | None:
     """The same in one paragraph of at most `LONGEST_PARAGRAPH` characters; None where that does not hold it all."""
-    rows = "; ".join(map(_row, write.plan["preview"]))
-    parts = [_warnings(write, write.plan["warnings"]), f"{write.plan['title']}?", f"In {_place(write)}.", f"{rows}."]
+    rows = "; ".join(map(_row, write.plan.preview))
+    parts = [_warnings(write, write.plan.warnings), f"{write.plan.title}?", f"In {_place(write)}.", f"{rows}."]
     text = " ".join(part for part in parts if part)
     return text if len(text) <= LONGEST_PARAGRAPH else None
 
@@ -57,28 +56,28 @@ def paragraph(write: Write) -> str | None:
 def for_an_address(write: Write) -> str:
     """One line beside the address of the write's page, which shows the rest. Hosts cut it after some 80 characters."""
     parts = [
-        _warnings(write, write.plan["warnings"][:1]),
-        f"{write.plan['title']}: read it, and decide, in the browser.",
+        _warnings(write, write.plan.warnings[:1]),
+        f"{write.plan.title}: read it, and decide, in the browser.",
         f"In {_place(write)}.",
     ]
     return " ".join(part for part in parts if part)
 
 
-def _warnings(write: Write, named: list[str]) -> str:
-    count = len(write.plan["warnings"])
+def _warnings(write: Write, named: Sequence[str]) -> str:
+    count = len(write.plan.warnings)
     if not count:
         return ""
     return f"{'Warning' if count == 1 else f'{count} warnings'}: {_sentence('; '.join(w.rstrip('.') for w in named))}"
 
 
 def _place(write: Write) -> str:
-    system, base_url, _, account = identity_parts(write.identity)
-    return f"{System(system).label} of {company_of(write) or clean(base_url)}, as {clean(account)}"
+    erp = write.identity
+    return f"{erp.system.label} of {erp.company_name or clean(erp.base_url)}, as {clean(erp.account)}"
 
 
-def _row(row: Mapping[str, Any]) -> str:
-    before = f"{_value(row['before'])} → " if row["before"] is not None and row["before"] != row["after"] else ""
-    return f"{row['field']}: {before}{_value(row['after']) if row['after'] is not None else '(removed)'}"
+def _row(row: Change) -> str:
+    before = f"{_value(row.before)} → " if row.before is not None and row.before != row.after else ""
+    return f"{row.field}: {before}{_value(row.after) if row.after is not None else '(removed)'}"
 
 
 def _value(text: str) -> str:

@@ -9,6 +9,7 @@ descriptor 0 points at the null device and descriptor 1 at stderr while serving:
 import asyncio
 import logging
 import os
+import re
 import stat
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -35,6 +36,9 @@ _TOO_LONG = (
     'nothing was done"}}\n'
 )
 
+# Half of a surrogate pair, as JSON escapes it. What is none is taken with it: an escaped backslash, a whole pair.
+_HALF = re.compile(r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})")
+
 
 async def serve_stdio(runtime: Runtime) -> None:
     """Serve one client on stdin and stdout until it closes them."""
@@ -45,7 +49,8 @@ async def serve_stdio(runtime: Runtime) -> None:
 
 
 class _Lines:
-    """What the SDK reads: an async iterator of lines. One that is too long is skipped, and answered as an error."""
+    """What the SDK reads: an async iterator of lines. One that is too long is skipped, and answered as an error; half a
+    character, for which the SDK would leave a request without an answer, is U+FFFD."""
 
     def __init__(self, reader: asyncio.StreamReader, refuse: Callable[[], None]) -> None:
         self._reader = reader
@@ -69,9 +74,15 @@ class _Lines:
                 skipping = False
                 self._refuse()
             elif line:
-                return line.decode("utf-8", "replace")
+                return _whole(line.decode("utf-8", "replace"))
             else:
                 raise StopAsyncIteration
+
+
+def _whole(line: str) -> str:
+    if "\\ud" not in line and "\\uD" not in line:
+        return line
+    return _HALF.sub(lambda found: r"\ufffd" if found[1] else found[0], line)
 
 
 class _Out:

@@ -14,8 +14,9 @@ from typing import Any
 
 from fraction_mcp.erp.endpoints import Endpoint, System
 from fraction_mcp.operations.context import ErpContext
-from fraction_mcp.operations.results import ToolResult
-from fraction_mcp.operations.writes.plan import Plan, WriteResult
+from fraction_mcp.operations.results import ToolError, ToolResult
+from fraction_mcp.operations.writes.plan import Plan
+from fraction_mcp.operations.writes.wording import WriteResult
 from fraction_mcp.tools.fields import ToolInput
 from fraction_mcp.tools.schema import input_schema, output_schema
 
@@ -88,20 +89,6 @@ class ToolSpec:
         return _result_schema(self.answer)
 
 
-_ERROR: Mapping[str, Any] = {
-    "type": "object",
-    "properties": {
-        "code": {"type": "string"},
-        "message": {"type": "string"},
-        "hint": {"type": "string"},
-        "retryable": {"type": "boolean"},
-        "written": {"anyOf": [{"type": "string"}, {"type": "null"}]},
-    },
-    "required": ["code", "message", "hint", "retryable", "written"],
-    "additionalProperties": False,
-}
-
-
 @cache  # several tools answer in the same form, and rendering one takes milliseconds of the start
 def _result_schema(answer: type[ToolResult]) -> dict[str, Any]:
     """The answer, or `error`: hosts hold a tool's error against its output schema, too, and drop it."""
@@ -109,7 +96,7 @@ def _result_schema(answer: type[ToolResult]) -> dict[str, Any]:
     required = [name for name in schema["required"] if name != "error"]
     return {
         **{key: value for key, value in schema.items() if key != "required"},
-        "properties": {**schema["properties"], "error": dict(_ERROR)},
+        "properties": {**schema["properties"], "error": output_schema(ToolError)},
         "anyOf": [{"required": required}, {"required": ["error"]}],
     }
 

@@ -2,9 +2,8 @@
 
 from pydantic import Field
 
-from fraction_mcp.operations.writes.plan import WriteResult
 from fraction_mcp.operations.writes.service import WriteService
-from fraction_mcp.operations.writes.wording import result_for, used_before
+from fraction_mcp.operations.writes.wording import WriteResult, result_for, used_before
 from fraction_mcp.tools.fields import ToolInput
 from fraction_mcp.tools.spec import Effect, tool
 

@@ -20,7 +20,8 @@ from fraction_mcp.approvals.auth import InboxAuth
 from fraction_mcp.approvals.pages import Pages
 from fraction_mcp.config import Settings
 from fraction_mcp.operations.writes.service import WriteService
-from fraction_mcp.operations.writes.states import State, Write
+from fraction_mcp.operations.writes.states import State
+from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.runtime import Runtime, _replan
 
 PORT = 8123

@@ -105,7 +105,7 @@ async def test_a_person_reads_a_card_approves_one_write_and_declines_another(
         await page.locator(f"#{wanted.id}-approve").click()
         told = await page.locator("p[role=alert].done").inner_text()
         after = await writer.service.write(wanted.id)
-        assert f"It is done, as '{after.outcome['result']['quote_number']}'" in told
+        assert f"It is done, as '{after.outcome.result['quote_number']}'" in told
 
         await page.locator(f"#{unwanted.id}-decline").click()
         await page.locator("p[role=alert].off").wait_for()

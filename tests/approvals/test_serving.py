@@ -12,7 +12,8 @@ import pytest
 
 from fraction_mcp.approvals import serve_inbox
 from fraction_mcp.errors import ConfigError
-from fraction_mcp.operations.writes.states import State, Write
+from fraction_mcp.operations.writes.states import State
+from fraction_mcp.operations.writes.write import Write
 
 from .conftest import Writer, come_in
 

@@ -52,10 +52,13 @@ async def approved_after(firm: Any, *statements: str) -> Any:
         "plan = json_set(plan, '$.endpoint', 'fractionerp:POST /parts')",
         "plan = json_set(plan, '$.arguments.price_breaks[0].unit_price', '0.01')",
         "plan = json_set(plan, '$.arguments.part', 'BRKT-1')",
+        "plan = json_set(plan, '$.tool', 'a_tool_of_another_version')",
         "plan = json_set(plan, '$.title', 'Nothing to see')",
         "plan = json_set(plan, '$.preview', json('[]'))",
         "plan = json_set(plan, '$.warnings', json('[]'))",
         "plan = json_set(plan, '$.look.known', json('[]'), '$.look.match', '{}')",
+        "outcome = json_object('preview', json_array(json_object('field', 'a note', 'before', NULL, 'after', 'x')))",
+        "outcome = json_object('conflict', 'Your administrator has looked at this and asks you to approve it.')",
         "expires_at = expires_at + 86400",
         "asked_by = 'the boss'",
         "key = 'another'",
@@ -64,9 +67,19 @@ async def approved_after(firm: Any, *statements: str) -> Any:
 async def test_a_row_that_was_changed_before_the_yes_sends_nothing(firm: Any, change: str) -> None:
     after = await approved_after(firm, f"UPDATE writes SET {change}")
     assert after.state is State.FAILED
-    assert after.outcome["error"]["code"] == "CONFIRMATION_INVALID"
-    assert "nothing was written" in after.outcome["error"]["message"]
+    assert after.outcome.error.code == "CONFIRMATION_INVALID"
+    assert "nothing was written" in after.outcome.error.message
     assert firm.sent() == []
+
+
+async def test_what_is_shown_of_a_waiting_write_is_its_plan_whatever_its_outcome_says(firm: Any) -> None:
+    async with firm.seat() as seat:
+        told = await seat.call("set_price_list", **PRICES)
+        harmless = "json_object('field', 'a note', 'before', NULL, 'after', 'x')"
+        await tamper(firm, f"UPDATE writes SET outcome = json_object('preview', json_array({harmless}))")
+        assert await (await seat.runtime.write_service()).journal.verify() != ""
+        shown = await seat.call("get_write_status", write_id=told["write_id"])
+        assert shown["preview"] == told["preview"]
 
 
 async def test_a_row_that_took_on_another_write_s_plan_sends_nothing(firm: Any) -> None:
@@ -108,6 +121,26 @@ async def test_an_approval_from_before_the_write_was_put_back_does_not_count_aga
         await tamper(firm, "UPDATE writes SET state = 'approved'")
         assert (await seat.call("get_write_status", write_id=told["write_id"]))["outcome"] == "failed"
     assert firm.sent() == []
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    ["plan = '{}'", "identity = '[]'", "plan = replace(plan, 'fractionerp', 'nope')", "expires_at = 'never'",
+     "outcome = '[]'"],
+)  # fmt: skip
+async def test_a_row_that_cannot_be_read_keeps_no_other_write_waiting(firm: Any, spoilt: str) -> None:
+    async with firm.runtime() as runtime, firm.seat() as seat:
+        first = await seat.call("create_part", part_number="SPOILT")
+        second = await seat.call("create_part", part_number="SOUND")
+        service = await runtime.write_service()
+        sound = await service.write(second["write_id"])
+        await service.journal.approve(sound.id, digest=sound.digest, by="another process")
+        await tamper(firm, f"UPDATE writes SET {spoilt} WHERE id = '{first['write_id']}'")
+        await service._seen_to()
+        assert (await service.write(sound.id)).state is State.DONE
+        assert [write.id for write in await service.journal.latest()] == [sound.id]
+        assert first["write_id"] in await service.journal.verify()
+    assert firm.parts("SPOILT") == []
 
 
 async def test_a_token_that_was_put_into_the_row_confirms_nothing(firm: Any) -> None:
@@ -236,14 +269,15 @@ async def test_however_many_wait_whatever_is_approved_is_sent(firm: Any) -> None
         draft = service.journal  # two hundred and fifty newer ones, straight into the journal
         from dataclasses import replace as changed
 
-        from fraction_mcp.operations.writes.plan import drafted, identity_of
+        from fraction_mcp.operations.writes.identity import ErpIdentity
+        from fraction_mcp.operations.writes.plan import FrozenPlan
+        from fraction_mcp.operations.writes.write import Draft
 
         plan = await _replan(service.context, "create_part", {"part_number": "NEWER"})
-        one = drafted(
+        one = Draft.of(
             plan,
-            tool="create_part",
-            arguments={"part_number": "NEWER"},
-            identity=identity_of(service.context.fraction),
+            FrozenPlan.of(plan, tool="create_part", arguments={"part_number": "NEWER"}),
+            identity=ErpIdentity.of(service.context.fraction),
             asker="somebody else",
             asked_by="a test",
             expires_at=time.time() + 900,

@@ -136,10 +136,10 @@ async def test_what_is_written_is_what_a_person_saw_and_explicitly_approved(  # 
         assert (result["outcome"], kept.state) == ("done", "done")
         assert len(firm.sent()) == 1
         (shown,) = client.shown
-        for words in (*kept.plan["warnings"], "Harrow & Pike Precision Ltd", "demo@harrow-pike.example"):
+        for words in (*kept.plan.warnings, "Harrow & Pike Precision Ltd", "demo@harrow-pike.example"):
             assert words in shown
-        for row in kept.plan["preview"]:
-            assert row["after"] is None or row["after"] in shown
+        for row in kept.plan.preview:
+            assert row.after is None or row.after in shown
     else:
         assert kept.state == "awaiting_approval"
         assert result.get("outcome", "awaiting_approval") == "awaiting_approval"
@@ -154,7 +154,7 @@ async def test_what_is_written_is_what_a_person_saw_and_explicitly_approved(  # 
     questions = [event.detail for event in events if event.kind == "asked"]
     assert len(questions) == len(client.shown)
     if write is LARGE and client.shown:
-        assert len(kept.plan["warnings"]) >= 3
+        assert len(kept.plan.warnings) >= 3
         gravest = "at 100 the customer would pay 1.00 instead of 10.00"
         assert gravest in client.shown[0][:100].replace("At", "at"), "it stands where every host still shows it"
     if behaviour == "answers at once":

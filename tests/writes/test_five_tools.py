@@ -99,7 +99,7 @@ async def test_exactly_what_was_asked_for_is_sent_and_nothing_else(firm: Any) ->
         await seat.call("create_part", part_number="BARE-1")
         await seat.call("create_enquiry", customer="52", customer_ref="PO-BARE")
         service = await seat.runtime.write_service()
-        sent = {write.plan["tool"]: json.loads(write.plan["content"]) for write in await service.journal.latest()}
+        sent = {write.plan.tool: json.loads(write.plan.content) for write in await service.journal.latest()}
     assert sent == {
         "create_part": {"part_number": "BARE-1"},
         "create_enquiry": {"customer_id": 52, "customer_ref": "PO-BARE"},

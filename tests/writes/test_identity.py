@@ -72,7 +72,7 @@ async def test_another_company_of_the_same_account_is_another_place(
     write_id = await planned(firm)
     async with service_of(firm, "the same", firm.app if knows_the_customer else elsewhere) as (_, service):
         (write,) = await service.journal.latest()
-        system, base_url, _, account = json.loads(write.identity)
+        system, base_url, _, account = json.loads(write.identity.text)
         moved = json.dumps([system, base_url, "9/Another Company Ltd", account])
         async with service.journal._database.engine.begin() as connection:
             await connection.execute(text("UPDATE writes SET identity = :identity"), {"identity": moved})

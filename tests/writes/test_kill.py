@@ -171,7 +171,7 @@ async def test_killed_when_answered_the_record_is_found(firm: Any, mortal: Any) 
         assert (await only_write(seat)).state == "sending"
     async with restarted(firm, ahead_s=_LEASE_OVER_S) as seat:
         write = await only_write(seat)
-        assert (write.state, write.outcome.get("result")) == ("unknown", None), "success is not claimed unseen"
+        assert (write.state, write.outcome.result) == ("unknown", None), "success is not claimed unseen"
         assert (await seat.call("get_write_status", write_id=write.id))["outcome"] == "done"
     assert len(firm.parts("MORTAL-1")) == len(firm.sent()) == 1
 
@@ -182,7 +182,7 @@ async def test_killed_when_written_down_it_is_done(firm: Any, mortal: Any) -> No
     await child.killed()
     async with restarted(firm, ahead_s=_LEASE_OVER_S) as seat:
         write = await only_write(seat)
-        assert (write.state, write.outcome["result"]["part_number"]) == ("done", "MORTAL-1")
+        assert (write.state, write.outcome.result["part_number"]) == ("done", "MORTAL-1")
         assert await (await seat.runtime.write_service()).journal.verify() == ""
     assert len(firm.parts("MORTAL-1")) == len(firm.sent()) == 1
 
@@ -199,7 +199,7 @@ async def test_beside_a_killed_process_a_live_one_s_write_in_flight_is_left_alon
     await dying.killed()
     async with restarted(firm, ahead_s=_LEASE_OVER_S, database_url=url) as seat:
         journal = (await seat.runtime.write_service()).journal
-        states = {write.plan["arguments"]["part_number"]: write.state for write in await journal.latest()}
+        states = {write.plan.arguments["part_number"]: write.state for write in await journal.latest()}
         assert states == {"MORTAL-1": "unknown", "LIVE-1": "sending"}
         assert (await seat.call("create_part", part_number="LIVE-1"))["outcome"] == "in_progress"
         assert firm.sent() == []

@@ -28,7 +28,7 @@ async def sent(firm: Any, **changes: Any) -> tuple[dict[str, Any], str]:
     async with firm.seat("yes") as seat:
         told = await seat.call("create_fracttal_purchase_order", **{**ORDER, **changes})
         assert told["outcome"] == "done", told
-        return told, (await (await seat.runtime.write_service()).write(told["write_id"])).plan["content"]
+        return told, (await (await seat.runtime.write_service()).write(told["write_id"])).plan.content
 
 
 async def test_each_line_and_the_whole_are_totalled_exactly(firm: Any) -> None:
@@ -189,7 +189,7 @@ async def test_where_not_all_orders_were_looked_at_the_plan_says_so_and_nothing_
         told = await seat.call("create_fracttal_purchase_order", **ORDER)
         write = await (await seat.runtime.write_service()).write(told["write_id"])
     assert told["warnings"] == ["Whether other orders used this document is not known: only 1,000 were looked at."]
-    assert write.plan["look"]["known"] is None
+    assert write.plan.look.known is None
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ async def test_a_code_that_the_erp_has_with_odd_spaces_can_be_sent_and_they_are_
     items = [{**ORDER["items"][0], "code": "BOLT  M8\u00a0X"}]
     async with firm.seat() as seat:
         told = await seat.call("create_fracttal_purchase_order", **{**ORDER, "items": items, "supplier_code": "S  1"})
-        content = (await (await seat.runtime.write_service()).write(told["write_id"])).plan["content"]
+        content = (await (await seat.runtime.write_service()).write(told["write_id"])).plan.content
     assert (rows(told)["item 1"] or "").startswith("'BOLT[2 spaces]M8[U+00A0 NO-BREAK SPACE]X': ")
     assert rows(told)["supplier"] == "S[2 spaces]1"
     assert json.loads(content)["items"][0]["code"] == "BOLT  M8\u00a0X"

@@ -10,10 +10,10 @@ import pytest
 from fraction_mcp.erp import endpoints
 from fraction_mcp.erp.response import ErpAnswer
 from fraction_mcp.errors import AmbiguousReference
-from fraction_mcp.operations.plans.enquiry import _the_contact
+from fraction_mcp.operations.plans.enquiry import _the_contact, enquiry_plan
 from fraction_mcp.operations.plans.named import contacts_of
 from fraction_mcp.operations.plans.price_list import _held_warnings
-from tests.support import price_list
+from tests.support import ListedErp, context_of, customer, price_list
 
 pytestmark = pytest.mark.anyio
 
@@ -124,7 +124,7 @@ async def test_unsorted_breaks_are_sent_in_order_and_the_plan_says_so(firm: Any)
     async with firm.seat("yes") as seat:
         steps = breaks(q500="8.50", q1="10", q100="9.50")
         told = await seat.call("set_price_list", part="WIDGET-001", customer="52", price_breaks=steps)
-        sent = json.loads((await (await seat.runtime.write_service()).write(told["write_id"])).plan["content"])
+        sent = json.loads((await (await seat.runtime.write_service()).write(told["write_id"])).plan.content)
     assert told["warnings"][-1] == "The breaks were not given in order of quantity; they are sent in order."
     assert [step["qty"] for step in sent["price_breaks"]] == [1, 100, 500]
 
@@ -147,7 +147,7 @@ async def test_a_break_given_twice_at_two_prices_cannot_be_meant(firm: Any) -> N
 async def test_what_was_not_asked_to_change_is_sent_as_it_was_read(firm: Any) -> None:
     async with firm.seat("yes") as seat:
         told = await seat.call("set_price_list", part="WIDGET-001", customer="52", price_breaks=breaks(q1="10"))
-        sent = (await (await seat.runtime.write_service()).write(told["write_id"])).plan["content"]
+        sent = (await (await seat.runtime.write_service()).write(told["write_id"])).plan.content
     assert json.loads(sent) == {
         "customer_id": 52,
         "customer_part_number": "ACM-100",
@@ -194,6 +194,34 @@ async def test_an_enquiry_with_a_reference_that_is_there_already_is_a_warning(fi
     assert told["warnings"] == [f"{number} of this customer already has the reference 'po-again'."]
     other = await shown(firm, "create_enquiry", customer="Acme Castings", customer_ref="PO-AGAIN")
     assert other["warnings"] == [], "another customer may use the same reference"
+
+
+async def test_a_reference_that_is_there_already_is_told_behind_a_hundred_others_that_are_like_it(firm: Any) -> None:
+    async with firm.seat("yes") as seat:
+        await seat.call("create_enquiry", customer="Acme Corp", customer_ref="PO-MANY-0")
+        for number in range(1, 121):
+            firm.run(
+                "INSERT INTO contracts (doc, haystack) SELECT json_set(doc, '$.customer_ref', ?, '$.id', "
+                "(SELECT max(id) + 1 FROM contracts)), haystack "
+                "FROM contracts WHERE json_extract(doc, '$.customer_ref') = 'PO-MANY-0'",
+                f"PO-MANY-{number}",
+            )
+        first = await seat.call("create_enquiry", customer="Acme Corp", customer_ref="PO-MANY")
+    told = await shown(firm, "create_enquiry", customer="Acme Corp", customer_ref="PO-MANY", notes="different")
+    number = first["result"]["quote_number"]
+    assert told["warnings"] == [f"{number} of this customer already has the reference 'PO-MANY'."]
+
+
+@pytest.mark.parametrize(("count", "whole"), [(250, True), (1_500, False)])
+async def test_where_not_every_reference_was_looked_at_it_is_told_and_nothing_is_taken_for_the_write(
+    count: int, whole: bool
+) -> None:
+    there = [{"id": number, "customer_ref": f"PO-{number}", "customer": {"id": 52}} for number in range(1, count + 1)]
+    erp = ListedErp(customers=[customer(52, "Acme Corp")], contracts=there)
+    plan = await enquiry_plan(context_of(erp), customer="52", contact="", customer_ref="PO-", notes="")
+    assert plan.look.known == ([one["id"] for one in there] if whole else None)
+    words = "Only the first 1,000 enquiries with such a reference were looked at."
+    assert (words in plan.warnings) is not whole
 
 
 async def test_an_enquiry_can_be_planned_while_contracts_cannot_be_read(firm: Any) -> None:
@@ -361,7 +389,7 @@ async def test_notes_may_have_lines_and_other_spaces_which_the_preview_names_a_n
         None,
         "One¶[U+0009 TAB]two¶[2 spaces]10[U+00A0 NO-BREAK SPACE]mm \u2764[U+FE0F VARIATION SELECTOR-16]",
     )
-    assert json.loads(write.plan["content"])["notes"] == notes
+    assert json.loads(write.plan.content)["notes"] == notes
     told = await shown(firm, "create_part", part_number="NEW\n1")
     assert told["error"]["code"] == "INVALID_INPUT"
 

@@ -11,7 +11,7 @@ from fraction_mcp.errors import AmbiguousReference, ErpError
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.lookup import CUSTOMER, Candidate
 from fraction_mcp.operations.plans.named import NOT_ALL, contacts_of, exactly_one, given, named_record
-from fraction_mcp.operations.records.fresh_pages import MOST
+from fraction_mcp.operations.records.fresh_pages import MOST, read_fresh_pages
 from fraction_mcp.operations.writes.plan import Change, Plan
 from fraction_mcp.operations.writes.readback import LookFor
 from fraction_mcp.values.characters import spelt_out
@@ -21,6 +21,9 @@ __all__ = ["enquiry_plan"]
 
 
 # ------------------------------------------------------------------------------------------------------------ enquiry
+
+
+_NOT_ALL_REFERENCES = f"Only the first {MOST:,} enquiries with such a reference were looked at."
 
 
 async def enquiry_plan(context: ErpContext, *, customer: str, contact: str, customer_ref: str, notes: str) -> Plan:
@@ -36,21 +39,7 @@ async def enquiry_plan(context: ErpContext, *, customer: str, contact: str, cust
         preview.append(Change(field="contact", before=None, after=named_record(person)))
     for name, value in given(customer_ref=customer_ref, notes=notes).items():
         preview.append(Change(field=name, before=None, after=spelt_out(value)))
-    query: dict[str, str | int] = {"search": customer_ref or str(buyer.get("name") or ""), "per_page": 100, "page": 1}
-    warnings: list[str] = []
-    known: list[Any] | None = None
-    basis: dict[str, Any] = {}
-    try:
-        there = (await context.fraction.call(endpoints.CONTRACTS, query=query, fresh=True)).records()
-        known = [record.get("id") for record in there]
-        same = [record for record in there if customer_ref and _is_same_enquiry(record, buyer, customer_ref)]
-        basis["same_reference"] = sorted(str(record.get("id")) for record in same)
-        for record in same[:3]:
-            number = clean(str(record.get("quote_number") or record.get("id")), 40)
-            warnings.append(f"{number} of this customer already has the reference {exactly(customer_ref)}.")
-    except ErpError:
-        basis["same_reference"] = "not known"
-        warnings.append("Whether an enquiry with this reference exists could not be checked.")
+    known, same, warnings = await _same_reference(context, buyer, customer_ref)
     warnings += [] if whole else [NOT_ALL]
     return Plan(
         title=f"Create an enquiry for {quoted(str(buyer.get('name')))}",
@@ -58,16 +47,40 @@ async def enquiry_plan(context: ErpContext, *, customer: str, contact: str, cust
         body=body,
         preview=preview,
         warnings=warnings,
-        basis=basis,
+        basis={"same_reference": same},
         look=LookFor(
             endpoints.CONTRACTS,
             {"customer.id": buyer["id"], "customer_ref": customer_ref or None},
             unlike={"notes": notes or None, "customer_contact_id": body.get("customer_contact_id")},
-            query=query,
+            query={"search": customer_ref or str(buyer.get("name") or ""), "per_page": 100, "page": 1},
             known=known,
             telling=bool(customer_ref),  # without one nothing tells it from another enquiry of the same customer
         ),
     )
+
+
+async def _same_reference(
+    context: ErpContext, buyer: Record, customer_ref: str
+) -> tuple[list[Any] | None, list[str] | str, list[str]]:
+    """The ids of the enquiries with such a reference (None where not all are known), those of this very one, and what a
+    person should know of them."""
+    search: dict[str, str | int] = {"search": customer_ref or str(buyer.get("name") or "")}
+    try:
+        if customer_ref:
+            there, whole = await read_fresh_pages(context.fraction, endpoints.CONTRACTS, search)
+        else:  # none is known again: those of one page may show that an answer tells of an old one
+            first = {**search, "per_page": 100, "page": 1}
+            answer = await context.fraction.call(endpoints.CONTRACTS, query=first, fresh=True)
+            return [record.get("id") for record in answer.records()], [], []
+    except ErpError:
+        return None, "not known", ["Whether an enquiry with this reference exists could not be checked."]
+    same = [record for record in there if _is_same_enquiry(record, buyer, customer_ref)]
+    warnings = [] if whole else [_NOT_ALL_REFERENCES]
+    for record in same[:3]:
+        number = clean(str(record.get("quote_number") or record.get("id")), 40)
+        warnings.append(f"{number} of this customer already has the reference {exactly(customer_ref)}.")
+    known = [record.get("id") for record in there] if whole else None
+    return known, sorted(str(record.get("id")) for record in same), warnings
 
 
 def _is_same_enquiry(record: Record, buyer: Record, customer_ref: str) -> bool:

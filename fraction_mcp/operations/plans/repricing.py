@@ -23,6 +23,7 @@ PAYS = "pays "
 _JUMP = Decimal("0.2")
 _MOST_ROWS = 24  # beyond, steps that stay as they are share a row
 _MOST_NAMED = 10
+_MOST_PRICES = 4
 
 Kind = Literal["same", "less", "more", "gone", "new", "unclear"]
 
@@ -119,6 +120,9 @@ def _pays(price: Priced | Unpriced | None) -> str | None:
 
 
 def _both(price: Unpriced) -> str:
+    """The prices of one break, or the least and the most where they are many: a warning has its length."""
+    if len(price.prices) > _MOST_PRICES:
+        return f"from {money(min(price.prices))} to {money(max(price.prices))}"
     return " or ".join(map(money, price.prices))
 
 

@@ -1,8 +1,8 @@
 """Every write's durable life: proposed, decided, claimed, sent, and what came of it.
 
 SQLite by default, the same code on PostgreSQL for replicas (`journal_database`). A change of state is one
-compare-and-set in one serialised transaction, which also appends an event with the hash of the one before. What is in a
-write (its plan) is opaque here, and holds no secret.
+compare-and-set in one serialised transaction, which also appends an event with the hash of the one before. No plan
+holds a secret.
 """
 
 import hashlib
@@ -15,9 +15,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fraction_mcp.errors import ConsentError, TooManyWaiting
+from fraction_mcp.errors import ConsentError, JournalError, TooManyWaiting
 from fraction_mcp.operations.writes import journal_file, migrations
 from fraction_mcp.operations.writes import journal_tables as tables
+from fraction_mcp.operations.writes.identity import ErpIdentity
 from fraction_mcp.operations.writes.journal_database import JournalDatabase
 from fraction_mcp.operations.writes.journal_tables import (
     Transaction,
@@ -28,7 +29,8 @@ from fraction_mcp.operations.writes.journal_tables import (
     table_flaw,
 )
 from fraction_mcp.operations.writes.migrations import GENESIS
-from fraction_mcp.operations.writes.states import MOVES, OPEN, WAITING, Answer, Draft, Event, State, Write
+from fraction_mcp.operations.writes.states import MOVES, OPEN, WAITING, State, Step
+from fraction_mcp.operations.writes.write import Answer, Draft, Event, Write, WriteOutcome
 
 __all__ = ["Journal"]
 
@@ -48,6 +50,7 @@ class Journal:
     def __init__(self, database: JournalDatabase, clock: Callable[[], float] = time.time) -> None:
         self._database = database
         self._clock = clock
+        self._spoilt = set[str]()
 
     @classmethod
     async def open(cls, url: str, folder: Path, *, clock: Callable[[], float] = time.time) -> "Journal":
@@ -102,18 +105,31 @@ class Journal:
             row = (await transaction.execute(sa.select(tables.writes).where(tables.writes.c.id == write_id))).first()
             return None if row is None else await transaction.lapsed(read_write(row))
 
-    async def latest(self, states: Sequence[State] = (), *, identity: str = "", limit: int | None = 50) -> list[Write]:
-        """The newest writes first, of these states (all where none are named) and this ERP identity (any if empty)."""
+    async def latest(
+        self, states: Sequence[State] = (), *, identity: ErpIdentity | None = None, limit: int | None = 50
+    ) -> list[Write]:
+        """The newest writes first, of these states (all where none are named) and this ERP identity (any if None)."""
         query = sa.select(tables.writes).order_by(tables.writes.c.created_at.desc(), tables.writes.c.id).limit(limit)
-        if identity:
-            query = query.where(tables.writes.c.identity == identity)
+        if identity is not None:
+            query = query.where(tables.writes.c.identity == identity.text)
         if states:  # a lapse may move a write out of these states, never into the waiting ones
             query = query.where(
                 tables.writes.c.state.in_([*states, State.SENDING] if State.UNKNOWN in states else states)
             )
         async with self._transaction() as transaction:
-            found = [await transaction.lapsed(read_write(row)) for row in (await transaction.execute(query)).all()]
+            readable = [write for row in (await transaction.execute(query)).all() if (write := self._readable(row))]
+            found = [await transaction.lapsed(write) for write in readable]
         return [write for write in found if not states or write.state in states]
+
+    def _readable(self, row: sa.Row[Any]) -> Write | None:
+        """One that somebody spoilt must not keep the others from being seen; it is said once, and `verify` names it."""
+        try:
+            return read_write(row)
+        except JournalError as error:
+            if row.id not in self._spoilt:
+                logger.warning("%s", error.message)
+            self._spoilt.add(row.id)
+            return None
 
     async def events(self, write_id: str = "") -> list[Event]:
         query = _in_order()
@@ -164,13 +180,13 @@ class Journal:
         It uses a two-step token up: a write that was not sent is asked about anew.
         """
         shown = tables.writes.c.digest == digest
-        return await self._move(write_id, "approved", {"by": by, "digest": digest}, where=shown, token_hash="")
+        return await self._move(write_id, Step.APPROVED, {"by": by, "digest": digest}, where=shown, token_hash="")
 
     async def decline(self, write_id: str, *, by: str, cancelled: bool = False) -> Write:
-        return await self._move(write_id, "cancelled" if cancelled else "declined", {"by": by})
+        return await self._move(write_id, Step.CANCELLED if cancelled else Step.DECLINED, {"by": by})
 
     async def claim(
-        self, write_id: str, *, planned: Draft, owner: str, lease_s: float, outcome: Mapping[str, Any] | None = None
+        self, write_id: str, *, planned: Draft, owner: str, lease_s: float, outcome: WriteOutcome | None = None
     ) -> bool:
         """Single use: true for exactly one caller, before it sends what it has planned anew (`planned`).
 
@@ -185,14 +201,15 @@ class Journal:
                 return False
             if flaw := await transaction.flaw(write, planned):
                 raise ConsentError(flaw)
-            content = hashlib.sha256(planned.plan["content"].encode()).hexdigest()
+            known = outcome.to_json() if outcome else {}
+            content = hashlib.sha256(planned.plan.content.encode()).hexdigest()
             await transaction.change(
                 write,
-                "claimed",
-                {"owner": owner, "content_sha256": content, **(outcome or {})},
+                Step.CLAIMED,
+                {"owner": owner, "content_sha256": content, **known},
                 owner=owner,
                 lease_until=self._clock() + lease_s,
-                outcome=dumped(outcome or {}),
+                outcome=dumped(known),
             )
             return True
 
@@ -206,23 +223,21 @@ class Journal:
             await transaction.execute(lease.values(lease_until=self._clock() + lease_s))
             return True
 
-    async def finish(self, write_id: str, kind: str, outcome: Mapping[str, Any], *, owner: str = "") -> Write:
-        """What came of it: `done`, `failed`, `unknown`, `not_sent`, `put_back` or `refused`.
-
-        `owner` binds it to a claim.
-        """
+    async def finish(self, write_id: str, step: Step, outcome: WriteOutcome, *, owner: str = "") -> Write:
+        """What came of it, by a step that tells (`Move.tells`). `owner` binds it to a claim."""
         where = tables.writes.c.owner == owner if owner else None
-        return await self._move(write_id, kind, outcome, where=where, outcome=dumped(outcome))
+        told = outcome.to_json()
+        return await self._move(write_id, step, told, where=where, outcome=dumped(told))
 
-    async def settle(self, write_id: str, *, landed: bool, by: str, outcome: Mapping[str, Any]) -> Write:
+    async def settle(self, write_id: str, *, landed: bool, by: str, outcome: WriteOutcome) -> Write:
         """A person says what became of an unknown write."""
-        kind = "settled_landed" if landed else "settled_absent"
-        return await self._move(write_id, kind, {"by": by, **outcome}, outcome=dumped(outcome))
+        step, told = Step.SETTLED_LANDED if landed else Step.SETTLED_ABSENT, outcome.to_json()
+        return await self._move(write_id, step, {"by": by, **told}, outcome=dumped(told))
 
-    async def note(self, write_id: str, kind: str, detail: Mapping[str, Any]) -> None:
+    async def note(self, write_id: str, step: Step, detail: Mapping[str, Any]) -> None:
         """An event that changes no state: what was shown to whom, what was looked for."""
         async with self._transaction() as transaction:
-            await transaction.append(write_id, kind, detail)
+            await transaction.append(write_id, step, detail)
 
     async def answer(
         self, write_id: str, *, nonce: str, sent: Mapping[str, Any], choice: str, least_s: float
@@ -236,12 +251,12 @@ class Journal:
             for event in reversed(await transaction.events_of(write_id)):
                 if event.detail.get("nonce") != nonce:
                     continue
-                if event.kind != "asked":
+                if event.kind is not Step.ASKED:
                     return None
                 after_s = round(max(0.0, self._clock() - event.at), 3)
                 answer = Answer(choice if after_s >= least_s else "", after_s)
                 facts = {"nonce": nonce, "sent": dict(sent), "after_s": after_s, "counts_as": answer.choice}
-                await transaction.append(write_id, "answered", facts)
+                await transaction.append(write_id, Step.ANSWERED, facts)
                 return answer
         return None
 
@@ -255,17 +270,17 @@ class Journal:
     async def gave_token(self, write: Write) -> bool:
         """Whether the token that a write's row holds was given by this journal, and not put there."""
         return any(
-            event.kind == "token_given" and event.detail["sha256"] == write.token_hash
+            event.kind == Step.TOKEN_GIVEN and event.detail["sha256"] == write.token_hash
             for event in await self.events(write.id)
         )
 
     async def _move(
-        self, write_id: str, kind: str, detail: Mapping[str, Any], *, where: Any = None, **values: Any
+        self, write_id: str, step: Step, detail: Mapping[str, Any], *, where: Any = None, **values: Any
     ) -> Write:
         """One compare-and-set; the write as it then is, moved or not. Raises KeyError for an id that is not there."""
         async with self._transaction() as transaction:
             write = await transaction.write(write_id)
-            sources, _ = MOVES[kind]
+            sources = MOVES[step].sources
             query = sa.select(tables.writes.c.id).where(
                 tables.writes.c.id == write_id, tables.writes.c.state.in_(sources)
             )
@@ -273,7 +288,7 @@ class Journal:
                 query = query.where(where)
             if (await transaction.execute(query)).first() is None:
                 return write
-            return await transaction.change(write, kind, detail, **values)
+            return await transaction.change(write, step, detail, **values)
 
     # ------------------------------------------------------------------------------------------------------- auditing
 

@@ -5,15 +5,18 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fraction_mcp.errors import JournalError
+from fraction_mcp.operations.writes.identity import ErpIdentity
 from fraction_mcp.operations.writes.migrations import GENESIS
-from fraction_mcp.operations.writes.states import MOVES, WAITING, Draft, Event, State, Write
+from fraction_mcp.operations.writes.plan import FrozenPlan
+from fraction_mcp.operations.writes.states import MOVES, WAITING, State, Step
+from fraction_mcp.operations.writes.write import Draft, Event, Write, WriteOutcome
 
 __all__ = ["GENESIS", "Transaction", "dumped", "is_chained", "read_event", "read_write", "table_flaw"]
 
@@ -98,12 +101,13 @@ class Transaction:
         )
         rows = (await self.execute(query)).all()
         told = [read_event(row) for row in rows]
-        if any(not is_chained(row, row.before or GENESIS) for row in rows) or _row_flaw(write, told):
+        kept = (await self.execute(sa.select(writes).where(writes.c.id == write.id))).one()
+        if any(not is_chained(row, row.before or GENESIS) for row in rows) or _row_flaw(kept, told):
             return f"what the journal holds of {write.id} was changed behind its back"
-        if any(write.plan[name] != planned.plan[name] for name in _SENT) or write.digest != planned.digest:
+        if not write.plan.sends_what(planned.plan) or write.digest != planned.digest:
             return f"what the journal holds of {write.id} is not what would be sent"
-        last = max(index for index, event in enumerate(told) if event.kind in _PUT_BEFORE)
-        if not any(event.kind == "approved" and event.detail.get("digest") == write.digest for event in told[last:]):
+        last = max(index for index, event in enumerate(told) if MOVES[event.kind].asks)
+        if not any(event.kind == Step.APPROVED and event.detail.get("digest") == write.digest for event in told[last:]):
             return f"no approval of {write.id} as it now stands is in the journal"
         return ""
 
@@ -114,10 +118,10 @@ class Transaction:
     async def lapsed(self, write: Write) -> Write:
         """What time alone has done."""
         if write.state in WAITING and write.expires_at <= self._now:
-            return await self.change(write, "expired", {})
+            return await self.change(write, Step.EXPIRED, {})
         if write.state is State.SENDING and write.lease_until <= self._now:
-            outcome = {**write.outcome, "why": "the process that sent it has not said what came of it"}
-            return await self.change(write, "unknown", outcome, outcome=dumped(outcome))
+            outcome = replace(write.outcome, why="the process that sent it has not said what came of it").to_json()
+            return await self.change(write, Step.UNKNOWN, outcome, outcome=dumped(outcome))
         return write
 
     async def add(self, draft: Draft) -> Write:
@@ -126,13 +130,13 @@ class Transaction:
             sa.insert(writes).values(
                 id=write_id,
                 key=draft.key,
-                identity=draft.identity,
+                identity=draft.identity.text,
                 state=State.AWAITING,
                 created_at=self._now,
                 updated_at=self._now,
                 expires_at=draft.expires_at,
                 digest=draft.digest,
-                plan=dumped(draft.plan),
+                plan=dumped(draft.plan.to_json()),
                 asker=draft.asker,
                 asked_by=draft.asked_by,
                 owner="",
@@ -141,26 +145,30 @@ class Transaction:
                 outcome="{}",
             )
         )
-        await self.append(write_id, "proposed", {**_facts(draft), "asked_by": draft.asked_by})
+        await self.append(write_id, Step.PROPOSED, {**_facts(draft), "asked_by": draft.asked_by})
         return await self._again(write_id)
 
     async def replan(self, write: Write, draft: Draft) -> Write:
         """A new plan in the same state; a token that was given for what was shown before no longer counts."""
-        values: dict[str, Any] = {"digest": draft.digest, "plan": dumped(draft.plan), "expires_at": draft.expires_at}
-        return await self._set(write, "replanned", _facts(draft), token_hash="", **values)
+        values: dict[str, Any] = {
+            "digest": draft.digest,
+            "plan": dumped(draft.plan.to_json()),
+            "expires_at": draft.expires_at,
+        }
+        return await self._set(write, Step.REPLANNED, _facts(draft), token_hash="", **values)
 
     async def give_token(self, write: Write, token_hash: str) -> None:
         await self.execute(sa.update(writes).where(writes.c.id == write.id).values(token_hash=token_hash))
-        await self.append(write.id, "token_given", {"sha256": token_hash})
+        await self.append(write.id, Step.TOKEN_GIVEN, {"sha256": token_hash})
 
-    async def change(self, write: Write, kind: str, detail: Mapping[str, Any], **values: Any) -> Write:
+    async def change(self, write: Write, step: Step, detail: Mapping[str, Any], **values: Any) -> Write:
         """A new state, and its event."""
-        return await self._set(write, kind, detail, state=MOVES[kind][1], **values)
+        return await self._set(write, step, detail, state=MOVES[step].to or write.state, **values)
 
-    async def _set(self, write: Write, kind: str, detail: Mapping[str, Any], **values: Any) -> Write:
+    async def _set(self, write: Write, step: Step, detail: Mapping[str, Any], **values: Any) -> Write:
         values["updated_at"] = self._now
         await self.execute(sa.update(writes).where(writes.c.id == write.id).values(**values))
-        await self.append(write.id, kind, detail)
+        await self.append(write.id, step, detail)
         return await self._again(write.id)
 
     async def append(self, write_id: str, kind: str, detail: Mapping[str, Any]) -> None:
@@ -175,11 +183,6 @@ class Transaction:
         return read_write((await self.execute(sa.select(writes).where(writes.c.id == write_id))).one())
 
 
-_SENT = ("system", "endpoint", "method", "target", "path", "content")
-# The events after which a person must be asked (anew).
-_PUT_BEFORE = ("proposed", "replanned", "put_back", "not_sent")
-_KEEPS_PLAN = ("proposed", "replanned")
-_SAYS_OUTCOME = frozenset(MOVES) - {"approved", "declined", "cancelled", "expired"}
 _OF_THE_EVENT = frozenset({"by", "owner", "content_sha256"})
 
 
@@ -187,30 +190,29 @@ def _facts(draft: Draft) -> dict[str, Any]:
     """What an event keeps of a plan, to hold the row against."""
     return {
         "key": draft.key,
-        "identity": draft.identity,
+        "identity": draft.identity.text,
         "digest": draft.digest,
-        "plan": draft.plan,
+        "plan": draft.plan.to_json(),
         "asker": draft.asker,
         "expires_at": draft.expires_at,
     }
 
 
-def _row_flaw(write: Write, told: Sequence[Event]) -> str:
+def _row_flaw(row: sa.Row[Any], told: Sequence[Event]) -> str:
     """Which column of a write its events do not bear out; empty where they bear out all. An event of an older journal
-    says less."""
-    plans = [event.detail for event in told if event.kind in _KEEPS_PLAN]
+    says less. Raises ValueError for a row that is not JSON where it should be."""
+    kept = {**row._asdict(), "plan": _loaded(row.plan), "outcome": _loaded(row.outcome)}
+    plans = [event.detail for event in told if MOVES[event.kind].plans]
     if not plans:
         return "it was never proposed"
-    if differs := [name for name, value in plans[-1].items() if hasattr(write, name) and getattr(write, name) != value]:
+    if differs := [name for name, value in plans[-1].items() if name in _COMPARED and kept[name] != value]:
         return f"its {differs[0]} is not the one of its events"
-    moves = [event for event in told if event.kind in MOVES]
-    state = MOVES[moves[-1].kind][1] if moves else State.AWAITING
-    if write.state is not state:
-        return f"it is called {write.state}, and its events make it {state}"
-    ends = [event.detail for event in moves if event.kind in _SAYS_OUTCOME]
+    states = [state for event in told if (state := MOVES[event.kind].to) is not None]
+    if kept["state"] != states[-1]:
+        return f"it is called {kept['state']}, and its events make it {states[-1]}"
+    ends = [event.detail for event in told if MOVES[event.kind].tells]
     outcome = {name: value for name, value in (ends[-1] if ends else {}).items() if name not in _OF_THE_EVENT}
-    same = all(write.outcome.get(name) == value for name, value in outcome.items())
-    return "" if same else "its outcome is not the one of its events"
+    return "" if kept["outcome"] == outcome else "its outcome is not the one of its events"
 
 
 def table_flaw(rows: Sequence[sa.Row[Any]], told: Sequence[Event]) -> str:
@@ -220,8 +222,9 @@ def table_flaw(rows: Sequence[sa.Row[Any]], told: Sequence[Event]) -> str:
         by_write.setdefault(event.write_id, []).append(event)
     for row in rows:
         try:
-            flaw = _row_flaw(read_write(row), by_write.pop(row.id, []))
-        except JournalError:
+            if not (flaw := _row_flaw(row, by_write.pop(row.id, []))):
+                read_write(row)
+        except (JournalError, ValueError):
             flaw = "it cannot be read"
         if flaw:
             return f"the write {row.id} was changed: {flaw}"
@@ -249,22 +252,25 @@ def read_write(row: sa.Row[Any]) -> Write:
     held = row._asdict()
     try:
         held["state"] = State(held["state"])
-        held["plan"], held["outcome"] = _loaded(held["plan"]), _loaded(held["outcome"])
-    except ValueError as error:
+        held["identity"] = ErpIdentity.parse(held["identity"])
+        held["plan"] = FrozenPlan.from_json(_loaded(held["plan"]))
+        held["outcome"] = WriteOutcome.from_json(_loaded(held["outcome"]))
+        held["expires_at"] = min(float(held["expires_at"]), _FAR)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _changed(f"the write {held['id']}") from error
-    held["expires_at"] = min(held["expires_at"], _FAR)
     return Write(**{name: held[name] for name in _FIELDS})
 
 
 def read_event(row: sa.Row[Any]) -> Event:
     """Raises JournalError as `read_write` does."""
     try:
-        return Event(row.seq, row.write_id, row.at, row.kind, _loaded(row.detail), row.hash)
+        return Event(row.seq, row.write_id, row.at, Step(row.kind), _loaded(row.detail), row.hash)
     except ValueError as error:
         raise _changed(f"event {row.seq}") from error
 
 
 _FAR = 32_503_680_000.0  # the year 3000: beyond the calendar, nothing could say when it is
+_COMPARED = frozenset({"key", "identity", "digest", "plan", "asker", "expires_at", "asked_by"})
 _FIELDS = tuple(field.name for field in fields(Write))  # the table may hold more, for queries
 _HALVES = re.compile("[\ud800-\udfff]")  # of a character outside the basic plane: UTF-8 has no way to write one alone
 

@@ -1,41 +1,21 @@
 """What a write is before it is one: the exact request, what a person judges it by, and what it will look like.
 
-A plan is frozen into plain JSON for the journal (`frozen`). Its *digest* covers the request, the before and after, and
-the facts it was based on, not what moves by itself; its *key* says when two requests are the same write: ERP, account,
-asker and canonical request. Nothing here sends anything.
+A plan is frozen for the journal: from then on it is bytes and sentences. Nothing here sends anything.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from fraction_mcp.erp import Erp
-from fraction_mcp.erp.endpoints import Endpoint
+from fraction_mcp.erp.endpoints import Endpoint, System
 from fraction_mcp.erp.request import build, encode
 from fraction_mcp.errors import FractionMcpError
-from fraction_mcp.operations.lookup import Candidate
-from fraction_mcp.operations.results import ResultPart, ToolResult
-from fraction_mcp.operations.writes.readback import LookFor, frozen_look
-from fraction_mcp.operations.writes.states import Draft
+from fraction_mcp.operations.results import ResultPart
+from fraction_mcp.operations.writes.readback import FrozenLook, LookFor
 from fraction_mcp.values.text import clean
 
-__all__ = ["Change", "Outcome", "Plan", "WriteResult", "drafted", "identity_of"]
-
-Outcome = Literal[
-    "done",
-    "awaiting_approval",
-    "confirmation_required",
-    "declined",
-    "cancelled",
-    "expired",
-    "in_progress",
-    "failed",
-    "unknown",
-    "ambiguous",
-    "not_found",
-]
+__all__ = ["Change", "FrozenPlan", "Plan"]
 
 
 class Change(ResultPart):
@@ -44,39 +24,6 @@ class Change(ResultPart):
     field: str
     before: str | None
     after: str | None
-
-
-class Trouble(ResultPart):
-    """What went wrong, in the form that every error has (contract, Errors)."""
-
-    code: str
-    message: str
-    hint: str
-    retryable: bool
-    written: Literal["no", "maybe"] | None
-
-
-class WriteResult(ToolResult):
-    """Where a write stands."""
-
-    outcome: Outcome
-    write_id: str | None = None
-    system: str | None = None
-    operation: str
-    preview: tuple[Change, ...] = ()
-    warnings: tuple[str, ...] = ()
-    result: dict[str, Any] | None = None
-    candidates: tuple[Candidate, ...] = ()
-    confirmation_token: str | None = None
-    expires_at: str | None = None
-    error: Trouble | None = None
-
-    def to_wire(self) -> dict[str, Any]:
-        data = super().to_wire()
-        for name in ("confirmation_token", "error"):
-            if data[name] is None:
-                del data[name]
-        return data
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,51 +48,88 @@ class Plan:
     replaces: bool = False
     refusal: FractionMcpError | None = None
 
-
-def identity_of(erp: Erp) -> str:
-    """Which ERP, company and account: a write planned for one is never sent to another."""
-    connection = erp.connection()
-    company = connection.company or {}
-    told = [str(company.get(name) or "") for name in ("id", "company", "name")]
-    return encode([erp.system, connection.base_url, "/".join(filter(None, told)), connection.account])
+    def judged(self) -> list[Any]:
+        """What a person judges it by besides the request: before and after, and the facts that it is based on; not
+        what moves by itself."""
+        return [[change.model_dump() for change in self.preview], json.loads(encode(self.basis), parse_float=str)]
 
 
-def drafted(  # one place where everything that a write is bound to comes together
-    plan: Plan, *, tool: str, arguments: Mapping[str, Any], identity: str, asker: str, asked_by: str, expires_at: float
-) -> Draft:
-    """The plan as the journal keeps it. `asker` is who asks (part of the key), `asked_by` is how to name them."""
-    content = encode(plan.body)
-    target = build(plan.endpoint, plan.path).target
-    request = [plan.endpoint.method, target, content]
-    judged = [request, [change.model_dump() for change in plan.preview], _plain(plan.basis)]
-    frozen = {
-        "tool": tool,
-        "arguments": json.loads(json.dumps(arguments, default=str)),
-        "title": plan.title,
-        "system": plan.endpoint.system,
-        "endpoint": plan.endpoint.key,
-        "path": dict(plan.path),
-        "method": plan.endpoint.method,
-        "target": target,
-        "content": content,
-        "preview": [change.model_dump() for change in (*plan.preview, *plan.notes)],
-        "warnings": [clean(warning, 300) for warning in plan.warnings],
-        "look": frozen_look(plan.look, replaces=plan.replaces),
-    }
-    return Draft(
-        key=_hash([identity, asker, *request]),
-        identity=identity,
-        digest=_hash([identity, judged]),
-        plan=frozen,
-        asker=asker,
-        asked_by=asked_by,
-        expires_at=expires_at,
-    )
+@dataclass(frozen=True, slots=True)
+class FrozenPlan:
+    """A plan as the journal keeps it, and as it is sent: `method`, `target` and `content` byte for byte."""
 
+    tool: str
+    arguments: Mapping[str, Any]
+    title: str
+    system: System
+    endpoint: str
+    path: Mapping[str, str | int]
+    method: str
+    target: str
+    content: str
+    preview: tuple[Change, ...]
+    warnings: tuple[str, ...]
+    look: FrozenLook
 
-def _hash(value: object) -> str:
-    return hashlib.sha256(encode(value).encode()).hexdigest()
+    @classmethod
+    def of(cls, plan: Plan, *, tool: str, arguments: Mapping[str, Any]) -> "FrozenPlan":
+        return cls(
+            tool=tool,
+            arguments=json.loads(json.dumps(arguments, default=str)),
+            title=plan.title,
+            system=plan.endpoint.system,
+            endpoint=plan.endpoint.key,
+            path=dict(plan.path),
+            method=plan.endpoint.method,
+            target=build(plan.endpoint, plan.path).target,
+            content=encode(plan.body),
+            preview=(*plan.preview, *plan.notes),
+            warnings=tuple(clean(warning, 300) for warning in plan.warnings),
+            look=FrozenLook.of(plan.look, replaces=plan.replaces),
+        )
 
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> "FrozenPlan":
+        """Raises KeyError, TypeError or ValueError for what is no plan."""
+        texts = {name: kept[name] for name in ("tool", "title", "endpoint", "method", "target", "content")}
+        if not all(isinstance(text, str) for text in (*texts.values(), *kept["warnings"])):
+            raise ValueError("a plan's words are texts")
+        return cls(
+            **texts,
+            arguments={**kept["arguments"]},
+            system=System(kept["system"]),
+            path={**kept["path"]},
+            preview=tuple(Change.model_validate(row) for row in kept["preview"]),
+            warnings=tuple(kept["warnings"]),
+            look=FrozenLook.from_json(kept["look"]),
+        )
 
-def _plain(value: Any) -> Any:
-    return json.loads(encode(value), parse_float=str)
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "tool": self.tool,
+            "arguments": dict(self.arguments),
+            "title": self.title,
+            "system": self.system,
+            "endpoint": self.endpoint,
+            "path": dict(self.path),
+            "method": self.method,
+            "target": self.target,
+            "content": self.content,
+            "preview": [change.model_dump() for change in self.preview],
+            "warnings": list(self.warnings),
+            "look": self.look.to_json(),
+        }
+
+    @property
+    def request(self) -> list[str]:
+        """The canonical request: method, target and content."""
+        return [self.method, self.target, self.content]
+
+    def sends_what(self, other: "FrozenPlan") -> bool:
+        """Whether both send the same bytes to the same place."""
+        return (self.system, self.endpoint, dict(self.path), *self.request) == (
+            other.system,
+            other.endpoint,
+            dict(other.path),
+            *other.request,
+        )

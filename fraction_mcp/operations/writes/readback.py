@@ -21,7 +21,7 @@ from fraction_mcp.erp.response import ErpAnswer
 from fraction_mcp.values.decimals import plain
 from fraction_mcp.values.text import normalised
 
-__all__ = ["Leeway", "LookFor", "Sighting", "differences", "frozen_look", "look_for", "proof_of", "record_id"]
+__all__ = ["FrozenLook", "Leeway", "LookFor", "Sighting", "differences", "look_for", "proof_of", "record_id"]
 
 _LEAST_PLACES = 2  # an ERP rounds a price to cents or finer; anything coarser is another price
 
@@ -56,55 +56,69 @@ class LookFor:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """A look as it was kept. One of a journal of version 1 says less."""
+class FrozenLook:
+    """A look as the journal keeps it. `replaces`: whether the record was there before by nature."""
 
     endpoint: str
-    match: Mapping[str, Any]
-    unlike: Mapping[str, Any]
+    match: str  # as text: its numbers must come back as decimals
+    unlike: str
     leeway: Leeway
     path: Mapping[str, str | int]
     query: Mapping[str, str | int]
-    known: frozenset[str] | None
+    known: tuple[str, ...] | None
     telling: bool
     replaces: bool
     id_field: str
 
     @classmethod
-    def kept(cls, look: Mapping[str, Any]) -> "_Look":
+    def of(cls, look: LookFor, *, replaces: bool) -> "FrozenLook":
+        return cls(
+            endpoint=look.endpoint.key,
+            match=encode(look.match),
+            unlike=encode(look.unlike),
+            leeway=look.leeway,
+            path=dict(look.path),
+            query=dict(look.query),
+            known=None if look.known is None else tuple(str(one) for one in look.known),
+            telling=look.telling,
+            replaces=replaces,
+            id_field=look.id_field,
+        )
+
+    @classmethod
+    def from_json(cls, look: Mapping[str, Any]) -> "FrozenLook":
+        """One of a journal of version 1 says less. Raises KeyError, TypeError or ValueError for what is no look."""
         replaces = look.get("replaces", NAMED[look["endpoint"]].method == "PUT")
         return cls(
             endpoint=look["endpoint"],
-            match=_thawed(look["match"]),
-            unlike=_thawed(look["unlike"]),
-            leeway=Leeway(*look.get("leeway", ())),
+            match=look["match"],
+            unlike=look["unlike"],
+            leeway=Leeway(*(tuple(names) for names in look.get("leeway", ()))),
             path=look["path"],
             query=look["query"],
-            known=None if look["known"] is None else frozenset(map(str, look["known"])),
+            known=None if look["known"] is None else tuple(map(str, look["known"])),
             telling=look.get("telling", True),
             replaces=replaces,
             id_field=look.get("id_field", "customer_id" if replaces else "id"),
         )
 
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "endpoint": self.endpoint,
+            "match": self.match,
+            "unlike": self.unlike,
+            "leeway": [list(self.leeway.rounded), list(self.leeway.told)],
+            "path": dict(self.path),
+            "query": dict(self.query),
+            "known": None if self.known is None else list(self.known),
+            "telling": self.telling,
+            "replaces": self.replaces,
+            "id_field": self.id_field,
+        }
+
     def is_old(self, record: Mapping[str, Any], taken: Collection[str]) -> bool:
         """Whether a record cannot be what the write made, since it was there before or another write has made it."""
         return not self.replaces and record_id(record, self.id_field) in {*(self.known or ()), *taken}
-
-
-def frozen_look(look: LookFor, *, replaces: bool) -> dict[str, Any]:
-    """The look as the journal keeps it, in plain JSON. `replaces`: whether the record was there before by nature."""
-    return {
-        "endpoint": look.endpoint.key,
-        "match": encode(look.match),  # as text: its numbers must come back as decimals
-        "unlike": encode(look.unlike),
-        "leeway": [list(look.leeway.rounded), list(look.leeway.told)],
-        "path": dict(look.path),
-        "query": dict(look.query),
-        "known": None if look.known is None else [str(one) for one in look.known],
-        "telling": look.telling,
-        "replaces": replaces,
-        "id_field": look.id_field,
-    }
 
 
 def record_id(record: Mapping[str, Any], name: str = "id") -> str:
@@ -125,13 +139,13 @@ class Proof:
     flaw: str = ""
 
 
-def proof_of(answer: ErpAnswer, kept: Mapping[str, Any], taken: Collection[str]) -> Proof:
-    """Whether an answer in the form of a success proves one. `kept` is a frozen look, `taken` are ids that other writes
-    are known to have made."""
-    look = _Look.kept(kept)
+def proof_of(answer: ErpAnswer, look: FrozenLook, taken: Collection[str]) -> Proof:
+    """Whether an answer in the form of a success proves one. `taken` are ids that other writes are known to have
+    made."""
+    match, unlike = _thawed(look.match), _thawed(look.unlike)
     rows = answer.data if isinstance(answer.data, list) else [answer.data]
     if look.replaces and len(rows) > 1:  # the answer may list what else there is beside it
-        own = str(look.match.get(look.id_field))
+        own = str(match.get(look.id_field))
         rows = [row for row in rows if isinstance(row, dict) and record_id(row, look.id_field) == own]
     if len(rows) != 1 or not isinstance(rows[0], dict):
         return Proof(None, flaw="its answer is not one record")
@@ -141,7 +155,7 @@ def proof_of(answer: ErpAnswer, kept: Mapping[str, Any], taken: Collection[str])
     if look.is_old(record, taken):
         return Proof(None, flaw="the record in its answer was there before")
     told: list[str] = []
-    for path, wanted in {**look.match, **look.unlike}.items():
+    for path, wanted in {**match, **unlike}.items():
         found = at_path(record, path)
         if found is ABSENT or wanted is None:  # what was not sent, the ERP may have filled in
             continue
@@ -159,7 +173,7 @@ def proof_of(answer: ErpAnswer, kept: Mapping[str, Any], taken: Collection[str])
 class Sighting:
     """What looking for a write found: one record, several, or none; `unsure` where seeing it would prove nothing.
 
-    `others` are those that stand in its place and are not it: they were there before, or hold something else.
+    `others` are those that stand in its place and were there before, or are another write's.
     """
 
     found: Literal["one", "several", "none", "unsure"]
@@ -168,22 +182,22 @@ class Sighting:
     others: int = 0
 
 
-async def look_for(erp: Erp, kept: Mapping[str, Any], taken: Collection[str] = ()) -> Sighting:
-    """Look for what a write made (a frozen look). Raises ErpError. None seen is no proof that nothing landed."""
-    look = _Look.kept(kept)
+async def look_for(erp: Erp, look: FrozenLook, taken: Collection[str] = ()) -> Sighting:
+    """Look for what a write made. Raises ErpError. None seen is no proof that nothing landed."""
     if look.known is None or not look.telling:
         return Sighting("unsure")
     answer = await erp.call(NAMED[look.endpoint], path=look.path, query=look.query, fresh=True)
+    match, unlike = _thawed(look.match), _thawed(look.unlike)
     hits: list[tuple[Record, tuple[str, ...]]] = []
     others = 0
     for record in answer.records():
-        told = _agrees(record, look.match, look.leeway, may_lack=False)
+        told = _agrees(record, match, look.leeway, may_lack=False)
         if told is None:
             continue
-        more = _agrees(record, look.unlike, look.leeway, may_lack=True)
-        if more is None or look.is_old(record, taken):
+        more = _agrees(record, unlike, look.leeway, may_lack=True)
+        if look.is_old(record, taken):
             others += 1
-        else:
+        elif more is not None:
             hits.append((record, (*told, *more)))
     if len(hits) == 1:
         return Sighting("one", *hits[0], others)

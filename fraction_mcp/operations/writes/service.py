@@ -20,17 +20,21 @@ import anyio
 
 from fraction_mcp import errors
 from fraction_mcp.erp import Erp
-from fraction_mcp.erp.endpoints import System
 from fraction_mcp.operations.context import ErpContext
-from fraction_mcp.operations.writes.plan import Plan, drafted, identity_of
+from fraction_mcp.operations.fitting import presented
+from fraction_mcp.operations.results import ToolError
+from fraction_mcp.operations.writes.failing import logged_once
+from fraction_mcp.operations.writes.identity import ErpIdentity
+from fraction_mcp.operations.writes.plan import Change, FrozenPlan, Plan
 from fraction_mcp.operations.writes.readback import look_for, record_id
-from fraction_mcp.operations.writes.states import Draft, State, Write
-from fraction_mcp.operations.writes.wording import called_by, identity_parts, trouble
+from fraction_mcp.operations.writes.sending import nothing_written, provable, send
+from fraction_mcp.operations.writes.states import MOVES, State, Step
+from fraction_mcp.operations.writes.wording import called_by
+from fraction_mcp.operations.writes.write import Draft, Write, WriteOutcome
 from fraction_mcp.values.text import clean, quoted
 
 if TYPE_CHECKING:
     from fraction_mcp.operations.writes.journal import Journal
-from fraction_mcp.operations.writes.sending import done, error_outcome, provable, sent, unsent
 
 __all__ = ["Replan", "Terms", "ToItsEnd", "WriteService"]
 
@@ -93,11 +97,10 @@ class WriteService:
 
         Raises the plan's refusal, unless a write of the same key is on its way or unsure: then that one is looked at.
         """
-        draft = drafted(
+        draft = Draft.of(
             plan,
-            tool=tool,
-            arguments=arguments,
-            identity=identity_of(self.context.erp(plan.endpoint.system)),
+            FrozenPlan.of(plan, tool=tool, arguments=arguments),
+            identity=ErpIdentity.of(self.context.erp(plan.endpoint.system)),
             asker=self._asker,
             asked_by=clean(asked_by, 120),
             expires_at=self.journal.now() + self._terms.wait_s,
@@ -112,9 +115,9 @@ class WriteService:
         if landed is not None:
             minutes = int((self.journal.now() - landed.updated_at) // 60)
             when = f"{minutes} minutes ago" if minutes > 1 else "a moment ago"
-            number = called_by(landed.outcome.get("result"))
+            number = called_by(landed.outcome.result)
             again = f"An identical write landed {when}{f' as {quoted(number)}' if number else ''}; this repeats it."
-            draft = replace(draft, plan={**draft.plan, "warnings": [again, *draft.plan["warnings"]]})
+            draft = replace(draft, plan=replace(draft.plan, warnings=(again, *draft.plan.warnings)))
         return await self.journal.propose(draft)
 
     async def new_token(self, write: Write) -> str:
@@ -171,26 +174,22 @@ class WriteService:
         return write.state is State.APPROVED and not self.context.read_only and self.reaches(write)
 
     def reaches(self, write: Write) -> bool:
-        """Whether this process works in the ERP and account of the write, as far as it knows.
+        """Whether this process works in the ERP and account of the write, as far as it knows."""
+        erp = self.context.erps.get(write.plan.system)
+        return erp is not None and write.identity.is_reached_by(erp)
 
-        The company shows with the first sign-in only; until then it counts as the right one, and `commit` compares.
-        """
-        erp = self.context.erps.get(System(write.plan["system"]))
-        if erp is None:
-            return False
-        _, base_url, company, account = identity_parts(write.identity)
-        _, our_base_url, our_company, our_account = identity_parts(identity_of(erp))
-        return (base_url, account) == (our_base_url, our_account) and our_company in {"", company}
-
-    def identities(self) -> list[str]:
+    def identities(self) -> list[ErpIdentity]:
         """The ERPs and accounts that this process works in, as far as it knows."""
-        return [identity_of(erp) for erp in self.context.erps.values()]
+        return [ErpIdentity.of(erp) for erp in self.context.erps.values()]
 
     async def settle(self, write: Write, *, landed: bool, by: str) -> Write:
         """A person says what became of a write whose outcome is unknown."""
-        outcome = dict(write.outcome)
+        outcome = write.outcome
         if not landed:
-            outcome |= trouble("UPSTREAM_ERROR", "a person found that it was not written", "", written="no")
+            told = "a person found that it was not written"
+            outcome = replace(
+                outcome, error=ToolError(code="UPSTREAM_ERROR", message=told, hint="", retryable=False, written="no")
+            )
         return await self.journal.settle(write.id, landed=landed, by=by, outcome=outcome)
 
     # ------------------------------------------------------------------------------------------------------ committing
@@ -208,11 +207,11 @@ class WriteService:
         return write
 
     async def _commit(self, write: Write) -> Write:
-        erp = self.context.erp(System(write.plan["system"]))
+        erp = self.context.erp(write.plan.system)
         again = await self._planned_again(write, erp)
         if again is None:
             return await self.write(write.id)
-        look = await provable(erp, again.plan["look"])
+        look = await provable(erp, again.plan.look)
         taken = await self._made_by_others(write)
         owner = f"{os.getpid()}-{secrets.token_hex(8)}"
         try:
@@ -221,14 +220,14 @@ class WriteService:
                 planned=again,
                 owner=owner,
                 lease_s=self._terms.lease_s,
-                outcome={"look": look},  # with the ids that were there just before the send
+                outcome=WriteOutcome(look=look),  # with the ids that were there just before the send
             )
         except errors.ConsentError as error:
-            await self._refuse(write, error.message, [])
+            await self._refuse(write, error.message)
             claimed = False
         except errors.JournalError as error:  # the claim may stand, though nobody could say so
             with suppress(errors.JournalError):
-                await self.journal.finish(write.id, "not_sent", unsent(error), owner=owner)
+                await self.journal.finish(write.id, Step.NOT_SENT, nothing_written(error), owner=owner)
             raise
         if not claimed:
             return await self.write(write.id)
@@ -236,17 +235,17 @@ class WriteService:
         async def hold() -> None:
             await self._hold(write.id, owner)
 
-        kind, outcome = await sent(erp, again.plan, look, taken, hold)
+        step, outcome = await send(erp, again.plan, look, taken, hold)
         try:
-            return await self._written_down(write, kind, {**outcome, "look": look}, owner)
+            return await self._written_down(write, step, replace(outcome, look=look), owner)
         except Exception as error:
             logger.exception("what came of %s could not be written down", write.id)
-            if kind == "not_sent":
+            if step is Step.NOT_SENT:
                 raise
             raise errors.ErpOutcomeUnknown(
                 f"the write {write.id} was sent, and the journal failed after it; it may have been written",
                 system=erp.system,
-                operation=write.plan["tool"],
+                operation=write.plan.tool,
                 hint=f"get_write_status({write.id}) tells what is known. Do not ask for it again.",
             ) from error
 
@@ -263,30 +262,28 @@ class WriteService:
         if not held:
             raise errors.ConsentError("it could not be sent before its claim ran out; nothing was sent")
 
-    async def _written_down(self, write: Write, kind: str, outcome: dict[str, Any], owner: str) -> Write:
-        finished = await self.journal.finish(write.id, kind, outcome, owner=owner)
-        if finished.outcome == outcome:
+    async def _written_down(self, write: Write, step: Step, outcome: WriteOutcome, owner: str) -> Write:
+        finished = await self.journal.finish(write.id, step, outcome, owner=owner)
+        if finished.state is MOVES[step].to and finished.outcome == outcome:
             return await self.look_again(finished) if finished.state is State.UNKNOWN else finished
         # The lease had run out meanwhile, and somebody else, or a person, has said what became of it.
-        if kind == "done" and finished.state is State.FAILED:
-            outcome["conflict"] = _DONE_AFTER_ALL
-            return await self.journal.finish(write.id, "late_done", outcome, owner=owner)
-        if kind == "failed" and finished.state is State.DONE:
-            conflict = f"{_REFUSED_AFTER_ALL}: {outcome['error']['message']}."
-            return await self.journal.finish(
-                write.id, "late_refusal", {**finished.outcome, "conflict": conflict}, owner=owner
-            )
-        await self.journal.note(write.id, "late_answer", {"kind": kind, **outcome})
+        if step is Step.DONE and finished.state is State.FAILED:
+            told = replace(outcome, conflict=_DONE_AFTER_ALL)
+            return await self.journal.finish(write.id, Step.LATE_DONE, told, owner=owner)
+        if step is Step.FAILED and finished.state is State.DONE and outcome.error is not None:
+            told = replace(finished.outcome, conflict=f"{_REFUSED_AFTER_ALL}: {outcome.error.message}.")
+            return await self.journal.finish(write.id, Step.LATE_REFUSAL, told, owner=owner)
+        await self.journal.note(write.id, Step.LATE_ANSWER, {"kind": step, **outcome.to_json()})
         return finished
 
     async def _planned_again(self, write: Write, erp: Erp) -> Draft | None:
         """The write as it would be planned now; None where it must not be sent: the journal then says why."""
         try:
-            now = drafted(
-                await self._replan(self.context, write.plan["tool"], write.plan["arguments"]),
-                tool=write.plan["tool"],
-                arguments=write.plan["arguments"],
-                identity=identity_of(erp),
+            plan = await self._replan(self.context, write.plan.tool, write.plan.arguments)
+            now = Draft.of(
+                plan,
+                FrozenPlan.of(plan, tool=write.plan.tool, arguments=write.plan.arguments),
+                identity=ErpIdentity.of(erp),
                 asker=self._asker,
                 asked_by=write.asked_by,
                 expires_at=write.expires_at,
@@ -296,54 +293,56 @@ class WriteService:
             if not self.reaches(write):  # what could not be read is not the ERP that the write was planned for
                 return None
             if isinstance(error, errors.NotFound):
-                await self._refuse(write, f"what it was based on can no longer be read: {error.message}", [])
+                await self._refuse(write, f"what it was based on can no longer be read: {error.message}")
             elif isinstance(error, errors.ErpError):
-                await self.journal.finish(write.id, "put_back", error_outcome(error, written="no"))
+                await self.journal.finish(write.id, Step.PUT_BACK, nothing_written(error))
             else:
-                await self._refuse(write, error.message, [])
+                await self._refuse(write, error.message)
             return None
         if now.identity != write.identity:
             logger.info("%s was planned for another ERP or account; it is left to its own process", write.id)
             return None
         if now.digest != write.digest:
-            await self._refuse(write, "what it was based on has changed since it was shown", now.plan["preview"])
+            await self._refuse(write, "what it was based on has changed since it was shown", now.plan.preview)
             return None
         return now
 
-    async def _refuse(self, write: Write, why: str, preview: list[Any]) -> None:
+    async def _refuse(self, write: Write, why: str, preview: tuple[Change, ...] = ()) -> None:
         hint = "Call the tool again: the new state is shown, and a person is asked anew."
-        outcome = trouble(errors.ConsentError.code, f"{why}; nothing was written", hint, written="no")
-        await self.journal.finish(write.id, "refused", {**outcome, **({"preview": preview} if preview else {})})
+        refusal = errors.ConsentError(f"{why}; nothing was written", hint=hint)
+        await self.journal.finish(write.id, Step.REFUSED, replace(nothing_written(refusal), preview=preview))
 
     async def look_again(self, write: Write) -> Write:
         """Look in the ERP for a write whose outcome is unknown. Seen once: done. Otherwise it stays unknown.
 
         However often it is asked about, the ERP is asked every few seconds at most.
         """
-        erp = self.context.erps.get(System(write.plan["system"]))
+        erp = self.context.erps.get(write.plan.system)
         if write.state is not State.UNKNOWN or erp is None or not self.reaches(write):
             return write
-        looks = [event.at for event in await self.journal.events(write.id) if event.kind == "looked"]
+        looks = [event.at for event in await self.journal.events(write.id) if event.kind == Step.LOOKED]
         if looks and self.journal.now() - looks[-1] < _LOOK_EVERY_S:
             return write
         try:
-            look = write.outcome.get("look") or write.plan["look"]
+            look = write.outcome.look or write.plan.look
             sighting = await look_for(erp, look, await self._made_by_others(write))
-            if identity_of(erp) != write.identity:
+            if ErpIdentity.of(erp) != write.identity:
                 return write
         except errors.ErpError as error:
-            await self.journal.note(write.id, "looked", {"found": "could not look", "why": error.message})
+            await self.journal.note(write.id, Step.LOOKED, {"found": "could not look", "why": error.message})
             return write
         if sighting.found != "one":
-            await self.journal.note(write.id, "looked", {"found": sighting.found})
+            await self.journal.note(write.id, Step.LOOKED, {"found": sighting.found})
             return await self.write(write.id)
-        outcome = done(sighting.record, sighting.told, found_by="reading back", look=look)
-        return await self.journal.finish(write.id, "done", outcome)
+        outcome = WriteOutcome(
+            result=presented(sighting.record), differs=sighting.told, found_by="reading back", look=look
+        )
+        return await self.journal.finish(write.id, Step.DONE, outcome)
 
     async def _made_by_others(self, write: Write) -> set[str]:
         """The ids of records that other writes of the same kind are known to have made: none of them is this one's."""
         done = await self.journal.latest((State.DONE,), identity=write.identity, limit=500)
-        results = [other.outcome.get("result") for other in done if other.plan["endpoint"] == write.plan["endpoint"]]
+        results = [other.outcome.result for other in done if other.plan.endpoint == write.plan.endpoint]
         return {number for result in results if isinstance(result, dict) and (number := record_id(result))}
 
     async def follow_up(self, write: Write) -> Write:
@@ -354,14 +353,19 @@ class WriteService:
 
     async def watch(self) -> None:
         """While writes wait, commit those that were approved elsewhere and belong to this process's ERPs."""
-        waiting = True
+        waiting, told = True, ""
         while waiting:
             try:
-                waiting = await self._seen_to()
-            except Exception:  # the journal or an ERP fails for a while: what was approved must not be forgotten
-                logger.exception("seeing to the writes that wait failed; it is tried again")
+                waiting, told = await self._seen_to(), ""
+            except Exception as error:  # noqa: BLE001 - whatever fails for a while, nothing approved is forgotten
+                told = logged_once(logger, error, told)
                 await anyio.sleep(_TROUBLED_S)
             await anyio.sleep(_WATCH_S)
+
+    async def watch_for_ever(self) -> None:
+        """The same until it is cancelled, as for an inbox, to which writes come that others have asked for."""
+        while True:
+            await self.watch()
 
     async def _seen_to(self) -> bool:
         """Commit what may be committed, however much there is; whether anything waits."""

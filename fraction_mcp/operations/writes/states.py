@@ -1,11 +1,10 @@
-"""A write's life: its states, and which may follow which. `MOVES` is the only place that says so."""
+"""A write's life: its states and its steps. `MOVES` is the only place that says which may follow which."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-__all__ = ["MOVES", "OPEN", "WAITING", "Answer", "Draft", "Event", "State", "Write"]
+__all__ = ["MOVES", "OPEN", "WAITING", "Move", "State", "Step"]
 
 
 class State(StrEnum):
@@ -23,77 +22,77 @@ class State(StrEnum):
 WAITING = (State.AWAITING, State.APPROVED)
 OPEN = (*WAITING, State.SENDING, State.UNKNOWN)
 
-# Event -> the states that it may start from, and the one that it leads to.
-MOVES: Mapping[str, tuple[tuple[State, ...], State]] = {
-    "approved": ((State.AWAITING,), State.APPROVED),
-    "declined": (WAITING, State.DECLINED),
-    "cancelled": ((State.AWAITING,), State.CANCELLED),
-    "expired": (WAITING, State.EXPIRED),
-    "claimed": ((State.APPROVED,), State.SENDING),
-    "refused": (WAITING, State.FAILED),  # what it was based on had changed: never sent
-    "put_back": ((State.APPROVED,), State.AWAITING),  # what it was based on could not be read: asked anew
-    "not_sent": ((State.SENDING, State.UNKNOWN), State.AWAITING),  # nothing left this machine: asked anew
-    "done": ((State.SENDING, State.UNKNOWN), State.DONE),
-    "failed": ((State.SENDING, State.UNKNOWN), State.FAILED),
-    "unknown": ((State.SENDING,), State.UNKNOWN),
-    "settled_landed": ((State.UNKNOWN,), State.DONE),
-    "settled_absent": ((State.UNKNOWN,), State.FAILED),
-    "late_done": ((State.FAILED,), State.DONE),  # its own process brings the ERP's proof after a person had settled it
-    "late_refusal": ((State.DONE,), State.DONE),  # the same with a refusal: a conflict for a person to look at
+
+class Step(StrEnum):
+    """What may happen to a write: every kind of event that a journal holds."""
+
+    PROPOSED = "proposed"
+    REPLANNED = "replanned"
+    ASKED = "asked"
+    ANSWERED = "answered"
+    TOKEN_GIVEN = "token_given"  # noqa: S105 - the name of a step
+    APPROVED = "approved"
+    DECLINED = "declined"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    CLAIMED = "claimed"
+    REFUSED = "refused"
+    PUT_BACK = "put_back"
+    NOT_SENT = "not_sent"
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    LOOKED = "looked"
+    SETTLED_LANDED = "settled_landed"
+    SETTLED_ABSENT = "settled_absent"
+    LATE_DONE = "late_done"
+    LATE_REFUSAL = "late_refusal"
+    LATE_ANSWER = "late_answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """From which states a step may be taken, and where it leads. `to` is None for what changes no state.
+
+    `plans`: its event holds the write's plan. `asks`: a person must decide (anew) after it, and no approval before it
+    counts. `tells`: its event holds what came of the write.
+    """
+
+    sources: tuple[State, ...]
+    to: State | None
+    plans: bool = False
+    asks: bool = False
+    tells: bool = False
+
+
+_SENT = (State.SENDING, State.UNKNOWN)
+
+MOVES: Mapping[Step, Move] = {
+    Step.PROPOSED: Move((), State.AWAITING, plans=True, asks=True),
+    Step.REPLANNED: Move((State.AWAITING,), None, plans=True, asks=True),
+    Step.ASKED: Move((State.AWAITING,), None),
+    Step.ANSWERED: Move(tuple(State), None),  # it may have been decided elsewhere meanwhile
+    Step.TOKEN_GIVEN: Move((State.AWAITING,), None),
+    Step.APPROVED: Move((State.AWAITING,), State.APPROVED),
+    Step.DECLINED: Move(WAITING, State.DECLINED),
+    Step.CANCELLED: Move((State.AWAITING,), State.CANCELLED),
+    Step.EXPIRED: Move(WAITING, State.EXPIRED),
+    Step.CLAIMED: Move((State.APPROVED,), State.SENDING, tells=True),
+    # What it was based on had changed: never sent.
+    Step.REFUSED: Move(WAITING, State.FAILED, tells=True),
+    # What it was based on could not be read.
+    Step.PUT_BACK: Move((State.APPROVED,), State.AWAITING, asks=True, tells=True),
+    # Nothing left this machine.
+    Step.NOT_SENT: Move(_SENT, State.AWAITING, asks=True, tells=True),
+    Step.DONE: Move(_SENT, State.DONE, tells=True),
+    Step.FAILED: Move(_SENT, State.FAILED, tells=True),
+    Step.UNKNOWN: Move((State.SENDING,), State.UNKNOWN, tells=True),
+    Step.LOOKED: Move((State.UNKNOWN,), None),
+    Step.SETTLED_LANDED: Move((State.UNKNOWN,), State.DONE, tells=True),
+    Step.SETTLED_ABSENT: Move((State.UNKNOWN,), State.FAILED, tells=True),
+    # Its own process brings the ERP's proof after a person had settled it.
+    Step.LATE_DONE: Move((State.FAILED,), State.DONE, tells=True),
+    # The same with a refusal: a conflict for a person to look at.
+    Step.LATE_REFUSAL: Move((State.DONE,), State.DONE, tells=True),
+    Step.LATE_ANSWER: Move(tuple(State), None),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A planned write, before it is in the journal. `plan` is plain JSON; `key` says when two are the same write;
-    `asker` is who asks, `asked_by` how to name the client that did."""
-
-    key: str
-    identity: str
-    digest: str
-    plan: Mapping[str, Any]
-    asker: str
-    asked_by: str
-    expires_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """A write as the journal holds it. Times are unix seconds. `outcome` holds what came back, once something did."""
-
-    id: str
-    key: str
-    identity: str
-    state: State
-    created_at: float
-    updated_at: float
-    expires_at: float
-    digest: str
-    plan: Mapping[str, Any]
-    asker: str
-    asked_by: str
-    owner: str
-    lease_until: float
-    token_hash: str
-    outcome: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One step of a write's life, chained to the one before by its hash."""
-
-    seq: int
-    write_id: str
-    at: float
-    kind: str
-    detail: Mapping[str, Any]
-    hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the first answer to a question counts as: its choice, or an empty text where nobody chose, and how many
-    seconds after the question it came."""
-
-    choice: str
-    after_s: float

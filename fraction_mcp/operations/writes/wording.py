@@ -1,15 +1,54 @@
 """Where a write stands, in words: as a tool's result."""
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
-from fraction_mcp.operations.writes.plan import Change, Trouble, WriteResult
-from fraction_mcp.operations.writes.states import Write
+from fraction_mcp.operations.lookup import Candidate
+from fraction_mcp.operations.results import ToolError, ToolResult
+from fraction_mcp.operations.writes.plan import Change
+from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.values.text import clean, quoted
 
-__all__ = ["called_by", "company_of", "identity_parts", "result_for", "trouble", "used_before"]
+__all__ = ["Outcome", "WriteResult", "called_by", "result_for", "used_before"]
+
+Outcome = Literal[
+    "done",
+    "awaiting_approval",
+    "confirmation_required",
+    "declined",
+    "cancelled",
+    "expired",
+    "in_progress",
+    "failed",
+    "unknown",
+    "ambiguous",
+    "not_found",
+]
+
+
+class WriteResult(ToolResult):
+    """Where a write stands."""
+
+    outcome: Outcome
+    write_id: str | None = None
+    system: str | None = None
+    operation: str
+    preview: tuple[Change, ...] = ()
+    warnings: tuple[str, ...] = ()
+    result: dict[str, Any] | None = None
+    candidates: tuple[Candidate, ...] = ()
+    confirmation_token: str | None = None
+    expires_at: str | None = None
+    error: ToolError | None = None
+
+    def to_wire(self) -> dict[str, Any]:
+        data = super().to_wire()
+        for name in ("confirmation_token", "error"):
+            if data[name] is None:
+                del data[name]
+        return data
+
 
 _WORDS = {
     "awaiting_approval": "waits for a person's approval",
@@ -34,33 +73,35 @@ _NEXT = {
 def result_for(write: Write, *, token: str = "") -> WriteResult:
     """Where a write stands, as a tool result."""
     state, outcome = str(write.state), write.outcome
-    number = called_by(outcome.get("result"))
-    title = write.plan["title"]
+    number = called_by(outcome.result)
+    title = write.plan.title
     words = f"{title}: it {_WORDS[state]}" + (f", as {quoted(number)}" if state == "done" and number else "")
-    if differs := outcome.get("differs"):
-        words += f". The ERP holds something else than was sent: {'; '.join(differs)}"
-    conflict = [outcome["conflict"]] if outcome.get("conflict") else []
+    if outcome.differs:
+        words += f". The ERP holds something else than was sent: {'; '.join(outcome.differs)}"
+    conflict = [outcome.conflict] if outcome.conflict else []
     if conflict:
         words += f". {conflict[0].removesuffix('.')}"
-    told = Trouble(**outcome["error"]) if state in {"failed", "unknown"} and outcome.get("error") else None
+    told = outcome.error if state in {"failed", "unknown"} else None
     if state == "unknown" and told is None:
-        told = Trouble(**trouble("OUTCOME_UNKNOWN", _WORDS[state], "", written="maybe")["error"])
-    if state == "awaiting_approval" and outcome.get("error"):
-        words += f". Sending it was tried: {outcome['error']['message']}"
+        told = ToolError(code="OUTCOME_UNKNOWN", message=_WORDS[state], hint="", retryable=False, written="maybe")
+    if state == "awaiting_approval" and outcome.error:
+        words += f". Sending it was tried: {outcome.error.message}"
     step = _NEXT.get(state, "")
     if token:
         words = f"{title}: it waits for a confirmation; nothing was written yet"
         step = "Show the preview to the user; only if they agree, call confirm_write with the token."
+    # What a write that was refused would be now. One that waits is judged by its plan, and by nothing else.
+    preview = (outcome.preview if state == "failed" else ()) or write.plan.preview
     return WriteResult(
         summary=words + ".",
         next=step,
         outcome="confirmation_required" if token else _OUTCOMES.get(state, state),  # type: ignore[arg-type]
         write_id=write.id,
-        system=write.plan["system"],
-        operation=write.plan["tool"],
-        preview=tuple(Change(**row) for row in outcome.get("preview") or write.plan["preview"]),
-        warnings=(*conflict, *write.plan["warnings"]),
-        result=outcome.get("result"),
+        system=write.plan.system,
+        operation=write.plan.tool,
+        preview=preview,
+        warnings=(*conflict, *write.plan.warnings),
+        result=outcome.result,
         confirmation_token=token or None,
         expires_at=_iso(write.expires_at) if state == "awaiting_approval" else None,
         error=told,
@@ -70,7 +111,7 @@ def result_for(write: Write, *, token: str = "") -> WriteResult:
 def used_before(write: Write) -> WriteResult:
     """The answer to a confirmation of a write that no longer waits: an error, and how the write stands."""
     answer = result_for(write)
-    told = Trouble(
+    told = ToolError(
         code="CONFIRMATION_INVALID",
         message="this write no longer waits for a confirmation; nothing more was sent",
         hint="Its outcome stands beside this.",
@@ -80,25 +121,8 @@ def used_before(write: Write) -> WriteResult:
     return answer.model_copy(update={"error": told})
 
 
-def company_of(write: Write) -> str:
-    """The name of the company that a write goes to; empty where the ERP does not tell it."""
-    company = identity_parts(write.identity)[2]
-    return clean(company.partition("/")[2] or company, 120)
-
-
-def identity_parts(identity: str) -> tuple[str, str, str, str]:
-    system, base_url, company, account = json.loads(identity)
-    return system, base_url, company, account
-
-
 def _iso(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
-
-
-def trouble(code: str, message: str, hint: str, *, written: str, retryable: bool = False) -> dict[str, Any]:
-    return {
-        "error": {"code": code, "message": message, "hint": hint, "retryable": retryable, "written": written},
-    }
 
 
 def called_by(result: object) -> str:

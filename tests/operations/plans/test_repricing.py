@@ -153,6 +153,16 @@ def test_a_quantity_that_the_list_holds_at_two_prices_is_said_to_be_unclear() ->
     assert break_list(old) == "1 at 9.00, 10 at 8.00, 10 at 7.00, 50 at 6.00"
 
 
+def test_a_quantity_at_very_many_prices_is_warned_of_in_a_line_that_is_kept_whole() -> None:
+    old = price_list([("10", f"{number}.125") for number in range(1, 60)])
+    (warning,) = told(old, price_list({"10": "0.01"}))
+    assert warning == (
+        "What the customer pays now from 10 on is not known: the list holds 10 at 59 prices, from 1.125 to 59.125. "
+        "At 10 they would pay 0.01."
+    )
+    assert len(warning) < 300  # what a plan keeps of one
+
+
 def test_a_first_list_warns_of_no_change() -> None:
     new = price_list({"10": "5"})
     assert told(None, new) == []

@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 
 from fraction_mcp.operations.writes.journal import Journal
-from fraction_mcp.operations.writes.states import Draft
+from fraction_mcp.operations.writes.write import Draft
 
 
 async def main(url: str, folder: str, owner: str) -> None:

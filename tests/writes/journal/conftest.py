@@ -1,6 +1,5 @@
 """Journals on a real SQLite file and a real PostgreSQL, under a clock that moves when it is told to."""
 
-import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from fraction_mcp.operations.writes.journal import Journal
-from fraction_mcp.operations.writes.states import Draft, Write
+from fraction_mcp.operations.writes.write import Draft, Write
+from tests.writes.made import draft
 
 
 @dataclass
@@ -51,21 +51,7 @@ class Database:
             await connection.execute(text(statement), values)
 
     def draft(self, **changes: Any) -> Draft:
-        plan = {
-            "title": "A write",
-            "system": "fractionerp",
-            "tool": "create_part",
-            "warnings": [],
-            "preview": [],
-            "endpoint": "POST /parts",
-            "method": "POST",
-            "target": "/parts",
-            "path": {},
-            "content": "{}",
-        }
-        facts = {"key": uuid.uuid4().hex, "identity": "here", "digest": "d" * 64, "plan": plan}
-        facts |= {"asker": "somebody", "asked_by": "a test"}
-        return Draft(**{**facts, "expires_at": self.clock.now + 3600, **changes})
+        return draft(**{"expires_at": self.clock.now + 3600, **changes})
 
     async def approved(self, journal: Journal, **changes: Any) -> Write:
         write = await journal.propose(self.draft(**changes))

@@ -6,6 +6,8 @@ import anyio
 import pytest
 
 from fraction_mcp.operations.writes.journal_tables import GENESIS
+from fraction_mcp.operations.writes.states import Step
+from fraction_mcp.operations.writes.write import WriteOutcome
 
 pytestmark = pytest.mark.anyio
 
@@ -14,9 +16,9 @@ async def lived(database: Any) -> Any:
     """A journal with seven events."""
     journal = await database.open()
     write = await database.claimed(journal)
-    await journal.finish(write.id, "done", {"result": {"id": 1}}, owner="one")
+    await journal.finish(write.id, Step.DONE, WriteOutcome(result={"id": 1}), owner="one")
     await database.approved(journal)
-    await journal.note(write.id, "looked", {"found": "one"})
+    await journal.note(write.id, Step.LOOKED, {"found": "one"})
     assert len(await journal.events()) == 7
     return journal
 
@@ -81,7 +83,7 @@ async def test_a_rewritten_tail_is_found_against_an_anchor_kept_elsewhere(databa
     await database.tamper("UPDATE head SET seq = :seq, hash = :hash", seq=kept.seq, hash=kept.hash)
     await database.tamper("UPDATE writes SET state = 'awaiting_approval' WHERE state = 'approved'")
     for found in ("none", "several"):
-        await journal.note(kept.write_id, "looked", {"found": found})
+        await journal.note(kept.write_id, Step.LOOKED, {"found": found})
     assert await journal.verify() == ""
     assert "anchor" in await journal.verify(anchor)
 
@@ -135,7 +137,7 @@ async def test_a_chain_is_whole_at_every_moment_while_others_write_to_it(databas
 
     async def write() -> None:
         for number in range(60):
-            await other.note(noted.id, "looked", {"number": number})
+            await other.note(noted.id, Step.LOOKED, {"number": number})
         over.set()
 
     async with anyio.create_task_group() as group:

@@ -20,7 +20,7 @@ from fraction_mcp.operations.writes import journal_tables, migrations
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.journal_database import JournalDatabase
 from fraction_mcp.operations.writes.migrations import STEPS, VERSION
-from fraction_mcp.operations.writes.states import State
+from fraction_mcp.operations.writes.states import State, Step
 from fraction_mcp.operations.writes.wording import result_for
 from fraction_mcp.values.moments import moment
 from tests.support import child_environment
@@ -101,7 +101,7 @@ async def test_an_older_journal_is_brought_up_and_holds_what_it_held(older: Any)
     assert (await journal.verify(HEAD), await journal.head()) == ("", HEAD)
     assert len(await journal.events()) == 13
     done = await journal.get("wd118ebeff193")
-    assert done.outcome["result"]["quote_number"].startswith("Q")
+    assert done.outcome.result["quote_number"].startswith("Q")
     assert (await journal.landed_before(done.key, AT - 900)).id == done.id
 
 
@@ -109,7 +109,7 @@ async def test_what_waited_in_an_older_journal_can_still_be_approved_and_sent(ol
     await Journal.migrate(older.url, older.folder)
     journal = await older.open()
     waits = await journal.get("w7fbf03f930e4")
-    assert waits.plan["arguments"]["part_number"] == "V1-WAITS"
+    assert waits.plan.arguments["part_number"] == "V1-WAITS"
     approved = await journal.approve(waits.id, digest=waits.digest, by="a person")
     assert await claim(journal, approved)
     before = await journal.get("wb0967681d2cc")
@@ -261,7 +261,7 @@ async def test_a_database_with_such_a_table_of_somebody_elses_is_left_alone(data
 @pytest.mark.parametrize("change", ["DELETE FROM head", "UPDATE head SET version = 0"])
 async def test_a_journal_without_its_head_is_refused_and_not_begun_anew(database: Any, change: str) -> None:
     journal = await database.open()
-    await journal.note("w0", "looked", {})
+    await journal.note("w0", Step.LOOKED, {})
     await database.tamper(change)
     with pytest.raises(ConfigError, match="lost its head"):
         await database.open()

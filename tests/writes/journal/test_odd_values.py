@@ -11,7 +11,8 @@ import pytest
 
 from fraction_mcp.cli import main
 from fraction_mcp.operations.writes.journal import Journal
-from fraction_mcp.operations.writes.states import State
+from fraction_mcp.operations.writes.states import State, Step
+from fraction_mcp.operations.writes.write import WriteOutcome
 from tests.support import child_environment
 
 pytestmark = pytest.mark.anyio
@@ -37,9 +38,9 @@ IDS = [
 async def test_an_id_that_is_neither_text_nor_number_is_written_down_and_read(database: Any, odd: Any) -> None:
     journal = await database.open()
     write = await database.claimed(journal)
-    outcome = {"result": {"id": odd, "quote_number": odd}, "look": {"known": [odd, odd]}, "found_by": odd}
-    done = await journal.finish(write.id, "done", outcome, owner="one")
-    await journal.note(write.id, "looked", {"found": odd, "why": odd})
+    outcome = WriteOutcome(result={"id": odd, "quote_number": odd}, differs=("one", "two"), found_by="reading back")
+    done = await journal.finish(write.id, Step.DONE, outcome, owner="one")
+    await journal.note(write.id, Step.LOOKED, {"found": odd, "why": odd})
     assert done.state is State.DONE
     assert (await journal.landed_before(write.key, 0)).outcome == done.outcome
     assert [found.id for found in await journal.latest((State.DONE,))] == [write.id]
@@ -52,9 +53,9 @@ async def test_what_was_written_down_comes_back_as_it_was(database: Any, odd: An
     """All but what no database can hold: half of a character, in whose place stands the sign for that."""
     journal = await database.open()
     write = await database.claimed(journal)
-    await journal.finish(write.id, "failed", {"id": odd}, owner="one")
+    await journal.finish(write.id, Step.FAILED, WriteOutcome(result=[odd]), owner="one")
     told = "\ufffd half of a character" if isinstance(odd, str) and "\ud800" in odd else odd
-    assert (await (await database.open()).get(write.id)).outcome == {"id": told}
+    assert (await (await database.open()).get(write.id)).outcome == WriteOutcome(result=[told])
 
 
 @pytest.mark.parametrize("odd", ["", "\x00", "w0\x00", "\ud800", "'; DROP TABLE writes; --", "w" * 10_000, "é"])
@@ -80,11 +81,10 @@ def listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 async def test_the_commands_that_read_the_journal_show_it(database: Any, listed: Any, odd: Any) -> None:
     journal = await database.open()
-    identity = '["fractionerp", "https://erp.test", "1/Acme", "clerk@acme.test"]'
-    write = await database.claimed(journal, identity=identity)
-    await journal.note(write.id, "looked", {"found": odd, "why": odd})
-    await journal.finish(write.id, "unknown", {"result": {"id": odd}, "error": odd, "found_by": odd}, owner="one")
-    settled = await journal.settle(write.id, landed=True, by="a person", outcome={"result": {"id": odd}})
+    write = await database.claimed(journal)
+    await journal.note(write.id, Step.LOOKED, {"found": odd, "why": odd})
+    await journal.finish(write.id, Step.UNKNOWN, WriteOutcome(result={"id": odd}, why="\x1b[2J\u202e"), owner="one")
+    settled = await journal.settle(write.id, landed=True, by="a person", outcome=WriteOutcome(result={"id": odd}))
     assert settled.state is State.DONE
     for words in (("writes",), ("writes", write.id), ("audit",), ("audit", "--verify")):
         shown = await listed(database.folder, *words)
@@ -106,7 +106,7 @@ NAMES = ["a b", "a#b", "a?b=c", "a%20b", "100%", "a&b;c", "ü 株", "it's"]
 async def test_the_state_folder_may_be_called_anything(tmp_path: Path, listed: Any, name: str) -> None:
     folder = tmp_path / name / "state"
     journal = await Journal.open("", folder)
-    await journal.note("w0", "looked", {})
+    await journal.note("w0", Step.LOOKED, {})
     await journal.aclose()
     assert names_in(tmp_path) == [name], "it lies nowhere else"
     assert names_in(folder) == ["journal.sqlite3"]
@@ -118,7 +118,7 @@ async def test_a_journal_may_be_named_by_a_url_wherever_it_is(tmp_path: Path, na
     escaped = name.replace("%", "%25").replace("?", "%3F")
     for scheme in ("sqlite", "sqlite+aiosqlite"):
         journal = await Journal.open(f"{scheme}:///{tmp_path}/{escaped}/j.db", tmp_path)
-        await journal.note("w0", "looked", {})
+        await journal.note("w0", Step.LOOKED, {})
         await journal.aclose()
     assert (tmp_path / name / "j.db").exists()
     assert names_in(tmp_path) == [name]

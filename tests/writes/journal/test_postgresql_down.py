@@ -10,7 +10,6 @@ import sys
 import tempfile
 import threading
 import time
-import uuid
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,9 +26,10 @@ from fraction_mcp.errors import ConfigError, ErpOutcomeUnknown, JournalError, Jo
 from fraction_mcp.operations.writes import journal_database
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.journal_database import JournalDatabase
-from fraction_mcp.operations.writes.states import Draft, State
+from fraction_mcp.operations.writes.states import State, Step
 from fraction_mcp.runtime import _replan
 from tests.support import child_environment, free_port
+from tests.writes.made import draft
 
 pytestmark = pytest.mark.anyio
 
@@ -126,12 +126,6 @@ async def journal(server: Server, tmp_path: Path) -> Any:
     await opened.aclose()
 
 
-def draft() -> Draft:
-    plan = {"title": "A write", "system": "fractionerp", "tool": "create_part", "warnings": [], "preview": []}
-    facts: dict[str, Any] = {"identity": "here", "digest": "d" * 64, "plan": plan, "asker": "", "asked_by": "a test"}
-    return Draft(key=uuid.uuid4().hex, expires_at=time.time() + 3600, **facts)
-
-
 # -------------------------------------------------------------------------------------------------------------- frozen
 
 
@@ -211,6 +205,38 @@ async def test_a_write_that_was_sent_when_postgresql_froze_is_told_as_one_that_m
     assert len(firm.parts("FROZEN-1")) == 1
 
 
+@pytest.mark.parametrize("how", ["frozen", "stopped"])
+async def test_a_write_that_is_claimed_while_postgresql_does_not_answer_is_not_sent_and_goes_out_once_later(
+    server: Server, firm: Any, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    claim = Journal.claim
+    with contextlib.ExitStack() as stack:
+
+        async def down_first(self: Journal, *words: Any, **facts: Any) -> bool:
+            if how == "frozen":
+                stack.enter_context(server.frozen())
+            else:
+                await anyio.to_thread.run_sync(server.stop)
+                stack.callback(server.start)
+            return await claim(self, *words, **facts)
+
+        monkeypatch.setattr(Journal, "claim", down_first)
+        async with firm.runtime(database_url=SecretStr(server.url())) as runtime:
+            service = await runtime.write_service()
+            arguments = {"part_number": "CLAIMED-1"}
+            plan = await _replan(service.context, "create_part", arguments)
+            write = await service.propose(plan, tool="create_part", arguments=arguments, asked_by="a test")
+            with pytest.raises(JournalUnreachable):
+                await service.approve(write, by="a person", digest=write.digest)
+            monkeypatch.setattr(Journal, "claim", claim)
+            assert firm.sent() == []
+            await anyio.to_thread.run_sync(stack.close)
+            assert (await service.write(write.id)).state is State.APPROVED
+            await service.watch()
+            assert (await service.write(write.id)).state is State.DONE
+    assert len(firm.parts("CLAIMED-1")) == len(firm.sent()) == 1
+
+
 # ------------------------------------------------------------------------------------------ restarted, stopped, locked
 
 
@@ -256,7 +282,7 @@ async def test_a_process_that_stops_in_the_middle_of_a_change_does_not_hold_the_
     async def hung() -> None:
         async with hangs._transaction() as transaction:
             await goes_on.propose(draft())  # waits until PostgreSQL has ended the other's transaction
-            await transaction.append("w0", "looked", {})
+            await transaction.append("w0", Step.LOOKED, {})
 
     with pytest.raises(JournalError):
         await hung()

@@ -8,9 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
-import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -23,9 +21,10 @@ from fraction_mcp.cli import main
 from fraction_mcp.errors import ConfigError, ErpOutcomeUnknown, JournalError, JournalUnreachable
 from fraction_mcp.operations.writes import journal_database
 from fraction_mcp.operations.writes.journal import Journal
-from fraction_mcp.operations.writes.states import Draft, State
+from fraction_mcp.operations.writes.states import State
 from fraction_mcp.runtime import _replan
 from tests.support import child_environment
+from tests.writes.made import draft, frozen_plan
 
 pytestmark = pytest.mark.anyio
 
@@ -33,12 +32,6 @@ NOBODY = 65534
 AS_ROOT = pytest.mark.skipif(
     sys.platform == "win32" or os.geteuid() != 0, reason="only root can mount, or do something as another user"
 )
-
-
-def draft(size: int = 10) -> Draft:
-    plan = {"title": "A write" * size, "system": "fractionerp", "tool": "create_part", "warnings": [], "preview": []}
-    facts: dict[str, Any] = {"identity": "here", "digest": "d" * 64, "plan": plan, "asker": "", "asked_by": "a test"}
-    return Draft(key=uuid.uuid4().hex, expires_at=time.time() + 3600, **facts)
 
 
 @contextlib.asynccontextmanager
@@ -54,7 +47,7 @@ async def filled(folder: Path, writes: int = 60) -> Path:
     """The file of a journal with so many writes, closed."""
     journal = await Journal.open("", folder)
     for _ in range(writes):
-        await journal.propose(draft(100))
+        await journal.propose(draft(plan=frozen_plan(title="A write" * 100)))
     await journal.aclose()
     return folder / "journal.sqlite3"
 
@@ -104,7 +97,7 @@ async def test_a_full_disk_is_told_and_what_was_there_stays_whole(small_disk: Pa
 
     async def go_on() -> None:
         for _ in range(100):
-            await journal.propose(draft(1000))
+            await journal.propose(draft(plan=frozen_plan(title="A write" * 1000)))
 
     with pytest.raises(JournalError, match="the disk that holds the journal is full") as caught:
         await go_on()
@@ -112,7 +105,7 @@ async def test_a_full_disk_is_told_and_what_was_there_stays_whole(small_disk: Pa
     assert (await journal.events())[0].write_id == first.id, "what needs no room goes on"
     assert await journal.verify() == ""
     filler.unlink()
-    await journal.propose(draft(1000))
+    await journal.propose(draft(plan=frozen_plan(title="A write" * 1000)))
     assert await journal.verify() == ""
     await journal.aclose()
 
@@ -344,9 +337,9 @@ async def test_a_user_who_may_not_write_the_journal_is_told_so(
 async def test_a_row_that_no_journal_wrote_is_named(tmp_path: Path, change: str, told: str) -> None:
     file = await filled(tmp_path, 1)
     with closing(sqlite3.connect(file)) as other, other:
+        (write_id,) = other.execute("SELECT id FROM writes").fetchone()
         other.execute(change)
     journal = await Journal.open("", tmp_path)
-    read: Callable[[], Any] = journal.events if "events" in change else journal.latest
     with pytest.raises(JournalError, match=f"{told}.*in the journal cannot be read: something else"):
-        await read()
+        await (journal.events() if "events" in change else journal.get(write_id))
     await journal.aclose()
