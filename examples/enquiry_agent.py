@@ -27,7 +27,8 @@ Hello, for Acme Corp please quote 250 x WIDGET-001 and 40 x BRKT-1. Our referenc
 SERVER = StdioServerParameters(
     command=sys.executable,
     args=["-P", "-m", "fraction_mcp", "serve", "--sandbox"],
-    env={**os.environ, "FRACTION_MCP_OPEN_INBOX": "false"},  # the question is asked here, or the write waits
+    # The question is asked here, where all of it is printed (`full`), or the write waits.
+    env={**os.environ, "FRACTION_MCP_OPEN_INBOX": "false", "FRACTION_MCP_ELICITATION": "full"},
 )
 
 

@@ -60,6 +60,7 @@ class Runtime:
         self._watching = False
         self._inbox_command = inbox_command
         self._inbox_process: InboxProcess | None = None
+        self._said_no_browser = False
 
     async def __aenter__(self) -> Self:
         self._tasks = await anyio.create_task_group().__aenter__()
@@ -184,7 +185,8 @@ class Runtime:
         inbox = self._inbox()
         if inbox is not None:
             self._tasks.start_soon(self._shown, inbox)
-        elif self.settings.open_inbox and self._inbox_command:
+        elif self.settings.open_inbox and self._inbox_command and not self._said_no_browser:
+            self._said_no_browser = True
             sys.stderr.write(_NO_BROWSER)
 
     async def _shown(self, inbox: "InboxProcess") -> None:
