@@ -1,7 +1,10 @@
 # Everything here sets up its own environment and needs Python 3.11+ and make.
 #   make demo    watch an assistant's session on the embedded ERPs
-#   make test    run the tests
+#   make test    the fast tests, on every core: two minutes on two of them
+#   make check   lint, and the fast tests: before each commit
+#   make fix     mend what can be mended by a program: style, format, published schemas
 #   make lint    style, types, house rules
+#   make cover   every test, slow ones as well, and which branches they took: what CI runs
 #   make bench   measure, beside references in the same run
 #   make clients drive real clients of other makers, each in an environment of its own
 #   make lock    resolve the pinned environments anew (maintainers; needs a package index)
@@ -12,13 +15,26 @@ RUN := .venv-demo/bin
 DEV := .venv/bin
 PIP := -m pip --disable-pip-version-check -q
 
-.PHONY: demo test lint schemas bench clients lock release clean
+# Bytecode is kept, whatever the environment says: without it, every test process compiles the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test cover check fix lint schemas bench clients lock release clean
 
 demo: .venv-demo/.made
 	@$(RUN)/fraction-mcp demo
 
 test: .venv/.made
-	$(DEV)/python -m pytest --cov --cov-report=term
+	$(DEV)/python -m pytest -n auto --dist worksteal -m "not slow"
+
+cover: .venv/.made
+	$(DEV)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
+
+check: lint test
+
+fix: .venv/.made
+	$(DEV)/ruff check --fix .
+	$(DEV)/ruff format .
+	$(DEV)/fraction-mcp schemas --write tool_schemas
 
 lint: .venv/.made
 	$(DEV)/ruff check .

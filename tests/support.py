@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from datetime import UTC, datetime
@@ -15,10 +15,10 @@ from typing import Any
 
 import anyio
 
-from fraction_mcp.erp import Connection
+from fraction_mcp.erp import Connection, Erp
 from fraction_mcp.erp.budget import Budget
 from fraction_mcp.erp.cache import RememberingErp
-from fraction_mcp.erp.endpoints import KINDS, ME, PART_PRICE_LISTS, WAREHOUSES, Endpoint, System
+from fraction_mcp.erp.endpoints import KINDS, ME, PART_PRICE_LISTS, WAREHOUSE_ORDERS, WAREHOUSES, Endpoint, System
 from fraction_mcp.erp.records import PriceList
 from fraction_mcp.erp.response import ErpAnswer, Page
 from fraction_mcp.errors import ErpError, InvalidFields, NotFound
@@ -51,6 +51,7 @@ class ListedErp:
         self.price_lists = price_lists or {}
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.fails: ErpError | None = None
+        self.writes = 0
 
     @property
     def requests(self) -> int:
@@ -77,10 +78,11 @@ class ListedErp:
         self,
         endpoint: Endpoint,
         *,
-        path: Mapping[str, Any] | None = None,
-        query: Mapping[str, Any] | None = None,
+        path: Mapping[str, str | int] | None = None,
+        query: Mapping[str, str | int] | None = None,
         body: object = None,
         fresh: bool = False,
+        before_send: Callable[[], Awaitable[None]] | None = None,
     ) -> ErpAnswer:
         assert endpoint.method == "GET", "a read writes nothing"
         assert body is None
@@ -90,15 +92,16 @@ class ListedErp:
             raise self.fails
         page = None
         if endpoint is PART_PRICE_LISTS:
-            data: Any = list(self.price_lists.get((path or {})["id"], ()))
+            data: Any = list(self.price_lists.get(int((path or {})["id"]), ()))
             if "customer_id" in query:
                 data = [one for one in data if str(one["customer_id"]) == query["customer_id"]]
         elif endpoint is ME:
             data = {"user": {"email": "clerk@example.com"}, "tenant": {"company": "Harrow & Pike", "plan": "pro"}}
-        elif endpoint is WAREHOUSES:
+        elif endpoint in {WAREHOUSES, WAREHOUSE_ORDERS}:
             data = []
         else:
-            kind, listed = next((kind, endpoint is pair[0]) for kind, pair in KINDS.items() if endpoint in pair)
+            kind = next(name for name, kind in KINDS.items() if endpoint in (kind.list, kind.single))
+            listed = endpoint is KINDS[kind].list
             data, page = self._listed(kind, query) if listed else (self._single(kind, (path or {})["id"]), None)
         return ErpAnswer(endpoint, 200, deepcopy(data), page, AT)
 
@@ -114,7 +117,7 @@ class ListedErp:
         text = str(query.get("search", "")).casefold()
         rows = [row for row in self.records.get(kind, ()) if text in " ".join(map(str, row.values())).casefold()]
         if "sort" in query and self.sorting == "sorts":
-            rows.sort(key=lambda row: str(row[query["sort"]]).casefold(), reverse=query.get("order") == "desc")
+            rows.sort(key=lambda row: str(row.get(query["sort"], "")).casefold(), reverse=query.get("order") == "desc")
         size, number = query.get("per_page", 25), query.get("page", 1)
         first, last = (number - 1) * size, max(1, -(-len(rows) // size))
         shown = rows[first : first + size]
@@ -128,7 +131,7 @@ class ListedErp:
         return shown, Page(**{name: told[name] for name in self.states})
 
 
-def context_of(*erps: ListedErp, currency: str = "GBP", keep_s: float = 30) -> ErpContext:
+def context_of(*erps: Erp, currency: str = "GBP", keep_s: float = 30) -> ErpContext:
     remembering = [RememberingErp(erp, keep_s=keep_s) for erp in erps]
     return ErpContext.set_up(*remembering, currency=currency, confirm="human", read_only=False, version="1.2.3")
 

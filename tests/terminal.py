@@ -6,7 +6,6 @@ import select
 import shutil
 import sqlite3
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ import pytest
 from fraction_mcp import sandbox
 from fraction_mcp.cli.serve import runtime_for
 from fraction_mcp.runtime import _replan
+from tests import process
 from tests.support import child_environment
 
 fcntl = pytest.importorskip("fcntl", reason="a terminal of the tests' own")
@@ -27,10 +27,6 @@ termios = pytest.importorskip("termios", reason="a terminal of the tests' own")
 tty = pytest.importorskip("tty", reason="a terminal of the tests' own")
 
 LONG_ENOUGH_S = 60
-# As a shell in a terminal starts a command: Ctrl-C typed there, and a hang-up, reach it as signals.
-_IN_ITS_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
-)
 
 
 @pytest.fixture(scope="session")
@@ -49,31 +45,20 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_company: Path) 
     for name in set(os.environ) - set(child_environment()):
         monkeypatch.delenv(name)
     monkeypatch.setenv("FRACTION_MCP_STATE_DIR", str(folder))
+    process.children_of_commands_are_ours(monkeypatch)
     return folder
-
-
-def command(*words: str) -> list[str]:
-    return [sys.executable, "-m", "fraction_mcp", *words]
 
 
 def piped(state: Path, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """A command whose stdin is no terminal."""
-    return subprocess.run(
-        command(*words),
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-        input=stdin,
-        timeout=LONG_ENOUGH_S,
-        env=child_environment(FRACTION_MCP_STATE_DIR=str(state)),
-    )
+    return process.run(*words, stdin=stdin, env=child_environment(FRACTION_MCP_STATE_DIR=str(state)))
 
 
 class Terminal:
     """A person at a terminal who runs one command. `seen` is what stands on the screen so far."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", fd: int) -> None:
-        self.process = process
+    def __init__(self, started: process.Started, fd: int) -> None:
+        self.process = started
         self._fd = fd
         self.seen = ""
 
@@ -129,21 +114,21 @@ def terminal(
     ahead.start()  # a long paste is not taken in before its echo is read
     base = child_environment() if environment is None else environment
     environment = {**base, "FRACTION_MCP_STATE_DIR": str(state), "TERM": "xterm", "NO_COLOR": "1", "COLUMNS": "100"}
-    process = subprocess.Popen(
-        [sys.executable, "-S", "-c", _IN_ITS_TERMINAL, *command(*words)],
+    started = process.start(
+        *words,
         stdin=theirs,
         stdout=theirs if stdout is None else stdout,
         stderr=theirs if stderr is None else stderr,
         env=environment,
-        start_new_session=True,
+        terminal=True,
     )
     os.close(theirs)
-    screen = Terminal(process, ours)
+    screen = Terminal(started, ours)
     try:
         yield screen
     finally:
-        process.kill()
-        process.wait()
+        started.kill()
+        started.wait()
         screen.drains()
         ahead.join()
         screen.hangs_up()

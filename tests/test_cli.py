@@ -21,6 +21,7 @@ from mcp.types import CONNECTION_CLOSED
 
 from fraction_mcp import __version__
 from fraction_mcp.cli import main, session
+from tests.process import children_of_commands_are_ours, command
 from tests.support import child_environment, free_port, wait_for
 
 SCHEMAS = Path(__file__).parents[1] / "tool_schemas"
@@ -36,11 +37,12 @@ def _no_settings_of_the_developers_own(monkeypatch: pytest.MonkeyPatch, state: P
     for name in set(os.environ) - set(child_environment()):
         monkeypatch.delenv(name)
     monkeypatch.setenv("FRACTION_MCP_STATE_DIR", str(state))
+    children_of_commands_are_ours(monkeypatch)
 
 
 def ran(state: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "fraction_mcp", *arguments],
+        command(*arguments),
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -54,6 +56,7 @@ def ran(state: Path, *arguments: str, **settings: str) -> subprocess.CompletedPr
 # ----------------------------------------------------------------------------------------------------- wrong beginnings
 
 
+@pytest.mark.process
 def test_serve_without_an_account_stops_and_names_both_ways_on(state: Path) -> None:
     run = ran(state, "serve")
     assert (run.returncode, run.stdout) == (2, "")
@@ -179,12 +182,31 @@ def test_schemas_check_finds_what_is_missing_stale_and_extra_and_names_the_mend(
     assert said.out == ""
     assert said.err.splitlines() == [
         "get_part.json is missing",
-        "get_customer.json is stale",
+        "get_customer.json holds no tool",
         "get_weather.json is of no tool",
+        "  breaking: name: the tool is gone",
         f"To mend it: fraction-mcp schemas --write {folder}",
+        "It breaks those who call: say so in CHANGELOG.md, or add a name beside the old one.",
     ]
     assert main(["schemas", "--write", folder]) == 0
     assert main(["schemas", "--check", folder]) == 0
+
+
+def test_schemas_check_shows_what_has_changed_in_a_stale_file_and_whether_it_breaks_those_who_call(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["schemas", "--write", str(tmp_path)]) == 0
+    published = json.loads((tmp_path / "get_customer.json").read_text(encoding="utf-8"))
+    published["description"] = "Read a customer."
+    published["inputSchema"]["properties"]["deep"] = {"type": "boolean", "default": False, "description": "All of it"}
+    (tmp_path / "get_customer.json").write_text(json.dumps(published), encoding="utf-8")
+    assert main(["schemas", "--check", str(tmp_path)]) == 1
+    stale, description, deep, mend, breaks = capsys.readouterr().err.splitlines()
+    assert stale == "get_customer.json is stale"
+    assert description.startswith("  compatible: description: 'Read a customer.' -> ")
+    assert deep == "  breaking: inputSchema.deep: is no longer taken"
+    assert mend.startswith("To mend it: ")
+    assert "CHANGELOG.md" in breaks
 
 
 def test_schemas_check_of_a_folder_that_is_not_there_misses_every_file(
@@ -252,6 +274,7 @@ def called(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, 
 Called = Callable[..., tuple[int, str, str]]
 
 
+@pytest.mark.process
 def test_call_prints_the_text_of_a_result(state: Path) -> None:
     run = ran(
         state, "call", "--sandbox", "get_price_for_quantity", "part=WIDGET-001", "quantity=250", "customer=Acme Corp"
@@ -261,6 +284,7 @@ def test_call_prints_the_text_of_a_result(state: Path) -> None:
     assert run.stdout.endswith("1750.00\n")
 
 
+@pytest.mark.process
 def test_call_json_prints_the_structured_result_and_takes_arguments_as_json(called: Called) -> None:
     lines = [{"part": "Ø12 PIN", "quantity": "1000"}, {"part": 'PLATE & COVER "A"', "quantity": 1}]
     arguments = ("customer=Müller & Söhne GmbH", "--args", json.dumps({"lines": lines}), "--json")
@@ -270,12 +294,14 @@ def test_call_json_prints_the_structured_result_and_takes_arguments_as_json(call
     assert (data["customer"]["id"], data["lines"][0]["line_total"]) == (3, "31.25")
 
 
+@pytest.mark.process
 def test_call_takes_lists_and_numbers_as_they_are_typed(called: Called) -> None:
     _, out, _ = called("list_records", "kind=contracts", 'fields=["status"]', "limit=2", "--json")
     data = json.loads(out)
     assert (data["columns"], len(data["rows"])) == (["id", "status"], 2)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
@@ -294,6 +320,7 @@ def test_a_call_that_fails_says_so_on_stderr_with_its_exit_code(
     assert err.startswith(told), err
 
 
+@pytest.mark.process
 def test_a_failed_call_with_json_prints_the_error_for_a_program_to_read(called: Called) -> None:
     code, out, err = called("get_part", "--json")
     assert (code, err) == (1, "")
@@ -308,6 +335,7 @@ def test_a_call_without_an_account_names_both_ways_on(capsys: pytest.CaptureFixt
     assert "fraction-mcp serve --sandbox" in said.err
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("child", "told"),
     [
@@ -411,6 +439,7 @@ def test_an_interrupt_while_the_command_is_still_being_read_is_no_traceback_eith
 # ----------------------------------------------------------------------------------------------------- demo and sandbox
 
 
+@pytest.mark.process
 def test_the_demo_takes_seconds_and_is_plain_where_it_is_piped(state: Path) -> None:
     began = time.monotonic()
     run = ran(state, "demo")
@@ -423,11 +452,12 @@ def test_the_demo_takes_seconds_and_is_plain_where_it_is_piped(state: Path) -> N
     assert not list(state.glob("*demo*"))
 
 
+@pytest.mark.process
 def test_the_sandbox_serves_over_http_and_a_server_works_in_it(tmp_path: Path) -> None:
     port = free_port()
     environment = child_environment(FRACTION_MCP_STATE_DIR=str(tmp_path))
     with subprocess.Popen(
-        [sys.executable, "-m", "fraction_mcp", "sandbox", "--port", str(port)],
+        command("sandbox", "--port", str(port)),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -451,6 +481,7 @@ def test_the_sandbox_serves_over_http_and_a_server_works_in_it(tmp_path: Path) -
     assert run.stdout.startswith("250 EA of 'BRKT-1' cost 1617.81 GBP for 'Acme Corp' (id 52), at 6.47125 each")
 
 
+@pytest.mark.process
 def test_a_port_that_is_taken_is_told_in_a_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -459,8 +490,9 @@ def test_a_port_that_is_taken_is_told_in_a_line(tmp_path: Path) -> None:
     assert run.stderr.splitlines()[-1].startswith(f"fraction-mcp: the sandbox cannot listen on port {port}")
 
 
+@pytest.mark.process
 def test_the_command_is_installed_under_its_name() -> None:
-    command = shutil.which("fraction-mcp", path=str(Path(sys.executable).parent))
-    assert command is not None
-    run = subprocess.run([command, "--version"], capture_output=True, text=True, check=False, timeout=30)
+    installed = shutil.which("fraction-mcp", path=str(Path(sys.executable).parent))
+    assert installed is not None
+    run = subprocess.run([installed, "--version"], capture_output=True, text=True, check=False, timeout=30)
     assert run.stdout.startswith(f"fraction-mcp {__version__}\n")

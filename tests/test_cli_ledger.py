@@ -35,6 +35,7 @@ def test_an_anchor_that_cannot_be_one_is_refused(
     assert "anchor" in capsys.readouterr().err
 
 
+@pytest.mark.process
 def test_writes_lists_them_and_one_write_s_whole_life_can_be_read(
     state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -90,6 +91,7 @@ def test_audit_finds_a_changed_event_and_a_cut_tail(state: Path, capsys: pytest.
 # ---------------------------------------------------------------------------------------------------------------- demo
 
 
+@pytest.mark.process
 def test_the_demo_shows_a_confirmed_write_and_a_declined_one(state: Path) -> None:
     told = piped(state, "demo").stdout
     asked = told.index("Create an enquiry for 'Acme Corp'?")

@@ -12,6 +12,7 @@ import pytest
 
 from fraction_mcp.cli import main
 from fraction_mcp.cli.output import as_json_text, speak_any_character_set
+from tests.process import command
 from tests.support import child_environment
 from tests.terminal import enquiries, piped, small_company, state, terminal, waiting
 
@@ -51,17 +52,20 @@ def printed(monkeypatch: pytest.MonkeyPatch) -> Printed:
     """A command's exit code, stdout and stderr, where both have this character set and are strict about it."""
 
     def run(encoding: str, words: list[str]) -> tuple[int, bytes, bytes]:
-        streams = [io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict") for _ in range(2)]
+        out, err = io.BytesIO(), io.BytesIO()
+        streams = [io.TextIOWrapper(bytes_, encoding=encoding, errors="strict") for bytes_ in (out, err)]
         with monkeypatch.context() as patch:
             patch.setattr(sys, "stdout", streams[0])
             patch.setattr(sys, "stderr", streams[1])
             code = main(words)
-        out, err = [(stream.flush(), stream.buffer.getvalue())[1] for stream in streams]  # type: ignore[attr-defined]
-        return code, out, err
+        for stream in streams:
+            stream.flush()
+        return code, out.getvalue(), err.getvalue()
 
     return run
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_ends_as_ever_whatever_its_character_set(printed: Printed, write_id: str, name: str) -> None:
     words = [write_id if word == "ID" else word for word in COMMANDS[name]]
@@ -92,9 +96,10 @@ def test_json_is_exact_in_any_character_set(monkeypatch: pytest.MonkeyPatch) -> 
         speak_any_character_set()
         print(as_json_text(value))
         stream.flush()
-        assert json.loads(stream.buffer.getvalue().decode(encoding)) == value  # type: ignore[attr-defined]
+        assert json.loads(stream.buffer.getvalue().decode(encoding)) == value
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "ascii"])
 def test_a_decision_that_was_carried_out_is_told_into_a_pipe_of_another_character_set(
     state: Path, encoding: str
@@ -113,6 +118,7 @@ def test_a_decision_that_was_carried_out_is_told_into_a_pipe_of_another_characte
     assert enquiries(state, "PIPE-1") == 1
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("what", ["approve", "decline"])
 def test_a_decision_is_asked_for_in_a_terminal_of_another_character_set(state: Path, what: str) -> None:
     write_id = waiting(state, "→ 精密")
@@ -123,21 +129,23 @@ def test_a_decision_is_asked_for_in_a_terminal_of_another_character_set(state: P
         assert screen.exit_code() == 0
 
 
+@pytest.mark.process
 def test_a_reader_that_leaves_early_is_no_traceback(state: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "fraction_mcp", "schemas"],
+        command("schemas"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=child_environment(FRACTION_MCP_STATE_DIR=str(state), PYTHONIOENCODING="ascii"),
     ) as process:
-        process.stdout.close()  # type: ignore[union-attr]
-        assert b"Traceback" not in process.stderr.read()  # type: ignore[union-attr]
+        process.stdout.close()
+        assert b"Traceback" not in process.stderr.read()
 
 
+@pytest.mark.process
 def test_help_is_told_in_any_character_set(state: Path) -> None:
     assert piped(state, "--help").returncode == 0
     run = subprocess.run(
-        [sys.executable, "-m", "fraction_mcp", "call", "--help"],
+        command("call", "--help"),
         env=child_environment(PYTHONIOENCODING="ascii:strict"),
         capture_output=True,
         check=False,

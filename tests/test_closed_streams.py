@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.process import real
 from tests.support import child_environment
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a shell closes them")
+pytestmark = [pytest.mark.process, pytest.mark.skipif(sys.platform == "win32", reason="a shell closes them")]
+slow = pytest.mark.slow
 
 
 def ran(state: Path, closed: str, *words: str) -> subprocess.CompletedProcess[str]:
     """`closed` is what a shell closes: `<&-`, `>&-`."""
     return subprocess.run(
-        ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "fraction_mcp", *words],
+        ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *real(*words)],
         capture_output=True,
         encoding="utf-8",
         check=False,
@@ -24,7 +26,7 @@ def ran(state: Path, closed: str, *words: str) -> subprocess.CompletedProcess[st
     )
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-"])
+@pytest.mark.parametrize("closed", ["<&-", pytest.param(">&-", marks=slow)])
 def test_a_server_that_nobody_can_speak_to_says_so_and_does_not_start(tmp_path: Path, closed: str) -> None:
     run = ran(tmp_path, closed, "serve", "--sandbox")
     assert (run.returncode, run.stdout) == (2, "")
@@ -37,8 +39,8 @@ def test_a_server_that_nobody_can_speak_to_says_so_and_does_not_start(tmp_path: 
     ("words", "told"),
     [
         (("approve", "w000000000000", "--sandbox"), "approve needs a terminal"),
-        (("decline", "w000000000000", "--sandbox"), "decline needs a terminal"),
-        (("resolve", "w000000000000", "landed", "--sandbox"), "resolve needs a terminal"),
+        pytest.param(("decline", "w000000000000", "--sandbox"), "decline needs a terminal", marks=slow),
+        pytest.param(("resolve", "w000000000000", "landed", "--sandbox"), "resolve needs a terminal", marks=slow),
     ],
 )
 def test_nobody_can_type_a_yes_where_stdin_is_closed(tmp_path: Path, words: tuple[str, ...], told: str) -> None:
@@ -48,6 +50,7 @@ def test_nobody_can_type_a_yes_where_stdin_is_closed(tmp_path: Path, words: tupl
     assert len(run.stderr.splitlines()) == 1
 
 
+@slow
 def test_a_call_needs_no_stdin(tmp_path: Path) -> None:
     run = ran(tmp_path, "<&-", "call", "create_part", "part_number=CLOSED-1", "--sandbox")
     assert (run.returncode, run.stderr) == (0, "")
@@ -57,7 +60,7 @@ def test_a_call_needs_no_stdin(tmp_path: Path) -> None:
     assert "Create the part 'CLOSED-1'" in listed.stdout
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("closed", [">&-", pytest.param("2>&-", marks=slow), pytest.param("<&- >&- 2>&-", marks=slow)])
 def test_what_a_command_prints_to_a_closed_stream_goes_into_no_file(tmp_path: Path, closed: str) -> None:
     ran(tmp_path, "<&-", "call", "create_part", "part_number=CLOSED-2", "--sandbox")
     run = ran(tmp_path, closed, "writes")

@@ -3,6 +3,7 @@
 import os
 import traceback
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,9 @@ def refusal() -> str:
 
 
 @pytest.mark.parametrize("row", CONTRACT, ids=lambda row: row[0])
-def test_a_name_of_the_contract_has_its_default_and_is_read(monkeypatch, row):
+def test_a_name_of_the_contract_has_its_default_and_is_read(
+    monkeypatch: pytest.MonkeyPatch, row: tuple[Any, ...] | tuple[str, ...]
+) -> None:
     name, field, default, text, read = row
     assert value_of(Settings.load(), field) == default
     monkeypatch.setenv(name, text)
@@ -69,12 +72,14 @@ def test_a_name_of_the_contract_has_its_default_and_is_read(monkeypatch, row):
     assert value_of(Settings.load(), field) == read
 
 
-def test_the_contract_names_every_setting():
+def test_the_contract_names_every_setting() -> None:
     assert {field for _, field, *_ in CONTRACT} == set(Settings.model_fields)
 
 
 @pytest.mark.parametrize(("name", "field", "default"), [row[:3] for row in CONTRACT])
-def test_an_empty_value_is_as_good_as_none(monkeypatch, name, field, default):
+def test_an_empty_value_is_as_good_as_none(
+    monkeypatch: pytest.MonkeyPatch, name: str, field: str, default: int | str | None
+) -> None:
     monkeypatch.setenv(name, "")
     assert value_of(Settings.load(), field) == default
 
@@ -88,26 +93,28 @@ def test_an_empty_value_is_as_good_as_none(monkeypatch, name, field, default):
         ("FRACTION_MCP_", "FRACTION_MCP_"),
     ],
 )
-def test_an_unknown_name_is_refused_with_the_nearest_known_one(monkeypatch, wrong, near):
+def test_an_unknown_name_is_refused_with_the_nearest_known_one(
+    monkeypatch: pytest.MonkeyPatch, wrong: str, near: str
+) -> None:
     monkeypatch.setenv(wrong, "1")
     said = refusal()
     assert said.startswith(f"{wrong} is not a setting")
     assert f"did you mean {near}" in said
 
 
-def test_a_name_of_somebody_elses_is_none_of_our_business(monkeypatch):
+def test_a_name_of_somebody_elses_is_none_of_our_business(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FRACTIONAL_THING", "1")
     Settings.load()
 
 
 @pytest.mark.parametrize(("there", "missing"), PAIRS.items())
-def test_half_of_a_pair_of_credentials_is_refused(monkeypatch, there, missing):
+def test_half_of_a_pair_of_credentials_is_refused(monkeypatch: pytest.MonkeyPatch, there: str, missing: str) -> None:
     monkeypatch.setenv(there, "canary-half")
     said = refusal()
     assert said == f"{there} is set, but {missing} is not"
 
 
-def test_one_erp_alone_is_enough(monkeypatch):
+def test_one_erp_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FRACTTAL_CLIENT_ID", "id")
     monkeypatch.setenv("FRACTTAL_CLIENT_SECRET", "secret")
     settings = Settings.load()
@@ -115,7 +122,7 @@ def test_one_erp_alone_is_enough(monkeypatch):
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8790/a", "http://localhost/a", "http://[::1]:1/a", "https://a.test"])
-def test_plain_http_is_for_this_machine(monkeypatch, url):
+def test_plain_http_is_for_this_machine(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("FRACTION_BASE_URL", url)
     assert Settings.load().fraction_base_url == url
 
@@ -130,7 +137,9 @@ def test_plain_http_is_for_this_machine(monkeypatch, url):
         "https://[canary", "https://canary℀x.test", "javascript:canary",
     ],
 )  # fmt: skip
-def test_a_url_that_would_not_do_is_refused_by_name_and_not_shown(monkeypatch, name, url):
+def test_a_url_that_would_not_do_is_refused_by_name_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, name: str, url: str
+) -> None:
     monkeypatch.setenv(name, url)
     said = refusal()
     assert said.startswith(f"{name}: must")
@@ -147,12 +156,12 @@ def test_a_url_that_would_not_do_is_refused_by_name_and_not_shown(monkeypatch, n
         ("FRACTION_MCP_TIMEOUT_S", "soon"), ("FRACTION_MCP_LOG_LEVEL", "loud"), ("FRACTION_CURRENCY", "pounds"),
     ],
 )  # fmt: skip
-def test_a_value_that_makes_no_sense_is_refused_by_name(monkeypatch, name, text):
+def test_a_value_that_makes_no_sense_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
     monkeypatch.setenv(name, text)
     assert refusal().startswith(f"{name}: ")
 
 
-def test_every_problem_is_told_at_once(monkeypatch):
+def test_every_problem_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FRACTION_MCP_CONFIRM", "never")
     monkeypatch.setenv("FRACTION_MCP_TIMEOUT_S", "soon")
     said = refusal()
@@ -160,7 +169,7 @@ def test_every_problem_is_told_at_once(monkeypatch):
     assert "FRACTION_MCP_TIMEOUT_S" in said
 
 
-def test_no_secret_is_in_a_repr_or_an_error(monkeypatch):
+def test_no_secret_is_in_a_repr_or_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in SECRETS:
         monkeypatch.setenv(name, "canary" * 8)
     monkeypatch.setenv("FRACTION_MCP_DATABASE_URL", "postgresql+asyncpg://u:canary@h/d")
@@ -174,19 +183,21 @@ def test_no_secret_is_in_a_repr_or_an_error(monkeypatch):
     assert "canary" not in "".join(traceback.format_exception(caught.value))
 
 
-def test_settings_cannot_be_changed_after_they_were_checked():
+def test_settings_cannot_be_changed_after_they_were_checked() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        Settings.load().timeout_s = 1
+        Settings.load().timeout_s = 1  # type: ignore[misc]
 
 
-def test_local_state_lives_where_the_operator_or_the_platform_says(monkeypatch, tmp_path):
+def test_local_state_lives_where_the_operator_or_the_platform_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     assert Settings.load().state_folder().name == "fraction-mcp"
     monkeypatch.setenv("FRACTION_MCP_STATE_DIR", str(tmp_path / "state"))
     assert Settings.load().state_folder() == tmp_path / "state"
     assert not (tmp_path / "state").exists()
 
 
-def test_without_any_account_both_ways_on_are_named():
+def test_without_any_account_both_ways_on_are_named() -> None:
     said = str(nothing_configured())
     for word in ("FRACTION_EMAIL", "FRACTION_PASSWORD", "FRACTTAL_CLIENT_ID", "FRACTTAL_CLIENT_SECRET", "--sandbox"):
         assert word in said

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from fraction_mcp import database_url
 from fraction_mcp.cli import main
 from fraction_mcp.database_url import read_database_url
 from tests.support import child_environment
@@ -108,7 +107,7 @@ def test_a_driver_that_is_not_there_is_told_with_the_command_that_adds_it_here(
     monkeypatch: pytest.MonkeyPatch, prefix: str, command: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "asyncpg", None)
-    monkeypatch.setattr(database_url.sys, "prefix", prefix)
+    monkeypatch.setattr(sys, "prefix", prefix)
     assert refusal("postgresql://u:canary@h/d").endswith(f"install it with: {command}")
 
 
@@ -132,6 +131,7 @@ def test_every_command_tells_it_at_start_in_one_line(
     assert "canary" not in told.err
 
 
+@pytest.mark.process
 def test_checking_it_loads_no_database(tmp_path: Path) -> None:
     import subprocess
 

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,16 +10,18 @@ import anyio
 import httpx
 import pytest
 from mcp import Client, StdioServerParameters
-from mcp.types import ElicitResult, InputRequiredResult
+from mcp.client import ClientRequestContext
+from mcp.types import ElicitRequestParams, ElicitResult, InputRequiredResult
 
 from fraction_mcp.errors import ConfigError
 from fraction_mcp.server.http import refuse_open_address
+from tests.process import command
 from tests.support import child_environment, free_port, wait_for
 
 pytestmark = pytest.mark.anyio
 
 PRICE = {"part": "WIDGET-001", "quantity": 250, "customer": "Acme Corp"}
-SERVE = [sys.executable, "-m", "fraction_mcp", "serve", "--sandbox"]
+SERVE = ("serve", "--sandbox")
 KEY = "a key that both processes have, as replicas do"
 YES = ElicitResult(action="accept", content={"decision": "approve"})
 WHERE_TO_DECIDE = (
@@ -48,7 +49,7 @@ def served(environment: dict[str, str], *arguments: str, tells: Sequence[str] = 
     host = arguments[1] if arguments[:1] == ("--host",) else "127.0.0.1"
     shown = f"[{host}]" if ":" in host else host
     with subprocess.Popen(
-        [*SERVE, "--http", "--port", str(port), *arguments],
+        command(*SERVE, "--http", "--port", str(port), *arguments),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -84,10 +85,11 @@ async def test_the_sdks_client_gets_a_price_over_http(url: str, mode: str, versi
 # ----------------------------------------------------------------------------------------------------------- addresses
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.2", "0:0:0:0:0:0:0:1"])
 def test_another_address_than_the_three_ends_it_at_start(environment: dict[str, str], host: str) -> None:
-    command = [*SERVE, "--http", "--host", host, "--port", "0"]
-    run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=30)
+    words = (*SERVE, "--http", "--host", host, "--port", "0")
+    run = subprocess.run(command(*words), capture_output=True, text=True, check=False, env=environment, timeout=30)
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr.startswith(f"fraction-mcp: --host {host} could be reached by others")
     assert "127.0.0.1, ::1 or localhost" in run.stderr
@@ -181,8 +183,8 @@ async def test_over_http_no_form_is_sent_and_the_write_waits(url: str, mode: str
     """Whoever reaches the port is a client, and would answer its own form."""
     asked = []
 
-    async def says_yes(_context: Any, question: Any) -> ElicitResult:
-        asked.append(question)
+    async def says_yes(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+        asked.append(params)
         return YES
 
     number = f"HTTP-{mode}"
@@ -197,18 +199,20 @@ async def test_over_http_no_form_is_sent_and_the_write_waits(url: str, mode: str
     assert seen["rows"] == []
 
 
+@pytest.mark.process
 async def test_a_form_s_answer_with_a_state_that_was_sealed_elsewhere_counts_for_nothing_over_http(
     url: str, environment: dict[str, str]
 ) -> None:
     """A replica with a person at it asks; its sealed question is carried to the HTTP face of the same firm."""
 
-    async def unused(*_: Any) -> Any:
+    async def unused(context: ClientRequestContext, params: ElicitRequestParams) -> Any:
         raise AssertionError("the rounds are played by hand")
 
     part = {"part_number": "HTTP-CARRIED"}
     answer: dict[str, Any] = {"input_responses": {"decision": YES}, "allow_input_required": True}
+    python, *words = command(*SERVE)
     vouched = {**environment, "FRACTION_MCP_ELICITATION": "full"}
-    beside = StdioServerParameters(command=SERVE[0], args=SERVE[1:], env=vouched)
+    beside = StdioServerParameters(command=python, args=words, env=vouched)
     with anyio.fail_after(60):
         async with Client(beside, elicitation_callback=unused) as person:
             question = await person.session.call_tool("create_part", part, allow_input_required=True)
@@ -224,6 +228,7 @@ async def test_a_form_s_answer_with_a_state_that_was_sealed_elsewhere_counts_for
             assert (done.structured_content or {})["outcome"] == "done"  # the state itself was good
 
 
+@pytest.mark.process
 async def test_an_operator_who_chose_two_steps_is_told_who_takes_them_over_http(environment: dict[str, str]) -> None:
     told = "fraction-mcp: under two_step, whoever reaches this port can confirm its own writes"
     with served({**environment, "FRACTION_MCP_CONFIRM": "two_step"}, tells=[told]) as url, anyio.fail_after(30):

@@ -13,7 +13,7 @@ from mcp import Client, StdioServerParameters
 
 from tests.support import child_environment
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.process, pytest.mark.slow]
 
 VERSION = "2.12.0"
 ARGUMENTS = {"part": "BRKT-1", "quantity": "250", "customer": "Acme Corp"}

@@ -222,7 +222,7 @@ sys.stdin.read()
 """
 
 
-@pytest.fixture(params=["serve --http", "approvals"])
+@pytest.fixture(params=["serve --http", pytest.param("approvals", marks=pytest.mark.slow)])
 def face(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple["subprocess.Popen[str]", str, Path]]:
     """Each face as a process that may open 256 files, as on macOS; its address, and the file that its log goes to."""
     resource = pytest.importorskip("resource", reason="limits on open files are POSIX")
@@ -248,6 +248,7 @@ def face(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple["subp
             process.wait(10)
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="files and memory of another process are read in /proc")
 def test_250_idle_connections_take_neither_its_files_nor_its_memory_nor_its_log(
     face: tuple["subprocess.Popen[str]", str, Path],

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.process
+
 INITIALIZE = {
     "jsonrpc": "2.0",
     "id": 2,

@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,11 @@ def test_a_folder_that_everybody_shares_is_refused_and_left_as_it_is(tmp_path: P
     folder = tmp_path / "tmp"
     folder.mkdir()
     folder.chmod(0o1777)
-    for refused in (lambda: private_folder(folder), lambda: private_file(folder / "journal")):
+    refusals: tuple[Callable[[], object], ...] = (
+        lambda: private_folder(folder),
+        lambda: private_file(folder / "journal"),
+    )
+    for refused in refusals:
         with pytest.raises(ConfigError, match=r"everybody shares.*FRACTION_MCP_STATE_DIR"):
             refused()
     with pytest.raises(ConfigError, match="SOME_SETTING names another place"):
@@ -109,6 +114,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     assert not (folder / "nowhere").exists()
 
 
+@pytest.mark.process
 def test_looking_at_a_file_drops_no_lock_that_this_process_holds_on_it(tmp_path: Path) -> None:
     """As closing any other descriptor of it would: SQLite would then let two processes write at once."""
     import fcntl
@@ -138,6 +144,7 @@ def test_a_database_is_closed_with_the_files_beside_it_and_none_is_made(
     assert capsys.readouterr().err.count("\n") == 3
 
 
+@pytest.mark.process
 def test_a_secret_is_made_once_by_whichever_process_is_first_and_kept_closed(tmp_path: Path) -> None:
     path = tmp_path / "state" / "secret.key"
     words = [sys.executable, "-c", ("import sys, pathlib; from fraction_mcp.private_files import kept_secret; "

@@ -24,6 +24,7 @@ from fraction_mcp.cli import main
 from fraction_mcp.cli.demo import SCENES, session
 from fraction_mcp.config import Settings
 from fraction_mcp.tools.catalogue import catalogue
+from tests.process import children_of_commands_are_ours, command
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -88,6 +89,8 @@ def ran(words: list[str], environment: dict[str, str]) -> str:
 # ------------------------------------------------------------------------------------------------------------- commands
 
 
+@pytest.mark.process
+@pytest.mark.slow
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_a_command_of_the_readme_works(words: list[str], environment: dict[str, str], tmp_path: Path) -> None:
     match words:
@@ -116,9 +119,9 @@ def test_a_command_of_the_readme_works(words: list[str], environment: dict[str, 
         case ["docker", "build", "-t", name, "."]:
             assert f"docker build -t {name} ." in (ROOT / "Dockerfile").read_text(encoding="utf-8")
         case ["fraction-mcp", *arguments] if "serve" not in arguments:
-            command = shutil.which("fraction-mcp", path=environment["PATH"])
-            assert command
-            assert ran([command, *arguments], environment).strip()
+            installed = shutil.which("fraction-mcp", path=environment["PATH"])
+            assert installed
+            assert ran([installed, *arguments], environment).strip()
         case ["python", script]:
             assert ran([sys.executable, script], environment).strip()
         case ["claude", "mcp", "add", *rest]:
@@ -154,10 +157,12 @@ def test_without_an_account_serve_stops_and_names_both_ways_on(capsys: pytest.Ca
 # ------------------------------------------------------------------------------------------------------------ the demo
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("width", [80, 140])
 def test_the_demo_fits_the_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith(("FRACTION_", "FRACTTAL_"))]:
         monkeypatch.delenv(name)
+    children_of_commands_are_ours(monkeypatch)
     drawn = io.StringIO()
     console = Console(file=drawn, width=width, force_terminal=True, color_system=None, soft_wrap=True)
     anyio.run(session, console, SCENES)
@@ -169,8 +174,9 @@ def test_the_demo_fits_the_terminal(width: int, monkeypatch: pytest.MonkeyPatch)
     assert [line.removeprefix("› ") for line in lines if line.startswith("›")] == [scene.question for scene in SCENES]
 
 
+@pytest.mark.process
 def test_the_demo_is_plain_where_it_is_piped_whatever_the_character_set(environment: dict[str, str]) -> None:
-    told = ran([sys.executable, "-m", "fraction_mcp", "demo"], {**environment, "PYTHONIOENCODING": "ascii"})
+    told = ran(command("demo"), {**environment, "PYTHONIOENCODING": "ascii"})
     assert re.findall(r"^> (.*)$", told, re.M) == [scene.question for scene in SCENES]
     assert re.search(r"^  -+$", told, re.M)
     assert "\x1b" not in told
@@ -179,6 +185,8 @@ def test_the_demo_is_plain_where_it_is_piped_whatever_the_character_set(environm
 # ------------------------------------------------------------------------------------------------------- configurations
 
 
+@pytest.mark.process
+@pytest.mark.slow
 @pytest.mark.parametrize("configuration", CONFIGURATIONS, ids="-".join)
 def test_a_client_that_is_configured_so_gets_tools(configuration: dict[str, Any], environment: dict[str, str]) -> None:
     for server in servers(configuration).values():
@@ -262,11 +270,12 @@ def test_a_link_leads_somewhere(page: str, target: str) -> None:
         assert anchor in {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
+@pytest.mark.process
 def test_the_picture_shows_what_the_tools_answer(environment: dict[str, str]) -> None:
     picture = (ROOT / "docs/price.svg").read_text(encoding="utf-8")
     shown = words(html.unescape(re.sub(r"<style.*?</style>|<[^>]+>", " ", picture, flags=re.S)))
     # Its two scenes are asked for again; the rest of a demo is not in the picture.
-    told = ran([sys.executable, "-m", "fraction_mcp", "demo"], environment)
+    told = ran(command("demo"), environment)
     scenes = [words(scene) for scene in told.split("\n\n") if re.match(r"> .*\n  (get_)?price", scene)]
     assert len(scenes) == 2
     for scene in scenes:

@@ -14,6 +14,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
+from tests.process import command
 from tests.support import child_environment
 
 pytestmark = pytest.mark.anyio
@@ -36,6 +37,7 @@ def environment(state: Path) -> dict[str, str]:
 # ---------------------------------------------------------------------------------------------------------- a real pipe
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("mode", "version"), [("auto", "2026-07-28"), ("legacy", "2025-11-25")])
 async def test_the_sdks_client_gets_a_price_over_a_pipe(environment: dict[str, str], mode: str, version: str) -> None:
     server = StdioServerParameters(command=SERVE[0], args=[*SERVE[1:], "--sandbox"], env=environment)
@@ -82,7 +84,7 @@ class Raw:
 @contextmanager
 def raw(environment: dict[str, str]) -> Iterator[Raw]:
     with subprocess.Popen(
-        [*SERVE, "--sandbox"],
+        command("serve", "--sandbox"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -101,6 +103,7 @@ def raw(environment: dict[str, str]) -> Iterator[Raw]:
             process.kill()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("version", HANDSHAKE_PROTOCOL_VERSIONS)
 def test_a_host_of_any_older_version_gets_a_price(environment: dict[str, str], version: str) -> None:
     with raw(environment) as host:
@@ -116,6 +119,7 @@ def test_a_host_of_any_older_version_gets_a_price(environment: dict[str, str], v
         assert all(json.loads(line)["jsonrpc"] == "2.0" for line in host.lines)
 
 
+@pytest.mark.process
 def test_figures_that_only_a_raw_client_can_send_are_refused(environment: dict[str, str]) -> None:
     with raw(environment) as host:
         host.initialize("2025-06-18")
@@ -136,6 +140,7 @@ def test_figures_that_only_a_raw_client_can_send_are_refused(environment: dict[s
             assert result["structuredContent"]["error"]["message"].startswith(f"quantity: {reason}"), spelt
 
 
+@pytest.mark.process
 def test_names_beyond_ascii_travel_as_utf_8_whatever_the_platform_thinks(environment: dict[str, str]) -> None:
     with raw({**environment, "PYTHONIOENCODING": "latin-1", "LC_ALL": "C", "PYTHONUTF8": "0"}) as host:
         host.initialize("2025-06-18")
@@ -170,6 +175,7 @@ from fraction_mcp.cli.serve import checked_settings
 from fraction_mcp.runtime import Runtime
 from fraction_mcp.server.app import create_server
 from fraction_mcp.server.stdio import serve_stdio
+from tests.process import command
 
 async def main():
     async with Runtime(checked_settings(sandbox=False)) as runtime:
@@ -191,6 +197,7 @@ def loaded(script: str, environment: dict[str, str]) -> set[str]:
     return set(run.stdout.split())
 
 
+@pytest.mark.process
 def test_listing_the_tools_loads_nothing_heavy_beyond_a_bare_server(environment: dict[str, str]) -> None:
     account = {"FRACTION_EMAIL": "clerk@example.com", "FRACTION_PASSWORD": "dummy"}
     ours, bare = loaded(LISTED, {**environment, **account}), loaded(BARE, environment)

@@ -15,8 +15,9 @@ from mcp import Client, StdioServerParameters
 from mcp.types import TextContent
 
 from fraction_mcp.server.sendable import encodable
+from tests.process import command
 from tests.support import child_environment, free_port, wait_for
-from tests.terminal import LONG_ENOUGH_S, command, small_company, state, terminal
+from tests.terminal import LONG_ENOUGH_S, small_company, state, terminal
 
 __all__ = ["small_company", "state"]  # fixtures
 
@@ -51,15 +52,16 @@ def ping(number: int) -> bytes:
 
 def tells(process: "subprocess.Popen[bytes]", *pieces: bytes) -> None:
     for piece in pieces:
-        process.stdin.write(piece)  # type: ignore[union-attr]
-    process.stdin.flush()  # type: ignore[union-attr]
+        process.stdin.write(piece)
+    process.stdin.flush()
 
 
 def hears(process: "subprocess.Popen[bytes]") -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads(process.stdout.readline())  # type: ignore[union-attr]
+    answer: dict[str, Any] = json.loads(process.stdout.readline())
     return answer
 
 
+@pytest.mark.process
 def test_a_line_of_more_than_64_mib_is_answered_and_the_next_is_served(state: Path) -> None:
     with served(state) as process:
         tells(process, ping(1))
@@ -76,6 +78,7 @@ def test_a_line_of_more_than_64_mib_is_answered_and_the_next_is_served(state: Pa
     assert b"Traceback" not in err
 
 
+@pytest.mark.process
 def test_lines_that_are_far_too_long_and_one_without_an_end_are_each_answered(state: Path) -> None:
     long = b"x" * (2 * MOST + 7)
     with served(state) as process:
@@ -89,6 +92,7 @@ def test_lines_that_are_far_too_long_and_one_without_an_end_are_each_answered(st
 # -------------------------------------------------------------------------------------------------- half of a character
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("half", ["\\ud83d", "\\uDE00", "\\ude00\\ud83d", "\\ud83d\\ud83d\\ude00"])
 def test_a_request_that_holds_half_a_character_is_answered(state: Path, half: str) -> None:
     """As a model's text that was cut in the middle of an emoji is sent: parsers refuse it, and nobody would answer."""
@@ -134,6 +138,7 @@ async def answers_all_the_same(client: Client) -> None:
         assert result.content[0].text == "te\ufffdxt"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_half_a_character_in_a_result_ends_no_session_on_stdio(state: Path, mode: str) -> None:
     environment = child_environment(FRACTION_MCP_STATE_DIR=str(state))
@@ -144,6 +149,7 @@ async def test_half_a_character_in_a_result_ends_no_session_on_stdio(state: Path
             await answers_all_the_same(client)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_half_a_character_in_a_result_ends_no_session_on_http(state: Path, mode: str) -> None:
     port = free_port()
@@ -172,6 +178,7 @@ def test_what_can_be_spelt_is_sent_as_it_is() -> None:
 # ----------------------------------------------------------------------------------------------------------- a terminal
 
 
+@pytest.mark.process
 def test_the_first_ctrl_c_ends_serve_on_a_terminal(state: Path) -> None:
     with terminal(state, "serve", "--sandbox") as screen:
         screen.until("speaks MCP on stdin and stdout")
@@ -182,6 +189,7 @@ def test_the_first_ctrl_c_ends_serve_on_a_terminal(state: Path) -> None:
         assert "Traceback" not in screen.seen
 
 
+@pytest.mark.process
 def test_the_end_of_input_ends_serve_on_a_terminal(state: Path) -> None:
     with terminal(state, "serve", "--sandbox") as screen:
         screen.until("speaks MCP on stdin and stdout")
@@ -189,6 +197,7 @@ def test_the_end_of_input_ends_serve_on_a_terminal(state: Path) -> None:
         assert screen.exit_code() == 0
 
 
+@pytest.mark.process
 def test_serve_on_a_terminal_whose_answers_go_elsewhere_ends_on_ctrl_c(state: Path, tmp_path: Path) -> None:
     with (tmp_path / "out").open("wb") as out, terminal(state, "serve", "--sandbox", stdout=out.fileno()) as screen:
         screen.until("speaks MCP on stdin and stdout")
@@ -197,6 +206,7 @@ def test_serve_on_a_terminal_whose_answers_go_elsewhere_ends_on_ctrl_c(state: Pa
         assert screen.exit_code() == 130
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("stdin", ["a file", "nothing"])
 def test_serve_ends_at_the_end_of_whatever_its_stdin_is(state: Path, tmp_path: Path, stdin: str) -> None:
     (tmp_path / "in").write_bytes(ping(1) if stdin == "a file" else b"")

@@ -48,7 +48,10 @@ def schemas(*, write: str | None, check: str | None, style: str) -> int:
     if check is not None:
         found = contract.differences(tools, Path(check))
         if found:
-            sys.stderr.write("\n".join(found) + f"\nTo mend it: fraction-mcp schemas --write {check}\n")
+            lines = [*map(str, found), f"To mend it: fraction-mcp schemas --write {check}"]
+            if any(one.breaking for one in found):
+                lines.append("It breaks those who call: say so in CHANGELOG.md, or add a name beside the old one.")
+            sys.stderr.write("\n".join(lines) + "\n")
         return 1 if found else 0
     print(as_json_text(contract.spelt_for(style, tools)))
     return 0

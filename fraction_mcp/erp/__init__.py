@@ -59,6 +59,11 @@ class Erp(Protocol):
         """Be signed in, so that what comes next does not wait for it. Raises ErpError."""
         ...
 
+    @property
+    def writes(self) -> int:
+        """How many writes were sent so far: what was made of reads before the last one is older than it."""
+        ...
+
     def seen(self, endpoint: Endpoint, field: str, text: str) -> Record | None:
         """The one record of a list whose field reads so, where an answer that is still remembered holds it. Using it
         counts as a read, of the age of that answer."""

@@ -82,6 +82,11 @@ class RememberingErp:
     def system(self) -> System:
         return self._erp.system
 
+    @property
+    def writes(self) -> int:
+        """See `Erp.writes`. One under way counts when it begins and again when it ends."""
+        return self._writes
+
     def connection(self) -> Connection:
         return self._erp.connection()
 

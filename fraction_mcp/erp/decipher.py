@@ -44,7 +44,7 @@ def _deciphered(endpoint: Endpoint, response: Response) -> ErpAnswer:
             operation=endpoint.name,
             status=status,
             request_id=response.request_id,
-            hint="Try again in a moment.",
+            hint=f"Try again in a moment; if it stays, {endpoint.system.label}'s support can mend it.",
         )
     envelope, flaw = (None, response.flaw) if response.flaw else _envelope(endpoint, response.content)
     if not 200 <= status < 300:

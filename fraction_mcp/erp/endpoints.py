@@ -9,7 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal
 
-__all__ = ["KINDS", "NAMED", "Endpoint", "Paging", "Source", "System"]
+__all__ = ["KINDS", "NAMED", "Endpoint", "Paging", "RecordKind", "Source", "System"]
 
 
 class System(StrEnum):
@@ -118,19 +118,44 @@ WAREHOUSE_ITEMS = _fracttal("/warehouses_items/", "list a warehouse's items")
 ITEMS = _fracttal("/items", "list items")
 THIRD_PARTIES = _fracttal("/third_parties/", "list suppliers")
 
+
+@dataclass(frozen=True, slots=True)
+class RecordKind:
+    """A kind of record that FractionERP lists: where all and where one of them are read, what one is called, and which
+    of its fields people call it by.
+
+    `number_field` is empty where no document states it, which is for most: `records.numbers` looks for one.
+    """
+
+    list: Endpoint
+    single: Endpoint
+    noun: str
+    number_field: str = ""
+    documented: tuple[str, ...] = ("id",)
+
+    @property
+    def nouns(self) -> str:
+        return f"{self.noun}s"
+
+
+_PART_FIELDS = ("id", "part_number", "description", "revision", "uom", "material", "category")
+_CONTRACT_FIELDS = (
+    "id", "quote_number", "status", "customer.id", "customer.name", "customer_ref", "currency", "contract_date",
+)  # fmt: skip
+
 KINDS = MappingProxyType(
     {
-        "customers": (CUSTOMERS, CUSTOMER),
-        "parts": (PARTS, PART),
-        "contracts": (CONTRACTS, CONTRACT),
-        "boms": (BOMS, BOM),
-        "work_orders": (WORK_ORDERS, WORK_ORDER),
-        "purchase_orders": (PURCHASE_ORDERS, PURCHASE_ORDER),
-        "shipments": (SHIPMENTS, SHIPMENT),
-        "invoices": (INVOICES, INVOICE),
+        "customers": RecordKind(CUSTOMERS, CUSTOMER, "customer", "name", ("id", "name", "contacts")),
+        "parts": RecordKind(PARTS, PART, "part", "part_number", _PART_FIELDS),
+        "contracts": RecordKind(CONTRACTS, CONTRACT, "contract", "quote_number", _CONTRACT_FIELDS),
+        "boms": RecordKind(BOMS, BOM, "bom"),
+        "work_orders": RecordKind(WORK_ORDERS, WORK_ORDER, "work order"),
+        "purchase_orders": RecordKind(PURCHASE_ORDERS, PURCHASE_ORDER, "purchase order"),
+        "shipments": RecordKind(SHIPMENTS, SHIPMENT, "shipment"),
+        "invoices": RecordKind(INVOICES, INVOICE, "invoice"),
     }
 )
-"""The eight kinds of record that FractionERP lists: kind -> (list, single)."""
+"""The eight kinds of record that FractionERP lists, and the one place where they are stated."""
 
 NAMED = MappingProxyType({value.key: value for value in list(globals().values()) if isinstance(value, Endpoint)})
 """Every endpoint by its key, for who reads one back from the journal."""

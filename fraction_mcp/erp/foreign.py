@@ -3,7 +3,11 @@
 Every text is fit to be encoded and shown: field names and ids, too. Control, format, private and unassigned characters
 are gone, as in `shapes.clean`, and half a character (a lone surrogate) is U+FFFD. Line breaks stay in values, for
 whoever shows a text to fold, and not in names. An object that holds a name twice is refused: nothing says which of the
-two counts, and a price may rest on it. Numbers are exact.
+two counts, and a price may rest on it.
+
+Numbers are exact. One of 16 or 17 significant digits is how PHP and JavaScript print a binary double: it stands for the
+decimal of 15 that every double carries (`6.6000000000000005` for 6.6), and is read as that. Whole numbers, which ids
+are, and texts are left as they come.
 
 Most answers need none of this, so the raw bytes are looked at first: only where they could hold such a character is
 every text gone through.
@@ -14,7 +18,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Generator
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any, NoReturn
 
 __all__ = ["Unreadable", "decoded"]
@@ -25,6 +29,9 @@ _DEEPEST = 64
 _LARGE = 1_000_000  # bytes; what is smaller cannot hold too many values
 _MOST_VALUES = 500_000  # a value takes some hundred bytes of memory, however few it came in
 _FEW = 16
+_DOUBLE = 15  # significant digits that a binary double carries through a decimal text unchanged
+_DOUBLES = Context(prec=_DOUBLE)
+_WHOLE = Decimal(1)
 
 # Compiled when they are first needed, which for many ERPs is never.
 # An escape that could stand for a character to be taken out: not one of the usual, of Latin, Greek and Cyrillic
@@ -116,11 +123,22 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def _decimal(text: str) -> Decimal:
+    """A number that is written with a point or an exponent."""
+    number = Decimal(text)
+    if len(text) <= _DOUBLE or len(number.as_tuple().digits) not in {16, 17}:
+        return number
+    if number == number.to_integral_value():
+        return number
+    stands_for = _DOUBLES.plus(number).normalize(_DOUBLES)
+    return stands_for.quantize(_WHOLE) if stands_for.as_tuple().exponent in range(1, _DOUBLE) else stands_for
+
+
 def _no_constant(_: str) -> NoReturn:
     raise ValueError("NaN and Infinity are not JSON")
 
 
-_exact = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_object)
+_exact = json.JSONDecoder(parse_float=_decimal, parse_constant=_no_constant, object_pairs_hook=_object)
 
 
 def _counted(text: str) -> Any:
@@ -128,7 +146,7 @@ def _counted(text: str) -> Any:
     and where there are fewer than stand in the text, they are looked at."""
     names = _names_held()
     next(names)
-    value = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant, object_hook=names.send).decode(text)
+    value = json.JSONDecoder(parse_float=_decimal, parse_constant=_no_constant, object_hook=names.send).decode(text)
     return value if names.send(None) == text.count('":') else _exact.decode(text)
 
 

@@ -18,6 +18,10 @@ class Reads:
         self._oldest = at if self._oldest is None else min(self._oldest, at)
 
     @property
+    def oldest(self) -> datetime | None:
+        return self._oldest
+
+    @property
     def as_of(self) -> str:
         return self._oldest.astimezone(UTC).isoformat(timespec="seconds") if self._oldest else ""
 

@@ -16,8 +16,6 @@ from fraction_mcp.values.text import clean, quoted
 __all__ = ["refusal"]
 
 
-# ---------------------------------------------------------------------------------------------------------- refusals
-
 _BY_CODE: Mapping[str, type[errors.ErpRejected]] = {
     "UNAUTHORIZED": errors.NotAuthenticated,
     "INVALID_CREDENTIALS": errors.NotAuthenticated,
@@ -48,10 +46,23 @@ _BY_STATUS: Mapping[int, type[errors.ErpRejected]] = {
     422: errors.InvalidFields,
 }
 _HINTS: Mapping[type[errors.ErpRejected], str] = {
-    errors.NotAuthenticated: "Check the credentials of the account in the server's settings.",
-    errors.Forbidden: "The account of this server lacks the right; its administrator can grant it.",
-    errors.PlanRestricted: "API access needs FractionERP's Pro or Moulding plan.",
-    errors.AccountInactive: "The company's FractionERP account is inactive; its administrator can reactivate it.",
+    errors.NotFound: "Look the record up in a list: the same again will not be found either.",
+    errors.InvalidFields: "Mend what it names, then call again.",
+    errors.Duplicate: "Look at the record that is there: the same again will be refused again.",
+    errors.NotAuthenticated: (
+        "Whoever runs this server checks the credentials of its account; trying again before does not help."
+    ),
+    errors.Forbidden: (
+        "The account of this server lacks the right: its administrator can grant it; trying again before does not help."
+    ),
+    errors.PlanRestricted: (
+        "FractionERP itself refuses: API access needs its Pro or Moulding plan. Ask whoever manages the company's "
+        "subscription, or FractionERP's support where it has one of these; trying again does not help."
+    ),
+    errors.AccountInactive: (
+        "The company's FractionERP account is inactive: its administrator can reactivate it; trying again before does "
+        "not help."
+    ),
 }
 
 

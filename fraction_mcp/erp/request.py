@@ -13,9 +13,6 @@ from fraction_mcp.values.decimals import plain
 __all__ = ["Request", "build", "encode"]
 
 
-# ---------------------------------------------------------------------------------------------------------- requests
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """What goes out, but for the base URL and the token. `target` is path and query, percent-encoded."""

@@ -18,9 +18,6 @@ __all__ = ["ErpAnswer", "Page", "Response", "read_record", "unreadable"]
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
-# --------------------------------------------------------------------------------------------------------- responses
-
-
 @dataclass(frozen=True, slots=True)
 class Page:
     """Where a list's page stands, as the ERP states it. A figure that it did not state is None."""
@@ -110,5 +107,5 @@ def _unreadable(endpoint: Endpoint, status: int, why: str, request_id: str = "")
         operation=endpoint.name,
         status=status,
         request_id=request_id,
-        hint="If this stays, the base URL or a proxy in front of the ERP is the place to look.",
+        hint="Try again once; if it stays, whoever runs this server checks the base URL and any proxy in between.",
     )

@@ -7,12 +7,15 @@ from typing import Any
 from fraction_mcp.erp import Erp, endpoints
 from fraction_mcp.erp.endpoints import System
 from fraction_mcp.erp.records import Identity
-from fraction_mcp.errors import ErpError
+from fraction_mcp.errors import ErpError, ErpRejected, PlanRestricted
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.results import ResultPart, ToolResult
 from fraction_mcp.values.text import clean, quoted
 
 __all__ = ["ConnectionStatus", "connection_status"]
+
+_ONE = {"start": 0, "limit": 1}
+_PLANS_WITH_ACCESS = frozenset({"pro", "moulding"})  # `fractionerp-rest-api.txt`, PLAN_RESTRICTED
 
 
 class SystemStatus(ResultPart):
@@ -41,8 +44,14 @@ async def connection_status(context: ErpContext, system: str) -> ConnectionStatu
     """Signs in where that has not happened yet: one request each. A failure is reported, not raised."""
     wanted = [one for one in System if system in {"all", one}]
     systems = tuple([await _status(context, one) for one in wanted])
+    remarks = [_sentence(status) for status in systems]
+    if any(status.system == System.FRACTIONERP and status.configured for status in systems) and not context.currency:
+        remarks.append(
+            "No tool knows the code of its base currency: whoever runs this server can set it (FRACTION_CURRENCY)."
+        )
+    remarks += ["This server is read-only: nothing can be written."] if context.read_only else []
     return ConnectionStatus(
-        summary=" ".join(map(_sentence, systems)),
+        summary=" ".join(remarks),
         systems=systems,
         confirm=context.confirm,
         read_only=context.read_only,
@@ -56,9 +65,11 @@ async def _status(context: ErpContext, system: System) -> SystemStatus:
         return SystemStatus(system=system, configured=False, signed_in=False)
     user: Mapping[str, Any] | None = None
     company: Mapping[str, Any] | None = None
-    problem = ""
+    problem, signed_in = "", False
     try:
-        user, company = await _asked(erp)
+        user, company = await _signed_in(erp)
+        signed_in = True
+        problem = await _what_it_refuses(erp, company)
     except ErpError as error:
         problem = error.message
     known = erp.connection()
@@ -67,7 +78,7 @@ async def _status(context: ErpContext, system: System) -> SystemStatus:
     return SystemStatus(
         system=system,
         configured=True,
-        signed_in=known.signed_in and not problem,
+        signed_in=known.signed_in and signed_in,
         base_url=known.base_url,
         user=_text(user, "email", "name"),
         company=_text(company, "company", "name"),
@@ -78,13 +89,39 @@ async def _status(context: ErpContext, system: System) -> SystemStatus:
     )
 
 
-async def _asked(erp: Erp) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
-    """A request that proves the sign-in: FractionERP says who it is; of Fracttal one warehouse is asked for."""
+async def _signed_in(erp: Erp) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
+    """A request that proves the sign-in: FractionERP says who it is. Of Fracttal one warehouse is asked for; an account
+    that may not list warehouses is signed in all the same where its purchase orders can be listed."""
     if erp.system is System.FRACTIONERP:
         identity = (await erp.call(endpoints.ME, fresh=True)).read(Identity)
         return identity.user, identity.tenant
-    await erp.call(endpoints.WAREHOUSES, query={"start": 0, "limit": 1}, fresh=True)
+    try:
+        await erp.call(endpoints.WAREHOUSES, query=_ONE, fresh=True)
+    except ErpRejected as refused:
+        try:
+            await erp.call(endpoints.WAREHOUSE_ORDERS, query=_ONE, fresh=True)
+        except ErpError:
+            raise refused from None
     return None, None
+
+
+async def _what_it_refuses(erp: Erp, company: Mapping[str, Any] | None) -> str:
+    """A sign-in proves no access to data: FractionERP is asked for one part. Empty where it can be read."""
+    if erp.system is not System.FRACTIONERP:
+        return ""
+    try:
+        await erp.call(endpoints.PARTS, query={"per_page": 1, "page": 1}, fresh=True)
+    except PlanRestricted as error:
+        plan = _text(company or {}, "plan") or ""
+        if plan.casefold() not in _PLANS_WITH_ACCESS:
+            return f"{error.message}; {error.hint}".rstrip(".")
+        return (
+            f"FractionERP itself refuses API access although it says that the plan is {quoted(plan)}: its support can "
+            "mend that, and trying again does not help"
+        )
+    except ErpError as error:
+        return f"{error.message}; {error.hint}".rstrip("; .")
+    return ""
 
 
 def _text(source: Mapping[str, Any], *names: str) -> str | None:
@@ -95,8 +132,9 @@ def _sentence(status: SystemStatus) -> str:
     name = System(status.system).label
     if not status.configured:
         return f"{name} is not configured."
-    if status.problem:
+    if status.problem and not status.signed_in:
         return f"{name} is configured, but not usable: {status.problem}."
     who = f" as {quoted(status.user)}" if status.user else ""
     left = f", with {status.requests_remaining} requests left" if status.requests_remaining is not None else ""
-    return f"{name} is signed in{who}{left}."
+    refused = f", but its data cannot be read: {status.problem}" if status.problem else ""
+    return f"{name} is signed in{who}{left}{refused}."

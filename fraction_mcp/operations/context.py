@@ -1,13 +1,14 @@
 """What every operation is given: the ERPs that are configured, and the few facts that answers need."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from fraction_mcp.erp import Erp
 from fraction_mcp.erp.endpoints import System
 from fraction_mcp.errors import NotConfigured
+from fraction_mcp.operations.known_fields import KnownFields, Recalled
 from fraction_mcp.operations.lookup import Lookup
-from fraction_mcp.values.decimals import plain
+from fraction_mcp.values.money import Money
 
 __all__ = ["ErpContext"]
 
@@ -22,6 +23,8 @@ class ErpContext:
     read_only: bool
     version: str
     lookups: dict[System, Lookup]
+    known: KnownFields = field(default_factory=KnownFields)
+    described: Recalled = field(default_factory=Recalled)
 
     @classmethod
     def set_up(
@@ -59,6 +62,11 @@ class ErpContext:
         _ = self.fraction
         return self.lookups[System.FRACTIONERP]
 
-    def money(self, amount: Decimal) -> str:
-        """An amount in a sentence: with the currency's code, or saying that it is the base currency."""
-        return f"{plain(amount, 2)} {self.currency or 'in base currency'}"
+    def money(self, amount: Decimal) -> Money:
+        """An amount in FractionERP's base currency, which is what its prices are in."""
+        return Money(amount, self.currency)
+
+    @property
+    def in_currency(self) -> str:
+        """What such an amount is in, as words: `in GBP`."""
+        return f"in {self.currency or 'base currency'}"

@@ -7,54 +7,25 @@ that it does is checked: once by asking the other way round, since a page may be
 All pages are read where it does not. Where the list ends is `erp.pages`'s to say; what was just read is the memory's.
 """
 
-import difflib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from fraction_mcp.erp import Erp, endpoints
-from fraction_mcp.erp.endpoints import Endpoint
+from fraction_mcp.erp import Erp
 from fraction_mcp.erp.pages import Pages
 from fraction_mcp.erp.records import Record, id_key, shown_id
 from fraction_mcp.erp.response import ErpAnswer, unreadable
 from fraction_mcp.errors import InvalidFields, NotFound
-from fraction_mcp.operations.results import ResultPart
+from fraction_mcp.operations.candidates import CUSTOMER, PART, Candidate, NotOne, Status, Subject, candidates_of
+from fraction_mcp.operations.naming import runs_of
 from fraction_mcp.values.text import clean, normalised, quoted
 
 __all__ = ["CUSTOMER", "PART", "Candidate", "Found", "Lookup", "NotOne", "Status", "Subject"]
 
 _PAGE = 100  # FractionERP's most a page
 _MOST_PAGES = 50  # unsorted pages read for one name before giving up
-_CANDIDATES = 10
 _ID_DIGITS = 18  # what any database counts in
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What is looked up, and by which field it is called. `unique`: the ERP promises one record for a key."""
-
-    noun: str
-    key: str
-    listing: Endpoint
-    single: Endpoint
-    unique: bool
-
-
-PART = Subject("part", "part_number", endpoints.PARTS, endpoints.PART, unique=True)
-CUSTOMER = Subject("customer", "name", endpoints.CUSTOMERS, endpoints.CUSTOMER, unique=False)
-
-
-Status = Literal["found", "ambiguous", "not_found"]
-
-
-class Candidate(ResultPart):
-    """One record that may have been meant. `name` is a part's number or a customer's name."""
-
-    argument: str
-    id: int | str
-    name: str
-    description: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,42 +50,6 @@ class Found:
         if self.how == "exact" and self.said.isdigit():
             return f"{self.said} was taken as the {subject.key.replace('_', ' ')}, not as an id. "
         return ""
-
-
-@dataclass(frozen=True, slots=True)
-class NotOne:
-    status: Literal["ambiguous", "not_found"]
-    subject: Subject
-    said: str
-    candidates: list[Candidate]
-    complete: bool = True
-
-    @property
-    def summary(self) -> str:
-        noun, said = self.subject.noun, quoted(self.said)
-        if self.status == "ambiguous":
-            exact = [c for c in self.candidates if normalised(c.name) == normalised(self.said)]
-            if len(exact) > 1:
-                return f"{len(exact)} {noun}s are called {said}; nothing was assumed."
-            if exact and not self.complete:
-                return f"One {noun} is called {said}, but the list could not be read to its end; nothing was assumed."
-            if exact:
-                key = self.subject.key.replace("_", " ")
-                return f"{said} is one {noun}'s {key} and another's id; nothing was assumed."
-            several = "several come" if len(self.candidates) > 1 else "one comes"
-            none = f"No {noun} is called exactly {said}"
-            if not self.complete:
-                none = f"No {noun} called exactly {said} was found in the part of the list that was read"
-            return f"{none}, and {several} near; nothing was assumed."
-        if not self.complete:
-            return f"No {noun} called {said} was found in the part of the list that was read."
-        return f"No {noun} is called {said}."
-
-    @property
-    def next(self) -> str:
-        if self.candidates:
-            return f"Ask which {self.subject.noun} is meant, or call again with the id of a candidate."
-        return f"Check the spelling, or search_{self.subject.noun}s with a shorter text."
 
 
 class Lookup:
@@ -153,7 +88,8 @@ class Lookup:
         if len(near) == 1 and scan.whole and not strict:
             return self._found(subject, near[0], "near", said)
         if near:
-            return self._not_one("ambiguous", subject, said, near, argument, complete=scan.complete)
+            answer = self._not_one("ambiguous", subject, said, near, argument, complete=scan.complete)
+            return replace(answer, total=len(near) if scan.whole else scan.total)
         loose = await self._similar(subject, said)
         return self._not_one("not_found", subject, said, loose, argument, complete=scan.complete)
 
@@ -211,11 +147,16 @@ class Lookup:
         return list(found.values())
 
     async def _similar(self, subject: Subject, said: str) -> list[Record]:
-        """Records that share the first word of what was said: candidates for a misspelt name."""
-        word = _first_word(said)
-        if word is None or word[0] == said:
-            return []
-        return (await self.search(subject, word[0], 1)).records()
+        """Candidates for a misspelt name: records that share its first word, or the run of letters or digits that is
+        left where its punctuation is another one."""
+        first = _first_word(said)
+        words = [first[0]] if first else []
+        words += [run for run in runs_of(said)[:1] if run not in words and len(run) > 1]
+        found: dict[object, Record] = {}
+        for word in words:
+            if word != said:
+                found |= {id_key(one.get("id")): one for one in (await self.search(subject, word, 1)).records()}
+        return list(found.values())
 
     def _not_one(
         self,
@@ -227,16 +168,7 @@ class Lookup:
         *,
         complete: bool = True,
     ) -> NotOne:
-        ranked = sorted(records, key=lambda record: -_likeness(record.get(subject.key), said))[:_CANDIDATES]
-        candidates = [
-            Candidate(
-                argument=argument or subject.noun,
-                id=shown_id(record),
-                name=clean(str(record.get(subject.key) or "")),
-                description=clean(str(record.get("description") or record.get("city") or ""), 80),
-            )
-            for record in ranked
-        ]
+        candidates = candidates_of(subject, said, records, argument)
         return NotOne(status, subject, said, candidates, complete)
 
 
@@ -253,6 +185,7 @@ class _Scan:
         self.exact: list[Record] = []
         self.near: list[Record] = []
         self.whole = True  # everything that contains the text has been seen
+        self.total: int | None = None  # of what contains the text, as the ERP states it
         self.complete = True  # an exact match would have been seen
 
     async def run(self) -> "_Scan":
@@ -260,7 +193,7 @@ class _Scan:
         rows = await self._read(1)
         pages.take(self._answers[1])
         self.near = [row for row in rows if self._wanted in normalised(self._key(row))] or rows
-        self.whole = pages.whole
+        self.whole, self.total = pages.whole, pages.total
         if not pages.more:
             self.complete = pages.whole
         elif self.exact and self._subject.unique:
@@ -357,8 +290,3 @@ def _first_word(said: str) -> re.Match[str] | None:
 
 def _squeezed(text: object) -> str:
     return "".join(normalised(text).split())
-
-
-def _likeness(name: object, said: str) -> float:
-    left, right = normalised(name), normalised(said)
-    return difflib.SequenceMatcher(None, left, right).ratio() + left.startswith(right)

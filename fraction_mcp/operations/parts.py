@@ -1,18 +1,24 @@
 """One part with every customer's price list of it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fraction_mcp.erp.records import PriceBreak, PriceList
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.fitting import pieces_fitting, whole
 from fraction_mcp.operations.lookup import PART, Candidate, NotOne, Status
+from fraction_mcp.operations.naming import counted, name_of, with_id
+from fraction_mcp.operations.pricing.answer import break_words
 from fraction_mcp.operations.pricing.reading import price_lists
+from fraction_mcp.operations.pricing.units import is_pack, pack_question, pack_warning
 from fraction_mcp.operations.records.detail import BESIDE_OTHERS, what_was_cut
 from fraction_mcp.operations.results import ResultPart, ToolResult
 from fraction_mcp.values.money import Quantity, UnitPrice
 from fraction_mcp.values.text import clean, quoted
 
 __all__ = ["PartResult", "ShownBreak", "ShownPriceList", "part_record"]
+
+_SPELT_OUT = 3  # price lists that the sentence holds; the table holds them all
 
 
 class ShownBreak(ResultPart):
@@ -56,15 +62,38 @@ async def part_record(context: ErpContext, said: str) -> PartResult:
         return PartResult(
             summary=found.summary, next=found.next, status=found.status, candidates=tuple(found.candidates)
         )
-    part_id, number = found.record["id"], quoted(str(found.record.get("part_number") or ""))
-    lists = [ShownPriceList.of(one) for one in await price_lists(context, part_id)]
+    part_id, number = found.record["id"], name_of(found.record, PART.key)
+    sent = await price_lists(context, part_id)
+    lists = [ShownPriceList.of(one) for one in sent]
     part, fit = whole(found.record, BESIDE_OTHERS), pieces_fitting(lists, BESIDE_OTHERS)
-    owners = "no price list" if not lists else f"price lists of {len(lists)} customer{'s' if len(lists) > 1 else ''}"
+    owners = f"price lists of {counted(len(lists), 'customer')}" if lists else "no price list"
     owners += f", of which {fit} fit into a result" if fit < len(lists) else ""
+    uom = name_of(found.record, "uom")
     return PartResult(
-        summary=f"{found.remark(PART)}Part {number} (id {part_id}), with {owners}{what_was_cut(part)}.",
-        next="get_price_for_quantity with a customer prices any of the others." if fit < len(lists) else "",
+        summary=f"{found.remark(PART)}Part {with_id(number, found.record)}, with {owners}{what_was_cut(part)}."
+        + _in_words(context, sent, uom),
+        next=_next(context, fit, len(lists), uom),
         status="found",
         part=part.value,
         price_lists=tuple(lists[:fit]),
     )
+
+
+def _in_words(context: ErpContext, lists: Sequence[PriceList], uom: str) -> str:
+    """The first lists as sentences, and what a base selling price is for."""
+    if not lists:
+        return ""
+    said = [f" {quoted(one.customer_name)} {break_words(one, uom)}." for one in lists[:_SPELT_OUT]]
+    packs = f" Here {pack_warning(uom)}." if is_pack(uom) else ""
+    base = any(one.selling_price is not None for one in lists)
+    rule = "A base selling price holds below the first break; prices are" if base else "Prices are"
+    return f"{''.join(said)} {rule} {context.in_currency}.{packs}"
+
+
+def _next(context: ErpContext, fit: int, lists: int, uom: str) -> str:
+    if not lists:
+        way = "" if context.read_only else "; set_price_list makes one"
+        return f"Say that no customer has a price for this part{way}."
+    if fit < lists:
+        return "get_price_for_quantity with a customer prices any of the others."
+    return pack_question(uom) if is_pack(uom) else ""

@@ -2,14 +2,17 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from fraction_mcp.errors import FractionMcpError
 
-__all__ = ["ResultPart", "ToolError", "ToolResult", "Written"]
+__all__ = ["ResultPart", "ToolError", "ToolResult", "Written", "where_it_says_something"]
 
 Written = Literal["no", "maybe"]
 """Whether anything was written, as far as that is known."""
+
+where_it_says_something: Any = Field(default=None, exclude_if=lambda value: value is None)
+"""The default of a figure that a result holds only where there is one; None leaves it out."""
 
 
 class ResultPart(BaseModel):

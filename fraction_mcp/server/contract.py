@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ from jsonschema import Draft202012Validator
 from mcp import Client
 from mcp.server import Server
 
-__all__ = ["differences", "served_tools", "spelt_for", "write"]
+from fraction_mcp.server.contract_changes import Change, changes
+
+__all__ = ["Difference", "differences", "served_tools", "spelt_for", "write"]
 
 _GEMINI = {"type", "description", "properties", "required", "items", "enum", "minItems", "maxItems"}
 
@@ -40,14 +43,44 @@ def write(tools: list[dict[str, Any]], folder: Path) -> None:
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
 
 
-def differences(tools: list[dict[str, Any]], folder: Path) -> list[str]:
+@dataclass(frozen=True)
+class Difference:
+    """A file that is missing, stale or extra: what is wrong with it, and what has changed for those who call."""
+
+    file: str
+    what: str
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def breaking(self) -> bool:
+        return any(change.breaking for change in self.changes)
+
+    def __str__(self) -> str:
+        return "\n  ".join([f"{self.file} {self.what}", *map(str, self.changes)])
+
+
+def differences(tools: list[dict[str, Any]], folder: Path) -> list[Difference]:
     """What is missing, stale or extra in the folder, byte for byte; empty where nothing is."""
     files = _files(tools)
     there = {path.name: path.read_bytes() for path in sorted(folder.glob("*.json"))}
-    found = [f"{name} is missing" for name in files if name not in there]
-    found += [f"{name} is stale" for name, text in files.items() if there.get(name, text.encode()) != text.encode()]
-    found += [f"{name} is of no tool" for name in there if name not in files]
-    return found
+    found = [Difference(name, "is missing") for name in files if name not in there]
+    for tool in tools:
+        name = f"{tool['name']}.json"
+        if name in there and there[name] != files[name].encode():
+            found.append(_stale(name, there[name], tool))
+    gone = (Change("name", "the tool is gone", breaking=True),)
+    return found + [Difference(name, "is of no tool", gone) for name in there if name not in files]
+
+
+def _stale(name: str, published: bytes, tool: dict[str, Any]) -> Difference:
+    try:
+        before = json.loads(published)
+    except ValueError:
+        before = None
+    if not isinstance(before, dict) or "inputSchema" not in before:
+        return Difference(name, "holds no tool")
+    found = tuple(changes(before, tool))
+    return Difference(name, "is stale" if found else "is stale: it says the same in other bytes", found)
 
 
 def spelt_for(style: str, tools: list[dict[str, Any]]) -> list[dict[str, Any]]:

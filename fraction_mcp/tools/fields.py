@@ -24,9 +24,6 @@ __all__ = [
 ]
 
 
-# --------------------------------------------------------------------------------------------------------- arguments
-
-
 def _positive(value: object) -> Decimal:
     number = to_decimal(value)
     if number <= 0:

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from fraction_mcp.erp import endpoints
 from fraction_mcp.operations.context import ErpContext
-from fraction_mcp.operations.records import detail, listing, summary
+from fraction_mcp.operations.records import describe, detail, listing, summary
 from fraction_mcp.operations.records.aggregate import Asked
 from fraction_mcp.operations.records.filters import Condition
 from fraction_mcp.tools.fields import IdText, Paged, ToolInput, whole_number
@@ -24,7 +24,9 @@ Paths = Annotated[list[Path], Field(max_length=10)]
 
 class Filter(ToolInput):
     field: Path = Field(description="e.g. customer.name, lines[].qty")
-    op: Literal["=", "!=", "<", "<=", ">", ">=", "contains", "in", "is_empty"] = Field(description="Operator")
+    op: Literal["=", "!=", "<", "<=", ">", ">=", "contains", "in", "is_empty"] = Field(
+        description="= is the whole value, case aside"
+    )
     value: IdText = Field("", description="e.g. 100 or 2026-01-31")
     values: list[IdText] = Field([], max_length=100, description="For in")
 
@@ -37,6 +39,23 @@ def _conditions(filters: list[Filter]) -> list[Condition]:
     return [(one.field, one.op, one.value, one.values) for one in filters]
 
 
+class DescribeRecords(ToolInput):
+    kind: Literal[
+        "", "customers", "parts", "contracts", "boms", "work_orders", "purchase_orders", "shipments", "invoices"
+    ] = Field("", description="Empty: counts of all")
+
+
+@tool(effect=Effect.READ, calls=tuple(kind.list for kind in endpoints.KINDS.values()))
+async def describe_records(context: ErpContext, ask: DescribeRecords) -> describe.Description:
+    """Count every kind of record, or name one kind's fields, with examples and values.
+
+    Use when field names or an overview are wanted, before guessing any.
+    """
+    if ask.kind:
+        return await describe.describe_kind(context, ask.kind)
+    return await describe.describe_kinds(context)
+
+
 class ListRecords(Paged):
     kind: Kind
     search: Text = ""
@@ -44,7 +63,7 @@ class ListRecords(Paged):
     fields: list[Path] = Field([], max_length=40, description='Columns; ["*"]: all')
 
 
-@tool(effect=Effect.READ, calls=tuple(many for many, _ in endpoints.KINDS.values()))
+@tool(effect=Effect.READ, calls=tuple(kind.list for kind in endpoints.KINDS.values()))
 async def list_records(context: ErpContext, ask: ListRecords) -> listing.Listing:
     """List records of any kind as a table; contracts are enquiries, quotes and sales orders.
 
@@ -58,14 +77,14 @@ async def list_records(context: ErpContext, ask: ListRecords) -> listing.Listing
 
 class GetRecord(ToolInput):
     kind: Kind
-    id: IdText = Field(min_length=1, description="e.g. 653")
+    id: IdText = Field(min_length=1, description="Id or number, e.g. Q1235")
 
 
-@tool(effect=Effect.READ, calls=tuple(one for _, one in endpoints.KINDS.values()))
+@tool(effect=Effect.READ, calls=tuple(kind.single for kind in endpoints.KINDS.values()))
 async def get_record(context: ErpContext, ask: GetRecord) -> detail.RecordResult:
     """Read one record of any kind, with all its fields and lines.
 
-    Use when an id is known from a list.
+    Use when its id or number is known.
     Not for a part or customer by name: get_part, get_customer.
     """
     return await detail.record_detail(context, ask.kind, ask.id)
@@ -79,14 +98,16 @@ class SummariseRecords(ToolInput):
     min: Paths = Field([], description="Fields")
     max: Paths = Field([], description="Fields")
     average: Paths = Field([], description="Fields")
+    share: Paths = Field([], description="Per cent of: count or fields of sum")
     filters: Filters
     date_field: str = Field("", max_length=120, description="e.g. contract_date")
     date_bucket: Literal["", "day", "week", "month", "quarter", "year"] = Field("", description="Group width")
     top: Annotated[int, Field(ge=1, le=200, description="Groups"), whole_number] = 20
     max_pages: Annotated[int, Field(ge=1, le=10_000, description="Of 100 rows"), whole_number] = 50
+    max_records: Annotated[int, Field(ge=0, le=1_000_000, description="0: all"), whole_number] = 0
 
 
-@tool(effect=Effect.READ, calls=tuple(many for many, _ in endpoints.KINDS.values()))
+@tool(effect=Effect.READ, calls=tuple(kind.list for kind in endpoints.KINDS.values()))
 async def summarise_records(context: ErpContext, ask: SummariseRecords) -> summary.Summary:
     """Count, sum, average and group records of any kind exactly, over all pages.
 
@@ -99,6 +120,7 @@ async def summarise_records(context: ErpContext, ask: SummariseRecords) -> summa
         lows=ask.min,
         highs=ask.max,
         averages=ask.average,
+        shares=ask.share,
         dates=_dates(ask.date_field, ask.date_bucket),
     )
     return await summary.summarise(
@@ -109,6 +131,7 @@ async def summarise_records(context: ErpContext, ask: SummariseRecords) -> summa
         conditions=_conditions(ask.filters),
         top=ask.top,
         max_pages=ask.max_pages,
+        max_records=ask.max_records,
     )
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 __all__ = ["rendered"]
 
+_SEVERAL = 4  # rows, from which on what all of them say alike is said once
+
 
 def rendered(data: Mapping[str, Any]) -> str:
     """The text of a structured result (`Answer.to_wire`)."""
@@ -49,9 +51,26 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _listed(items: Sequence[Any]) -> str:
     if not all(isinstance(item, dict) for item in items):
         return "\n".join(_cell(item) for item in items)
-    rows = [_flat(item) for item in items]
+    rows = [_flattened(item, items) for item in items]
     told = [name for name in dict.fromkeys(name for row in rows for name in row) if _says_something(name, rows)]
-    return _csv([told, *([row.get(name) for name in told] for row in rows)])
+    same = {name: rows[0][name] for name in told if len(rows) >= _SEVERAL and _is_constant(name, rows)}
+    told = [name for name in told if name not in same]
+    once = [f"(every row: {_pairs(same)})"] if same else []
+    return "\n".join([*once, _csv([told, *([row.get(name) for name in told] for row in rows)])])
+
+
+def _flattened(item: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A row of a table. What nests becomes columns of its own where most rows have it, and else stands in one."""
+    scarce = [
+        name for name, value in item.items() if sum(bool(one.get(name)) for one in items) * 2 <= len(items) > 1
+        and isinstance(value, dict)
+    ]  # fmt: skip
+    return {**_flat({name: value for name, value in item.items() if name not in scarce}),
+            **{name: item[name] for name in scarce}}  # fmt: skip
+
+
+def _is_constant(name: str, rows: Sequence[Mapping[str, Any]]) -> bool:
+    return all(name in row and row[name] == rows[0][name] for row in rows)
 
 
 def _says_something(name: str, rows: Sequence[Mapping[str, Any]]) -> bool:

@@ -13,9 +13,6 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 __all__ = ["NOT_GIVEN", "input_schema", "output_schema"]
 
 
-# ------------------------------------------------------------------------------------------------------ JSON schemas
-
-
 NOT_GIVEN = "none"
 """What an enum holds in place of an empty text, which some clients refuse: it means that the argument is not given."""
 

@@ -3,27 +3,37 @@
 Nothing here knows HTTP, MCP or either ERP.
 """
 
+import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
+from fractions import Fraction
 from typing import Annotated
 
 from pydantic import BeforeValidator
 
-__all__ = ["CENT", "EXACT", "WireDecimal", "exact_product", "exact_sum", "exact_total", "plain", "to_decimal"]
+__all__ = [
+    "CENT",
+    "EXACT",
+    "WireDecimal",
+    "exact_product",
+    "exact_sum",
+    "exact_total",
+    "per_cent",
+    "plain",
+    "to_cents",
+    "to_decimal",
+]
 
 
-# Quantities and prices have at most 12 digits before the point and 6 behind it (contract); a product of two and a sum
-# of many stay exact within 80 digits.
-EXACT = Context(prec=80)
+EXACT = Context(prec=200)
+"""The one context that is counted in. Quantities and prices have at most 12 digits before the point and 6 behind it
+(contract), and figures of a record some 90: a product of two and a sum of many stay exact within these digits."""
 CENT = Decimal("0.01")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,3})?")
 _PLAIN = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{1,6})?")
-_WIRE_DIGITS = 40  # a product of two is exact within _EXACT
+_WIRE_DIGITS = 40
 _FLOAT_DIGITS = 15  # what an IEEE double carries through a decimal text unchanged
-
-
-# ---------------------------------------------------------------------------------------------------------- decimals
 
 
 def to_decimal(value: object) -> Decimal:
@@ -75,7 +85,24 @@ def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
 
 def exact_total(unit_price: Decimal, quantity: Decimal) -> Decimal:
     """Quantity times unit price, exactly, then rounded half up to 2 places (contract, Pricing)."""
-    return exact_product(unit_price, quantity).quantize(CENT, rounding=ROUND_HALF_UP, context=EXACT)
+    return to_cents(exact_product(unit_price, quantity))
+
+
+def per_cent(amounts: Sequence[Decimal]) -> list[Decimal] | None:
+    """Each amount's share of their sum in per cent, to one decimal, adding to exactly 100.0: what rounding leaves over
+    goes to the largest remainders, the first of equal ones first. None where the sum is 0."""
+    whole = sum(map(Fraction, amounts), Fraction(0))
+    if not whole:
+        return None
+    tenths = [Fraction(amount) * 1000 / whole for amount in amounts]
+    floors = [math.floor(tenth) for tenth in tenths]
+    left_over = sorted(range(len(tenths)), key=lambda index: floors[index] - tenths[index])[: 1000 - sum(floors)]
+    return [Decimal(floor + (index in left_over)).scaleb(-1) for index, floor in enumerate(floors)]
+
+
+def to_cents(amount: Decimal) -> Decimal:
+    """An amount rounded half up to 2 places: the one place where an amount of ours is rounded."""
+    return amount.quantize(CENT, rounding=ROUND_HALF_UP, context=EXACT)
 
 
 def _wire_decimal(value: object) -> object:

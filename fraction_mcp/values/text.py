@@ -8,8 +8,6 @@ from fraction_mcp.values.characters import spelt_out, unseen
 __all__ = ["clean", "exactly", "normalised", "quoted"]
 
 
-# -------------------------------------------------------------------------------------------------------------- text
-
 _SPACES = re.compile(r"[\s\u2800]+")
 
 

@@ -27,7 +27,8 @@ from .conftest import Writer
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.browser]
+slow = pytest.mark.slow
 
 SWITCHES = [
     "--no-sandbox",
@@ -85,7 +86,9 @@ async def person(
     assert [one for one in complaints if not any(word in one for word in complains)] == []
 
 
-@pytest.mark.parametrize("script", [True, False], ids=["with JavaScript", "without JavaScript"])
+@pytest.mark.parametrize(
+    "script", [True, pytest.param(False, marks=slow)], ids=["with JavaScript", "without JavaScript"]
+)
 async def test_a_person_reads_a_card_approves_one_write_and_declines_another(
     writer: Writer, chromium: str, script: bool
 ) -> None:
@@ -152,6 +155,7 @@ async def test_a_click_that_meets_a_list_that_has_just_moved_decides_nothing(wri
     assert (writer.parts("REAL-5"), writer.parts("REAL-6")) == (0, 1)
 
 
+@slow
 async def test_a_page_whose_inbox_is_gone_says_so_and_asks_no_more(writer: Writer, chromium: str) -> None:
     """Whoever gets the port next is sent neither the page's questions nor a button's press."""
     write = await writer.part("GONE-1")
@@ -165,7 +169,7 @@ async def test_a_page_whose_inbox_is_gone_says_so_and_asks_no_more(writer: Write
         assert await page.locator(f"#{write.id}-approve").is_disabled()
 
 
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("width", [360, pytest.param(1280, marks=slow)])
 async def test_no_page_is_wider_than_its_window_and_buttons_are_large_enough_for_a_thumb(
     writer: Writer, chromium: str, width: int
 ) -> None:
@@ -217,6 +221,7 @@ def another_server() -> Iterator[tuple[str, list[tuple[str, str]]]]:
             thread.join()
 
 
+@slow
 @pytest.mark.parametrize("script", [True, False], ids=["with JavaScript", "without JavaScript"])
 async def test_a_server_on_another_port_never_gets_the_session_s_cookie(
     writer: Writer, chromium: str, script: bool
@@ -238,6 +243,7 @@ async def test_a_server_on_another_port_never_gets_the_session_s_cookie(
     assert writer.parts("PORT-1") == 1
 
 
+@slow
 async def test_a_write_s_address_leads_the_browser_on_that_is_signed_in_and_shows_others_nothing(
     writer: Writer, chromium: str
 ) -> None:
@@ -272,6 +278,7 @@ async def go(page: "Page", address: str) -> None:
     await page.goto(address, wait_until="commit")
 
 
+@slow
 async def test_a_session_that_is_over_leads_nowhere_and_not_in_circles(writer: Writer, chromium: str) -> None:
     await writer.part("OVER-1")
     async with person(writer, chromium, complains=("403",)) as page:
@@ -289,6 +296,8 @@ async def test_a_session_that_is_over_leads_nowhere_and_not_in_circles(writer: W
         assert page.url == f"{host}/"
 
 
+@slow
+@pytest.mark.process
 async def test_a_real_browser_finds_its_way_in_by_the_file_and_no_process_is_started_with_the_link(
     company: Path, tmp_path: Path, chromium: str
 ) -> None:

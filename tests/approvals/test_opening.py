@@ -25,6 +25,7 @@ from mcp.client.stdio import stdio_client
 from fraction_mcp.approvals import browser, serve_for_servers, serve_inbox
 from fraction_mcp.approvals.browser import _readable, browser_is_there, wait_to_open_s
 from fraction_mcp.approvals.known import ask, read_known
+from tests.process import command
 from tests.support import child_environment, end_inbox, wait_until
 
 from .conftest import Writer, come_in
@@ -117,6 +118,7 @@ def mode(path: Path) -> int:
 # ---------------------------------------------------------------------------------------------------------- the way in
 
 
+@pytest.mark.process
 async def test_the_browser_is_given_a_file_of_its_user_alone_that_goes_once_somebody_has_come_in(
     writer: Writer, stand_in: StandIn, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -134,6 +136,7 @@ async def test_the_browser_is_given_a_file_of_its_user_alone_that_goes_once_some
     assert "".join(capfd.readouterr()) == ""  # nothing of the browser's noise, and nobody was missed
 
 
+@pytest.mark.process
 async def test_where_nobody_comes_in_the_file_goes_and_one_line_says_what_to_do(
     writer: Writer, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -154,6 +157,7 @@ async def test_where_nobody_comes_in_the_file_goes_and_one_line_says_what_to_do(
     assert "token" not in told
 
 
+@pytest.mark.process
 async def test_a_way_in_that_a_killed_process_left_behind_is_cleared_away(writer: Writer, stand_in: StandIn) -> None:
     left, other = writer.state_folder / "inbox-left.html", writer.state_folder / "inbox-of-another-process.html"
     left.touch()
@@ -165,6 +169,7 @@ async def test_a_way_in_that_a_killed_process_left_behind_is_cleared_away(writer
         assert other.exists()
 
 
+@pytest.mark.process
 async def test_the_browser_gets_no_password_and_runs_no_module_of_the_folder_that_it_is_started_in(
     writer: Writer, stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,6 +268,7 @@ def open_state(company: Path) -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)  # the inbox clears its own files away meanwhile
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", ["serve", "approvals"])
 async def test_another_user_who_reads_the_process_list_finds_no_link_and_comes_in_nowhere(
     command: str, open_state: Path, stand_in: StandIn
@@ -284,10 +290,10 @@ async def test_another_user_who_reads_the_process_list_finds_no_link_and_comes_i
 
 
 @asynccontextmanager
-async def opening(command: str, environment: dict[str, str]) -> AsyncIterator[None]:
+async def opening(name: str, environment: dict[str, str]) -> AsyncIterator[None]:
     """A process that opens the browser: a server that was asked for a write, or a person's own command."""
-    start = [sys.executable, "-m", "fraction_mcp", command, "--sandbox"]
-    if command == "serve":
+    start = command(name, "--sandbox")
+    if name == "serve":
         server = StdioServerParameters(command=start[0], args=start[1:], env=environment)
         async with Client(server) as client:
             await client.call_tool("create_part", {"part_number": "OPEN-1"})
@@ -301,13 +307,15 @@ async def opening(command: str, environment: dict[str, str]) -> AsyncIterator[No
         await process.aclose()
 
 
+@pytest.mark.process
 async def test_a_stdio_server_opens_the_inbox_by_itself_and_sends_what_is_approved_there(
     company: Path, tmp_path: Path, stand_in: StandIn
 ) -> None:
     shutil.copy(company, tmp_path / "sandbox.sqlite3")
+    python, *words = command("serve", "--sandbox")
     server = StdioServerParameters(
-        command=sys.executable,
-        args=["-m", "fraction_mcp", "serve", "--sandbox"],
+        command=python,
+        args=words,
         env=child_environment(FRACTION_MCP_STATE_DIR=str(tmp_path), FRACTION_MCP_LOG_LEVEL="DEBUG"),
     )
     with (tmp_path / "stderr").open("w+") as log, anyio.fail_after(40):
@@ -347,6 +355,7 @@ def asked_by_three_processes(folder: Path) -> list[float]:
     return sorted(float(process.communicate(timeout=30)[0]) for process in processes)
 
 
+@pytest.mark.process
 def test_a_browser_is_opened_at_most_once_a_minute_whichever_process_asks(tmp_path: Path) -> None:
     assert wait_to_open_s(tmp_path) == 0
     assert all(59 < wait_to_open_s(tmp_path) <= 60 for _ in range(100))
@@ -357,6 +366,7 @@ def test_a_browser_is_opened_at_most_once_a_minute_whichever_process_asks(tmp_pa
     assert wait_to_open_s(tmp_path) == 0
 
 
+@pytest.mark.process
 async def test_the_browser_is_opened_again_for_a_later_write_that_nobody_looks_at(
     writer: Writer, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -378,6 +388,7 @@ async def test_the_browser_is_opened_again_for_a_later_write_that_nobody_looks_a
                 assert len(stand_in.links()) == 2
 
 
+@pytest.mark.process
 async def test_an_opening_that_had_to_wait_is_left_out_where_nothing_waits_any_longer(
     writer: Writer, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -455,6 +466,7 @@ def test_a_snap_finds_its_way_in_where_it_can_see_it(
     assert _readable(machine / "home" / "state", environment) == machine / "home" / "state"  # in sight already
 
 
+@pytest.mark.process
 async def test_the_folder_in_sight_is_its_user_s_alone_and_goes_with_the_file(
     machine: Path, writer: Writer, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:

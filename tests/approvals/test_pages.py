@@ -5,6 +5,7 @@ import re
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
@@ -19,7 +20,7 @@ from .conftest import Browser, Writer, browser_at, settings_for
 
 pytestmark = pytest.mark.anyio
 
-PRICES = {
+PRICES: dict[str, Any] = {
     "part": "WIDGET-001",
     "customer": "Acme Corp",
     "price_breaks": [{"quantity": 100, "unit_price": "10.00"}, {"quantity": 500, "unit_price": "11.25"}],

@@ -27,6 +27,7 @@ __all__ = ["stand_in"]
 
 pytestmark = [
     pytest.mark.anyio,
+    pytest.mark.process,
     pytest.mark.skipif(sys.platform == "win32", reason="a browser is a shell script here"),
 ]
 

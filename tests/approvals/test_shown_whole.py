@@ -17,6 +17,7 @@ BEYOND = """() => [...document.querySelectorAll("article :not(.unseen)")].filter
 LONG = "C" * 119
 
 
+@pytest.mark.browser
 @pytest.mark.parametrize("width", [1200, 360])
 async def test_nothing_that_is_sent_stands_beyond_an_edge_or_looks_alike(
     writer: Writer, chromium: str, width: int
@@ -37,6 +38,7 @@ async def test_nothing_that_is_sent_stands_beyond_an_edge_or_looks_alike(
         assert "n" * 3_000 + r"\u0020\u0020END\u00a0END" in told
 
 
+@pytest.mark.browser
 async def test_a_price_list_has_a_table_of_what_the_customer_pays_now_and_would_pay(
     writer: Writer, chromium: str
 ) -> None:

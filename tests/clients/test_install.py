@@ -6,7 +6,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +33,7 @@ from tests.clients.support import (
     servers,
     uninstalled,
 )
+from tests.process import command
 from tests.support import child_environment
 
 EACH = pytest.mark.parametrize("client", EVERY_CLIENT, ids=lambda client: client.name)
@@ -79,7 +80,7 @@ def documents(client: Client) -> st.SearchStrategy[bytes]:
 
 
 @EACH
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_whatever_the_file_is_it_comes_back_byte_for_byte(client: Client, data: st.DataObject) -> None:
     before = data.draw(documents(client))
@@ -178,10 +179,11 @@ def test_another_s_entry_of_our_name_is_left_alone(tmp_path: Path, client: Clien
     else:
         content = json.dumps({client.servers: {"fraction": entry}}).encode()
     path = file_of(client, here, content)
-    for change in (
+    changes: tuple[Callable[[], object], ...] = (
         lambda: change_to_install(client, here, COMMAND, SANDBOX),
         lambda: change_to_uninstall(client, here),
-    ):
+    )
+    for change in changes:
         with pytest.raises(ConfigError, match="starts another program; nothing was written"):
             change()
     assert path.read_bytes() == content
@@ -249,6 +251,7 @@ def test_root_leaves_no_file_of_its_own_in_another_user_s_folder(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.process
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can become somebody else")
 def test_a_folder_that_may_not_be_written_is_told_in_a_line() -> None:
     program = (
@@ -344,7 +347,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def said(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., str]]:
+def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """What a command prints on stdout, which ends with this exit code and says this on stderr."""
 
     def ran(*words: str, code: int = 0, told: str = "") -> str:
@@ -474,12 +477,13 @@ def test_a_profile_that_would_be_taken_for_something_else_is_refused(
     said("install", "cursor", f"--profile={name}", code=2, told="a profile's name")
 
 
+@pytest.mark.process
 def test_a_path_that_the_terminal_cannot_show_is_escaped(home: Path) -> None:
     folder = home / "Müller → \x1b[31m"
     folder.mkdir()
     environment = child_environment(CODEX_HOME=str(folder), HOME=str(home), PYTHONIOENCODING="ascii")
     done = subprocess.run(
-        [sys.executable, "-m", "fraction_mcp", "install", "codex", "--sandbox"],
+        command("install", "codex", "--sandbox"),
         env=environment, capture_output=True, timeout=60, check=True,
     )  # fmt: skip
     assert b"M\\xfcller \\u2192 \\x1b[31m" in done.stdout

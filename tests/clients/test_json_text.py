@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fraction_mcp.cli.clients.edits import TextError, applied
@@ -82,7 +82,6 @@ def value_of(client: Client, text: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("client", [STRICT, CLIENTS["gemini-cli"], LOOSE], ids=lambda client: client.name)
-@settings(deadline=None)
 @given(data=st.data())
 def test_our_entry_is_added_and_every_other_token_stays(client: Client, data: st.DataObject) -> None:
     text = data.draw(documents(client))
@@ -96,7 +95,6 @@ def test_our_entry_is_added_and_every_other_token_stays(client: Client, data: st
 
 
 @pytest.mark.parametrize("client", [STRICT, LOOSE], ids=lambda client: client.name)
-@settings(deadline=None)
 @given(data=st.data())
 def test_what_is_taken_out_is_our_entry_and_nothing_else(client: Client, data: st.DataObject) -> None:
     text = data.draw(documents(client))
@@ -107,7 +105,6 @@ def test_what_is_taken_out_is_our_entry_and_nothing_else(client: Client, data: s
 
 
 @pytest.mark.parametrize("client", [STRICT, LOOSE], ids=lambda client: client.name)
-@settings(deadline=None)
 @given(data=st.data())
 def test_an_entry_that_stands_anywhere_is_changed_in_place_and_keeps_its_settings(
     client: Client, data: st.DataObject
@@ -135,7 +132,6 @@ NUMBERS = ["1", "-0.5e+3", "01", "1.", "+1", ".5"]
 pieces = st.sampled_from([*SIGNS, *WHOLE, *NUMBERS])
 
 
-@settings(deadline=None)
 @given(st.lists(pieces, max_size=12).map("".join) | documents(STRICT))
 @example('{"a": 1,}')
 @example("[1 2]")

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ def script(folder: Path, name: str = "fraction-mcp") -> Path:
     return path
 
 
-def running(prefix: Path, argv0: object = "", **different: object) -> Running:
+def running(prefix: Path, argv0: object = "", **different: Any) -> Running:
     prefix.mkdir(parents=True, exist_ok=True)
     usual = Running(
         argv0=str(argv0) or str(prefix / "lib/fraction_mcp/__main__.py"),

@@ -4,7 +4,7 @@ import re
 import tomllib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fraction_mcp.cli.clients.edits import TextError, applied
@@ -48,7 +48,6 @@ def documents(draw: st.DrawFn) -> str:
     return text.replace("\n", "\r\n") if draw(st.booleans()) else text
 
 
-@settings(deadline=None)
 @given(documents())
 def test_our_table_is_added_and_every_other_byte_stays(text: str) -> None:
     after = applied(text, put(CODEX, text, COMMAND, Options(sandbox=True)))
@@ -59,7 +58,6 @@ def test_our_table_is_added_and_every_other_byte_stays(text: str) -> None:
     assert not re.search(r"(?<!\r)\n", after) or "\r\n" not in text
 
 
-@settings(deadline=None)
 @given(documents())
 def test_what_is_taken_out_is_our_table_and_nothing_else(text: str) -> None:
     with_ours = applied(text, put(CODEX, text, COMMAND, Options()))

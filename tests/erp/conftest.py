@@ -99,7 +99,12 @@ class World:
         return self._client(System.FRACTTAL, sandbox.FRACTTAL_PATH, sign_in, {"token_url": token_url})
 
     def _client(self, system: System, path: str, sign_in: Any, more: dict[str, Any]) -> ErpClient:
-        settings = {"timeout_s": 10.0, "clock": self.clock, "sleep": self._sleep, "transport": self.transport} | more
+        settings: dict[str, Any] = {
+            "timeout_s": 10.0,
+            "clock": self.clock,
+            "sleep": self._sleep,
+            "transport": self.transport,
+        } | more
         client = ErpClient(system, self.url + path, sign_in=sign_in, **settings)
         self.clients.append(client)
         return client

@@ -4,7 +4,8 @@ import gzip
 import json
 import tracemalloc
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import anyio
 import pytest
@@ -13,6 +14,7 @@ from fraction_mcp import errors
 from fraction_mcp.erp import body
 from fraction_mcp.erp import endpoints as e
 from fraction_mcp.erp.body import MOST_BYTES, received
+from tests.erp.conftest import World
 
 pytestmark = pytest.mark.anyio
 
@@ -46,15 +48,15 @@ async def chunked(content: bytes, size: int = 65_536) -> AsyncIterator[bytes]:
     [
         ("", ROW),
         ("identity", ROW),
-        ("gzip", gzip.compress(ROW)),
-        ("GZip ", gzip.compress(ROW)),
-        ("x-gzip", gzip.compress(ROW)),
+        ("gzip", gzip.compress(ROW, mtime=0)),
+        ("GZip ", gzip.compress(ROW, mtime=0)),
+        ("x-gzip", gzip.compress(ROW, mtime=0)),
         ("deflate", zlib.compress(ROW)),
         ("deflate", raw_deflate(ROW)),
         ("gzip", b""),  # as an answer without content
     ],
 )
-async def test_what_is_packed_as_it_says_is_unpacked_however_it_comes(encoding, packed, size):
+async def test_what_is_packed_as_it_says_is_unpacked_however_it_comes(encoding: str, packed: bytes, size: int) -> None:
     assert await received({"content-encoding": encoding}, chunked(packed, size)) == (packed and ROW, "")
 
 
@@ -63,28 +65,32 @@ async def test_what_is_packed_as_it_says_is_unpacked_however_it_comes(encoding, 
     [
         ("gzip", ROW, "it is not packed as it says"),
         ("deflate", ROW, "it is not packed as it says"),
-        ("gzip", gzip.compress(ROW)[:-9], "it was cut off"),
-        ("gzip", gzip.compress(ROW) + b"more", "it was cut off"),
-        ("gzip", gzip.compress(ROW) * 2, "it was cut off"),
+        ("gzip", gzip.compress(ROW, mtime=0)[:-9], "it was cut off"),
+        ("gzip", gzip.compress(ROW, mtime=0) + b"more", "it was cut off"),
+        ("gzip", gzip.compress(ROW, mtime=0) * 2, "it was cut off"),
         ("br", b"\x0b", "it is packed in a way that was not asked for"),
         ("zstd", b"", "it is packed in a way that was not asked for"),
-        ("gzip, gzip", gzip.compress(gzip.compress(ROW)), "it is packed in a way that was not asked for"),
+        (
+            "gzip, gzip",
+            gzip.compress(gzip.compress(ROW, mtime=0), mtime=0),
+            "it is packed in a way that was not asked for",
+        ),
         ("", bytes(MOST_BYTES + 1), "it is larger than 32 MB"),
         ("gzip", bomb(40), "it is larger than 32 MB"),
         ("deflate", bomb(40, 15), "it is larger than 32 MB"),
     ],
 )
-async def test_what_cannot_be_had_whole_is_not_had_and_told(encoding, packed, why):
+async def test_what_cannot_be_had_whole_is_not_had_and_told(encoding: str, packed: bytes, why: str) -> None:
     assert await received({"content-encoding": encoding}, chunked(packed)) == (b"", why)
 
 
-async def test_as_much_as_an_answer_may_hold_is_had():
+async def test_as_much_as_an_answer_may_hold_is_had() -> None:
     content = bytes(MOST_BYTES)
     for headers, packed in (({}, content), ({"content-encoding": "gzip"}, gzip.compress(content, 1))):
         assert await received(headers, chunked(packed)) == (content, "")
 
 
-async def test_bytes_that_come_to_nothing_are_counted_as_well():
+async def test_bytes_that_come_to_nothing_are_counted_as_well() -> None:
     packer = zlib.compressobj(wbits=31)
     nothing = packer.compress(b"") + packer.flush(zlib.Z_SYNC_FLUSH)
 
@@ -100,7 +106,9 @@ async def test_bytes_that_come_to_nothing_are_counted_as_well():
 # --------------------------------------------------------------------------------------------------------- the client
 
 
-async def test_a_few_bytes_that_become_a_thousand_times_as_many_take_no_memory(wired, scripted):
+async def test_a_few_bytes_that_become_a_thousand_times_as_many_take_no_memory(
+    wired: World, scripted: Callable[..., Any]
+) -> None:
     packed = bomb(976)
     assert len(packed) < 1.1 * MB
     server = await scripted(TOKEN, ("200 OK", packed, {"Content-Encoding": "gzip"}), ("200 OK", ROW))
@@ -118,7 +126,9 @@ async def test_a_few_bytes_that_become_a_thousand_times_as_many_take_no_memory(w
     assert (await client.call(e.PARTS)).records()[0]["name"] == "Größe", "the client goes on"
 
 
-async def test_a_write_whose_answer_is_too_large_may_have_been_written(wired, scripted):
+async def test_a_write_whose_answer_is_too_large_may_have_been_written(
+    wired: World, scripted: Callable[..., Any]
+) -> None:
     server = await scripted(TOKEN, ("201 Created", bomb(40), {"Content-Encoding": "gzip"}))
     client = wired.fraction()
     client.base_url = server.url
@@ -128,7 +138,9 @@ async def test_a_write_whose_answer_is_too_large_may_have_been_written(wired, sc
 
 
 @pytest.mark.parametrize("status", ["404 Not Found", "409 Conflict", "422 Unprocessable"])
-async def test_a_refusal_of_a_write_that_cannot_be_read_whole_proves_nothing(wired, scripted, status):
+async def test_a_refusal_of_a_write_that_cannot_be_read_whole_proves_nothing(
+    wired: World, scripted: Callable[..., Any], status: str
+) -> None:
     server = await scripted(TOKEN, (status, bomb(40), {"Content-Encoding": "gzip"}))
     client = wired.fraction()
     client.base_url = server.url
@@ -136,10 +148,12 @@ async def test_a_refusal_of_a_write_that_cannot_be_read_whole_proves_nothing(wir
         await client.call(e.CREATE_PART, body={"part_number": "A"})
 
 
-async def test_only_what_can_be_unpacked_is_asked_for_and_no_cookie_is_kept(wired, scripted):
+async def test_only_what_can_be_unpacked_is_asked_for_and_no_cookie_is_kept(
+    wired: World, scripted: Callable[..., Any]
+) -> None:
     cookie = {"Set-Cookie": "a=" + "x" * 1000}
     server = await scripted(
-        TOKEN, ("200 OK", gzip.compress(ROW), {"Content-Encoding": "gzip", **cookie}), ("200 OK", ROW)
+        TOKEN, ("200 OK", gzip.compress(ROW, mtime=0), {"Content-Encoding": "gzip", **cookie}), ("200 OK", ROW)
     )
     client = wired.fraction()
     client.base_url = server.url
@@ -148,7 +162,7 @@ async def test_only_what_can_be_unpacked_is_asked_for_and_no_cookie_is_kept(wire
     assert b"cookie" not in server.received[2].lower()
 
 
-async def test_headers_without_end_are_given_up(wired, scripted):
+async def test_headers_without_end_are_given_up(wired: World, scripted: Callable[..., Any]) -> None:
     many = {f"X-{n}": "x" * 1_000 for n in range(300)}
     for script in ([("200 OK", ROW, many)] * 4, [("200 OK", ROW, {"X": "x" * 1_000_000})] * 4):
         server = await scripted(TOKEN, *script)
@@ -158,7 +172,7 @@ async def test_headers_without_end_are_given_up(wired, scripted):
             await client.call(e.PARTS)
 
 
-async def test_an_answer_of_a_byte_at_a_time_is_no_larger_in_memory(monkeypatch):
+async def test_an_answer_of_a_byte_at_a_time_is_no_larger_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chunks of a byte, each an object of its own, would be forty times as large."""
     monkeypatch.setattr(body, "MOST_BYTES", 2 * MB)
 
@@ -176,7 +190,9 @@ async def test_an_answer_of_a_byte_at_a_time_is_no_larger_in_memory(monkeypatch)
     assert peak < MB
 
 
-async def test_many_values_in_few_bytes_are_refused_before_they_are_made(wired, scripted):
+async def test_many_values_in_few_bytes_are_refused_before_they_are_made(
+    wired: World, scripted: Callable[..., Any]
+) -> None:
     content = b'{"data":[' + b"{}," * 9_000_000 + b"{}]}"
     server = await scripted(TOKEN, ("200 OK", gzip.compress(content, 6), {"Content-Encoding": "gzip"}))
     client = wired.fraction()

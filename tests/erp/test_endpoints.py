@@ -52,24 +52,24 @@ def of(system: System) -> list[Endpoint]:
     return [value for value in vars(endpoints).values() if isinstance(value, Endpoint) and value.system is system]
 
 
-def test_the_document_lists_twenty_six_endpoints_and_they_are_all_there_and_no_other():
+def test_the_document_lists_twenty_six_endpoints_and_they_are_all_there_and_no_other() -> None:
     assert len(DOCUMENTED) == 26
     here = [(endpoint.method, endpoint.path) for endpoint in of(System.FRACTIONERP)]
     assert sorted(here) == sorted((method, path) for method, path, _ in DOCUMENTED)
 
 
-def test_fracttals_endpoints_say_who_states_them():
+def test_fracttals_endpoints_say_who_states_them() -> None:
     assert {(e.method, e.path, e.source) for e in of(System.FRACTTAL)} == FRACTTAL
     assert {e.source for e in of(System.FRACTIONERP)} == {Source.SEED}
 
 
 @pytest.mark.parametrize(("method", "path", "words"), DOCUMENTED)
-def test_what_the_document_calls_a_list_is_paged_and_nothing_else_is(method, path, words):
+def test_what_the_document_calls_a_list_is_paged_and_nothing_else_is(method: str, path: str, words: str) -> None:
     (endpoint,) = [e for e in of(System.FRACTIONERP) if (e.method, e.path) == (method, path)]
     assert (endpoint.paging is Paging.PAGE) is words.startswith("List")
 
 
-def test_the_writes_are_the_five_of_the_two_documents():
+def test_the_writes_are_the_five_of_the_two_documents() -> None:
     """Signing in, out and renewing change nothing of the company's, and may be repeated."""
     writes = [e for system in System for e in of(system) if e.writes]
     assert {(e.method, e.path) for e in writes} == {
@@ -81,11 +81,11 @@ def test_the_writes_are_the_five_of_the_two_documents():
     }
 
 
-def test_only_the_two_sign_ins_go_out_without_a_token():
+def test_only_the_two_sign_ins_go_out_without_a_token() -> None:
     assert {e.path for system in System for e in of(system) if not e.signed} == {"/auth/login", ""}
 
 
-def test_every_endpoint_has_a_key_of_its_own_by_which_it_is_found():
+def test_every_endpoint_has_a_key_of_its_own_by_which_it_is_found() -> None:
     """A write's journal names its endpoint by it, for years."""
     every = [e for system in System for e in of(system)]
     assert sorted(endpoints.NAMED) == sorted({e.key for e in every})
@@ -93,8 +93,9 @@ def test_every_endpoint_has_a_key_of_its_own_by_which_it_is_found():
     assert endpoints.SET_PRICE_LIST.key == "fractionerp:PUT /parts/{id}/price-lists"
 
 
-def test_every_kind_of_record_has_its_list_and_its_single_record():
+def test_every_kind_of_record_has_its_list_and_its_single_record() -> None:
     assert len(endpoints.KINDS) == 8
-    for kind, (listed, single) in endpoints.KINDS.items():
-        assert listed.path == "/" + kind.replace("_", "-")
-        assert single.path == listed.path + "/{id}"
+    for name, kind in endpoints.KINDS.items():
+        assert kind.list.path == "/" + name.replace("_", "-")
+        assert kind.single.path == kind.list.path + "/{id}"
+        assert kind.nouns == name.replace("_", " ")

@@ -1,6 +1,7 @@
 """An ERP's JSON, whatever stands in it: every text can be encoded and shown, names and ids too; no number is bent."""
 
 import json
+import math
 import unicodedata
 from decimal import Decimal
 from typing import Any
@@ -205,3 +206,67 @@ def test_a_text_of_every_odd_character_there_is_is_cleaned_in_passing() -> None:
     every = "".join(map(chr, range(0x10FFFF)))
     found = decoded(json.dumps({"a": every}, ensure_ascii=False).encode("utf-8", "surrogatepass"))["a"]
     assert all(unicodedata.category(c) not in ODD or c in "\n\r\t" for c in set(found))
+
+
+# --------------------------------------------------------------------------------------------------------- binary dust
+
+NUMBERS = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**12), max_value=10**12)
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ("6.6000000000000005", "6.6"),
+        ("0.30000000000000004", "0.3"),
+        ("2.6749999999999998", "2.675"),
+        ("-1.1000000000000001e2", "-110"),
+        ("100.00000000000001", "100"),
+        ("6.9999999999999996", "7"),
+        ("1234567890.1234561", "1234567890.12346"),
+    ],
+)
+@pytest.mark.parametrize("long", [False, True])
+def test_a_double_printed_with_all_its_digits_is_the_decimal_that_it_stands_for(
+    sent: str, read: str, long: bool
+) -> None:
+    assert str(decoded(f'{{"price": {sent}}}'.encode(), long=long)["price"]) == read
+
+
+@given(st.integers(-(10**15) + 1, 10**15 - 1), st.integers(0, 12), st.integers(-2, 2))
+def test_whatever_double_is_printed_for_a_number_of_fifteen_digits_that_number_is_read(
+    digits: int, places: int, steps: int
+) -> None:
+    """With 17 digits, as PHP prints it, and as JavaScript does; a double or two beside it, as after a calculation."""
+    number = Decimal(digits).scaleb(-places)
+    double = float(number)
+    assert decoded(f"{double:.17g}".encode()) == number
+    assert decoded(repr(double).encode()) == number
+    for _ in range(abs(steps)):
+        double = math.nextafter(double, math.copysign(math.inf, steps))
+    if len(repr(double).strip("-0.").replace(".", "")) > 15 and "e" not in repr(double):
+        assert abs(decoded(repr(double).encode()) - number) <= Decimal(10) ** (number.adjusted() - 14)
+
+
+@given(st.integers(-(10**15) + 1, 10**15 - 1), st.integers(-6, 30))
+def test_no_number_of_fifteen_digits_or_fewer_is_changed(digits: int, places: int) -> None:
+    number = Decimal(digits).scaleb(-places)
+    for text in (str(number), format(number, "f"), f"{number:e}"):
+        assert decoded(text.encode()) == number
+
+
+@pytest.mark.parametrize(
+    "text", ["1234567890123456", "12345678901234567", "1234567890123456.0", "1.2345678901234567e16"]
+)
+def test_a_whole_number_is_never_changed(text: str) -> None:
+    """Ids are."""
+    assert decoded(text.encode()) == Decimal(text)
+
+
+@given(NUMBERS)
+def test_a_decimal_text_is_never_touched(number: Decimal) -> None:
+    text = str(number)
+    assert decoded(json.dumps({"price": text}).encode())["price"] == text
+
+
+def test_a_number_of_more_digits_than_a_double_prints_is_exact() -> None:
+    assert decoded(b"0.123456789012345678") == Decimal("0.123456789012345678")

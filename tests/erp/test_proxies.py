@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ class Proxy:
 
 
 @pytest.fixture(autouse=True)
-def nothing_set(monkeypatch):
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.lower().endswith("_proxy") or name.upper().startswith(("FRACTION", "FRACTTAL")):
             monkeypatch.delenv(name)
@@ -58,7 +59,7 @@ async def clients() -> AsyncIterator[list[ErpClient]]:
         await client.aclose()
 
 
-def account(monkeypatch, **values):
+def account(monkeypatch: pytest.MonkeyPatch, **values: Any) -> None:
     given = {
         "FRACTION_EMAIL": sandbox.EMAIL,
         "FRACTION_PASSWORD": sandbox.PASSWORD,
@@ -75,8 +76,8 @@ def account(monkeypatch, **values):
 
 @pytest.mark.parametrize(("name", "host"), [(name, host) for name in NAMES for host in ("127.0.0.1", "localhost")])
 async def test_no_password_goes_through_a_proxy_to_an_erp_on_this_machine(
-    *, monkeypatch, address, proxy, clients, name, host
-):
+    *, monkeypatch: pytest.MonkeyPatch, address: str, proxy: Proxy, clients: list[Any], name: str, host: str
+) -> None:
     monkeypatch.setenv(name, proxy.url)
     base = address.replace("127.0.0.1", host)
     account(
@@ -94,8 +95,8 @@ async def test_no_password_goes_through_a_proxy_to_an_erp_on_this_machine(
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "ALL_PROXY"])
 async def test_of_two_addresses_the_one_on_this_machine_is_reached_past_the_proxy(
-    monkeypatch, address, proxy, clients, name
-):
+    monkeypatch: pytest.MonkeyPatch, address: str, proxy: Proxy, clients: list[Any], name: str
+) -> None:
     monkeypatch.setenv(name, proxy.url)
     token = address + sandbox.FRACTTAL_TOKEN_PATH
     account(monkeypatch, FRACTTAL_BASE_URL="https://erp.invalid/api", FRACTTAL_TOKEN_URL=token)
@@ -118,7 +119,7 @@ async def test_of_two_addresses_the_one_on_this_machine_is_reached_past_the_prox
         ("https://10.0.0.1", False),
     ],
 )
-def test_what_stays_on_this_machine(url, here):
+def test_what_stays_on_this_machine(url: str, here: bool) -> None:
     assert stays_here(url) is here
 
 
@@ -127,8 +128,8 @@ def test_what_stays_on_this_machine(url, here):
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
 async def test_an_erp_elsewhere_is_reached_through_the_proxy_and_the_password_is_not_read_there(
-    monkeypatch, proxy, clients, name
-):
+    monkeypatch: pytest.MonkeyPatch, proxy: Proxy, clients: list[Any], name: str
+) -> None:
     monkeypatch.setenv(name, proxy.url.removeprefix("http://"))
     account(monkeypatch, FRACTION_BASE_URL="https://erp.invalid/api/v1")
     clients.append(fraction_client(Settings.load()))
@@ -140,7 +141,9 @@ async def test_an_erp_elsewhere_is_reached_through_the_proxy_and_the_password_is
 
 
 @pytest.mark.parametrize("hosts", ["erp.invalid", ".invalid", "*", "localhost, erp.invalid"])
-async def test_a_host_that_needs_no_proxy_is_reached_without_one(monkeypatch, proxy, clients, hosts):
+async def test_a_host_that_needs_no_proxy_is_reached_without_one(
+    monkeypatch: pytest.MonkeyPatch, proxy: Proxy, clients: list[Any], hosts: str
+) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
     monkeypatch.setenv("NO_PROXY", hosts)
     account(monkeypatch, FRACTION_BASE_URL="https://erp.invalid/api/v1")
@@ -172,7 +175,9 @@ async def test_a_host_that_needs_no_proxy_is_reached_without_one(monkeypatch, pr
         f"http:{SECRET}",
     ],
 )
-def test_a_proxy_that_nothing_can_go_through_is_refused_at_start_by_its_variables_name(monkeypatch, name, value):
+def test_a_proxy_that_nothing_can_go_through_is_refused_at_start_by_its_variables_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
     account(monkeypatch)
     monkeypatch.setenv(name, value)
     with pytest.raises(errors.ConfigError) as caught:
@@ -182,7 +187,9 @@ def test_a_proxy_that_nothing_can_go_through_is_refused_at_start_by_its_variable
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_socks_proxy_without_its_package_is_refused_with_the_command_that_installs_it(monkeypatch, name):
+def test_a_socks_proxy_without_its_package_is_refused_with_the_command_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     account(monkeypatch)
     monkeypatch.setenv(name, f"socks5://u:{SECRET}@proxy.example:1080")
     with pytest.raises(errors.ConfigError) as caught:
@@ -192,7 +199,9 @@ def test_a_socks_proxy_without_its_package_is_refused_with_the_command_that_inst
 
 @pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
 @pytest.mark.parametrize("hosts", ["[::1]", "localhost,[::1", "érp.example", "erp.example:https", "a\x01b", "a b"])
-def test_hosts_without_a_proxy_that_are_none_are_refused_as_well(monkeypatch, name, hosts):
+def test_hosts_without_a_proxy_that_are_none_are_refused_as_well(
+    monkeypatch: pytest.MonkeyPatch, name: str, hosts: str
+) -> None:
     account(monkeypatch)
     monkeypatch.setenv(name, hosts)
     with pytest.raises(errors.ConfigError) as caught:
@@ -214,7 +223,9 @@ def test_hosts_without_a_proxy_that_are_none_are_refused_as_well(monkeypatch, na
         {"HTTPS_PROXY": "", "NO_PROXY": ""},
     ],
 )
-async def test_what_is_taken_at_start_serves(monkeypatch, clients, values):
+async def test_what_is_taken_at_start_serves(
+    monkeypatch: pytest.MonkeyPatch, clients: list[Any], values: dict[str, Any]
+) -> None:
     account(monkeypatch)
     for name, value in values.items():
         monkeypatch.setenv(name, value)
@@ -222,7 +233,7 @@ async def test_what_is_taken_at_start_serves(monkeypatch, clients, values):
     clients += [fraction_client(settings), fracttal_client(settings)]
 
 
-def test_who_goes_through_no_proxy_is_not_kept_from_starting_by_one(monkeypatch):
+def test_who_goes_through_no_proxy_is_not_kept_from_starting_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "ftp://proxy.example")
     Settings.load()  # no account: the sandbox, or a command for the journal
     account(monkeypatch, FRACTION_BASE_URL="http://127.0.0.1:1/api")
@@ -231,7 +242,7 @@ def test_who_goes_through_no_proxy_is_not_kept_from_starting_by_one(monkeypatch)
     fraction_client(Settings.load())
 
 
-def test_a_proxy_that_only_the_system_knows_is_refused_without_its_value(monkeypatch):
+def test_a_proxy_that_only_the_system_knows_is_refused_without_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
     account(monkeypatch)
     settings = Settings.load()
     monkeypatch.setenv("HTTPS_PROXY", f"ftp://u:{SECRET}@proxy.example")

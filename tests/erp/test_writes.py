@@ -4,14 +4,18 @@ import itertools
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
+from typing import Any
 
 import anyio
 import pytest
 
 from fraction_mcp import errors
 from fraction_mcp.erp import endpoints as e
+from fraction_mcp.erp.client import ErpClient
 from fraction_mcp.erp.decipher import decipher
 from fraction_mcp.erp.response import Response
+from tests.erp.conftest import World
 
 pytestmark = pytest.mark.anyio
 
@@ -25,22 +29,22 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture
-def number():
+def number() -> Any:
     """A part number of the test's own: the company is the whole folder's."""
     return f"WRITE-{next(_numbers)}"
 
 
-async def create(client, number):
+async def create(client: ErpClient, number: Any) -> Any:
     with anyio.fail_after(5):
         return await client.call(e.CREATE_PART, body={"part_number": number})
 
 
-async def landed(client, number):
+async def landed(client: ErpClient, number: Any) -> Any:
     found = (await client.call(e.PARTS, query={"search": number})).records()
     return any(part["part_number"] == number for part in found)
 
 
-async def test_a_write_is_sent_and_answered(world, number):
+async def test_a_write_is_sent_and_answered(world: World, number: Any) -> None:
     answer = await create(world.fraction(), number)
     assert (answer.status, answer.record()["part_number"]) == (201, number)
     assert world.log() == [f"{LOGIN} 200", f"{POST} 201"]
@@ -70,7 +74,9 @@ UNKNOWN = {
 
 
 @pytest.mark.parametrize(("fault", "done"), UNKNOWN.values(), ids=UNKNOWN)
-async def test_a_write_is_never_sent_twice_and_its_outcome_is_unknown_after(wired, number, fault, done):
+async def test_a_write_is_never_sent_twice_and_its_outcome_is_unknown_after(
+    wired: World, number: Any, fault: Any, done: Any
+) -> None:
     client = wired.fraction()
     wired.arm(**fault, method="POST", path="/parts", times=9)
     with pytest.raises(errors.ErpOutcomeUnknown, match="it may have been written") as caught:
@@ -83,7 +89,9 @@ async def test_a_write_is_never_sent_twice_and_its_outcome_is_unknown_after(wire
 
 
 @pytest.mark.parametrize(("kind", "done"), [("timeout", False), ("timeout_after", True)])
-async def test_a_write_that_timed_out_is_unknown_and_not_sent_again(wired, number, kind, done):
+async def test_a_write_that_timed_out_is_unknown_and_not_sent_again(
+    wired: World, number: Any, kind: Any, done: Any
+) -> None:
     client = wired.fraction(timeout_s=0.3)
     wired.arm(kind, method="POST", path="/parts", times=9)
     with pytest.raises(errors.ErpOutcomeUnknown, match=r"did not answer within 0\.3 seconds.*may have been written"):
@@ -94,7 +102,7 @@ async def test_a_write_that_timed_out_is_unknown_and_not_sent_again(wired, numbe
 
 
 @pytest.mark.parametrize("kind", ["status", "after_500", "html", "empty", "garbage", "truncate", "drop_before"])
-async def test_in_process_a_write_is_sent_once_as_well(near, number, kind):
+async def test_in_process_a_write_is_sent_once_as_well(near: World, number: Any, kind: Any) -> None:
     client = near.fraction()
     near.arm(kind, method="POST", path="/parts", times=9)
     with pytest.raises(errors.ErpOutcomeUnknown):
@@ -102,7 +110,7 @@ async def test_in_process_a_write_is_sent_once_as_well(near, number, kind):
     assert near.count(POST) == 1
 
 
-async def test_every_write_is_sent_once(wired):
+async def test_every_write_is_sent_once(wired: World) -> None:
     client = wired.fraction()
     writes = [
         (e.CREATE_CONTACT, {"id": 1}, "/customers/1/contacts"),
@@ -116,7 +124,7 @@ async def test_every_write_is_sent_once(wired):
         assert wired.count(f"{endpoint.method} {asked}") == 1
 
 
-async def test_a_refusal_in_the_erps_own_envelope_says_that_nothing_was_written(world, number):
+async def test_a_refusal_in_the_erps_own_envelope_says_that_nothing_was_written(world: World, number: Any) -> None:
     client = world.fraction()
     await create(client, number)
     with pytest.raises(errors.Duplicate):
@@ -129,7 +137,7 @@ async def test_a_refusal_in_the_erps_own_envelope_says_that_nothing_was_written(
 
 
 @pytest.mark.parametrize("seconds", [1, 600])
-async def test_a_write_over_the_limit_is_refused_and_not_waited_for(world, number, seconds):
+async def test_a_write_over_the_limit_is_refused_and_not_waited_for(world: World, number: Any, seconds: Any) -> None:
     client = world.fraction()
     world.arm("status", status=429, method="POST", path="/parts", seconds=seconds)
     with pytest.raises(errors.RateLimited) as caught:
@@ -142,14 +150,16 @@ async def test_a_write_over_the_limit_is_refused_and_not_waited_for(world, numbe
 
 
 @pytest.mark.parametrize("fault", [{"kind": "expire"}, {"kind": "status", "status": 401}], ids=["ended", "refused"])
-async def test_a_401_in_the_own_envelope_signs_in_again_and_sends_once_more(world, number, fault):
+async def test_a_401_in_the_own_envelope_signs_in_again_and_sends_once_more(
+    world: World, number: Any, fault: Any
+) -> None:
     client = world.fraction()
     world.arm(**fault, method="POST", path="/parts")
     assert (await create(client, number)).status == 201
     assert world.log() == [f"{LOGIN} 200", f"{POST} 401", f"{LOGIN} 200", f"{POST} 201"]
 
 
-async def test_a_401_that_stays_is_the_end_of_it(world, number):
+async def test_a_401_that_stays_is_the_end_of_it(world: World, number: Any) -> None:
     client = world.fraction()
     world.arm("status", status=401, method="POST", path="/parts", times=9)
     with pytest.raises(errors.NotAuthenticated):
@@ -157,7 +167,7 @@ async def test_a_401_that_stays_is_the_end_of_it(world, number):
     assert (world.count(POST), world.count(LOGIN)) == (2, 2)
 
 
-async def test_a_dropped_answer_after_the_new_sign_in_is_still_unknown(wired, number):
+async def test_a_dropped_answer_after_the_new_sign_in_is_still_unknown(wired: World, number: Any) -> None:
     client = wired.fraction()
     wired.arm("expire", method="POST", path="/parts")
     wired.arm("drop_after", method="POST", path="/parts", after=1)
@@ -170,7 +180,7 @@ async def test_a_dropped_answer_after_the_new_sign_in_is_still_unknown(wired, nu
 # --------------------------------------------------------------------------------------------------------- connections
 
 
-async def test_where_nobody_listens_nothing_was_sent(wired, number, nowhere):
+async def test_where_nobody_listens_nothing_was_sent(wired: World, number: Any, nowhere: Any) -> None:
     client = wired.fraction()
     await client.call(e.PARTS)
     there, client.base_url = client.base_url, nowhere
@@ -181,7 +191,7 @@ async def test_where_nobody_listens_nothing_was_sent(wired, number, nowhere):
     assert not await landed(client, number)
 
 
-async def test_a_write_never_goes_out_on_a_connection_that_was_used_before(wired, number):
+async def test_a_write_never_goes_out_on_a_connection_that_was_used_before(wired: World, number: Any) -> None:
     """One that the server has just closed would make a write that nobody received look like a lost answer."""
     client = wired.fraction()
     await client.call(e.PARTS)
@@ -194,7 +204,7 @@ async def test_a_write_never_goes_out_on_a_connection_that_was_used_before(wired
     assert len({reads[0], *writes}) == 3
 
 
-async def test_a_write_is_not_followed_elsewhere(wired, scripted, number):
+async def test_a_write_is_not_followed_elsewhere(wired: World, scripted: Any, number: Any) -> None:
     elsewhere = await scripted(("201 Created", b'{"data":{}}'))
     server = await scripted(TOKEN, ("308 Permanent", b"", {"Location": f"{elsewhere.url}/parts"}))
     client = wired.fraction()
@@ -204,7 +214,7 @@ async def test_a_write_is_not_followed_elsewhere(wired, scripted, number):
     assert (len(server.received), elsewhere.received) == (2, [])
 
 
-async def test_the_bytes_that_go_out_are_the_canonical_ones(wired, scripted, number):
+async def test_the_bytes_that_go_out_are_the_canonical_ones(wired: World, scripted: Any, number: Any) -> None:
     server = await scripted(TOKEN, ("200 OK", b'{"success":true,"data":{}}'))
     client = wired.fraction()
     client.base_url = server.url
@@ -232,7 +242,9 @@ async def test_the_bytes_that_go_out_are_the_canonical_ones(wired, scripted, num
         (e.CREATE_WAREHOUSE_ORDER, 200, {"message": "200", "data": {"id": "1"}}),
     ],
 )
-def test_a_success_in_another_form_than_the_documented_one_proves_nothing(endpoint, status, body):
+def test_a_success_in_another_form_than_the_documented_one_proves_nothing(
+    endpoint: Any, status: Any, body: Any
+) -> None:
     with pytest.raises(errors.ErpOutcomeUnknown, match="it may have been written"):
         decipher(endpoint, Response(status, {}, json.dumps(body).encode(), AT))
 
@@ -248,7 +260,7 @@ def test_a_success_in_another_form_than_the_documented_one_proves_nothing(endpoi
         (e.CREATE_WAREHOUSE_ORDER, 400, {"message": "no"}),
     ],
 )
-def test_a_refusal_of_a_write_that_no_document_knows_proves_nothing(endpoint, status, body):
+def test_a_refusal_of_a_write_that_no_document_knows_proves_nothing(endpoint: Any, status: Any, body: Any) -> None:
     with pytest.raises(errors.ErpOutcomeUnknown, match="it may have been written"):
         decipher(endpoint, Response(status, {}, json.dumps(body).encode(), AT))
 
@@ -256,21 +268,21 @@ def test_a_refusal_of_a_write_that_no_document_knows_proves_nothing(endpoint, st
 # -------------------------------------------------------------------------------------------------- the last look
 
 
-async def test_a_write_goes_out_only_after_a_last_look_with_the_token_in_hand(world, number):
+async def test_a_write_goes_out_only_after_a_last_look_with_the_token_in_hand(world: World, number: Any) -> None:
     client, looks = world.fraction(), []
 
-    async def look():
+    async def look() -> None:
         looks.append(world.log())
 
     await client.call(e.CREATE_PART, body={"part_number": number}, before_send=look)
     assert looks == [[f"{LOGIN} 200"]]
 
 
-async def test_the_last_look_is_taken_again_before_the_second_try_of_a_refused_token(world, number):
+async def test_the_last_look_is_taken_again_before_the_second_try_of_a_refused_token(world: World, number: Any) -> None:
     client, looks = world.fraction(), []
     world.arm("expire", method="POST", path="/parts")
 
-    async def look():
+    async def look() -> None:
         looks.append(len(world.log()))
         if len(looks) == 2:
             raise errors.ConsentError("the claim has run out")
@@ -280,25 +292,25 @@ async def test_the_last_look_is_taken_again_before_the_second_try_of_a_refused_t
     assert world.log() == [f"{LOGIN} 200", f"{POST} 401", f"{LOGIN} 200"], "and nothing was sent a second time"
 
 
-async def test_a_write_does_not_wait_behind_slow_reads(wired, number):
+async def test_a_write_does_not_wait_behind_slow_reads(wired: World, number: Any) -> None:
     client = wired.fraction(timeout_s=30)
     await client.ready()
     wired.arm("timeout", method="GET", path="/parts", times=40)
     with anyio.fail_after(10):
         async with anyio.create_task_group() as group:
             for page in range(20):
-                group.start_soon(lambda page=page: client.call(e.PARTS, query={"page": page + 1}))
+                group.start_soon(partial(client.call, e.PARTS, query={"page": page + 1}))
             await anyio.wait_all_tasks_blocked()
             await create(client, number)
             group.cancel_scope.cancel()
     assert wired.count(POST) == 1
 
 
-async def test_a_write_that_gets_no_turn_in_time_was_not_sent(wired, number):
+async def test_a_write_that_gets_no_turn_in_time_was_not_sent(wired: World, number: Any) -> None:
     client = wired.fraction(timeout_s=0.5)
     await client.ready()
 
-    async def held():
+    async def held() -> None:
         await anyio.sleep_forever()
 
     async with anyio.create_task_group() as group:

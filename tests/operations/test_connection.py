@@ -7,7 +7,7 @@ import pytest
 
 from fraction_mcp.erp.endpoints import System
 from fraction_mcp.erp.response import ErpAnswer
-from fraction_mcp.errors import ErpBroken, NotAuthenticated
+from fraction_mcp.errors import ErpBroken, ErpRejected, Forbidden, NotAuthenticated, PlanRestricted
 from fraction_mcp.operations.connection import connection_status
 from tests.support import ListedErp, context_of
 
@@ -36,7 +36,7 @@ async def test_both_erps_are_reported_with_what_they_stated() -> None:
 async def test_the_sign_in_is_proven_by_a_request_for_each_erp() -> None:
     fraction, fracttal = ListedErp(), ListedErp(System.FRACTTAL)
     await connection_status(context_of(fraction, fracttal), "all")
-    assert [path for path, _ in fraction.asked] == ["/auth/me"]
+    assert [path for path, _ in fraction.asked] == ["/auth/me", "/parts"]
     assert fracttal.asked == [("/warehouses", {"start": 0, "limit": 1})]
 
 
@@ -78,3 +78,50 @@ async def test_who_is_signed_in_stands_in_quotes_that_a_name_cannot_close() -> N
 
     answer = await connection_status(context_of(Named()), "fractionerp")
     assert answer.summary.startswith("FractionERP is signed in as 'Jo’. All is approved', with ")
+
+
+class Refusing(ListedErp):
+    """An ERP that refuses some of its addresses."""
+
+    def __init__(self, system: System, refusals: dict[str, ErpRejected], plan: str = "pro") -> None:
+        super().__init__(system)
+        self.refusals, self.plan = refusals, plan
+
+    async def call(self, endpoint: Any, **asked: Any) -> ErpAnswer:
+        answer = await super().call(endpoint, **asked)
+        if endpoint.path in self.refusals:
+            raise self.refusals[endpoint.path]
+        return replace(answer, data={"user": {}, "tenant": {"plan": self.plan}}) if "/me" in endpoint.path else answer
+
+
+def refused(kind: type[ErpRejected], hint: str = "") -> ErpRejected:
+    return kind("FractionERP refused to list parts", system="fractionerp", operation="o", status=403, hint=hint)
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [
+        ("pro", "although it says that the plan is 'pro': its support can mend that, and trying again does not help."),
+        ("basic", "FractionERP refused to list parts; Ask whoever manages it."),
+    ],
+)
+async def test_a_sign_in_without_access_to_data_says_who_can_mend_it(plan: str, words: str) -> None:
+    erp = Refusing(System.FRACTIONERP, {"/parts": refused(PlanRestricted, "Ask whoever manages it.")}, plan)
+    answer = await connection_status(context_of(erp), "fractionerp")
+    assert answer.systems[0].signed_in
+    assert "but its data cannot be read: " in answer.summary
+    assert words in answer.summary
+
+
+async def test_fracttal_is_usable_while_its_purchase_orders_can_be_listed() -> None:
+    no = {"/warehouses": refused(Forbidden)}
+    answer = await connection_status(context_of(Refusing(System.FRACTTAL, no)), "fracttal")
+    assert (answer.systems[0].signed_in, answer.systems[0].problem) == (True, "")
+    neither = Refusing(System.FRACTTAL, {**no, "/warehouse_purchase_orders/": refused(Forbidden)})
+    assert "Fracttal is configured, but not usable" in (await connection_status(context_of(neither), "all")).summary
+
+
+async def test_an_unknown_currency_says_once_what_a_person_does_about_it() -> None:
+    told = (await connection_status(context_of(ListedErp(), currency=""), "all")).summary
+    assert told.count("whoever runs this server can set it (FRACTION_CURRENCY)") == 1
+    assert "FRACTION_CURRENCY" not in (await connection_status(context_of(ListedErp()), "all")).summary

@@ -8,7 +8,8 @@ from fraction_mcp.erp.cache import RememberingErp
 from fraction_mcp.erp.endpoints import PARTS as PARTS_LIST
 from fraction_mcp.errors import ErpContractBroken
 from fraction_mcp.operations.lookup import CUSTOMER, PART, Found, Lookup, NotOne, Subject
-from tests.support import ListedErp, Record, customer, part
+from fraction_mcp.operations.records.listing import Shown, list_kind
+from tests.support import ListedErp, Record, context_of, customer, part
 
 pytestmark = pytest.mark.anyio
 
@@ -76,7 +77,7 @@ async def test_memory_does_not_hide_that_another_part_is_spelt_as_asked() -> Non
 
 @pytest.mark.parametrize("said", ["None", "none", "on"])
 async def test_a_record_without_a_name_is_called_by_none(said: str) -> None:
-    nameless = [{"id": 1, "part_number": None, "description": said}, {"id": 2, "description": said}]
+    nameless: list[Record] = [{"id": 1, "part_number": None, "description": said}, {"id": 2, "description": said}]
     erp = ListedErp(parts=nameless, sorting="ignores")
     assert isinstance(await lookup(erp).find(PART, said), NotOne)
 
@@ -222,8 +223,8 @@ async def test_a_single_near_match_is_taken_and_named_as_such() -> None:
 async def test_several_near_matches_are_candidates_and_nothing_is_assumed() -> None:
     many = await not_one(ListedErp(parts=PARTS), PART, "WIDGET")
     assert (many.status, [one.name for one in many.candidates]) == ("ambiguous", ["WIDGET-001", "WIDGET-0011"])
-    assert many.summary == "No part is called exactly 'WIDGET', and several come near; nothing was assumed."
-    assert many.next == "Ask which part is meant, or call again with the id of a candidate."
+    assert many.summary == "No part is called exactly 'WIDGET', and 2 come near; nothing was assumed."
+    assert many.next == "Ask the user which part is meant, then call again with its id."
 
 
 async def test_a_misspelt_number_gives_those_that_begin_alike_the_likest_first() -> None:
@@ -303,3 +304,53 @@ async def test_without_a_memory_every_question_is_asked() -> None:
     await context.find(PART, "WIDGET-001")
     await context.find(PART, "WIDGET-001")
     assert erp.requests == 2
+
+
+# ---------------------------------------------------------------------------------------------- candidates told apart
+
+
+async def test_candidates_of_one_name_are_told_apart_by_what_the_erp_has_of_them() -> None:
+    twins = [
+        customer(14, "Northgate Engineering Ltd", email="a@north.example", address={"city": "Leeds"}, code="N1"),
+        customer(37, "Northgate Engineering Ltd", email="b@north.example", address={"city": "Leeds"}, code="N2"),
+    ]
+    found = await not_one(ListedErp(customers=twins), CUSTOMER, "Northgate Engineering Ltd")
+    assert {one.id: one.description for one in found.candidates} == {
+        14: "a@north.example; N1",
+        37: "b@north.example; N2",
+    }
+
+
+async def test_candidates_that_nothing_tells_apart_are_said_to_be() -> None:
+    twins = [customer(number, "Northgate Engineering Ltd") for number in (14, 37)]
+    found = await not_one(ListedErp(customers=twins), CUSTOMER, "Northgate Engineering Ltd")
+    assert {one.description for one in found.candidates} == {"nothing else tells them apart"}
+
+
+async def test_how_many_come_near_is_said_and_how_many_of_them_are_shown() -> None:
+    many = [part(number, f"BRKT-{number}") for number in range(1000, 1161)]
+    found = await not_one(ListedErp(parts=many), PART, "BRKT")
+    assert found.summary == (
+        "No part is called exactly 'BRKT', and 161 come near, of which 10 are shown; nothing was assumed."
+    )
+
+
+@pytest.mark.parametrize("said", ["WIDGET001", "widget 001", "WIDGET/001", "Widget_001"])
+@pytest.mark.parametrize("strict", [False, True])
+async def test_what_differs_only_in_punctuation_is_the_first_candidate_and_never_taken(said: str, strict: bool) -> None:
+    parts = [part(2, "WIDGET-0011"), part(3, "WIDGET-002"), part(1, "WIDGET-001")]
+    found = await context_of(ListedErp(parts=parts)).lookup.find(PART, said, strict=strict)
+    assert isinstance(found, NotOne)
+    assert found.candidates[0].name == "WIDGET-001"
+    assert found.candidates[0].description.startswith("differs only in punctuation")
+    assert "'WIDGET-001' differs from it only in punctuation." in found.summary
+    assert found.next == "Ask the user which part is meant, then call again with its id."
+
+
+async def test_a_search_that_finds_nothing_tries_without_punctuation_and_says_so() -> None:
+    context = context_of(ListedErp(parts=[part(1, "WIDGET-001"), part(2, "WIDGET-002")]))
+    found = await list_kind(context, "parts", Shown(), search="widget 001")
+    assert [row[0] for row in found.rows] == [1]
+    assert found.summary == "No parts match 'widget 001'; without punctuation and spaces, 1 does."
+    nothing = await list_kind(context, "parts", Shown(), search="gadget 9")
+    assert nothing.summary == "No parts matching 'gadget 9'."

@@ -37,6 +37,7 @@ def commit(folder: Path, tag: str) -> None:
         subprocess.run([*git, *words], cwd=folder, check=True, capture_output=True)
 
 
+@pytest.mark.process
 def test_a_release_is_these_files_with_their_sums(built: Path) -> None:
     names = {
         f"fraction-mcp-{__version__}.mcpb",
@@ -45,10 +46,11 @@ def test_a_release_is_these_files_with_their_sums(built: Path) -> None:
         "server.json",
     }
     assert {path.name for path in built.iterdir()} == {*names, "SHA256SUMS"}
-    sums = dict(reversed(line.split("  ")) for line in (built / "SHA256SUMS").read_text().splitlines())
+    sums = dict(line.split("  ")[::-1] for line in (built / "SHA256SUMS").read_text().splitlines())
     assert sums == {name: hashlib.sha256((built / name).read_bytes()).hexdigest() for name in names}
 
 
+@pytest.mark.process
 def test_a_tag_gives_the_same_bytes_whenever_it_is_built(
     clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,6 +64,7 @@ def test_a_tag_gives_the_same_bytes_whenever_it_is_built(
     assert {path.name: path.read_bytes() for path in build(tag, tmp_path / "second")} == first
 
 
+@pytest.mark.process
 def test_a_tag_that_is_not_its_version_is_refused(
     clone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -72,6 +75,7 @@ def test_a_tag_that_is_not_its_version_is_refused(
     assert "no release was built" in capsys.readouterr().err
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("file", "change", "told"),
     [
@@ -95,6 +99,7 @@ def test_nothing_is_mixed_into_an_older_release(built: Path) -> None:
         build(WORKTREE, built)
 
 
+@pytest.mark.process
 def test_a_wheel_or_archive_that_lacks_something_is_refused(built: Path, tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     release.build._export(WORKTREE, tree)
@@ -123,6 +128,7 @@ def test_no_package_names_a_package_index_or_a_path_of_this_machine(built: Path)
         assert str(ROOT) not in text, name
 
 
+@pytest.mark.process
 def test_the_make_target_builds_a_tag() -> None:
     if shutil.which("make") is None:
         pytest.skip("make is not installed")

@@ -9,8 +9,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from httpx import AsyncClient
 
 from fraction_mcp.sandbox import FRACTION_PATH, open_sandbox
 from fraction_mcp.sandbox.schema import VERSION
@@ -29,7 +31,7 @@ CONTENTS = (
 )
 
 
-def dump(path, *, parts=600):
+def dump(path: Path, *, parts: int = 600) -> dict[str, Any]:
     """What the company consists of, up to a part."""
     with sqlite3.connect(path) as db:
         rows = {table: db.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall() for table in CONTENTS}
@@ -41,12 +43,12 @@ def dump(path, *, parts=600):
     return rows
 
 
-def make(path, **options):
+def make(path: Path, **options: Any) -> Path:
     open_sandbox(path, **options).state.store.close()
     return path
 
 
-def count(path, table="parts"):
+def count(path: Path, table: str = "parts") -> int:
     db = sqlite3.connect(path)
     try:
         return db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
@@ -54,7 +56,7 @@ def count(path, table="parts"):
         db.close()
 
 
-def test_one_seed_is_one_company_and_another_seed_another(company, tmp_path):
+def test_one_seed_is_one_company_and_another_seed_another(company: Path, tmp_path: Path) -> None:
     again = dump(make(tmp_path / "again.db"))
     assert again == dump(company)
     other = dump(make(tmp_path / "other.db", seed=2))
@@ -62,7 +64,7 @@ def test_one_seed_is_one_company_and_another_seed_another(company, tmp_path):
     assert [row[1] for row in other["parts"][:30]] == [row[1] for row in again["parts"][:30]]
 
 
-def test_the_first_parts_are_the_same_in_a_company_of_any_size(company, tmp_path):
+def test_the_first_parts_are_the_same_in_a_company_of_any_size(company: Path, tmp_path: Path) -> None:
     bigger = dump(make(tmp_path / "bigger.db", parts=2000))
     assert bigger == dump(company)
     small = dump(make(tmp_path / "small.db", parts=50))
@@ -70,12 +72,12 @@ def test_the_first_parts_are_the_same_in_a_company_of_any_size(company, tmp_path
     assert [small[table] for table in CONTENTS[:3]] == [whole[table] for table in CONTENTS[:3]]
 
 
-def test_the_company_has_the_size_of_a_small_one(company):
+def test_the_company_has_the_size_of_a_small_one(company: Path) -> None:
     tables = ("customers", "parts", "contracts", "boms", "work_orders", "purchase_orders", "shipments", "invoices")
     assert [count(company, table) for table in tables] == [60, 600, 300, 200, 400, 250, 300, 300]
 
 
-def test_amounts_of_invoices_and_contracts_add_up(company):
+def test_amounts_of_invoices_and_contracts_add_up(company: Path) -> None:
     from decimal import Decimal
 
     db = sqlite3.connect(company)
@@ -89,14 +91,14 @@ def test_amounts_of_invoices_and_contracts_add_up(company):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
-def test_only_the_user_can_read_the_file(tmp_path):
+def test_only_the_user_can_read_the_file(tmp_path: Path) -> None:
     path = make(tmp_path / "state" / "sandbox.db", parts=1)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert [entry.name for entry in path.parent.iterdir()] == ["sandbox.db"]
 
 
-def test_a_file_of_another_version_is_made_anew(path):
+def test_a_file_of_another_version_is_made_anew(path: Path) -> None:
     db = sqlite3.connect(path)
     db.executescript(f"DROP TABLE parts; CREATE TABLE old (x); PRAGMA user_version = {VERSION + 1}")
     db.close()
@@ -107,7 +109,7 @@ def test_a_file_of_another_version_is_made_anew(path):
 
 
 @pytest.mark.parametrize("content", [b"", b"a text of somebody's", b"SQLite format 3\0" + b"\0" * 84])
-def test_a_file_that_is_not_ours_is_set_aside_and_not_lost(tmp_path, content):
+def test_a_file_that_is_not_ours_is_set_aside_and_not_lost(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "sandbox.db"
     path.write_bytes(content)
     make(path, parts=3)
@@ -115,7 +117,7 @@ def test_a_file_that_is_not_ours_is_set_aside_and_not_lost(tmp_path, content):
     assert [aside.read_bytes() for aside in tmp_path.glob("*.set-aside")] == [content]
 
 
-def test_an_existing_company_is_served_as_it_is_unless_it_is_reset(path):
+def test_an_existing_company_is_served_as_it_is_unless_it_is_reset(path: Path) -> None:
     db = sqlite3.connect(path)
     with db:
         db.execute("DELETE FROM parts WHERE id > 10")
@@ -124,7 +126,7 @@ def test_an_existing_company_is_served_as_it_is_unless_it_is_reset(path):
     assert count(make(path, parts=20, reset=True)) == 20
 
 
-def test_a_reset_is_seen_by_those_who_have_the_file_open(path):
+def test_a_reset_is_seen_by_those_who_have_the_file_open(path: Path) -> None:
     with_open = Store(path, parts=600, seed=1, reset=False)
     with_open.all("SELECT * FROM parts")
     make(path, parts=7, reset=True)
@@ -132,8 +134,8 @@ def test_a_reset_is_seen_by_those_who_have_the_file_open(path):
     with_open.close()
 
 
-def test_a_failed_making_leaves_nothing_behind(tmp_path, monkeypatch):
-    def fail(*_, **__):
+def test_a_failed_making_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("power cut")
 
     monkeypatch.setattr("fraction_mcp.sandbox.store.fill", fail)
@@ -142,7 +144,7 @@ def test_a_failed_making_leaves_nothing_behind(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_company_without_parts_is_refused(tmp_path):
+def test_a_company_without_parts_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         open_sandbox(tmp_path / "sandbox.db", parts=0)
 
@@ -164,7 +166,8 @@ asyncio.run(main())
 """
 
 
-def test_processes_that_start_at_once_share_one_company(tmp_path):
+@pytest.mark.process
+def test_processes_that_start_at_once_share_one_company(tmp_path: Path) -> None:
     path = tmp_path / "state" / "sandbox.db"
     command = [sys.executable, "-c", WORKER, str(path)]
     started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
@@ -176,7 +179,7 @@ def test_processes_that_start_at_once_share_one_company(tmp_path):
 
 
 @pytest.mark.anyio
-async def test_a_token_of_one_process_holds_in_another(path, fraction):
+async def test_a_token_of_one_process_holds_in_another(path: Path, fraction: AsyncClient) -> None:
     import httpx
 
     other = open_sandbox(path)
@@ -192,7 +195,7 @@ async def test_a_token_of_one_process_holds_in_another(path, fraction):
 
 
 @pytest.mark.anyio
-async def test_a_hundred_thousand_parts_open_and_answer_quickly(tmp_path):
+async def test_a_hundred_thousand_parts_open_and_answer_quickly(tmp_path: Path) -> None:
     import httpx
 
     from fraction_mcp.sandbox import EMAIL, PASSWORD
@@ -218,7 +221,8 @@ async def test_a_hundred_thousand_parts_open_and_answer_quickly(tmp_path):
     app.state.store.close()
 
 
-def test_the_sandbox_needs_nothing_but_starlette():
+@pytest.mark.process
+def test_the_sandbox_needs_nothing_but_starlette() -> None:
     """Neither the rest of the package nor a client: they must not agree by construction."""
     script = (
         "import sys, fraction_mcp.sandbox; "
@@ -228,7 +232,9 @@ def test_the_sandbox_needs_nothing_but_starlette():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX links")
-def test_the_slower_of_two_makers_uses_the_quicker_ones_company(company, tmp_path, monkeypatch):
+def test_the_slower_of_two_makers_uses_the_quicker_ones_company(
+    company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from fraction_mcp.sandbox import store
 
     path = tmp_path / "sandbox.db"

@@ -3,24 +3,28 @@
 import asyncio
 import json
 import logging
+from typing import Any
 
 import httpx
 import pytest
+from httpx import AsyncClient
 
 from fraction_mcp.sandbox import FRACTION_PATH
+from fraction_mcp.sandbox.app import Sandbox
+from tests.sandbox.conftest import Live
 
 pytestmark = pytest.mark.anyio
 
 
-async def exists(client, part_number):
+async def exists(client: AsyncClient, part_number: str) -> Any:
     return bool((await client.get("/parts", params={"search": part_number})).json()["data"])
 
 
-async def create(client, part_number):
+async def create(client: AsyncClient, part_number: str) -> Any:
     return await client.post("/parts", json={"part_number": part_number})
 
 
-async def test_a_fault_strikes_only_what_it_is_meant_for_and_only_so_often(app, fraction):
+async def test_a_fault_strikes_only_what_it_is_meant_for_and_only_so_often(app: Sandbox, fraction: AsyncClient) -> None:
     app.state.faults.arm("status", status=503, method="get", path="/parts/*", system="fraction", after=1, times=2)
     statuses = [(await fraction.get(url)).status_code for url in ("/customers", *["/parts/1"] * 5)]
     assert statuses == [200, 200, 503, 503, 200, 200]
@@ -28,21 +32,25 @@ async def test_a_fault_strikes_only_what_it_is_meant_for_and_only_so_often(app, 
 
 
 @pytest.mark.parametrize(("status", "code"), [(500, "SERVER_ERROR"), (502, "SERVER_ERROR"), (401, "UNAUTHORIZED")])
-async def test_a_status_comes_in_the_documented_envelope(app, fraction, status, code):
+async def test_a_status_comes_in_the_documented_envelope(
+    app: Sandbox, fraction: AsyncClient, status: int, code: str
+) -> None:
     app.state.faults.arm("status", status=status)
     answer = await create(fraction, "FAULT-1")
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (status, code)
     assert not await exists(fraction, "FAULT-1")
 
 
-async def test_a_refusal_for_the_rate_says_when_it_ends(app, fraction, fracttal):
+async def test_a_refusal_for_the_rate_says_when_it_ends(
+    app: Sandbox, fraction: AsyncClient, fracttal: AsyncClient
+) -> None:
     app.state.faults.arm("status", status=429, seconds=30)
     assert (await fraction.get("/parts")).headers["X-RateLimit-Remaining"] == "0"
     app.state.faults.arm("status", status=406, system="fracttal", seconds=30)
     assert (await fracttal.get("/warehouses")).headers["Request-Call-Reset"] == "30"
 
 
-async def test_html_empty_and_garbage_come_instead_of_an_answer(app, fraction):
+async def test_html_empty_and_garbage_come_instead_of_an_answer(app: Sandbox, fraction: AsyncClient) -> None:
     for kind in ("html", "empty", "garbage"):
         app.state.faults.arm(kind)
     html, empty, garbage = [await create(fraction, "FAULT-2") for _ in range(3)]
@@ -52,26 +60,28 @@ async def test_html_empty_and_garbage_come_instead_of_an_answer(app, fraction):
     assert not await exists(fraction, "FAULT-2")
 
 
-async def test_a_truncated_answer_is_half_of_a_true_one(app, fraction):
+async def test_a_truncated_answer_is_half_of_a_true_one(app: Sandbox, fraction: AsyncClient) -> None:
     whole = (await fraction.get("/parts/1")).content
     app.state.faults.arm("truncate")
     assert (await fraction.get("/parts/1")).content == whole[: len(whole) // 2]
 
 
-async def test_work_may_be_done_and_denied(app, fraction):
+async def test_work_may_be_done_and_denied(app: Sandbox, fraction: AsyncClient) -> None:
     app.state.faults.arm("after_500")
     assert (await create(fraction, "FAULT-3")).status_code == 500
     assert await exists(fraction, "FAULT-3")
 
 
-async def test_expired_tokens_are_those_of_one_system(app, fraction, fracttal):
+async def test_expired_tokens_are_those_of_one_system(
+    app: Sandbox, fraction: AsyncClient, fracttal: AsyncClient
+) -> None:
     app.state.faults.arm("expire", path="/parts")
     assert (await fraction.get("/parts")).status_code == 401
     assert (await fraction.get("/customers")).status_code == 401
     assert (await fracttal.get("/warehouses")).status_code == 200
 
 
-async def test_in_process_a_drop_is_a_connection_reset(app, fraction):
+async def test_in_process_a_drop_is_a_connection_reset(app: Sandbox, fraction: AsyncClient) -> None:
     app.state.faults.arm("drop_before", method="POST")
     app.state.faults.arm("drop_after", method="POST")
     for number, done in (("FAULT-4", False), ("FAULT-5", True)):
@@ -80,7 +90,7 @@ async def test_in_process_a_drop_is_a_connection_reset(app, fraction):
         assert await exists(fraction, number) is done
 
 
-async def test_a_held_request_that_is_given_up_does_nothing(app, fraction):
+async def test_a_held_request_that_is_given_up_does_nothing(app: Sandbox, fraction: AsyncClient) -> None:
     app.state.faults.arm("timeout", method="POST")
     app.state.faults.arm("timeout_after", method="POST")
     for number, done in (("FAULT-6", False), ("FAULT-7", True)):
@@ -90,7 +100,7 @@ async def test_a_held_request_that_is_given_up_does_nothing(app, fraction):
         assert await exists(fraction, number) is done
 
 
-async def test_a_held_request_goes_on_when_its_time_is_up(app, fraction):
+async def test_a_held_request_goes_on_when_its_time_is_up(app: Sandbox, fraction: AsyncClient) -> None:
     app.state.faults.arm("timeout", seconds=0.01)
     app.state.faults.arm("timeout_after", seconds=0.01)
     assert [(await create(fraction, number)).status_code for number in ("FAULT-8", "FAULT-9")] == [201, 201]
@@ -109,12 +119,16 @@ async def test_a_held_request_goes_on_when_its_time_is_up(app, fraction):
         ["status"],
     ],
 )
-async def test_a_fault_that_makes_no_sense_is_not_armed(app, plain, body):
+async def test_a_fault_that_makes_no_sense_is_not_armed(
+    app: Sandbox, plain: AsyncClient, body: dict[str, Any] | list[str]
+) -> None:
     assert (await plain.post("/_sandbox/faults", json=body)).status_code == 400
     assert app.state.faults.described() == []
 
 
-async def test_the_control_endpoints_and_the_state_are_the_same_thing(app, plain, fraction):
+async def test_the_control_endpoints_and_the_state_are_the_same_thing(
+    app: Sandbox, plain: AsyncClient, fraction: AsyncClient
+) -> None:
     assert (await plain.post("/_sandbox/faults", json={"kind": "empty", "path": "/boms*"})).status_code == 201
     assert app.state.faults.described() == (await plain.get("/_sandbox/faults")).json()["armed"]
     assert (await plain.delete("/_sandbox/faults")).json()["armed"] == []
@@ -131,7 +145,7 @@ async def test_the_control_endpoints_and_the_state_are_the_same_thing(app, plain
     assert (await plain.delete("/_sandbox/requests")).json()["requests"] == []
 
 
-async def test_settings_are_read_and_changed_all_or_none(app, plain):
+async def test_settings_are_read_and_changed_all_or_none(app: Sandbox, plain: AsyncClient) -> None:
     assert (await plain.get("/_sandbox/settings")).json()["token_lifetime_s"] == 43200
     bad = {"token_lifetime_s": 5, "fraction_limit_per_hour": "many"}
     assert (await plain.post("/_sandbox/settings", json=bad)).status_code == 400
@@ -140,7 +154,7 @@ async def test_settings_are_read_and_changed_all_or_none(app, plain):
     assert app.state.token_lifetime_s == 5
 
 
-async def test_the_log_keeps_the_last_ten_thousand(app):
+async def test_the_log_keeps_the_last_ten_thousand(app: Sandbox) -> None:
     log = app.state.requests
     from fraction_mcp.sandbox.requestlog import LoggedRequest
 
@@ -149,13 +163,15 @@ async def test_the_log_keeps_the_last_ten_thousand(app):
     assert (len(log), log[0].path, log[-1].path) == (10_000, "5", "10004")
 
 
-async def test_the_front_page_says_how_to_sign_in(plain):
+async def test_the_front_page_says_how_to_sign_in(plain: AsyncClient) -> None:
     text = (await plain.get("/")).text
     assert "curl" in text
     assert f"{FRACTION_PATH}/auth/login" in text
 
 
-async def test_over_a_socket_a_drop_is_a_lost_connection_and_no_noise(live, wire, caplog):
+async def test_over_a_socket_a_drop_is_a_lost_connection_and_no_noise(
+    live: Live, wire: AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.WARNING):
         for kind, number, done in (("drop_before", "WIRE-1", False), ("drop_after", "WIRE-2", True)):
             live.app.state.faults.arm(kind)
@@ -167,7 +183,9 @@ async def test_over_a_socket_a_drop_is_a_lost_connection_and_no_noise(live, wire
     assert [(entry.fault, entry.status) for entry in dropped] == [("drop_before", None), ("drop_after", None)]
 
 
-async def test_over_a_socket_a_cut_answer_is_shorter_than_it_says(live, wire, caplog):
+async def test_over_a_socket_a_cut_answer_is_shorter_than_it_says(
+    live: Live, wire: AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
     live.app.state.faults.arm("cut")
     with caplog.at_level(logging.WARNING):
         with pytest.raises(httpx.RemoteProtocolError, match="without sending complete message body"):
@@ -176,7 +194,7 @@ async def test_over_a_socket_a_cut_answer_is_shorter_than_it_says(live, wire, ca
     assert caplog.records == []
 
 
-async def test_over_a_socket_a_truncated_answer_has_the_length_that_it_says(live, wire):
+async def test_over_a_socket_a_truncated_answer_has_the_length_that_it_says(live: Live, wire: AsyncClient) -> None:
     live.app.state.faults.arm("truncate")
     answer = await wire.get("/parts")
     assert int(answer.headers["content-length"]) == len(answer.content)
@@ -184,7 +202,7 @@ async def test_over_a_socket_a_truncated_answer_has_the_length_that_it_says(live
         answer.json()
 
 
-async def test_over_a_socket_a_client_that_leaves_decides_nothing_done_before_it(live, wire):
+async def test_over_a_socket_a_client_that_leaves_decides_nothing_done_before_it(live: Live, wire: AsyncClient) -> None:
     for kind, number, done in (("timeout", "WIRE-4", False), ("timeout_after", "WIRE-5", True)):
         live.app.state.faults.arm(kind)
         with pytest.raises(httpx.ReadTimeout):
@@ -192,7 +210,7 @@ async def test_over_a_socket_a_client_that_leaves_decides_nothing_done_before_it
         assert await exists(wire, number) is done
 
 
-async def test_over_a_socket_codes_are_decoded_once(live):
+async def test_over_a_socket_codes_are_decoded_once(live: Live) -> None:
     from fraction_mcp.sandbox import CLIENT_ID, CLIENT_SECRET
 
     async with httpx.AsyncClient(base_url=f"{live.url}/fracttal") as client:

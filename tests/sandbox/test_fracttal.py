@@ -3,22 +3,26 @@
 import datetime as dt
 import json
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from httpx import AsyncClient
 
 from fraction_mcp.sandbox import CLIENT_ID, CLIENT_SECRET, FRACTTAL_PATH, FRACTTAL_TOKEN_PATH
+from fraction_mcp.sandbox.app import Sandbox
+from tests.sandbox.conftest import People
 
 pytestmark = pytest.mark.anyio
 FORM = {"grant_type": "client_credentials"}
 ORDERS = "/warehouse_purchase_orders"
 
 
-def order(**changes):
+def order(**changes: Any) -> dict[str, Any]:
     line = {"code": "DEST01", "qty": "9", "unit_cost": 12.35, "total_cost": 111.15, "tax_name": "VAT"}
     return {"document": "OC_900", "items": [line], **changes}
 
 
-async def test_a_token_is_given_for_basic_credentials(plain):
+async def test_a_token_is_given_for_basic_credentials(plain: AsyncClient) -> None:
     answer = await plain.post(FRACTTAL_TOKEN_PATH, auth=(CLIENT_ID, CLIENT_SECRET), data=FORM)
     assert answer.status_code == 200
     assert (answer.json()["token_type"], answer.json()["expires_in"]) == ("Bearer", 7200)
@@ -33,11 +37,11 @@ async def test_a_token_is_given_for_basic_credentials(plain):
         ((CLIENT_ID, CLIENT_SECRET), {}, 400),
     ],
 )
-async def test_nothing_else_gets_a_token(plain, auth, form, status):
+async def test_nothing_else_gets_a_token(plain: AsyncClient, auth: Any, form: dict[str, Any], status: int) -> None:
     assert (await plain.post(FRACTTAL_TOKEN_PATH, auth=auth, data=form)).status_code == status
 
 
-async def test_a_bad_and_an_expired_token_are_refused(app, plain, people):
+async def test_a_bad_and_an_expired_token_are_refused(app: Sandbox, plain: AsyncClient, people: People) -> None:
     answer = await plain.get(f"{FRACTTAL_PATH}/warehouses", headers={"Authorization": "Bearer x"})
     assert (answer.status_code, answer.json()["message"]) == (401, "UNAUTHORIZED")
     app.state.fracttal_token_lifetime_s = 0
@@ -45,18 +49,18 @@ async def test_a_bad_and_an_expired_token_are_refused(app, plain, people):
         assert (await client.get("/warehouses")).status_code == 401
 
 
-async def test_a_token_of_one_system_is_none_of_the_other(fraction, plain):
+async def test_a_token_of_one_system_is_none_of_the_other(fraction: AsyncClient, plain: AsyncClient) -> None:
     headers = {"Authorization": fraction.headers["Authorization"]}
     assert (await plain.get(f"{FRACTTAL_PATH}/warehouses", headers=headers)).status_code == 401
 
 
-async def test_a_client_without_the_module_is_told_so(people):
+async def test_a_client_without_the_module_is_told_so(people: People) -> None:
     async with people.fracttal("sandbox-no-module") as client:
         answer = await client.get("/warehouses")
         assert (answer.status_code, answer.json()["message"]) == (401, "UNAUTHORIZED_ENDPOINT")
 
 
-async def test_over_the_companys_budget_the_answer_is_406(app, fracttal, people):
+async def test_over_the_companys_budget_the_answer_is_406(app: Sandbox, fracttal: AsyncClient, people: People) -> None:
     app.state.fracttal_limit_per_minute = 1
     first = await fracttal.get("/warehouses")
     assert (first.status_code, first.headers["Request-Call-Remaining"]) == (200, "0")
@@ -68,7 +72,7 @@ async def test_over_the_companys_budget_the_answer_is_406(app, fracttal, people)
 
 
 @pytest.mark.parametrize("code", ["1254", "MAIN STORE", "A/1", "50% RACK", "Ü-LAGER"])
-async def test_codes_with_spaces_slashes_and_more_reach_their_warehouse(fracttal, code):
+async def test_codes_with_spaces_slashes_and_more_reach_their_warehouse(fracttal: AsyncClient, code: str) -> None:
     from urllib.parse import quote
 
     encoded = quote(code, safe="")
@@ -81,13 +85,13 @@ async def test_codes_with_spaces_slashes_and_more_reach_their_warehouse(fracttal
     assert answer.json()["data"]["id"] in [entry["id"] for entry in listed.json()["data"]]
 
 
-async def test_an_item_with_a_slash_is_found_and_an_unencoded_slash_is_another_path(fracttal):
+async def test_an_item_with_a_slash_is_found_and_an_unencoded_slash_is_another_path(fracttal: AsyncClient) -> None:
     assert (await fracttal.get("/items/BELT%20A%2F42")).json()["data"]["code"] == "BELT A/42"
     assert (await fracttal.get("/items/BELT%20A/42")).status_code == 404
     assert (await fracttal.post(f"{ORDERS}/A/1", json=order())).status_code == 404
 
 
-async def test_an_order_is_answered_as_the_sample_shows(fracttal):
+async def test_an_order_is_answered_as_the_sample_shows(fracttal: AsyncClient) -> None:
     sent = order(
         code_third_party="00063960000109",
         value_cost_center="456465",
@@ -117,7 +121,7 @@ async def test_an_order_is_answered_as_the_sample_shows(fracttal):
     ]
 
 
-async def test_the_documents_own_request_is_taken(fracttal):
+async def test_the_documents_own_request_is_taken(fracttal: AsyncClient) -> None:
     line = {"code": "DEST01", "qty": "9", "unit_cost": 5000, "tax_name": "IVA"}
     sent = order(items=[line], cost_center="Assets", id_priority="2", date="2019-10-22")
     assert (await fracttal.post(f"{ORDERS}/1254", json=sent)).json()["data"]["id_priority"] == 2
@@ -140,7 +144,9 @@ async def test_the_documents_own_request_is_taken(fracttal):
         ({"id_priority": 6}, "id_priority"),
     ],
 )
-async def test_an_order_that_is_not_right_is_refused_and_writes_nothing(fracttal, changes, words):
+async def test_an_order_that_is_not_right_is_refused_and_writes_nothing(
+    fracttal: AsyncClient, changes: dict[str, Any], words: str
+) -> None:
     before = (await fracttal.get(f"{ORDERS}/")).json()["total"]
     answer = await fracttal.post(f"{ORDERS}/1254", json=order(**changes))
     assert (answer.status_code, answer.json()["success"]) == (400, False)
@@ -148,13 +154,13 @@ async def test_an_order_that_is_not_right_is_refused_and_writes_nothing(fracttal
     assert (await fracttal.get(f"{ORDERS}/")).json()["total"] == before
 
 
-async def test_an_item_must_be_in_the_warehouse_and_the_warehouse_must_exist(fracttal):
+async def test_an_item_must_be_in_the_warehouse_and_the_warehouse_must_exist(fracttal: AsyncClient) -> None:
     assert (await fracttal.post(f"{ORDERS}/EMPTY", json=order())).status_code == 400
     assert (await fracttal.post(f"{ORDERS}/NOWHERE", json=order())).status_code == 404
     assert (await fracttal.get("/warehouses_items/?code=NOWHERE")).status_code == 404
 
 
-async def test_orders_are_read_back_by_date_in_pages_without_their_lines(fracttal):
+async def test_orders_are_read_back_by_date_in_pages_without_their_lines(fracttal: AsyncClient) -> None:
     whole = (await fracttal.get(f"{ORDERS}/?since=2000-01-01&limit=500")).json()
     assert whole["total"] == len(whole["data"]) == 37
     assert "movement_details" not in whole["data"][0]
@@ -165,7 +171,7 @@ async def test_orders_are_read_back_by_date_in_pages_without_their_lines(fractta
     assert [entry["date"] for entry in some["data"]] == [day for day in days if days[3] <= day <= days[9]]
 
 
-async def test_without_dates_only_the_last_30_days_are_read(fracttal):
+async def test_without_dates_only_the_last_30_days_are_read(fracttal: AsyncClient) -> None:
     today = dt.datetime.now(dt.UTC).date()
     for document, age in (("OLD", 31), ("NEW", 29)):
         day = (today - dt.timedelta(days=age)).isoformat()
@@ -175,7 +181,7 @@ async def test_without_dates_only_the_last_30_days_are_read(fracttal):
     assert "OLD" not in documents
 
 
-async def test_suppliers_items_and_warehouses_are_listed_and_filtered_by_code(fracttal):
+async def test_suppliers_items_and_warehouses_are_listed_and_filtered_by_code(fracttal: AsyncClient) -> None:
     for kind, code in (("third_parties", "SUP/003"), ("items", "HOSE-1/2"), ("warehouses", "A/1")):
         everything = (await fracttal.get(f"/{kind}/")).json()
         assert everything["total"] == len(everything["data"]) > 3

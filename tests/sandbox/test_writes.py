@@ -3,19 +3,21 @@
 import datetime as dt
 import json
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from httpx import AsyncClient, Response
 
 pytestmark = pytest.mark.anyio
 
 
-def problems(answer):
+def problems(answer: Response) -> list[Any] | list[str]:
     assert answer.status_code == 422, answer.text
     assert {error["code"] for error in answer.json()["errors"]} == {"VALIDATION_ERROR"}
     return [error.get("field") for error in answer.json()["errors"]]
 
 
-async def test_a_contact_is_created_at_its_customer(fraction):
+async def test_a_contact_is_created_at_its_customer(fraction: AsyncClient) -> None:
     sent = {"name": "John Smith", "email": "john@example.com", "phone": "+44 123 456 7890", "job_title": "Buyer"}
     answer = await fraction.post("/customers/52/contacts", json=sent)
     assert answer.status_code == 201
@@ -26,13 +28,13 @@ async def test_a_contact_is_created_at_its_customer(fraction):
     assert again.json()["data"]["id"] == made["id"] + 1
 
 
-async def test_a_contact_needs_a_name_and_a_customer(fraction):
+async def test_a_contact_needs_a_name_and_a_customer(fraction: AsyncClient) -> None:
     answer = await fraction.post("/customers/52/contacts", json={"name": " ", "email": "no address", "phone": 5})
     assert sorted(problems(answer)) == ["email", "name", "phone"]
     assert (await fraction.post("/customers/999/contacts", json={"name": "X"})).status_code == 404
 
 
-async def test_a_part_is_created_with_the_documents_defaults(fraction):
+async def test_a_part_is_created_with_the_documents_defaults(fraction: AsyncClient) -> None:
     answer = await fraction.post("/parts", json={"part_number": " NEW-1 ", "material": "PEEK"})
     assert answer.status_code == 201
     made = answer.json()["data"]
@@ -42,7 +44,9 @@ async def test_a_part_is_created_with_the_documents_defaults(fraction):
 
 
 @pytest.mark.parametrize("number", ["WIDGET-001", "widget-001", " Widget-001 ", "ø12  pin"])
-async def test_a_part_number_that_exists_is_a_duplicate_to_the_documents_letter(fraction, number):
+async def test_a_part_number_that_exists_is_a_duplicate_to_the_documents_letter(
+    fraction: AsyncClient, number: str
+) -> None:
     answer = await fraction.post("/parts", json={"part_number": number})
     assert answer.status_code == 409
     assert answer.json() == {
@@ -59,23 +63,25 @@ async def test_a_part_number_that_exists_is_a_duplicate_to_the_documents_letter(
         ({"part_number": "X" * 101}, ["part_number"]),
     ],
 )
-async def test_a_part_with_wrong_fields_is_invalid_field_by_field(fraction, body, fields):
+async def test_a_part_with_wrong_fields_is_invalid_field_by_field(
+    fraction: AsyncClient, body: dict[str, Any], fields: list[str]
+) -> None:
     assert problems(await fraction.post("/parts", json=body)) == fields
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[]", b'"text"', b'{"part_number": NaN}', b"[" * 100_000, b'"\\ud800"']
 )
-async def test_a_body_that_is_no_json_object_is_invalid(fraction, content):
+async def test_a_body_that_is_no_json_object_is_invalid(fraction: AsyncClient, content: bytes) -> None:
     headers = {"Content-Type": "application/json"}
     assert problems(await fraction.post("/parts", content=content, headers=headers)) == [None]
 
 
-async def test_a_body_must_say_that_it_is_json(fraction):
+async def test_a_body_must_say_that_it_is_json(fraction: AsyncClient) -> None:
     assert problems(await fraction.post("/parts", content=b'{"part_number": "X-1"}')) == [None]
 
 
-async def test_an_enquiry_gets_the_next_quote_number_and_the_documents_shape(fraction):
+async def test_an_enquiry_gets_the_next_quote_number_and_the_documents_shape(fraction: AsyncClient) -> None:
     sent = {
         "customer_name": "Acme Corp",
         "customer_contact_id": 42,
@@ -111,19 +117,21 @@ async def test_an_enquiry_gets_the_next_quote_number_and_the_documents_shape(fra
         ({"customer_id": 52, "notes": 3}, "notes"),
     ],
 )
-async def test_an_enquiry_for_nobody_in_particular_is_invalid(fraction, body, field):
+async def test_an_enquiry_for_nobody_in_particular_is_invalid(
+    fraction: AsyncClient, body: dict[str, Any], field: str
+) -> None:
     before = (await fraction.get("/contracts")).json()["meta"]["pagination"]["total"]
     assert problems(await fraction.post("/contracts", json=body)) == [field]
     assert (await fraction.get("/contracts")).json()["meta"]["pagination"]["total"] == before
 
 
-async def put(client, part, **body):
+async def put(client: AsyncClient, part: int, **body: Any) -> Any:
     answer = await client.put(f"/parts/{part}/price-lists", json=body)
     assert answer.status_code == 200, answer.text
     return json.loads(answer.text, parse_float=Decimal)["data"]
 
 
-async def test_a_price_list_is_replaced_entirely_and_keeps_what_was_not_sent(fraction):
+async def test_a_price_list_is_replaced_entirely_and_keeps_what_was_not_sent(fraction: AsyncClient) -> None:
     data = await put(fraction, 1, customer_id=52, price_breaks=[{"qty": 10, "price": 9.87654}])
     assert len(data) == 1
     assert (data[0]["selling_price"], data[0]["customer_part_number"]) == ("10.50000", "ACM-100")
@@ -132,7 +140,7 @@ async def test_a_price_list_is_replaced_entirely_and_keeps_what_was_not_sent(fra
     assert json.loads(read, parse_float=Decimal)["data"] == data
 
 
-async def test_a_customer_that_was_not_linked_is_linked(fraction):
+async def test_a_customer_that_was_not_linked_is_linked(fraction: AsyncClient) -> None:
     data = await put(
         fraction,
         24,
@@ -146,7 +154,7 @@ async def test_a_customer_that_was_not_linked_is_linked(fraction):
     assert len((await fraction.get("/parts/24/price-lists")).json()["data"]) == 1
 
 
-async def test_breaks_stay_in_the_order_in_which_they_were_sent(fraction):
+async def test_breaks_stay_in_the_order_in_which_they_were_sent(fraction: AsyncClient) -> None:
     breaks = [{"qty": quantity, "price": 1} for quantity in (100, 1, 50)]
     data = await put(fraction, 1, customer_id=52, selling_price=None, price_breaks=breaks)
     assert [entry["qty"] for entry in data[0]["price_breaks"]] == [100, 1, 50]
@@ -169,12 +177,14 @@ async def test_breaks_stay_in_the_order_in_which_they_were_sent(fraction):
          ["price_breaks.0.qty", "price_breaks.0.price"]),
     ],
 )  # fmt: skip
-async def test_a_price_list_with_wrong_fields_is_invalid_and_changes_nothing(fraction, body, fields):
+async def test_a_price_list_with_wrong_fields_is_invalid_and_changes_nothing(
+    fraction: AsyncClient, body: dict[str, Any], fields: list[str]
+) -> None:
     before = (await fraction.get("/parts/1/price-lists")).json()
     assert sorted(problems(await fraction.put("/parts/1/price-lists", json=body))) == sorted(fields)
     assert (await fraction.get("/parts/1/price-lists")).json() == before
 
 
-async def test_a_part_that_is_not_there_has_no_price_list_to_write(fraction):
+async def test_a_part_that_is_not_there_has_no_price_list_to_write(fraction: AsyncClient) -> None:
     body = {"customer_id": 52, "price_breaks": [{"qty": 1, "price": 1}]}
     assert (await fraction.put("/parts/999999/price-lists", json=body)).status_code == 404

@@ -145,7 +145,12 @@ async def test_a_whole_number_may_come_as_a_float(client: Client, limit: object)
         ("list_records", {"kind": "quotes"}, "kind: must be one of 'customers', 'parts', 'contracts', 'boms'"),
         ("list_records", {"kind": "boms", "fields": "status"}, "fields: must be a list, not 'status'"),
         ("list_records", {"kind": "boms", "fields": ["id", 3]}, "fields[1]: must be text, not 3"),
-        ("get_record", {"kind": "boms", "id": "Q1235"}, "id: must be a record's numeric id, not 'Q1235'"),
+        ("get_record", {"kind": "boms", "id": " "}, "id: must not be empty"),
+        (
+            "summarise_records",
+            {"kind": "boms", "share": ["qty"]},
+            "share: goes with count or a field of sum, which qty",
+        ),
         ("price_order_lines", {"customer": "x", "lines": []}, "lines: must hold at least 1"),
         ("price_order_lines", {"customer": "x", "lines": [WIDGET] * 101}, "lines: must hold at most 100"),
         ("price_order_lines", {"customer": "x", "lines": ["WIDGET-001"]}, "lines[0]: must be an object"),

@@ -11,11 +11,13 @@ from jsonschema import Draft202012Validator
 from pydantic import SecretStr
 
 from fraction_mcp.server import contract
+from fraction_mcp.tools.catalogue import catalogue
 
 from .conftest import Hosted
 
 pytestmark = pytest.mark.anyio
 
+# In the order in which they are listed, which hosts may show: an order is kept by hand.
 READING = [
     "search_parts",
     "get_part",
@@ -101,10 +103,13 @@ async def test_reading_only_every_tool_is_marked_as_reading(hosted: Hosted) -> N
     assert all(tool["annotations"]["readOnlyHint"] is True for tool in tools)
 
 
-async def test_what_reads_is_marked_so_and_reaches_no_further_than_its_erp(reading: list[dict[str, Any]]) -> None:
-    assert [(tool["annotations"]["readOnlyHint"], tool["annotations"]["openWorldHint"]) for tool in reading] == [
-        (True, False)
-    ] * len(READING)
+async def test_what_reads_is_marked_so_what_writes_is_not_and_none_reaches_further_than_its_erp(
+    tools: list[dict[str, Any]],
+) -> None:
+    for tool in tools:
+        hints, effect = tool["annotations"], catalogue()[tool["name"]].effect
+        assert (hints["readOnlyHint"], hints["openWorldHint"]) == (effect.reads, False), tool["name"]
+        assert hints.get("destructiveHint", False) == effect.destroys, tool["name"]
 
 
 async def test_claude_code_is_told_to_ask_before_every_write_and_what_to_load_always(hosted: Hosted) -> None:
@@ -120,7 +125,8 @@ async def test_the_server_has_an_icon_and_a_website_small_enough_for_every_resul
         info = client.server_info
     assert info.website_url
     assert info.website_url.startswith("https://")
-    (icon,) = info.icons or ()
+    assert info.icons
+    (icon,) = info.icons
     assert (icon.src[:26], icon.mime_type) == ("data:image/svg+xml;base64,", "image/svg+xml")
     assert len(icon.src) < 300
 
@@ -198,7 +204,8 @@ async def test_output_schemas_are_closed_and_take_the_form_of_an_error_too(tools
         assert "$ref" not in json.dumps(schema)
         Draft202012Validator(schema).validate(error)
         assert not Draft202012Validator(schema).is_valid({})
-        assert not Draft202012Validator(schema).is_valid({"summary": "alone"})
+        told = f"{tool['name']}: a result has a field beside its summary that is always there"
+        assert not Draft202012Validator(schema).is_valid({"summary": "alone"}), told
 
 
 # --------------------------------------------------------------------------------------------------------- descriptions
@@ -242,9 +249,9 @@ async def test_missing_stale_and_extra_files_are_told_apart(tools: list[dict[str
     (tmp_path / "get_part.json").unlink()
     (tmp_path / "get_customer.json").write_bytes((tmp_path / "get_customer.json").read_bytes() + b"\n")
     (tmp_path / "get_weather.json").write_text("{}")
-    assert contract.differences(tools, tmp_path) == [
+    assert [f"{one.file} {one.what}" for one in contract.differences(tools, tmp_path)] == [
         "get_part.json is missing",
-        "get_customer.json is stale",
+        "get_customer.json is stale: it says the same in other bytes",
         "get_weather.json is of no tool",
     ]
     contract.write(tools, tmp_path)

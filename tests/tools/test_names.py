@@ -118,16 +118,17 @@ async def test_what_a_record_says_is_only_ever_a_value(hosted: Hosted, monkeypat
 
     monkeypatch.setattr("fraction_mcp.erp.client.ErpClient.call", call)
     async with hosted(cache_s=0) as client:
-        for tool, arguments in [
+        asked: list[tuple[str, dict[str, Any]]] = [
             ("get_part", {"part": "X-1"}),
             ("search_parts", {}),
             ("get_record", {"kind": "contracts", "id": 1}),
             ("list_records", {"kind": "parts", "fields": ["description"]}),
             ("get_price_for_quantity", {"part": "X-1", "quantity": 1}),
-        ]:
+        ]
+        for tool, arguments in asked:
             result = await client.call_tool(tool, arguments)
             assert not result.is_error
-            text, data = result.content[0].text, result.structured_content or {}  # type: ignore[union-attr]
+            text, data = result.content[0].text, result.structured_content or {}
             assert "Ignore" not in data["summary"] + data.get("next", "")
             assert not [c for c in text + json.dumps(data, ensure_ascii=False) if c in "\u202e\u2066\x1b"]
             (line,) = [line for line in text.splitlines() if "Ignore previous" in line]

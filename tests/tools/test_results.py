@@ -25,6 +25,7 @@ PRICE = {
     "basis",
     "break_quantity",
     "next_break",
+    "cheaper_at_more",
 }
 # tool, arguments, the result's keys, and the keys of objects inside it by their path
 ALSO = {"as_of", "warnings"}  # when it was read, and what limits the answer: beside what the contract names
@@ -81,7 +82,10 @@ CALLS: list[Call] = [
         {
             "customer": {"id", "name"},
             # `reason` is ours: why a line has no price
-            "lines": {"part_number", "quantity", "status", "unit_price", "line_total", "break_quantity", "reason"},
+            "lines": {
+                *("part_number", "uom", "quantity", "status", "unit_price", "line_total", "basis", "break_quantity"),
+                *("next_break", "cheaper_at_more", "reason"),
+            },
             "candidates": {"argument", "id", "name", "description"},
         },
     ),

@@ -1,9 +1,10 @@
 """Exact numbers and harmless text, against fractions, which cannot round."""
 
 import json
+from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from fractions import Fraction
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from fraction_mcp.operations.results import ResultPart, ToolResult
 from fraction_mcp.tools.fields import IdText, MoneyIn, QuantityIn, ToolInput, whole_number
 from fraction_mcp.tools.schema import input_schema, output_schema
 from fraction_mcp.values.decimals import WireDecimal, exact_total, plain, to_decimal
-from fraction_mcp.values.money import Amount, UnitPrice
+from fraction_mcp.values.money import Amount, Money, UnitPrice
 from fraction_mcp.values.text import clean, quoted
 
 ARGUMENTS = st.decimals(min_value=Decimal("-999999999999.999999"), max_value=Decimal("999999999999.999999"), places=6)
@@ -26,26 +27,26 @@ CENTS = Fraction(1, 100)
 
 
 @given(ARGUMENTS)
-def test_a_number_is_the_same_as_text_as_decimal_and_back(number):
+def test_a_number_is_the_same_as_text_as_decimal_and_back(number: Decimal) -> None:
     assert Fraction(to_decimal(str(format(number, "f")))) == Fraction(number)
     assert Fraction(to_decimal(number)) == Fraction(number)
     assert Fraction(plain(to_decimal(number))) == Fraction(number)
 
 
 @given(st.integers(-(10**12) + 1, 10**12 - 1))
-def test_an_integer_is_itself(number):
+def test_an_integer_is_itself(number: int) -> None:
     assert to_decimal(number) == number == to_decimal(str(number))
 
 
 @given(st.integers(-(10**9), 10**9), st.integers(0, 6))
-def test_a_float_of_fifteen_digits_is_the_number_that_was_written(digits, places):
+def test_a_float_of_fifteen_digits_is_the_number_that_was_written(digits: int, places: int) -> None:
     """JSON numbers reach us as floats. What was written in JSON is what `repr` says, not what binary holds."""
     written = Decimal(digits).scaleb(-places)
     assert Fraction(to_decimal(float(written))) == Fraction(written)
 
 
 @given(st.floats())
-def test_a_float_is_read_as_it_is_written_or_refused(number):
+def test_a_float_is_read_as_it_is_written_or_refused(number: float) -> None:
     try:
         read = to_decimal(number)
     except ValueError:
@@ -55,7 +56,7 @@ def test_a_float_is_read_as_it_is_written_or_refused(number):
 
 
 @pytest.mark.parametrize("text", ["10.10", " 250 ", "+5", "0.000001", "999999999999.999999", "007"])
-def test_plain_spellings_are_taken(text):
+def test_plain_spellings_are_taken(text: str) -> None:
     assert to_decimal(text) == Decimal(text.strip())
 
 
@@ -66,7 +67,7 @@ def test_plain_spellings_are_taken(text):
         "1000000000000", "0.0000001", "1/2", "5%", "\N{MINUS SIGN}1",
     ],
 )  # fmt: skip
-def test_other_spellings_are_refused_with_the_rule(text):
+def test_other_spellings_are_refused_with_the_rule(text: str) -> None:
     with pytest.raises(ValueError, match="plain decimal number"):
         to_decimal(text)
 
@@ -74,19 +75,19 @@ def test_other_spellings_are_refused_with_the_rule(text):
 @pytest.mark.parametrize(
     "value", [float("nan"), float("inf"), float("-inf"), "NaN", "inf", "-Infinity", Decimal("NaN"), Decimal("sNaN")]
 )
-def test_what_is_not_finite_is_refused(value):
+def test_what_is_not_finite_is_refused(value: Decimal | float | str) -> None:
     with pytest.raises(ValueError, match="finite"):
         to_decimal(value)
 
 
 @pytest.mark.parametrize("value", [0.1 + 0.2, 1234567890.1234567])
-def test_a_float_of_too_many_digits_is_refused_and_pointed_to_text(value):
+def test_a_float_of_too_many_digits_is_refused_and_pointed_to_text(value: float) -> None:
     with pytest.raises(ValueError, match="as text"):
         to_decimal(value)
 
 
 @pytest.mark.parametrize("value", [True, None, [1], {"a": 1}, b"1"])
-def test_what_is_no_number_is_refused(value):
+def test_what_is_no_number_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match="must be a number"):
         to_decimal(value)
 
@@ -97,12 +98,12 @@ class Ordered(BaseModel):
 
 
 @pytest.mark.parametrize("quantity", [0, -1, "0", "-0.5", 0.0, "NaN", True])
-def test_a_quantity_is_more_than_nothing(quantity):
+def test_a_quantity_is_more_than_nothing(quantity: float | int | str) -> None:
     with pytest.raises(ValidationError, match="quantity"):
         Ordered.model_validate({"quantity": quantity})
 
 
-def test_a_price_may_be_nothing_but_not_less():
+def test_a_price_may_be_nothing_but_not_less() -> None:
     assert Ordered.model_validate({"price": "0.00"}).price == 0
     with pytest.raises(ValidationError, match=r"must not be negative, not -0\.01"):
         Ordered.model_validate({"price": "-0.01"})
@@ -112,7 +113,7 @@ def test_a_price_may_be_nothing_but_not_less():
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**20), max_value=10**20), st.integers(0, 6))
-def test_plain_notation_keeps_the_value_and_only_the_zeros_it_owes(number, places):
+def test_plain_notation_keeps_the_value_and_only_the_zeros_it_owes(number: Decimal, places: int) -> None:
     text = plain(number, places)
     assert Fraction(text) == Fraction(number)
     decimals = text.partition(".")[2]
@@ -128,19 +129,19 @@ def test_plain_notation_keeps_the_value_and_only_the_zeros_it_owes(number, place
         ("-0.00", 0, "0"), ("-0", 2, "0.00"), ("1E-10", 0, "0.0000000001"), ("-1.50", 0, "-1.5"), ("10", 0, "10"),
     ],
 )  # fmt: skip
-def test_plain_notation_by_example(number, places, text):
+def test_plain_notation_by_example(number: str, places: int, text: str) -> None:
     assert plain(Decimal(number), places) == text
 
 
 @given(POSITIVE, POSITIVE)
-def test_a_total_is_the_exact_product_rounded_half_up_once(price, quantity):
+def test_a_total_is_the_exact_product_rounded_half_up_once(price: Decimal, quantity: Decimal) -> None:
     exact = Fraction(price) * Fraction(quantity)
     half_up = (exact / CENTS + Fraction(1, 2)).__floor__()
     assert Fraction(exact_total(price, quantity)) == half_up * CENTS
 
 
 @given(POSITIVE, POSITIVE)
-def test_a_total_does_not_depend_on_the_callers_decimal_context(price, quantity):
+def test_a_total_does_not_depend_on_the_callers_decimal_context(price: Decimal, quantity: Decimal) -> None:
     wide = exact_total(price, quantity)
     with localcontext(prec=4):
         assert exact_total(price, quantity) == wide
@@ -150,7 +151,7 @@ def test_a_total_does_not_depend_on_the_callers_decimal_context(price, quantity)
     ("price", "quantity", "total"),
     [("0.005", "1", "0.01"), ("1.005", "1", "1.01"), ("0.03125", "100", "3.13"), ("10.10", "3", "30.30")],
 )
-def test_totals_by_example(price, quantity, total):
+def test_totals_by_example(price: str, quantity: str, total: str) -> None:
     assert str(exact_total(Decimal(price), Decimal(quantity))) == total
 
 
@@ -159,7 +160,7 @@ class Shown(BaseModel):
     amount: Amount
 
 
-def test_prices_and_amounts_go_out_as_text():
+def test_prices_and_amounts_go_out_as_text() -> None:
     shown = Shown(unit=Decimal("10.5"), amount=Decimal("7.125")).model_dump(mode="json")
     assert shown == {"unit": "10.50", "amount": "7.13"}
     assert Decimal("7.125").quantize(Decimal("0.01"), ROUND_HALF_UP) == Decimal(shown["amount"])
@@ -173,12 +174,12 @@ class Sent(BaseModel):
 
 
 @pytest.mark.parametrize("value", ["10.10", Decimal("10.10"), " 10.10 "])
-def test_either_spelling_of_the_erp_is_the_same_exact_number(value):
+def test_either_spelling_of_the_erp_is_the_same_exact_number(value: Decimal | str) -> None:
     assert str(Sent.model_validate({"price": value}).price) == "10.10"
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**12), max_value=10**12))
-def test_any_believable_number_keeps_its_value(number):
+def test_any_believable_number_keeps_its_value(number: Decimal) -> None:
     if abs(number.adjusted()) <= 20 and len(number.as_tuple().digits) <= 40:
         assert Fraction(Sent.model_validate({"price": str(number)}).price) == Fraction(number)
 
@@ -190,13 +191,13 @@ def test_any_believable_number_keeps_its_value(number):
         Decimal("sNaN"), 10**100, "0." + "1" * 100, "1e99999999999999999999",
     ],
 )  # fmt: skip
-def test_what_is_not_an_exact_believable_number_is_refused(value):
+def test_what_is_not_an_exact_believable_number_is_refused(value: Any) -> None:
     with pytest.raises(ValidationError):
         Sent.model_validate({"price": value})
 
 
 @given(st.text())
-def test_text_of_any_kind_is_a_number_or_a_refusal(text):
+def test_text_of_any_kind_is_a_number_or_a_refusal(text: str) -> None:
     try:
         price = Sent.model_validate({"price": text}).price
     except ValidationError:
@@ -208,7 +209,7 @@ def test_text_of_any_kind_is_a_number_or_a_refusal(text):
 
 
 @given(st.text(), st.integers(1, 80))
-def test_cleaned_text_is_one_printable_line_of_bounded_length(text, limit):
+def test_cleaned_text_is_one_printable_line_of_bounded_length(text: str, limit: int) -> None:
     cleaned = clean(text, limit)
     assert len(cleaned) <= limit
     assert cleaned.isprintable()
@@ -217,12 +218,12 @@ def test_cleaned_text_is_one_printable_line_of_bounded_length(text, limit):
     assert clean(cleaned, limit) == cleaned
 
 
-def test_bidirectional_and_invisible_characters_are_taken_out():
+def test_bidirectional_and_invisible_characters_are_taken_out() -> None:
     assert clean("BRKT\u202e1\u200b0\x1b[31m\r\n\tred\ud800\ufeff") == "BRKT10[31m red"
 
 
 @given(st.text())
-def test_a_quoted_name_cannot_close_its_quotes(text):
+def test_a_quoted_name_cannot_close_its_quotes(text: str) -> None:
     assert quoted(text).count("'") == 2
 
 
@@ -252,7 +253,7 @@ class Notice(ToolResult):
     all: list[Found]
 
 
-def test_arguments_are_strict_but_take_both_spellings():
+def test_arguments_are_strict_but_take_both_spellings() -> None:
     order = Order.model_validate(
         {"customer": 52, "page": 2.0, "lines": [{"part": "  A 1 ", "quantity": "2.50"}, {"part": 7, "quantity": 0.1}]}
     )
@@ -268,12 +269,12 @@ def test_arguments_are_strict_but_take_both_spellings():
         {"lines": [{"part": "A", "quantity": 1, "price": 2}]},
     ],
 )  # fmt: skip
-def test_an_unknown_name_or_another_type_is_refused(arguments):
+def test_an_unknown_name_or_another_type_is_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Order.model_validate(arguments)
 
 
-def test_a_schema_of_arguments_is_flat_closed_and_bare():
+def test_a_schema_of_arguments_is_flat_closed_and_bare() -> None:
     schema = input_schema(Order)
     text = json.dumps(schema)
     assert not [
@@ -287,7 +288,7 @@ def test_a_schema_of_arguments_is_flat_closed_and_bare():
     assert (customer["type"], customer["description"]) == ("string", "Name or id")
 
 
-def test_a_schema_of_results_folds_null_into_the_type():
+def test_a_schema_of_results_folds_null_into_the_type() -> None:
     schema = output_schema(Notice)
     assert "anyOf" not in json.dumps(schema)
     assert schema["properties"]["best"]["type"] == ["object", "null"]
@@ -296,9 +297,37 @@ def test_a_schema_of_results_folds_null_into_the_type():
     assert "next" not in schema["required"]
 
 
-def test_a_result_says_next_only_where_something_is_left_and_null_where_nothing_is_known():
+def test_a_result_says_next_only_where_something_is_left_and_null_where_nothing_is_known() -> None:
     told = Notice(summary="One.", best=Found(id=1, price=Decimal("1.5")), all=[Found(id=None)])
     assert told.to_wire() == {
         "summary": "One.", "best": {"id": 1, "price": "1.50"}, "all": [{"id": None, "price": None}],
     }  # fmt: skip
     assert Notice(summary="One.", next="ToolInput.", best=None, all=[]).to_wire()["next"] == "ToolInput."
+
+
+# -------------------------------------------------------------------------------------------------------------- money
+
+
+def test_two_currencies_are_never_added_nor_compared() -> None:
+    pounds, euros = Money(Decimal(1), "GBP"), Money(Decimal(1), "EUR")
+    togethers: tuple[Callable[[], object], ...] = (
+        lambda: pounds + euros,
+        lambda: pounds - euros,
+        lambda: min(pounds, euros),
+        lambda: Money.sum([pounds, euros], "GBP"),
+        lambda: pounds + Money(Decimal(1)),  # the base currency, which may be any
+    )
+    for together in togethers:
+        with pytest.raises(ValueError, match="are not one money"):
+            together()
+
+
+@given(st.lists(POSITIVE))
+def test_amounts_of_one_currency_add_exactly(figures: list[Decimal]) -> None:
+    whole = Money.sum((Money(one, "GBP") for one in figures), "GBP")
+    assert (Fraction(whole.amount), whole.currency) == (sum(map(Fraction, figures), Fraction(0)), "GBP")
+
+
+def test_money_says_its_currency_or_that_it_is_the_base_currency() -> None:
+    assert str(Money.of(Decimal("0.03125"), Decimal(1000), "GBP")) == "31.25 GBP"
+    assert str(Money(Decimal("2.5"))) == "2.50 in base currency"

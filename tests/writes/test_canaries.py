@@ -16,12 +16,13 @@ from mcp.client.stdio import stdio_client
 from mcp.types import ElicitResult
 
 from fraction_mcp import sandbox
+from tests.process import command
 from tests.support import child_environment
 
 pytestmark = pytest.mark.anyio
 
 PASSWORD, SECRET, KEY = "canary-password-7f3a", "canary-client-secret-91bc", "canary-sealing-key-55de-" + "k" * 24
-FAULTS = [
+FAULTS: list[tuple[str, dict[str, Any]]] = [
     *(("status", {"status": status}) for status in (401, 403, 404, 409, 422, 429, 500)),
     ("status", {"status": 403, "code": "PLAN_RESTRICTED"}),
     ("status", {"status": 403, "code": "ACCOUNT_INACTIVE"}),
@@ -103,6 +104,7 @@ def remains(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
 
 
+@pytest.mark.process
 async def test_no_error_lets_a_secret_out(firm: Any, issued: list[str], tmp_path: Path) -> None:
     results = []
     async with served(firm, tmp_path / "stderr", yes) as client:
@@ -137,6 +139,7 @@ async def test_no_error_lets_a_secret_out(firm: Any, issued: list[str], tmp_path
             assert secret.encode() not in content, f"{secret} is in {place}"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "url",
     [
@@ -151,14 +154,13 @@ async def test_an_address_that_no_journal_can_have_stops_the_start_and_lets_no_s
     environment = child_environment(
         FRACTION_MCP_STATE_DIR=str(tmp_path), FRACTION_MCP_DATABASE_URL=url.format(PASSWORD)
     )
-    ran = await anyio.run_process(
-        [sys.executable, "-m", "fraction_mcp", "serve", "--sandbox"], check=False, env=environment
-    )
+    ran = await anyio.run_process(command("serve", "--sandbox"), check=False, env=environment)
     assert (ran.returncode, ran.stdout) == (2, b"")
     assert ran.stderr.startswith(b"fraction-mcp: FRACTION_MCP_DATABASE_URL: ")
     assert PASSWORD.encode() not in ran.stderr
 
 
+@pytest.mark.process
 async def test_a_journal_that_cannot_be_opened_lets_no_secret_out(firm: Any, issued: list[str], tmp_path: Path) -> None:
     url = f"postgresql+asyncpg://clerk:{PASSWORD}@127.0.0.1:1/journal"
     async with served(firm, tmp_path / "stderr", yes, FRACTION_MCP_DATABASE_URL=url) as client:
@@ -169,6 +171,7 @@ async def test_a_journal_that_cannot_be_opened_lets_no_secret_out(firm: Any, iss
     assert firm.sent() == []
 
 
+@pytest.mark.process
 async def test_wrong_credentials_are_not_repeated_to_anybody(firm: Any, tmp_path: Path) -> None:
     async with served(firm, tmp_path / "stderr", yes) as client:  # the sandbox does not know the canaries here
         results = [await told(client, "create_part", part_number="X"), await told(client, "get_connection_status")]
@@ -185,6 +188,7 @@ def imported(stderr: Path) -> set[str]:
     return {line.rpartition("|")[2].strip() for line in stderr.read_text().splitlines() if line.startswith("import")}
 
 
+@pytest.mark.process
 async def test_a_session_that_only_reads_leaves_no_state_and_does_not_load_the_journal(
     firm: Any, issued: list[str], tmp_path: Path
 ) -> None:

@@ -1,6 +1,5 @@
 """Who is asked, and how: two_step, clients that cannot deliver, read-only servers, repeated and unclear requests."""
 
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,10 +9,13 @@ import pytest
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.types import ElicitResult, ErrorData
 
+from fraction_mcp.tools.catalogue import catalogue
+from tests.process import command
+
 pytestmark = pytest.mark.anyio
 
 PART = {"part_number": "CONSENT-1"}
-WRITES = {"create_enquiry", "add_contact", "create_part", "set_price_list", "create_fracttal_purchase_order"}
+WRITES = {name for name, spec in catalogue().items() if spec.effect.plans}
 
 
 # ------------------------------------------------------------------------------------------------------------ two_step
@@ -270,9 +272,10 @@ async def test_what_is_not_exactly_one_record_is_not_written(
 @asynccontextmanager
 async def stdio(firm: Any, answer: Any, mode: str, **environment: str) -> AsyncIterator[Client]:
     settings = firm.settings(wired=True)
+    python, *words = command("serve")
     parameters = StdioServerParameters(
-        command=sys.executable,
-        args=["-m", "fraction_mcp", "serve"],
+        command=python,
+        args=words,
         env={
             "FRACTION_BASE_URL": settings.fraction_base_url,
             "FRACTION_EMAIL": settings.fraction_email,
@@ -288,6 +291,7 @@ async def stdio(firm: Any, answer: Any, mode: str, **environment: str) -> AsyncI
             yield client
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_over_stdio_a_person_says_yes_to_one_write_and_no_to_another(firm: Any, mode: str) -> None:
     async def judged(_context: Any, question: Any) -> ElicitResult:
@@ -303,6 +307,7 @@ async def test_over_stdio_a_person_says_yes_to_one_write_and_no_to_another(firm:
     assert (len(firm.parts("GOOD-1")), len(firm.parts("BAD-1"))) == (1, 0)
 
 
+@pytest.mark.process
 async def test_over_stdio_two_steps_write_once(firm: Any) -> None:
     async with stdio(firm, None, "legacy", FRACTION_MCP_CONFIRM="two_step") as client:
         asked = (await client.call_tool("create_part", PART)).structured_content

@@ -1,5 +1,6 @@
 """Two decisions at once, and an approval at the second of expiry: one outcome, and the right one."""
 
+from functools import partial
 from typing import Any
 
 import anyio
@@ -48,7 +49,7 @@ async def test_two_inboxes_that_say_yes_send_it_once(firm: Any) -> None:
         write = await planned(one, "TWICE-1")
         async with anyio.create_task_group() as group:
             for service in (one, two, one, two):
-                group.start_soon(lambda service=service: service.approve(write, digest=write.digest, by="an inbox"))
+                group.start_soon(partial(service.approve, write, digest=write.digest, by="an inbox"))
         assert (await one.write(write.id)).state == "done"
     assert len(firm.parts("TWICE-1")) == len(firm.sent()) == 1
 

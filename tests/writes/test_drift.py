@@ -10,7 +10,7 @@ pytestmark = pytest.mark.anyio
 YES = ElicitResult(action="accept", content={"decision": "approve"})
 PRICES = {"part": "WIDGET-001", "customer": "Acme Corp", "price_breaks": [{"quantity": 1, "unit_price": "9"}]}
 
-CHANGES = {
+CHANGES: dict[str, tuple[str, dict[str, Any], str]] = {
     "a break changed": ("set_price_list", PRICES, "UPDATE price_breaks SET price = '11' WHERE id = 1"),
     "a break was added": (
         "set_price_list", PRICES, "INSERT INTO price_breaks (part_customer_id, qty, price) VALUES (1, '7', '9')"

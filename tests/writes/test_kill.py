@@ -6,7 +6,6 @@ Never two records, never a lost one, never a wrong claim of success. `Journal` a
 import json
 import os
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
@@ -15,7 +14,9 @@ from typing import Any
 import anyio.to_thread
 import pytest
 
-pytestmark = pytest.mark.anyio
+from tests.process import command
+
+pytestmark = [pytest.mark.anyio, pytest.mark.process]
 
 PART = {"part_number": "MORTAL-1"}
 _LEASE_OVER_S = 100  # beyond the lease of a process whose requests may take 5 s, within that of one with 600 s
@@ -26,7 +27,7 @@ class Mortal:
 
     def __init__(self, stack: ExitStack, environment: dict[str, str], step: str, arguments: dict[str, Any]) -> None:
         tool = "create_part" if "part_number" in arguments else "create_enquiry"
-        words = [sys.executable, str(Path(__file__).with_name("mortal.py")), step, tool, json.dumps(arguments)]
+        words = command(str(Path(__file__).with_name("mortal.py")), step, tool, json.dumps(arguments))
         pipe = subprocess.PIPE
         self._process = stack.enter_context(
             subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, bufsize=1, env={**os.environ, **environment})

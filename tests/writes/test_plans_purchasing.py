@@ -8,7 +8,7 @@ import pytest
 
 pytestmark = pytest.mark.anyio
 
-ORDER = {
+ORDER: dict[str, Any] = {
     "warehouse_code": "1254",
     "document": "OC_PLAN",
     "items": [{"code": "DEST01", "quantity": 9, "unit_cost": "5000"}],

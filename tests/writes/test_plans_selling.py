@@ -10,8 +10,8 @@ import pytest
 from fraction_mcp.erp import endpoints
 from fraction_mcp.erp.response import ErpAnswer
 from fraction_mcp.errors import AmbiguousReference
-from fraction_mcp.operations.plans.enquiry import _the_contact, enquiry_plan
-from fraction_mcp.operations.plans.named import contacts_of
+from fraction_mcp.operations.plans.enquiry import enquiry_plan
+from fraction_mcp.operations.plans.named import contacts_of, the_contact
 from fraction_mcp.operations.plans.price_list import _held_warnings
 from tests.support import ListedErp, context_of, customer, price_list
 
@@ -312,9 +312,9 @@ async def test_contacts_that_do_not_come_with_the_customer_are_paged_through(
 
 def test_where_not_all_contacts_were_read_a_missing_one_is_not_said_not_to_exist() -> None:
     with pytest.raises(AmbiguousReference, match=r"None of the first 1,000 contacts of this customer is called 'Jo'"):
-        _the_contact([], "Jo", whole=False)
+        the_contact([], "Jo", whole=False)
     with pytest.raises(AmbiguousReference, match="This customer has no contact called 'Jo'"):
-        _the_contact([], "Jo", whole=True)
+        the_contact([], "Jo", whole=True)
 
 
 # -------------------------------------------------------------------------------------------------- what is not seen

@@ -22,10 +22,15 @@ import pytest
 from mcp import Client
 from starlette.types import Message, Receive, Scope, Send
 
+from tests.process import Started, command
 from tests.support import child_environment, free_port, wait_for
-from tests.terminal import LONG_ENOUGH_S, command, terminal
+from tests.terminal import LONG_ENOUGH_S, terminal
 
-pytestmark = [pytest.mark.anyio, pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX has them")]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.process,
+    pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals"),
+]
 
 ENDINGS = pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda one: one.name)
 ANSWERS_S = 30
@@ -90,7 +95,12 @@ def landed_once(firm: Any) -> None:
 
 
 async def ends_after_its_write(
-    process: "subprocess.Popen[Any]", slow: SlowErp, end: Callable[[], object], code: int, *, held_s: float = 0.5
+    process: "subprocess.Popen[Any] | Started",
+    slow: SlowErp,
+    end: Callable[[], object],
+    code: int,
+    *,
+    held_s: float = 0.5,
 ) -> None:
     """Told to end while the ERP holds its answer, it stays; once the ERP answers, it ends with this code."""
     assert await anyio.to_thread.run_sync(slow.asked.wait, LONG_ENOUGH_S)
@@ -157,7 +167,7 @@ async def test_serve_on_a_pipe_ends_after_its_write(
     with host(environment) as one:
         one.confirms()
         await ends_after_its_write(one.process, slow, lambda: one.process.send_signal(ending), 128 + ending)
-        assert "Traceback" not in one.process.stderr.read()  # type: ignore[union-attr]
+        assert "Traceback" not in one.process.stderr.read()
     landed_once(firm)
 
 
@@ -166,7 +176,7 @@ async def test_serve_on_a_pipe_ends_after_its_write_when_its_host_leaves(
 ) -> None:
     with host(environment) as one:
         one.confirms()
-        await ends_after_its_write(one.process, slow, one.process.stdin.close, 0)  # type: ignore[union-attr]
+        await ends_after_its_write(one.process, slow, one.process.stdin.close, 0)
     landed_once(firm)
 
 
@@ -368,5 +378,5 @@ async def test_a_signal_that_was_ignored_at_the_start_stays_ignored(firm: Any, e
         one.process.send_signal(signal.SIGHUP)
         one.send("ping", {}, 2)
         assert one.answer() == {}
-        one.process.stdin.close()  # type: ignore[union-attr]
+        one.process.stdin.close()
         assert await anyio.to_thread.run_sync(one.process.wait, LONG_ENOUGH_S) == 0

@@ -15,9 +15,6 @@ __all__ = ["contact_plan"]
 _HELD = ("name", "email", "phone", "job_title")  # what a contact holds, as far as it can be sent
 
 
-# ------------------------------------------------------------------------------------------------------------ contact
-
-
 async def contact_plan(
     context: ErpContext, *, customer: str, name: str, email: str, phone: str, job_title: str
 ) -> Plan:

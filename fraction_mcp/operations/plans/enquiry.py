@@ -1,16 +1,15 @@
 """The plan for an enquiry (`fractionerp-rest-api.txt`, Create Enquiry). Reads that only inform may fail: the plan then
 says so."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from fraction_mcp.erp import endpoints
 from fraction_mcp.erp.paths import at_path
-from fraction_mcp.erp.records import Record, shown_id
-from fraction_mcp.errors import AmbiguousReference, ErpError
+from fraction_mcp.erp.records import Record
+from fraction_mcp.errors import ErpError
 from fraction_mcp.operations.context import ErpContext
-from fraction_mcp.operations.lookup import CUSTOMER, Candidate
-from fraction_mcp.operations.plans.named import NOT_ALL, contacts_of, exactly_one, given, named_record
+from fraction_mcp.operations.lookup import CUSTOMER
+from fraction_mcp.operations.plans.named import NOT_ALL, contacts_of, exactly_one, given, named_record, the_contact
 from fraction_mcp.operations.records.fresh_pages import MOST, read_fresh_pages
 from fraction_mcp.operations.writes.plan import Change, Plan
 from fraction_mcp.operations.writes.readback import LookFor
@@ -18,9 +17,6 @@ from fraction_mcp.values.characters import spelt_out
 from fraction_mcp.values.text import clean, exactly, normalised, quoted
 
 __all__ = ["enquiry_plan"]
-
-
-# ------------------------------------------------------------------------------------------------------------ enquiry
 
 
 _NOT_ALL_REFERENCES = f"Only the first {MOST:,} enquiries with such a reference were looked at."
@@ -34,7 +30,7 @@ async def enquiry_plan(context: ErpContext, *, customer: str, contact: str, cust
     whole = True
     if contact:
         contacts, whole = await contacts_of(context, buyer["id"])
-        person = _the_contact(contacts, contact, whole=whole)
+        person = the_contact(contacts, contact, whole=whole)
         body["customer_contact_id"] = person["id"]
         preview.append(Change(field="contact", before=None, after=named_record(person)))
     for name, value in given(customer_ref=customer_ref, notes=notes).items():
@@ -86,39 +82,4 @@ async def _same_reference(
 def _is_same_enquiry(record: Record, buyer: Record, customer_ref: str) -> bool:
     return at_path(record, "customer.id") == buyer["id"] and normalised(record.get("customer_ref")) == normalised(
         customer_ref
-    )
-
-
-def _the_contact(contacts: Sequence[Record], said: str, *, whole: bool) -> Record:
-    """The contact of that name, e-mail or id among the customer's own."""
-    for hits in (
-        [
-            one
-            for one in contacts
-            if normalised(said) in {normalised(one.get("name")), normalised(one.get("email") or "\0")}
-        ],
-        [one for one in contacts if str(one.get("id")) == said.strip()],
-    ):
-        if len(hits) == 1:
-            return hits[0]
-        if hits:
-            break
-    shown = hits or contacts
-    raise AmbiguousReference(
-        f"{len(hits)} contacts of this customer are called {quoted(said)}."
-        if hits
-        else f"This customer has no contact called {quoted(said)}."
-        if whole
-        else f"None of the first {MOST:,} contacts of this customer is called {quoted(said)}.",
-        next_step="Ask which contact is meant, or leave the contact out.",
-        status="ambiguous" if hits else "not_found",
-        candidates=[
-            Candidate(
-                argument="contact",
-                id=shown_id(one),
-                name=clean(str(one.get("name") or "")),
-                description=clean(str(one.get("email") or ""), 80),
-            )
-            for one in shown[:10]
-        ],
     )

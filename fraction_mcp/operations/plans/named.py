@@ -1,16 +1,17 @@
 """What several plans need: the one record that was named, how a preview calls it, a customer's contacts."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fraction_mcp.erp import endpoints
-from fraction_mcp.erp.records import Record, id_key
+from fraction_mcp.erp.records import Record, id_key, shown_id
 from fraction_mcp.errors import AmbiguousReference
 from fraction_mcp.operations.context import ErpContext
-from fraction_mcp.operations.lookup import NotOne, Subject
+from fraction_mcp.operations.lookup import Candidate, NotOne, Subject
 from fraction_mcp.operations.records.fresh_pages import MOST, read_fresh_pages
-from fraction_mcp.values.text import clean, quoted
+from fraction_mcp.values.text import clean, normalised, quoted
 
-__all__ = ["NOT_ALL", "contacts_of", "exactly_one", "given", "id_of", "named_record"]
+__all__ = ["NOT_ALL", "contacts_of", "exactly_one", "given", "id_of", "named_record", "the_contact"]
 
 NOT_ALL = f"Only the first {MOST:,} contacts of this customer were looked at."
 
@@ -47,3 +48,38 @@ async def contacts_of(context: ErpContext, customer_id: Any) -> tuple[list[Recor
     if isinstance(held, list) and all(isinstance(one, dict) and id_key(one.get("id")) is not None for one in held):
         return held, True
     return await read_fresh_pages(context.fraction, endpoints.CUSTOMER_CONTACTS, {}, path=path)
+
+
+def the_contact(contacts: Sequence[Record], said: str, *, whole: bool) -> Record:
+    """The contact of that name, e-mail or id among the customer's own."""
+    for hits in (
+        [
+            one
+            for one in contacts
+            if normalised(said) in {normalised(one.get("name")), normalised(one.get("email") or "\0")}
+        ],
+        [one for one in contacts if str(one.get("id")) == said.strip()],
+    ):
+        if len(hits) == 1:
+            return hits[0]
+        if hits:
+            break
+    shown = hits or contacts
+    raise AmbiguousReference(
+        f"{len(hits)} contacts of this customer are called {quoted(said)}."
+        if hits
+        else f"This customer has no contact called {quoted(said)}."
+        if whole
+        else f"None of the first {MOST:,} contacts of this customer is called {quoted(said)}.",
+        next_step="Ask which contact is meant, or leave the contact out.",
+        status="ambiguous" if hits else "not_found",
+        candidates=[
+            Candidate(
+                argument="contact",
+                id=shown_id(one),
+                name=clean(str(one.get("name") or "")),
+                description=clean(str(one.get("email") or ""), 80),
+            )
+            for one in shown[:10]
+        ],
+    )

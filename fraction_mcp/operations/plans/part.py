@@ -16,9 +16,6 @@ from fraction_mcp.values.text import exactly, normalised, quoted
 __all__ = ["part_plan"]
 
 
-# --------------------------------------------------------------------------------------------------------------- part
-
-
 async def part_plan(context: ErpContext, *, part_number: str, fields: Mapping[str, str]) -> Plan:
     """Create Part. FractionERP rejects a number that exists: nobody is asked about one that does. One that differs in
     case or spaces it may take."""

@@ -27,9 +27,6 @@ Break = tuple[Decimal, Decimal]
 """A price break: quantity and unit price."""
 
 
-# --------------------------------------------------------------------------------------------------------- price list
-
-
 async def price_list_plan(
     context: ErpContext,
     *,

@@ -1,6 +1,7 @@
 """What a quantity of one part costs: for one customer, or for each that has a price list of it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
@@ -10,21 +11,20 @@ from fraction_mcp.erp.response import read_record
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.fitting import ROOM, pieces_fitting
 from fraction_mcp.operations.lookup import CUSTOMER, PART, Candidate, Found, NotOne
-from fraction_mcp.operations.pricing.price_list import Priced, price_at
+from fraction_mcp.operations.naming import counted, name_of
+from fraction_mcp.operations.pricing.answer import Figures, further_words
+from fraction_mcp.operations.pricing.price_list import Priced, Unpriced, price_at
 from fraction_mcp.operations.pricing.reading import price_lists
-from fraction_mcp.operations.results import ResultPart, ToolResult
-from fraction_mcp.values.decimals import exact_sum, exact_total, plain
-from fraction_mcp.values.money import Amount, Quantity, UnitPrice
+from fraction_mcp.operations.pricing.units import bare_unit, is_pack, pack_question, pack_warning, per_unit
+from fraction_mcp.operations.results import ResultPart, ToolResult, where_it_says_something
+from fraction_mcp.values.decimals import plain
+from fraction_mcp.values.money import Amount, Quantity
 from fraction_mcp.values.text import clean, normalised, quoted
 
-__all__ = ["CustomerPrice", "NextBreak", "NoPrice", "PriceResult", "PricedPart", "part_of", "price_for_quantity"]
+__all__ = ["CustomerPrice", "NoPrice", "PriceResult", "PricedPart", "Spread", "part_of", "price_for_quantity"]
 
 
-_LONGEST_UOM = 10
 _SURE = 5  # prices that fit, however long the names in them
-
-
-# --------------------------------------------------------------------------------------------- one part, one quantity
 
 
 class PricedPart(ResultPart):
@@ -34,24 +34,22 @@ class PricedPart(ResultPart):
     uom: str
 
 
-class NextBreak(ResultPart):
-    """The next break above: what its whole quantity costs, and how much more that is."""
-
-    quantity: Quantity
-    unit_price: UnitPrice
-    line_total: Amount
-    extra_cost: Amount
-
-
-class CustomerPrice(ResultPart):
+class PayingCustomer(ResultPart):
     customer_id: int
     customer_name: str
     customer_part_number: str
-    unit_price: UnitPrice
-    line_total: Amount
-    basis: Literal["price_break", "selling_price"]
-    break_quantity: Quantity | None
-    next_break: NextBreak | None
+
+
+class CustomerPrice(Figures, PayingCustomer):
+    """One customer's price: who pays, then what."""
+
+
+class Spread(ResultPart):
+    """What the cheapest and the dearest customer pay, and by how much they differ."""
+
+    lowest: Amount
+    highest: Amount
+    difference: Amount
 
 
 class NoPrice(ResultPart):
@@ -60,12 +58,21 @@ class NoPrice(ResultPart):
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """A price as a result states it, and as it was worked out."""
+
+    price: CustomerPrice
+    priced: Priced
+
+
 class PriceResult(ToolResult):
     status: Literal["priced", "no_price", "ambiguous", "not_found"]
     part: PricedPart | None = None
     quantity: Quantity
     currency: str | None
     prices: tuple[CustomerPrice, ...] = ()
+    spread: Spread | None = where_it_says_something
     unpriced: tuple[NoPrice, ...] = ()
     candidates: tuple[Candidate, ...] = ()
 
@@ -74,12 +81,13 @@ async def price_for_quantity(context: ErpContext, part: str, quantity: Decimal, 
     """What `quantity` of a part costs: for one customer, or for each customer that has a price list of it.
 
     Two requests: the part, its price lists (one where the part has just been seen). A customer is looked for among the
-    price lists first, since a customer without one has no price whatever else is true of it.
+    price lists first, since a customer without one has no price whatever else is true of it. Where a name is not one
+    record, the other one is looked for all the same, so that its failure is not found one call later.
     """
-    currency = context.currency or None
     found = await context.lookup.find(PART, part)
     if isinstance(found, NotOne):
-        return _nobody_named(found, quantity, currency)
+        buyer = await context.lookup.find(CUSTOMER, customer) if customer else None
+        return _nobody_named(context, quantity, found, buyer)
     sold = part_of(found)
     lists = await price_lists(context, sold.id)
     remark = found.remark(PART)
@@ -89,26 +97,39 @@ async def price_for_quantity(context: ErpContext, part: str, quantity: Decimal, 
         if chosen is None:
             known = await context.lookup.find(CUSTOMER, customer)
             if isinstance(known, NotOne):
-                return _nobody_named(known, quantity, currency, sold)
+                return _nobody_named(context, quantity, known.with_lists({one.customer_id for one in lists}), part=sold)
             remark += known.remark(CUSTOMER)
             chosen = [one for one in lists if one.customer_id == id_key(known.record["id"])]
             nobody = _without_list(known)
         lists = chosen
-    prices, unpriced = _sorted_out(lists, quantity)
+    offers, unpriced = _sorted_out(context, lists, quantity)
     if nobody is not None and not lists:
         unpriced = [nobody]
+    answer = _result(context, sold, quantity, offers, unpriced)
+    return answer.model_copy(update={"summary": remark + answer.summary})
+
+
+def _result(
+    context: ErpContext,
+    sold: PricedPart,
+    quantity: Decimal,
+    offers: Sequence[_Offer],
+    unpriced: Sequence[NoPrice],
+) -> PriceResult:
+    prices = [offer.price for offer in offers]
     fit, rest = _fitting(prices, ROOM * 3 // 4), _fitting(unpriced, ROOM // 4)
     counts = ((fit, len(prices), "prices"), (rest, len(unpriced), "lists without one"))
     short = [f"{shown} of {there} {what}" for shown, there, what in counts if shown < there]
-    told = f" Only {' and '.join(short)} fit into a result." if short else ""
+    cut = f" Only {' and '.join(short)} fit into a result." if short else ""
     return PriceResult(
-        summary=remark + _price_sentence(sold, quantity, context, prices, unpriced) + told,
-        next="Name a customer for a price that is not shown." if short else _price_next(prices),
+        summary=_price_sentence(context, sold, quantity, offers, unpriced) + cut,
+        next="Name a customer for a price that is not shown." if short else _price_next(sold, offers),
         status="priced" if prices else "no_price",
         part=sold,
         quantity=quantity,
-        currency=currency,
+        currency=context.currency or None,
         prices=tuple(prices[:fit]),
+        spread=_spread(context, prices),
         unpriced=tuple(unpriced[:rest]),
     )
 
@@ -118,16 +139,23 @@ def _fitting(pieces: Sequence[ResultPart], room: int) -> int:
 
 
 def _nobody_named(
-    found: NotOne, quantity: Decimal, currency: str | None, part: PricedPart | None = None
+    context: ErpContext,
+    quantity: Decimal,
+    first: NotOne,
+    other: Found | NotOne | None = None,
+    *,
+    part: PricedPart | None = None,
 ) -> PriceResult:
+    """Everything that could not be resolved, at once."""
+    unclear = [first, *([other] if isinstance(other, NotOne) else [])]
     return PriceResult(
-        summary=found.summary,
-        next=found.next,
-        status=found.status,
+        summary=" ".join(one.summary for one in unclear),
+        next=" ".join(one.next for one in unclear),
+        status=first.status,
         part=part,
         quantity=quantity,
-        currency=currency,
-        candidates=tuple(found.candidates),
+        currency=context.currency or None,
+        candidates=tuple(candidate for one in unclear for candidate in one.candidates),
     )
 
 
@@ -155,91 +183,110 @@ def _lists_of(lists: Sequence[PriceList], customer: str) -> list[PriceList] | No
 
 
 def _without_list(known: Found) -> NoPrice:
-    name = clean(str(known.record.get("name") or ""))
     return NoPrice(
         customer_id=known.record["id"],
-        customer_name=name,
+        customer_name=name_of(known.record, CUSTOMER.key),
         reason="this customer has no price list for this part",
     )
 
 
-def _sorted_out(lists: Sequence[PriceList], quantity: Decimal) -> tuple[list[CustomerPrice], list[NoPrice]]:
-    prices, unpriced = [], []
+def _sorted_out(
+    context: ErpContext, lists: Sequence[PriceList], quantity: Decimal
+) -> tuple[list[_Offer], list[NoPrice]]:
+    """The prices, cheapest first, and the lists that have none."""
+    offers, unpriced = [], []
     for one in lists:
         found = price_at(one, quantity)
-        if isinstance(found, Priced):
-            prices.append(_customer_price(one, found))
-        else:
-            name = clean(one.customer_name)
+        name = clean(one.customer_name)
+        if isinstance(found, Unpriced):
             unpriced.append(NoPrice(customer_id=one.customer_id, customer_name=name, reason=found.reason))
-    return prices, unpriced
-
-
-def _customer_price(one: PriceList, priced: Priced) -> CustomerPrice:
-    next_break = None
-    if priced.next_break is not None:
-        quantity, unit_price = priced.next_break
-        total = exact_total(unit_price, quantity)
-        next_break = NextBreak(
-            quantity=quantity,
-            unit_price=unit_price,
-            line_total=total,
-            extra_cost=exact_sum((total, priced.line_total.copy_negate())),
+            continue
+        price = CustomerPrice(
+            customer_id=one.customer_id,
+            customer_name=name,
+            customer_part_number=clean(one.customer_part_number),
+            **dict(Figures.of(found, quantity, context.currency)),
         )
-    return CustomerPrice(
-        customer_id=one.customer_id,
-        customer_name=clean(one.customer_name),
-        customer_part_number=clean(one.customer_part_number),
-        unit_price=priced.unit_price,
-        line_total=priced.line_total,
-        basis="selling_price" if priced.break_quantity is None else "price_break",
-        break_quantity=priced.break_quantity,
-        next_break=next_break,
-    )
+        offers.append(_Offer(price, found))
+    return sorted(offers, key=lambda offer: offer.price.line_total), unpriced
+
+
+def _spread(context: ErpContext, prices: Sequence[CustomerPrice]) -> Spread | None:
+    if len(prices) < 2:
+        return None
+    lowest, highest = context.money(prices[0].line_total), context.money(prices[-1].line_total)
+    return Spread(lowest=lowest.amount, highest=highest.amount, difference=(highest - lowest).amount)
+
+
+# --------------------------------------------------------------------------------------------------------------- words
 
 
 def _price_sentence(
-    part: PricedPart, quantity: Decimal, context: ErpContext, prices: list[CustomerPrice], unpriced: list[NoPrice]
+    context: ErpContext,
+    part: PricedPart,
+    quantity: Decimal,
+    offers: Sequence[_Offer],
+    unpriced: Sequence[NoPrice],
 ) -> str:
-    # A unit of measure is anyone's text as well, and a sentence of ours holds none of it bare that could be more.
-    uom = part.uom if part.uom.isalnum() and len(part.uom) <= _LONGEST_UOM else ""
-    what = f"{plain(quantity)} {uom}".strip() + f" of {quoted(part.part_number)}"
-    if not prices:
-        if len(unpriced) == 1:
-            return f"There is no price for {what} for {quoted(unpriced[0].customer_name)}: {unpriced[0].reason}."
-        return f"There is no price for {what}: " + (
-            f"none of its {len(unpriced)} price lists covers that quantity."
-            if unpriced
-            else "the part has no price list."
-        )
-    if len(prices) == 1:
-        return f"{what} cost {context.money(prices[0].line_total)} for {_one_price(prices[0])}{_left_out(unpriced)}."
-    totals = sorted(price.line_total for price in prices)
-    span = context.money(totals[0])
-    if totals[0] != totals[-1]:
-        span = f"between {plain(totals[0], 2)} and {context.money(totals[-1])}"
-    return f"{what} cost {span}, depending on which of {len(prices)} customers buys{_left_out(unpriced)}."
+    what = f"{plain(quantity)} {bare_unit(part.uom)}".strip() + f" of {quoted(part.part_number)}"
+    packs = f"; {pack_warning(part.uom)}" if is_pack(part.uom) else ""
+    if not offers:
+        return f"{_no_price(what, unpriced)}{packs}."
+    if len(offers) == 1:
+        (one,) = offers
+        words = f"{context.money(one.price.line_total)} for {_one_price(one, quantity, part.uom)}"
+    else:
+        words = _several(context, [offer.price for offer in offers])
+    return f"{what} cost {words}{_left_out(unpriced)}{packs}."
 
 
-def _one_price(price: CustomerPrice) -> str:
+def _no_price(what: str, unpriced: Sequence[NoPrice]) -> str:
+    if len(unpriced) == 1:
+        return f"There is no price for {what} for {quoted(unpriced[0].customer_name)}: {unpriced[0].reason}"
+    return f"There is no price for {what}: " + (
+        f"none of its {len(unpriced)} price lists covers that quantity" if unpriced else "the part has no price list"
+    )
+
+
+def _one_price(offer: _Offer, quantity: Decimal, uom: str) -> str:
+    price = offer.price
     basis = "the base selling price"
     if price.break_quantity is not None:
         basis = f"the break of {plain(price.break_quantity)}"
     # The id, since another customer of the same name may have no price list, and so was not seen here.
-    words = f"{quoted(price.customer_name)} (id {price.customer_id}), at {plain(price.unit_price, 2)} each ({basis})"
-    if price.next_break is not None:
-        words += f"; from {plain(price.next_break.quantity)} it is {plain(price.next_break.unit_price, 2)} each"
-    return words
+    return (
+        f"{quoted(price.customer_name)} (id {price.customer_id}), at {plain(price.unit_price, 2)} {per_unit(uom)} "
+        f"({basis}); {further_words(offer.priced, quantity, uom)}"
+    )
 
 
-def _left_out(unpriced: list[NoPrice]) -> str:
-    return f"; {len(unpriced)} more with a price list have no price at that quantity" if unpriced else ""
+def _several(context: ErpContext, prices: Sequence[CustomerPrice]) -> str:
+    """Who pays least and who most, and how far apart they are; the prices come cheapest first."""
+    low, high = context.money(prices[0].line_total), context.money(prices[-1].line_total)
+    if len({price.customer_id for price in prices}) == 1:
+        return (
+            f"between {low.figure} and {high} for {quoted(prices[0].customer_name)}: the ERP holds {len(prices)} price "
+            "lists for this customer, and which one counts is not known"
+        )
+    if low.amount == high.amount:
+        return f"{low} for each of {len(prices)} customers"
+    cheapest, dearest = (quoted(price.customer_name) for price in (prices[0], prices[-1]))
+    return (
+        f"between {low.figure} ({cheapest}) and {high} ({dearest}), a difference of {(high - low).figure}, depending "
+        f"on which of {len(prices)} customers buys"
+    )
 
 
-def _price_next(prices: list[CustomerPrice]) -> str:
-    """Only where a person would want to be told: the next break costs no more in all."""
-    for price in prices[:1] if len(prices) == 1 else []:
-        step = price.next_break
-        if step is not None and step.extra_cost <= 0:
-            return f"Mention that {plain(step.quantity)} cost {plain(step.line_total, 2)} in all: not more than this."
-    return ""
+def _left_out(unpriced: Sequence[NoPrice]) -> str:
+    if not unpriced:
+        return ""
+    return f"; {counted(len(unpriced), 'price list')} more {'has' if len(unpriced) == 1 else 'have'} no price for it"
+
+
+def _price_next(part: PricedPart, offers: Sequence[_Offer]) -> str:
+    """Only where a person would want to be asked or told: packs, and more that costs less."""
+    words = [pack_question(part.uom)] if is_pack(part.uom) else []
+    cheaper = offers[0].price.cheaper_at_more if len(offers) == 1 else None
+    if cheaper is not None:
+        words.append(f"Mention that {plain(cheaper.quantity)} cost less in all.")
+    return " ".join(words)

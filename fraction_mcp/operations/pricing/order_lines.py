@@ -1,6 +1,6 @@
 """The lines of an order, each priced at its own quantity, and their sum: a total only where every line has a price."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Literal
 
@@ -9,17 +9,21 @@ import anyio
 from fraction_mcp.erp.records import PriceList
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.lookup import CUSTOMER, PART, Candidate, NotOne
+from fraction_mcp.operations.naming import name_of
+from fraction_mcp.operations.pricing.answer import Basis, CheaperAtMore, Figures, NextBreak
 from fraction_mcp.operations.pricing.one_part import PricedPart, part_of
 from fraction_mcp.operations.pricing.price_list import Priced, Unpriced, price_at
 from fraction_mcp.operations.pricing.reading import price_lists
-from fraction_mcp.operations.results import ResultPart, ToolResult
-from fraction_mcp.values.decimals import exact_sum
-from fraction_mcp.values.money import Amount, Quantity, UnitPrice
+from fraction_mcp.operations.pricing.units import is_pack, pack_question, pack_warning
+from fraction_mcp.operations.results import ResultPart, ToolResult, where_it_says_something
+from fraction_mcp.values.money import Amount, ExactAmount, Money, Quantity, UnitPrice
 from fraction_mcp.values.text import clean, normalised, quoted
 
 __all__ = ["AskedLine", "OrderPrices", "price_lines"]
 
 _AT_ONCE = 4
+_CANDIDATES = 3  # of each line
+_NAMED = 4
 
 
 class AskedLine(ResultPart):
@@ -31,11 +35,16 @@ class AskedLine(ResultPart):
 
 class PricedLine(ResultPart):
     part_number: str
+    uom: str = ""
     quantity: Quantity
     status: Literal["priced", "no_price", "ambiguous", "not_found"]
     unit_price: UnitPrice | None = None
     line_total: Amount | None = None
+    line_total_exact: ExactAmount | None = where_it_says_something
+    basis: Basis | Literal[""] = ""
     break_quantity: Quantity | None = None
+    next_break: NextBreak | None = None
+    cheaper_at_more: CheaperAtMore | None = None
     reason: str = ""
 
 
@@ -58,59 +67,71 @@ class OrderPrices(ToolResult):
 async def price_lines(context: ErpContext, customer: str, lines: Sequence[AskedLine]) -> OrderPrices:
     """Each line at its own quantity for one customer, and the sum: `total` only where every line has a price.
 
-    Requests: one for the customer, and two for each distinct part (one where it has just been seen).
+    Requests: one for the customer, and two for each distinct part (one where it has just been seen). Where the customer
+    is not one, the parts are looked for all the same, so that a second failure is not found one call later.
     """
-    currency = context.currency or None
     known = await context.lookup.find(CUSTOMER, customer)
     if isinstance(known, NotOne):
-        return OrderPrices(
-            summary=known.summary,
-            next=known.next,
-            status=known.status,
-            currency=currency,
-            candidates=tuple(known.candidates),
-        )
-    buyer = QuotedCustomer(id=known.record["id"], name=clean(str(known.record.get("name") or "")))
-    shelf = await _gathered(context, buyer.id, lines)
-    priced = [_priced_line(line, shelf[normalised(line.part)]) for line in lines]
-    total = exact_sum(line.line_total for line in priced if line.line_total is not None)
+        return _nobody_named(context, known, lines, await _gathered(context, lines))
+    buyer = QuotedCustomer(id=known.record["id"], name=name_of(known.record, CUSTOMER.key))
+    parts = await _gathered(context, lines, buyer.id)
+    priced = [_priced_line(context, line, parts[normalised(line.part)]) for line in lines]
+    totals = (context.money(line.line_total) for line in priced if line.line_total is not None)
+    total = Money.sum(totals, context.currency)
     count = sum(line.status == "priced" for line in priced)
     return OrderPrices(
-        summary=known.remark(CUSTOMER) + _order_sentence(context, buyer, priced, total),
+        summary=known.remark(CUSTOMER) + _order_sentence(buyer, priced, total),
         next=_order_next(priced),
         status="priced" if count == len(priced) else "partly_priced" if count else "no_price",
         customer=buyer,
-        currency=currency,
+        currency=context.currency or None,
         lines=tuple(priced),
         priced_lines=count,
-        priced_total=total,
-        total=total if count == len(priced) else None,
-        candidates=tuple(
-            candidate.model_copy(update={"argument": f"lines[{index}].part"})
-            for index, line in enumerate(lines)
-            if isinstance(entry := shelf[normalised(line.part)], NotOne)
-            for candidate in entry.candidates[:3]
-        ),
+        priced_total=total.amount,
+        total=total.amount if count == len(priced) else None,
+        candidates=tuple(_candidates(lines, parts)),
     )
 
 
-_Shelf = dict[str, "NotOne | tuple[PricedPart, str, list[PriceList]]"]
+_Parts = dict[str, "NotOne | tuple[PricedPart, str, list[PriceList]]"]
+"""What each name of a part means: the part, the remark that is owed for it, and the customer's price lists of it."""
 
 
-async def _gathered(context: ErpContext, customer_id: object, lines: Sequence[AskedLine]) -> _Shelf:
-    """Every distinct part once, with this customer's price list of it, a few at a time."""
+def _nobody_named(context: ErpContext, known: NotOne, lines: Sequence[AskedLine], parts: _Parts) -> OrderPrices:
+    """Everything that could not be resolved, at once."""
+    unclear = list(dict.fromkeys(normalised(line.part) for line in lines))
+    others = [entry for key in unclear if isinstance(entry := parts[key], NotOne)]
+    return OrderPrices(
+        summary=" ".join(one.summary for one in (known, *others)),
+        next=known.next + (" Ask about the parts as well." if others else ""),
+        status=known.status,
+        currency=context.currency or None,
+        candidates=(*known.candidates, *_candidates(lines, parts)),
+    )
+
+
+def _candidates(lines: Sequence[AskedLine], parts: _Parts) -> Iterator[Candidate]:
+    for index, line in enumerate(lines):
+        if isinstance(entry := parts[normalised(line.part)], NotOne):
+            for candidate in entry.candidates[:_CANDIDATES]:
+                yield candidate.model_copy(update={"argument": f"lines[{index}].part"})
+
+
+async def _gathered(context: ErpContext, lines: Sequence[AskedLine], customer_id: int | str | None = None) -> _Parts:
+    """Every distinct part once, a few at a time, with this customer's price list of it; without one, with none."""
     wanted = {normalised(line.part): line.part for line in lines}
-    shelf: _Shelf = {}
+    parts: _Parts = {}
     gate = anyio.CapacityLimiter(_AT_ONCE)
 
     async def fetch(key: str, said: str) -> None:
         async with gate:
             found = await context.lookup.find(PART, said)
             if isinstance(found, NotOne):
-                shelf[key] = found
+                parts[key] = found
                 return
             part = part_of(found)
-            shelf[key] = (part, found.remark(PART), await price_lists(context, part.id, customer_id))
+            lists = [] if customer_id is None else await price_lists(context, part.id, customer_id)
+            parts[key] = (part, found.remark(PART), lists)
 
     try:
         async with anyio.create_task_group() as group:
@@ -118,7 +139,7 @@ async def _gathered(context: ErpContext, customer_id: object, lines: Sequence[As
                 group.start_soon(fetch, key, said)
     except BaseExceptionGroup as failures:
         raise _first_of(failures) from None
-    return shelf
+    return parts
 
 
 def _first_of(failures: BaseExceptionGroup) -> BaseException:
@@ -129,22 +150,28 @@ def _first_of(failures: BaseExceptionGroup) -> BaseException:
     return first
 
 
-def _priced_line(line: AskedLine, entry: "NotOne | tuple[PricedPart, str, list[PriceList]]") -> PricedLine:
+def _priced_line(
+    context: ErpContext, line: AskedLine, entry: "NotOne | tuple[PricedPart, str, list[PriceList]]"
+) -> PricedLine:
     if isinstance(entry, NotOne):
         said = clean(line.part)
         return PricedLine(part_number=said, quantity=line.quantity, status=entry.status, reason=entry.summary)
     part, remark, lists = entry
     found = _the_price(lists, line.quantity)
     if isinstance(found, Unpriced):
-        reason = remark + found.reason
-        return PricedLine(part_number=part.part_number, quantity=line.quantity, status="no_price", reason=reason)
+        return PricedLine(
+            part_number=part.part_number,
+            uom=part.uom,
+            quantity=line.quantity,
+            status="no_price",
+            reason=remark + found.reason,
+        )
     return PricedLine(
         part_number=part.part_number,
+        uom=part.uom,
         quantity=line.quantity,
         status="priced",
-        unit_price=found.unit_price,
-        line_total=found.line_total,
-        break_quantity=found.break_quantity,
+        **dict(Figures.of(found, line.quantity, context.currency)),
         reason=remark.strip(),
     )
 
@@ -152,39 +179,50 @@ def _priced_line(line: AskedLine, entry: "NotOne | tuple[PricedPart, str, list[P
 def _the_price(lists: list[PriceList], quantity: Decimal) -> Priced | Unpriced:
     """One customer's price of one part. Of two lists for the same pair none is picked: nothing says which one holds."""
     if not lists:
-        return Unpriced("this customer has no price list for this part")
+        return Unpriced("no price list")
     if len(lists) > 1:
         return Unpriced("the ERP holds two price lists for this customer")
     return price_at(lists[0], quantity)
 
 
-def _order_sentence(context: ErpContext, buyer: QuotedCustomer, lines: list[PricedLine], total: Decimal) -> str:
-    priced = sum(line.status == "priced" for line in lines)
+def _order_sentence(buyer: QuotedCustomer, lines: Sequence[PricedLine], total: Money) -> str:
+    unpriced = [line.part_number for line in lines if line.status != "priced"]
+    priced = len(lines) - len(unpriced)
     who = quoted(buyer.name)
-    if priced == len(lines):
+    if not unpriced:
         words = f"All {priced} lines are priced" if priced > 1 else "The line is priced"
-        sentence = f"{words} for {who}: {context.money(total)} in total"
+        sentence = f"{words} for {who}: {total} in total"
     elif priced:
         sentence = (
-            f"{priced} of {len(lines)} lines are priced for {who}: {context.money(total)} for those, "
-            f"and no total for the order, since {_lacking(len(lines) - priced)} a price"
+            f"{priced} of {len(lines)} lines are priced for {who}: {total} for those, and no total, "
+            f"since {_named(unpriced)} {'lacks' if len(unpriced) == 1 else 'lack'} a price"
         )
     else:
-        sentence = f"None of the {len(lines)} lines has a price for {who}"
+        none = f"None of the {len(lines)} lines has a price" if len(lines) > 1 else "The line has no price"
+        sentence = f"{none} for {who}: {_named(unpriced)}"
     numbers = [line.part_number for line in lines]
     twice = sorted({number for number in numbers if numbers.count(number) > 1})
     if twice:
         sentence += f"; {', '.join(map(quoted, twice[:3]))} stands on several lines, each priced at its own quantity"
+    packs = {line.uom: line for line in lines if is_pack(line.uom)}
+    sentence += "".join(f"; of {quoted(line.part_number)}, {pack_warning(uom)}" for uom, line in packs.items())
     return sentence + "."
 
 
-def _lacking(count: int) -> str:
-    return "1 lacks" if count == 1 else f"{count} lack"
+def _named(numbers: Sequence[str]) -> str:
+    """Lines by their part numbers: some of them, each once, and how many more lines there are."""
+    names = list(dict.fromkeys(numbers))
+    shown = names[:_NAMED]
+    more = len(numbers) - sum(numbers.count(name) for name in shown)
+    return ", ".join(map(quoted, shown)) + (f" and {more} more" if more else "")
 
 
-def _order_next(lines: list[PricedLine]) -> str:
+def _order_next(lines: Sequence[PricedLine]) -> str:
+    words = []
     if any(line.status in {"ambiguous", "not_found"} for line in lines):
-        return "Ask which parts are meant where a line is ambiguous or not found, and do not call the sum a total."
-    if any(line.status == "no_price" for line in lines):
-        return "Say which lines have no price, and do not call the sum a total."
-    return ""
+        words.append("Ask the user which parts are meant where a line is ambiguous or not found.")
+    words += [pack_question(uom) for uom in dict.fromkeys(line.uom for line in lines) if is_pack(uom)]
+    cheaper = [f"line {number}" for number, line in enumerate(lines, start=1) if line.cheaper_at_more]
+    if cheaper:
+        words.append(f"Mention that more costs less on {', '.join(cheaper)}: cheaper_at_more says how much.")
+    return " ".join(words)

@@ -15,7 +15,7 @@ from fraction_mcp.errors import InputError
 from fraction_mcp.operations.records.figures import Figure, Group, amounts, currency_of, merged
 from fraction_mcp.operations.records.filters import as_date, as_number
 from fraction_mcp.operations.records.table import called
-from fraction_mcp.values.decimals import plain
+from fraction_mcp.values.decimals import per_cent, plain
 
 __all__ = ["Aggregates", "Asked", "bucketed"]
 
@@ -33,6 +33,7 @@ class Asked:
     lows: Sequence[str] = ()
     highs: Sequence[str] = ()
     averages: Sequence[str] = ()
+    shares: Sequence[str] = ()
     dates: tuple[str, str] = ("", "")
 
     @property
@@ -72,6 +73,8 @@ class Aggregates:
     """Fed record by record; `groups` are keyed by the group paths' values, then the currency."""
 
     def __init__(self, asked: Asked) -> None:
+        if odd := [name for name in asked.shares if name != "count" and name not in asked.sums]:
+            raise InputError({"share": f"goes with count or a field of sum, which {', '.join(odd)} is not"})
         self.asked = asked
         self.groups: dict[Key, Group] = {}
         self.unmet = set(asked.paths)
@@ -171,7 +174,12 @@ class Aggregates:
     def columns(self) -> list[str]:
         asked = self.asked
         names = [*self._paths, *([f"{asked.dates[0]}:{asked.dates[1]}"] if asked.dates[0] else [])]
-        return [*names, *(["currency"] if self.by_currency else []), "count", *self._figure_columns()]
+        shares = [f"share_{name}" for name in _once(asked.shares)]
+        figures, sums = self._figure_columns(), len(_once(asked.sums))
+        return [*names, *self._currency_column(), "count", *figures[:sums], *shares, *figures[sums:]]
+
+    def _currency_column(self) -> list[str]:
+        return ["currency"] if self.by_currency else []
 
     def _figure_columns(self) -> list[str]:
         asked = self.asked
@@ -199,8 +207,8 @@ class Aggregates:
             key, group = entry
             if asked.dates[0]:
                 return (key[len(self._paths)], key)
-            first = group.figures[asked.sums[0]].total if asked.sums and asked.sums[0] in group.figures else Decimal(0)
-            return (first.copy_negate(), -group.count, key)
+            total, count = self._size(group)
+            return (total.copy_negate(), -count, key)
 
         return sorted(self.groups.items(), key=size)
 
@@ -211,25 +219,57 @@ class Aggregates:
         top = top if paths else len(ranked)  # without groups there are only the currencies
         if self.asked.dates[0] and len(ranked) > top:  # of many buckets the latest are wanted, still in order
             ranked = [*ranked[-top:], *ranked[:-top]]
-        rows = [self._row(key, group) for key, group in ranked[:top]]
+        shown = ranked[:top]
         rest: dict[str, list[Group]] = {}
         for key, group in ranked[top:]:
             rest.setdefault(key[-1], []).append(group)
         for currency, groups in sorted(rest.items()):
             label = f"(the other {len(groups)} groups)" if len(groups) > 1 else "(the other group)"
-            rows.append(self._row((label, *[""] * (paths - 1), currency), merged(groups)))
-        return rows
+            shown.append(((label, *[""] * (paths - 1), currency), merged(groups)))
+        shares = self._shares(shown)
+        return [self._row(key, group, share) for (key, group), share in zip(shown, shares, strict=True)]
 
-    def _row(self, key: Key, group: Group) -> list[str | int | None]:
-        return [*(key if self.by_currency else key[:-1]), group.count, *self._cells(group)]
+    def _row(self, key: Key, group: Group, shares: Sequence[str | None]) -> list[str | int | None]:
+        cells, sums = self._cells(group), len(_once(self.asked.sums))
+        return [*(key if self.by_currency else key[:-1]), group.count, *cells[:sums], *shares, *cells[sums:]]
+
+    def _shares(self, shown: Sequence[tuple[Key, Group]]) -> list[list[str | None]]:
+        """Each row's shares in per cent: of all that were counted, and of a sum within its own currency."""
+        shares: list[list[str | None]] = [[] for _ in shown]
+        for name in _once(self.asked.shares):
+            by: dict[str, list[tuple[int, Decimal]]] = {}
+            for index, (key, group) in enumerate(shown):
+                size = Decimal(group.count) if name == "count" else group.figures.get(name, Figure()).total
+                by.setdefault("" if name == "count" else key[-1], []).append((index, size))
+            for sizes in by.values():
+                each = per_cent([size for _, size in sizes])
+                for place, (index, _) in enumerate(sizes):
+                    shares[index].append(None if each is None else str(each[place]))
+        return shares
+
+    def tied(self, top: int) -> int:
+        """How many groups more are as large as the last one of the top; a row limit between them is chance."""
+        if self.asked.dates[0] or not self._paths or len(self.groups) <= top:
+            return 0
+        ranked = [group for _, group in self.ranked()]
+        last = self._size(ranked[top - 1])
+        return sum(self._size(group) == last for group in ranked[top:])
+
+    def _size(self, group: Group) -> tuple[Decimal, int]:
+        """What groups are ranked by: the first sum, then the count."""
+        first = self.asked.sums[0] if self.asked.sums else ""
+        return (group.figures[first].total if first in group.figures else Decimal(0), group.count)
 
     def totals(self) -> dict[str, Any]:
-        """Over everything: `count`, and each figure; a figure of several currencies is an object by currency."""
+        """Over everything: `count`, and each figure; a figure of several currencies is an object by currency, and one
+        of a single currency has it beside it."""
         by: dict[str, list[Group]] = {}
         for key, group in self.groups.items():
             by.setdefault(key[-1], []).append(group)
         whole: dict[str, Any] = {"count": sum(group.count for group in self.groups.values())}
         figures = {currency or "none": self._cells(merged(groups)) for currency, groups in sorted(by.items())}
+        if self._figures and self.by_currency and len(by) == 1:
+            whole["currency"] = min(by)
         for index, name in enumerate(self._figure_columns()):
             each = {currency: cells[index] for currency, cells in figures.items()}
             whole[name] = each if len(each) > 1 else next(iter(each.values()), None)

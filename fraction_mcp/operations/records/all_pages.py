@@ -41,12 +41,14 @@ class Reading:
     repeated: int = 0
     moved: bool = False
     shrunk: bool = False
+    cut: bool = False  # at the number of records that was asked for
 
     @classmethod
-    def of(cls, pages: Pages, *, most: int, interrupted: str) -> "Reading":
+    def of(cls, pages: Pages, *, most: int, handed: "_Handed", interrupted: str) -> "Reading":
         return cls(
             total=pages.total,
-            scanned=pages.distinct,
+            scanned=handed.count,
+            cut=handed.count == handed.most and (handed.count < pages.distinct or pages.more),
             pages=pages.taken,
             whole=pages.whole,
             capped=not interrupted and pages.more and pages.taken >= most,
@@ -58,7 +60,7 @@ class Reading:
 
     @property
     def complete(self) -> bool:
-        return self.whole and not (self.capped or self.interrupted)
+        return self.whole and not (self.capped or self.interrupted or self.cut)
 
     def warnings(self) -> list[str]:
         """Why this is not everything, or may have shifted under the reader; the gravest first."""
@@ -70,8 +72,8 @@ class Reading:
         words = []
         if self.interrupted:
             words.append(f"Partial: reading stopped after {read}: {self.interrupted}.")
-        elif self.capped:
-            words.append(f"Partial: {read} were read, as max_pages allows.")
+        elif self.capped or self.cut:
+            words.append(f"Partial: {read} were read, as {'max_records' if self.cut else 'max_pages'} allows.")
         elif self.shrunk:
             words.append(f"Partial: {read} were read while the list was getting shorter, and some may be missing.")
         elif not self.complete and (self.moved or self.repeated):
@@ -92,16 +94,20 @@ async def counted(erp: Erp, endpoint: Endpoint, query: Query) -> int | None:
     return stated_total(await erp.call(endpoint, query={**query, **Pages(1).query(endpoint, 1)}), 1)
 
 
-async def read_all(erp: Erp, endpoint: Endpoint, query: Query, take: Take, *, max_pages: int) -> Reading:
-    """Hand every record to `take`, page by page, each once; what was read is told at the end.
+async def read_all(
+    erp: Erp, endpoint: Endpoint, query: Query, take: Take, *, max_pages: int, max_records: int = 0
+) -> Reading:
+    """Hand every record to `take`, page by page, each once, at most `max_records` of them (0: all); what was read is
+    told at the end.
 
     Raises TooCostly before the second request where the rest would take more than half of what remains of the rate
     budget; where that shows later, reading ends. A page that fails ends the reading (`Reading.interrupted`); the first
     one's failure is raised.
     """
-    pages = Pages(PAGE)
+    pages, handed = Pages(PAGE), _Handed(take, max_records)
+    max_pages = min(max_pages, -(-max_records // PAGE)) if max_records else max_pages
     first = await erp.call(endpoint, query={**query, **pages.query(endpoint, 1)})
-    take(pages.take(first))
+    handed.take(pages.take(first))
     borne = _borne(erp, min(pages.likely_last, max_pages) - 1)
     interrupted = ""
     asked: dict[int, _Asked] = {}
@@ -120,10 +126,24 @@ async def read_all(erp: Erp, endpoint: Endpoint, query: Query, take: Take, *, ma
             if page.answer is None:
                 interrupted = page.failure
                 break
-            take(pages.take(page.answer))
+            handed.take(pages.take(page.answer))
             await report(pages.taken, min(pages.likely_last, max_pages), "pages read")
         group.cancel_scope.cancel()  # what was asked for ahead, and is not wanted any more
-    return Reading.of(pages, most=max_pages, interrupted=interrupted)
+    return Reading.of(pages, most=max_pages, handed=handed, interrupted=interrupted)
+
+
+@dataclass(slots=True)
+class _Handed:
+    """Records handed on, up to a number of them (0: all)."""
+
+    to: Take
+    most: int
+    count: int = 0
+
+    def take(self, records: list[Record]) -> None:
+        records = records[: self.most - self.count] if self.most else records
+        self.count += len(records)
+        self.to(records)
 
 
 @dataclass(slots=True)

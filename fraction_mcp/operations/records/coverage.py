@@ -4,6 +4,7 @@ from pydantic import ConfigDict, Field
 
 from fraction_mcp.erp.pages import Pages
 from fraction_mcp.erp.response import ErpAnswer
+from fraction_mcp.operations.naming import counted
 from fraction_mcp.operations.records.all_pages import Reading
 from fraction_mcp.operations.results import ResultPart
 
@@ -84,10 +85,14 @@ class Coverage(ResultPart):
         return self.model_copy(update=cut if rows else {**cut, "first": None})
 
     def phrase(self, noun: str) -> str:
-        """The rows and what they are a part of: `rows 11 to 20 of 600 parts`."""
+        """The rows and what they are a part of, each of which is a `noun`: `rows 11 to 20 of 600 parts`."""
         if not self.returned:
-            return f"no {noun}" if self.page == 1 else f"no {noun} on page {self.page}"
+            return f"no {noun}s" if self.page == 1 else f"no {noun}s on page {self.page}"
         if self.complete:
-            return f"all {self.returned} {noun}" if self.returned > 1 else f"1 {noun.removesuffix('s')}"
-        of = f"of {self.total} {noun}" if self.total is not None else f"of the {noun}, whose number is not stated"
+            return f"all {self.returned} {noun}s" if self.returned > 1 else f"1 {noun}"
+        of = (
+            f"of {counted(self.total, noun)}"
+            if self.total is not None
+            else f"of the {noun}s, whose number is not stated"
+        )
         return f"rows {self.first} to {self.last} {of}"

@@ -1,18 +1,23 @@
-"""One record of any kind by its id, whole as far as a result has room."""
+"""One record of any kind by its id or number, whole as far as a result has room."""
 
 from typing import Any
 
 from fraction_mcp.erp import endpoints
-from fraction_mcp.errors import InputError
+from fraction_mcp.erp.pages import Pages
+from fraction_mcp.erp.records import Record, shown_id
+from fraction_mcp.errors import AmbiguousReference, NotFound
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.fitting import ROOM, Shown, whole
+from fraction_mcp.operations.naming import name_of, numbers, record_name
+from fraction_mcp.operations.records.all_pages import PAGE
 from fraction_mcp.operations.results import ToolResult
-from fraction_mcp.values.text import quoted
+from fraction_mcp.values.text import normalised, quoted
 
 __all__ = ["BESIDE_OTHERS", "RecordResult", "record_detail", "what_was_cut"]
 
 
 BESIDE_OTHERS = ROOM // 2  # what a record has room for where a list of its own stands beside it
+_WITHOUT_LINES = frozenset({"customers", "parts"})
 
 
 class RecordResult(ToolResult):
@@ -20,25 +25,79 @@ class RecordResult(ToolResult):
     record: dict[str, Any]
 
 
-async def record_detail(context: ErpContext, kind: str, record_id: str) -> RecordResult:
-    """One record, whole as far as a result has room.
+async def record_detail(context: ErpContext, kind: str, said: str) -> RecordResult:
+    """One record, by its id or by the number that people use (a quote number, an order number), whole as far as a
+    result has room: one request by its id, two by its number.
 
-    Raises NotFound where the ERP has none of that id, InputError where it can be no id.
+    Raises AmbiguousReference where none or several go by that number, NotFound where the ERP has none of that id.
     """
-    if not (record_id.isascii() and record_id.isdigit() and len(record_id) <= 18):
-        raise InputError(
-            {"id": f"must be a record's numeric id, not {quoted(record_id)}"},
-            hint=f"Find the id with list_records(kind={kind!r}, search=…).",
-        )
-    record = (await context.fraction.call(endpoints.KINDS[kind][1], path={"id": int(record_id)})).record()
+    record = await _by_id(context, kind, said) if _is_id(said) else await _by_number(context, kind, said)
+    context.known.of(kind).look([record])
     shown = whole(record)
-    noun = kind.replace("_", " ").removesuffix("s")
     return RecordResult(
-        summary=f"{noun[0].upper()}{noun[1:]} {record_id}, with its {len(record)} fields{what_was_cut(shown)}.",
+        summary=f"{record_name(endpoints.KINDS[kind], record)}, with its {len(record)} fields"
+        f"{_lists(kind, record)}{what_was_cut(shown)}.",
         next=_rest(shown, kind),
         kind=kind,
         record=shown.value,
     )
+
+
+def _is_id(said: str) -> bool:
+    return said.isascii() and said.isdigit() and len(said) <= 18 and str(int(said)) == said
+
+
+async def _by_id(context: ErpContext, kind: str, said: str) -> Record:
+    try:
+        return (await context.fraction.call(endpoints.KINDS[kind].single, path={"id": int(said)})).record()
+    except NotFound:
+        matches, _ = await _numbered(context, kind, said)  # a number may be digits alone
+        if len(matches) != 1:
+            raise
+        return await _single(context, kind, matches[0])
+
+
+async def _by_number(context: ErpContext, kind: str, said: str) -> Record:
+    matches, whole_list = await _numbered(context, kind, said)
+    if len(matches) == 1:
+        return await _single(context, kind, matches[0])
+    noun = endpoints.KINDS[kind].noun
+    ids = ", ".join(str(shown_id(one)) for one in matches[:10])
+    among = "" if whole_list else " among the first that the ERP finds"
+    raise AmbiguousReference(
+        f"{len(matches)} {noun}s go by {quoted(said)}: their ids are {ids}"
+        if matches
+        else f"No {noun} goes by the number or id {quoted(said)}{among}",
+        next_step="Ask the user which is meant." if matches else f"Find it with list_records(kind={kind!r}, search=…).",
+        status="ambiguous" if matches else "not_found",
+        candidates=(),
+    )
+
+
+async def _numbered(context: ErpContext, kind: str, said: str) -> tuple[list[Record], bool]:
+    """The records one of whose numbers is this, case aside, as far as a page of the ERP's search shows them."""
+    record_kind = endpoints.KINDS[kind]
+    answer = await context.fraction.call(record_kind.list, query={"search": said, "per_page": PAGE, "page": 1})
+    records = answer.records()
+    fields = numbers(record_kind, records)
+    matches = [one for one in records if any(normalised(name_of(one, name)) == normalised(said) for name in fields)]
+    pages = Pages(PAGE)
+    pages.take(answer)
+    return matches, pages.whole
+
+
+async def _single(context: ErpContext, kind: str, listed: Record) -> Record:
+    """The whole record of one that stood in a list."""
+    path = {"id": shown_id(listed)}
+    return (await context.fraction.call(endpoints.KINDS[kind].single, path=path)).record()
+
+
+def _lists(kind: str, record: Record) -> str:
+    """How many lines a record has, and that it has none where no list is in it."""
+    held = {name: len(value) for name, value in record.items() if isinstance(value, list)}
+    if not held:
+        return "" if kind in _WITHOUT_LINES else " and no lines"
+    return "".join(f", {count or 'no'} {quoted(name, 40)[1:-1]}" for name, count in list(held.items())[:3])
 
 
 def what_was_cut(*parts: Shown) -> str:

@@ -7,15 +7,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from fraction_mcp.erp.paths import ABSENT
 from fraction_mcp.operations.records.table import called
+from fraction_mcp.values.decimals import EXACT
 
 __all__ = ["Figure", "Group", "amounts", "currency_of", "merged"]
 
-_EXACT = Context(prec=200)  # what `as_number` lets through adds up exactly within these digits
 _SIXTH = Decimal("0.000001")
 _CURRENCY = re.compile(r"(?i)(^|_)currency(_(code|iso|symbol|name))?$")
 
@@ -46,7 +46,7 @@ class Figure:
 
     def _numbers(self, count: int, total: Decimal, low: Decimal, high: Decimal) -> None:
         self.count += count
-        self.total = _EXACT.add(self.total, total)
+        self.total = EXACT.add(self.total, total)
         self.low = low if self.low is None or low < self.low else self.low
         self.high = high if self.high is None or high > self.high else self.high
 
@@ -58,7 +58,7 @@ class Figure:
     def average(self) -> Decimal | None:
         if not self.count:
             return None
-        return _EXACT.divide(self.total, Decimal(self.count)).quantize(_SIXTH, ROUND_HALF_UP, _EXACT)
+        return EXACT.divide(self.total, Decimal(self.count)).quantize(_SIXTH, ROUND_HALF_UP, EXACT)
 
 
 @dataclass(slots=True)

@@ -7,7 +7,8 @@ A path that runs through a list (`lines[].part_number`) holds if it holds for an
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -16,10 +17,12 @@ from typing import Any
 from fraction_mcp.erp.paths import ABSENT, at_path
 from fraction_mcp.erp.records import Record
 from fraction_mcp.errors import InputError
-from fraction_mcp.operations.records.table import called
+from fraction_mcp.operations.naming import bare_or_quoted
+from fraction_mcp.operations.records.figures import currency_of
+from fraction_mcp.operations.records.table import AMOUNTS, called
 from fraction_mcp.values.text import clean
 
-__all__ = ["Condition", "Filters", "as_date", "as_number"]
+__all__ = ["Condition", "Filters", "as_date", "as_number", "is_amount", "several_currencies"]
 
 Condition = tuple[str, str, str, Sequence[str]]
 """A field path, an operator, a value, and for `in` the values."""
@@ -35,6 +38,8 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 # What somebody wrote as a number. A part number such as 00042 or 1E5 is none, whatever Python makes of it.
 _NUMBER = re.compile(r"[+-]?((0|[1-9][0-9]{0,29})(\.[0-9]{0,60})?|\.[0-9]{1,60})")
+_FEW = 12  # values of a field that are named
+_AMOUNT = re.compile(f"(?i){AMOUNTS}")
 _DAY = len("2026-12-31")
 _DECADES = 30
 _LARGE = 10**_DECADES
@@ -45,15 +50,28 @@ _DIGITS = 90  # of a number that is counted with; more were never meant
 class _Test:
     path: str
     holds: Callable[[Any], bool]
+    said: str = ""
     met: bool = False  # whether any record had the field
+    held: bool = False  # whether it held for any
+    values: "Counter[str] | None" = None  # of a field that is asked for by its whole value, while they are few
+    currencies: "set[str] | None" = None  # of the records whose amount was compared
+
+    def look(self, record: Record, value: Any) -> None:
+        """Notice what an answer is owed: which values there are, in how many currencies amounts were compared."""
+        self.met = self.met or value is not ABSENT
+        if self.values is not None:
+            self.values.update(filter(None, map(called, _each(value))))
+            if len(self.values) > _FEW:
+                self.values = None
+        if self.currencies is not None and len(self.currencies) < _FEW:
+            self.currencies.add(currency_of(record))
 
 
 class Filters:
     """All conditions together. Raises InputError for one that cannot mean anything."""
 
     def __init__(self, conditions: Sequence[Condition]) -> None:
-        self._tests = [_Test(path, _test(index, op, value, values)) for index, (path, op, value, values) in
-                       enumerate(conditions)]  # fmt: skip
+        self._tests = [_made(index, condition) for index, condition in enumerate(conditions)]
 
     def __bool__(self) -> bool:
         return bool(self._tests)
@@ -63,13 +81,55 @@ class Filters:
         holds = True
         for test in self._tests:
             value = at_path(record, test.path)
-            test.met = test.met or value is not ABSENT
-            holds = test.holds(value) and holds
+            test.look(record, value)
+            held = test.holds(value)
+            test.held = test.held or held
+            holds = held and holds
         return holds
 
     def unknown(self) -> list[str]:
         """The paths that no record had so far."""
         return [test.path for test in self._tests if not test.met]
+
+    def values_there(self) -> str:
+        """For whoever asked for a value that no record has: the few values there are, with their counts."""
+        return " ".join(
+            f"No record has {_shown(test.path)} {_shown(test.said)}: there are "
+            f"{', '.join(f'{_shown(value)} ({count})' for value, count in test.values.most_common())}."
+            for test in self._tests
+            if test.values and not test.held
+        )
+
+    def warnings(self) -> list[str]:
+        return [warning for test in self._tests for warning in several_currencies(test.path, test.currencies or ())]
+
+
+def several_currencies(path: str, currencies: Iterable[str]) -> list[str]:
+    """A warning where amounts of several currencies were compared, as numbers."""
+    named = sorted(filter(None, currencies))
+    if len(named) < 2:
+        return []
+    among = ", ".join(map(_shown, named[:5]))
+    return [f"Amounts of several currencies ({among}) were compared by {_shown(path)} as numbers: filter by currency."]
+
+
+def is_amount(path: str) -> bool:
+    """Whether a field is called as amounts of money are."""
+    return bool(_AMOUNT.search(path.rpartition(".")[2]))
+
+
+def _shown(text: str) -> str:
+    return bare_or_quoted(clean(text, 40))
+
+
+def _made(index: int, condition: Condition) -> _Test:
+    path, op, value, values = condition
+    test = _Test(path, _test(index, op, value, values), said=value or ", ".join(values))
+    if op in {"=", "in"}:
+        test.values = Counter()
+    if op in {"<", "<=", ">", ">="} and as_number(value) is not None and is_amount(path):
+        test.currencies = set()
+    return test
 
 
 def _test(index: int, op: str, value: str, values: Sequence[str]) -> Callable[[Any], bool]:

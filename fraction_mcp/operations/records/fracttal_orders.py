@@ -18,9 +18,6 @@ from fraction_mcp.values.text import normalised, quoted
 __all__ = ["FracttalOrders", "Window", "list_fracttal_orders"]
 
 
-# ---------------------------------------------------------------------------------------------------------- Fracttal
-
-
 class Window(ResultPart):
     """The days that a list of orders covers; null where it is open. `stated_by` says whose choice they are."""
 
@@ -72,7 +69,7 @@ async def list_fracttal_orders(
 
 
 def _orders_sentence(coverage: Coverage, window: Window, document: str, *, partial: bool) -> str:
-    phrase = coverage.phrase("purchase orders")
+    phrase = coverage.phrase("purchase order")
     if partial and coverage.returned:
         phrase = f"rows {coverage.first} to {coverage.last} of the purchase orders that could be read"
     elif partial:

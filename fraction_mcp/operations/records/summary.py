@@ -5,11 +5,12 @@ from typing import Any
 
 from fraction_mcp.erp import endpoints
 from fraction_mcp.operations.context import ErpContext
+from fraction_mcp.operations.known_fields import refuse_unknown
 from fraction_mcp.operations.records.aggregate import Aggregates, Asked
 from fraction_mcp.operations.records.all_pages import Reading, counted, read_all
 from fraction_mcp.operations.records.coverage import Coverage
 from fraction_mcp.operations.records.filters import Condition, Filters
-from fraction_mcp.operations.records.table import Cell, FieldNames, fitting, refuse_unknown
+from fraction_mcp.operations.records.table import Cell, fitting
 from fraction_mcp.operations.results import ToolResult
 from fraction_mcp.values.text import clean, quoted
 
@@ -36,20 +37,22 @@ async def summarise(
     conditions: Sequence[Condition] = (),
     top: int = 20,
     max_pages: int = 50,
+    max_records: int = 0,
 ) -> Summary:
     """Fold all pages (at most `max_pages`). Without groups, figures and filters, a count: one request.
 
     Raises InputError for a field that no record has, TooCostly where the rate budget would not bear it.
     """
-    endpoint = endpoints.KINDS[kind][0]
+    record = endpoints.KINDS[kind]
+    endpoint, noun = record.list, record.nouns
     query: dict[str, str | int] = {"search": search} if search else {}
-    noun = kind.replace("_", " ")
     filters = Filters(conditions)
     groups = Aggregates(asked)
+    context.known.check(kind, {"filters": [condition[0] for condition in conditions], **_named(asked)})
     if not (asked.paths or filters) and (total := await counted(context.fraction, endpoint, query)) is not None:
         return _count(kind, noun, search, total)
     matched = 0
-    fields = FieldNames()
+    fields = context.known.of(kind)
 
     def take(records: list[dict[str, Any]]) -> None:
         nonlocal matched
@@ -60,17 +63,17 @@ async def summarise(
                 matched += 1
                 groups.take(record)
 
-    reading = await read_all(context.fraction, endpoint, query, take, max_pages=max_pages)
+    reading = await read_all(context.fraction, endpoint, query, take, max_pages=max_pages, max_records=max_records)
     if reading.scanned:
         among = "" if reading.complete else f" of the {reading.scanned} that were read"
         refuse_unknown({"filters": filters.unknown(), **_never(asked, groups)}, fields, among=among)
     rows, remark = _shown(groups, top)
     return Summary(
         summary=_sentence(groups, reading, noun, search, matched if filters else None),
-        next=_next(reading),
+        next=" ".join(filter(None, (_next(reading), filters.values_there() if not matched else ""))),
         kind=kind,
         coverage=Coverage.of_all(reading, len(rows)),
-        warnings=(*reading.warnings(), *_remarks(groups, noun), *remark),
+        warnings=(*reading.warnings(), *filters.warnings(), *_remarks(groups, noun), *remark),
         totals=groups.totals(),
         columns=tuple(groups.columns()),
         rows=rows,
@@ -86,14 +89,24 @@ def _shown(groups: Aggregates, top: int) -> tuple[tuple[tuple[Cell, ...], ...], 
         if room < len(rows) and top == 1:  # so many currencies
             remark = [f"Only {room} of {len(rows)} rows fit into a result by themselves."]
         if room >= len(rows) or top == 1:
+            remark = remark or _tie(groups, top)
             return tuple(map(tuple, rows[:room])), remark
         top = max(room - len(groups.currencies), 1)  # what has no room of its own goes into the rest
         remark = [f"Only {top} groups fit into a result by themselves: name fewer fields to see more."]
 
 
+def _tie(groups: Aggregates, top: int) -> list[str]:
+    more = groups.tied(top)
+    are = "group is" if more == 1 else "groups are"
+    return (
+        [f"The limit of {top} falls into a tie: {more} further {are} as large as the last one shown."] if more else []
+    )
+
+
 def _next(reading: Reading) -> str:
-    if reading.capped:
-        return "Narrow it with search, or raise max_pages, to cover everything."
+    if reading.capped or reading.cut:
+        limit = "max_records" if reading.cut else "max_pages"
+        return f"Narrow it with search, or raise {limit}, to cover everything."
     return "" if reading.complete else "Ask again in a moment to cover everything."
 
 
@@ -112,7 +125,12 @@ def _count(kind: str, noun: str, search: str, total: int) -> Summary:
 
 def _never(asked: Asked, groups: Aggregates) -> dict[str, list[str]]:
     """The paths that no record had, by the argument that named them."""
-    named = {
+    return {name: [path for path in paths if path in groups.unmet] for name, paths in _named(asked).items()}
+
+
+def _named(asked: Asked) -> dict[str, Sequence[str]]:
+    """The fields that a call names, by the argument that names them."""
+    return {
         "group_by": asked.group_by,
         "sum": asked.sums,
         "min": asked.lows,
@@ -120,14 +138,13 @@ def _never(asked: Asked, groups: Aggregates) -> dict[str, list[str]]:
         "average": asked.averages,
         "date_field": [asked.dates[0]] if asked.dates[0] else [],
     }
-    return {name: [path for path in paths if path in groups.unmet] for name, paths in named.items()}
 
 
 def _remarks(groups: Aggregates, noun: str) -> list[str]:
     """What the figures leave out."""
     words = []
     if groups.by_currency and len(groups.currencies) > 1:
-        words.append(f"Amounts are kept apart by currency ({_named(groups.currencies)}) and never added across.")
+        words.append(f"Amounts are kept apart by currency ({_currencies(groups.currencies)}) and never added across.")
     words += [f"{_values(count, name)} empty and left out." for name, count in groups.blank.items()]
     words += [f"{_values(count, name)} not to be counted with and left out." for name, count in groups.odd().items()]
     if groups.without_elements:
@@ -135,7 +152,7 @@ def _remarks(groups: Aggregates, noun: str) -> list[str]:
     return words
 
 
-def _named(currencies: Collection[str]) -> str:
+def _currencies(currencies: Collection[str]) -> str:
     """The currencies as the ERP writes them, which may be any text at all."""
     names = [quoted(currency, 12) if currency else "not stated" for currency in sorted(currencies)]
     rest = f" and {len(names) - _CURRENCIES} more" if len(names) > _CURRENCIES else ""

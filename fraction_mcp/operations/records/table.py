@@ -5,17 +5,17 @@ order for columns, and what is there decides.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
 from fraction_mcp.erp.paths import ABSENT, at_path
 from fraction_mcp.erp.records import Record
-from fraction_mcp.errors import InputError
 from fraction_mcp.operations.fitting import ROOM, shown_number
-from fraction_mcp.values.text import clean, quoted
+from fraction_mcp.operations.known_fields import field_paths, refuse_unknown
+from fraction_mcp.values.text import clean
 
-__all__ = ["Cell", "FieldNames", "called", "chosen_columns", "fitting", "refuse_unknown", "table"]
+__all__ = ["AMOUNTS", "Cell", "called", "chosen_columns", "fitting", "table"]
 
 
 Cell = str | int | bool | None
@@ -24,9 +24,8 @@ _WHOLE = 100_000  # characters of a text that is compared, and not shown
 _COLUMNS = 8
 _ALL = 200  # columns, where all are asked for
 _LONGEST_NAME = 120  # a longer one cannot be asked for
-_NAMED = 80  # field paths that an error names
-_ALIKE = 100  # records of one shape that are looked at for their fields
 
+AMOUNTS = r"total|amount|value|price|cost|net|gross|tax|balance"
 _RANKS = (
     r"^id$",
     r"number$|^code$|_no$|^document$",
@@ -35,11 +34,10 @@ _RANKS = (
     r"^description$",
     r"^(customer|supplier|part|contract)$",
     r"date$|^due|_at$",
-    r"total|amount|value|price|cost|net|gross|tax|balance",
+    AMOUNTS,
     r"currency",
     r"^(qty|quantity|uom)|_ref$|^revision$|^material$|^category$",
 )
-_PLAIN = re.compile(r"[A-Za-z0-9_.\[\]-]{1,60}")
 _LAST = re.compile(r"^id_|^(created|updated)_at$")
 _NAMES = ("name", "part_number", "number", "quote_number", "code", "title", "id")
 
@@ -54,13 +52,21 @@ def table(records: Sequence[Record], fields: Sequence[str] = ()) -> tuple[list[s
 def chosen_columns(records: Sequence[Record], fields: Sequence[str] = ()) -> list[str]:
     known = [name for name in dict.fromkeys(key for record in records for key in record) if len(name) <= _LONGEST_NAME]
     if not fields:
-        return sorted(known, key=lambda name: _rank(name, records))[:_COLUMNS]
+        ranked = sorted(known, key=lambda name: _rank(name, records))
+        return [*ranked[:_COLUMNS], *_currency_beside(ranked[:_COLUMNS], known, records)]
     if list(fields) == ["*"]:
         return ["id", *(name for name in known if name != "id")][:_ALL]
     if records:
         missing = [field for field in fields if all(at_path(record, field) is ABSENT for record in records)]
-        refuse_unknown({"fields": missing}, dict.fromkeys(path for one in records for path in _field_paths(one)))
+        refuse_unknown({"fields": missing}, dict.fromkeys(path for one in records for path in field_paths(one)))
     return ["id", *(name for name in dict.fromkeys(fields) if name != "id")]
+
+
+def _currency_beside(columns: Sequence[str], known: Sequence[str], records: Sequence[Record]) -> list[str]:
+    """The currency, where amounts are shown and it is not the same for all."""
+    if "currency" not in known or "currency" in columns or not any(re.search(AMOUNTS, name) for name in columns):
+        return []
+    return ["currency"] if len({called(record.get("currency")) for record in records}) > 1 else []
 
 
 def fitting(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> int:
@@ -76,51 +82,6 @@ def fitting(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> int:
 
 def _length(row: Sequence[Cell]) -> int:
     return sum(len(str(cell)) + 3 for cell in row)
-
-
-def refuse_unknown(asked: Mapping[str, Sequence[str]], fields: Iterable[str], *, among: str = "") -> None:
-    """Raises InputError for the paths (by argument) that no record had, naming the fields that exist. `among` says
-    which records were looked at, where it was not all."""
-    problems = {
-        argument: f"no record{among} has {', '.join(quoted(path) for path in paths)}"
-        for argument, paths in asked.items()
-        if paths
-    }
-    if problems:
-        # The ERP's own words: bare only where they can be nothing but a name.
-        there = ", ".join(name if _PLAIN.fullmatch(name) else quoted(name) for name in list(fields)[:_NAMED])
-        raise InputError(problems, hint=f"The fields here are: {there}.")
-
-
-class FieldNames:
-    """The field paths that records offer, to name them in an error: some of them, of however many records."""
-
-    def __init__(self) -> None:
-        self._names: dict[str, None] = {}
-        self._shapes: dict[tuple[str, ...], int] = {}
-
-    def look(self, records: Iterable[Record]) -> None:
-        for record in records:
-            if len(self._names) >= _NAMED:
-                return
-            shape = tuple(record)
-            seen = self._shapes.get(shape, 0)
-            if seen < _ALIKE:  # more of the same would cost more than folding them
-                self._shapes[shape] = seen + 1
-                self._names.update(dict.fromkeys(_field_paths(record)))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-
-def _field_paths(record: Record) -> Iterable[str]:
-    """The paths that a record offers, one level deep: `status`, `customer.name`, `lines[].qty`."""
-    for name, value in record.items():
-        inner = value[0] if isinstance(value, list) and value else value
-        if isinstance(inner, dict):
-            yield from (f"{name}{'[]' if isinstance(value, list) else ''}.{key}" for key in inner)
-        else:
-            yield name
 
 
 def _rank(name: str, records: Sequence[Record]) -> tuple[int, int]:

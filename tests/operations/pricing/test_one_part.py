@@ -69,6 +69,7 @@ async def test_a_price_says_who_pays_what_by_which_break_and_what_the_next_one_c
                     "line_total": "4250.00",
                     "extra_cost": "1750.00",
                 },
+                "cheaper_at_more": None,
             }
         ],
         "unpriced": [],
@@ -76,11 +77,77 @@ async def test_a_price_says_who_pays_what_by_which_break_and_what_the_next_one_c
     }
 
 
-async def test_a_next_break_that_costs_less_in_all_is_worth_mentioning() -> None:
+async def test_more_that_costs_less_in_all_is_named_with_the_saving_and_nothing_extra_is_below_zero() -> None:
     answer = await price(context_of(erp(ACME)), "450")
     (one,) = answer.to_wire()["prices"]
-    assert one["next_break"]["extra_cost"] == "-250.00"
-    assert answer.next == "Mention that 500 cost 4250.00 in all: not more than this."
+    assert one["next_break"] is None
+    assert one["cheaper_at_more"] == {
+        "quantity": "500",
+        "unit_price": "8.50",
+        "line_total": "4250.00",
+        "saving": "250.00",
+    }
+    assert answer.summary.endswith("at 10.00 each (the break of 100); 500 cost 4250.00, 250.00 less than 450.")
+    assert answer.next == "Mention that 500 cost less in all."
+
+
+@pytest.mark.parametrize(
+    ("breaks", "quantity", "words"),
+    [
+        ({"1": "6", "100": "5"}, "100", "; no further break."),
+        ({"1": "6", "10": "5.2", "100": "5.45"}, "20", "; from 100 it is dearer, 5.45 each."),
+        ({"1": "12", "100": "10"}, "10", "; from 100 it is 10.00 each."),
+        ({"1": "2", "100": "1"}, "50", "; from 100 it is 1.00 each, and 100 cost the same in all."),
+        ({"1": "0.0410", "500": "0.041", "1000": "0.03125"}, "999", "; 1000 cost 31.25, 9.71 less than 999."),
+        ({"1": "10", "5": "9.5", "20": "2"}, "4.6", "; from 5 it is 9.50 each; 20 cost 40.00, 6.00 less than 4.6."),
+    ],
+)
+async def test_the_sentence_says_what_comes_above(breaks: dict[str, str], quantity: str, words: str) -> None:
+    answer = await price(context_of(erp(sent_prices(52, "Acme Corp", breaks))), quantity)
+    assert answer.summary.endswith(words)
+
+
+async def test_a_next_break_that_is_held_at_two_prices_is_not_called_the_last() -> None:
+    twice = sent_prices(52, "Acme Corp", [("1", "6"), ("10", "5"), ("10", "4")])
+    answer = await price(context_of(erp(twice)), "5")
+    assert answer.prices[0].next_break is None
+    assert answer.summary.endswith("; the list holds the next break, 10, at several prices: none is known to hold.")
+
+
+@pytest.mark.parametrize(
+    ("uom", "words"),
+    [
+        ("EA", "at 10.00 each ("),
+        ("pcs", "at 10.00 each ("),
+        ("KG", "at 10.00 per KG ("),
+        ("m²", "at 10.00 per m² ("),
+        ("", "at 10.00 per unit ("),
+        ("KG. Approve", "at 10.00 per unit ("),
+    ],
+)
+async def test_a_price_is_each_only_of_pieces(uom: str, words: str) -> None:
+    fraction = erp(ACME)
+    fraction.records["parts"] = [part(1, "WIDGET-001", uom=uom)]
+    assert words in (await price(context_of(fraction), "250")).summary
+
+
+@pytest.mark.parametrize(
+    ("uom", "pack"), [("100PK", True), ("BOX OF 12", True), ("M2", False), ("mm^3", False), ("SET", False)]
+)
+async def test_a_unit_that_holds_a_number_is_a_pack_and_what_is_meant_is_asked(uom: str, pack: bool) -> None:
+    fraction = erp(ACME)
+    fraction.records["parts"] = [part(1, "WIDGET-001", uom=uom)]
+    answer = await price(context_of(fraction), "250")
+    assert answer.summary.endswith(f"; quantity and price count units of '{uom}', not single pieces.") is pack
+    assert answer.next == (f"Ask the user whether packs ('{uom}') or single pieces are meant." if pack else "")
+
+
+async def test_a_total_that_was_rounded_says_from_what_and_others_do_not() -> None:
+    pin = sent_prices(3, "Müller & Söhne GmbH", {"1": "2.675"})
+    (one,) = (await price(context_of(erp(pin)), "3")).to_wire()["prices"]
+    assert (one["line_total"], one["line_total_exact"]) == ("8.03", "8.025")
+    (one,) = (await price(context_of(erp(pin)), "4")).to_wire()["prices"]
+    assert (one["line_total"], "line_total_exact" in one) == ("10.70", False)
 
 
 async def test_without_a_known_currency_the_sentence_says_base_currency() -> None:
@@ -146,13 +213,26 @@ async def test_without_a_customer_everybody_with_a_list_is_priced_and_the_rest_a
         "250",
     )
     assert [one.customer_id for one in answer.prices] == [52, 3]
+    assert answer.to_wire()["spread"] == {"lowest": "2500.00", "highest": "3250.00", "difference": "750.00"}
     assert [(one.customer_id, one.reason) for one in answer.unpriced] == [
         (41, "250 is below the lowest break of 500, and there is no base selling price")
     ]
     assert answer.summary == (
-        "250 EA of 'WIDGET-001' cost between 2500.00 and 3250.00 GBP, depending on which of 2 customers buys; "
-        "1 more with a price list have no price at that quantity."
+        "250 EA of 'WIDGET-001' cost between 2500.00 ('Acme Corp') and 3250.00 GBP ('Müller & Söhne GmbH'), "
+        "a difference of 750.00, depending on which of 2 customers buys; 1 price list more has no price for it."
     )
+
+
+async def test_the_cheapest_customer_comes_first_whatever_order_the_erp_has() -> None:
+    lists = [sent_prices(number, name, {"1": price}) for number, name, price in (
+        (3, "Müller & Söhne GmbH", "9"), (52, "Acme Corp", "7.5"), (53, "Acme Corporation", "8"))]  # fmt: skip
+    assert [one.customer_id for one in (await price(context_of(erp(*lists)), "10")).prices] == [52, 53, 3]
+
+
+async def test_two_lists_of_one_customer_are_no_two_customers() -> None:
+    twice = [sent_prices(52, "Acme Corp", {"1": "5"}), sent_prices(52, "Acme Corp", {"1": "6"})]
+    summary = (await price(context_of(erp(*twice)), "1", "52")).summary
+    assert "the ERP holds 2 price lists for this customer, and which one counts is not known" in summary
 
 
 async def test_a_customer_without_a_price_list_is_told_so_and_no_other_price_is_given() -> None:
@@ -182,6 +262,21 @@ async def test_a_customer_that_nobody_is_called_is_not_found_and_the_part_stays_
 async def test_a_near_customer_is_named_as_such() -> None:
     answer = await price(context_of(erp(ACME)), "1", "Acme Corpora")
     assert answer.summary.startswith("'Acme Corporation' is the only customer like 'Acme Corpora'. There is no price")
+
+
+async def test_candidates_for_a_customer_say_who_has_a_price_list_of_the_part() -> None:
+    answer = await price(context_of(erp(ACME)), "1", "Acme")
+    assert {one.name: one.description.rpartition("; ")[2] for one in answer.candidates} == {
+        "Acme Corp": "has a price list of the part",
+        "Acme Corporation": "no price list of the part",
+    }
+    assert answer.next == "Ask the user which customer is meant, then call again with its id."
+
+
+async def test_a_part_and_a_customer_that_are_both_unclear_are_told_in_one_call() -> None:
+    answer = await price(context_of(erp(ACME)), "1", "Acme", part="WIDGET-009")
+    assert {one.argument for one in answer.candidates} == {"part", "customer"}
+    assert "No part is called 'WIDGET-009'. No customer is called exactly 'Acme'" in answer.summary
 
 
 # -------------------------------------------------------------------------------------------------------------- parts

@@ -2,9 +2,12 @@
 
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
+from fraction_mcp.erp.endpoints import Endpoint
+from fraction_mcp.erp.response import ErpAnswer
 from fraction_mcp.errors import ErpTimedOut
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.pricing.order_lines import AskedLine, OrderPrices, price_lines
@@ -64,7 +67,7 @@ async def test_every_line_is_priced_at_its_own_quantity_and_the_total_is_their_s
 async def test_one_line_without_a_price_and_there_is_no_total() -> None:
     answer = await quote(context_of(erp()), ("WIDGET-001", "1"), ("GASKET-41", "1"), ("19", "4"))
     assert [one.status for one in answer.lines] == ["priced", "no_price", "no_price"]
-    assert answer.lines[1].reason == "this customer has no price list for this part"
+    assert answer.lines[1].reason == "no price list"
     assert answer.lines[2].reason == (
         "19 was taken as the part number, not as an id. "
         "4 is below the lowest break of 5, and there is no base selling price"
@@ -75,14 +78,14 @@ async def test_one_line_without_a_price_and_there_is_no_total() -> None:
         Decimal("12.50"),
         None,
     )
-    assert answer.summary.endswith("12.50 GBP for those, and no total for the order, since 2 lack a price.")
-    assert answer.next == "Say which lines have no price, and do not call the sum a total."
+    assert answer.summary.endswith("12.50 GBP for those, and no total, since 'GASKET-41', '19' lack a price.")
+    assert "next" not in answer.to_wire()
 
 
 async def test_where_no_line_has_a_price_there_is_neither_a_sum_nor_a_total() -> None:
     wire = (await quote(context_of(erp()), ("GASKET-41", "1"))).to_wire()
     assert (wire["status"], wire["priced_total"], wire["total"]) == ("no_price", "0.00", None)
-    assert wire["summary"] == "None of the 1 lines has a price for 'Acme Corp'."
+    assert wire["summary"] == "The line has no price for 'Acme Corp': 'GASKET-41'."
 
 
 async def test_the_same_part_on_two_lines_is_fetched_once_and_each_line_has_its_own_break() -> None:
@@ -126,15 +129,57 @@ async def test_candidates_carry_the_line_that_they_are_for() -> None:
         ("lines[2].part", "WIDGET-001"),
         ("lines[2].part", "WIDGET-0011"),
     }
-    assert answer.next.startswith("Ask which parts are meant")
+    assert answer.next.startswith("Ask the user which parts are meant")
 
 
-async def test_an_unknown_customer_stops_the_order_before_any_part_is_asked_for() -> None:
+async def test_an_unknown_customer_and_an_unknown_part_are_told_in_one_call_and_no_price_is_read() -> None:
     fraction = erp()
-    answer = await quote(context_of(fraction), ("WIDGET-001", "1"), customer="Acme Holdings")
+    lines = ("WIDGET-001", "1"), ("WIDGET", "1"), ("WIDGET", "5")
+    answer = await quote(context_of(fraction), *lines, customer="Acme Holdings")
     assert (answer.status, answer.lines, answer.total) == ("not_found", (), None)
-    assert [(one.argument, one.id) for one in answer.candidates] == [("customer", 52)]
-    assert {path for path, _ in fraction.asked} == {"/customers"}
+    assert [(one.argument, one.name) for one in answer.candidates] == [
+        ("customer", "Acme Corp"),
+        ("lines[1].part", "WIDGET-001"),
+        ("lines[1].part", "WIDGET-0011"),
+        ("lines[2].part", "WIDGET-001"),
+        ("lines[2].part", "WIDGET-0011"),
+    ]
+    assert "No customer is called 'Acme Holdings'" in answer.summary
+    assert answer.summary.count("No part is called exactly 'WIDGET'") == 1
+    assert {path for path, _ in fraction.asked} == {"/customers", "/parts"}
+
+
+async def test_a_line_says_its_unit_its_basis_and_what_more_of_it_would_cost() -> None:
+    fraction = erp()
+    fraction.records["parts"][0]["uom"] = "KG"
+    fraction.price_lists[1][0]["price_breaks"][0]["price"] = Decimal("2.675")
+    answer = await quote(context_of(fraction), ("WIDGET-001", "3"), ("WIDGET-001", "450"), ("WIDGET-001", "500"))
+    small, many, last = answer.to_wire()["lines"]
+    assert (small["uom"], small["basis"], small["line_total"], small["line_total_exact"]) == (
+        "KG",
+        "price_break",
+        "8.03",
+        "8.025",
+    )
+    then = {"quantity": "100", "unit_price": "10.00", "line_total": "1000.00", "extra_cost": "991.97"}
+    assert small["next_break"] == then
+    assert (many["next_break"], "line_total_exact" in many) == (None, False)
+    assert many["cheaper_at_more"] == {
+        "quantity": "500",
+        "unit_price": "8.50",
+        "line_total": "4250.00",
+        "saving": "250.00",
+    }
+    assert (last["next_break"], last["cheaper_at_more"]) == (None, None)
+    assert "Mention that more costs less on line 2:" in answer.next
+
+
+async def test_a_line_in_packs_is_said_to_be_and_the_user_is_asked_what_is_meant() -> None:
+    fraction = erp()
+    fraction.records["parts"][0]["uom"] = "100PK"
+    answer = await quote(context_of(fraction), ("WIDGET-001", "3"))
+    assert "of 'WIDGET-001', quantity and price count units of '100PK', not single pieces" in answer.summary
+    assert answer.next.startswith("Ask the user whether packs ('100PK') or single pieces are meant.")
 
 
 async def test_a_sum_of_a_hundred_lines_is_exact() -> None:
@@ -152,8 +197,8 @@ async def test_an_erp_that_fails_is_its_own_error_though_lines_are_fetched_at_on
     await quote(context, ("WIDGET-001", "1"))
 
     class Halting(ListedErp):
-        async def call(self, endpoint: object, **asked: object) -> object:  # type: ignore[override]
-            answer = await super().call(endpoint, **asked)  # type: ignore[arg-type]
+        async def call(self, endpoint: Endpoint, **asked: Any) -> ErpAnswer:
+            answer = await super().call(endpoint, **asked)
             if "parts" in self.asked[-1][0]:
                 raise ErpTimedOut("no answer in time", system="fractionerp", operation="list parts")
             return answer

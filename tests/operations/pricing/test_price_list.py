@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fraction_mcp.operations.pricing.answer import Figures
 from fraction_mcp.operations.pricing.price_list import Priced, Unpriced, price_at
-from fraction_mcp.values.decimals import exact_sum
+from fraction_mcp.values.decimals import exact_product, exact_sum, exact_total
 from tests.support import price_list
 
 WIDGET = {"1": "12.50", "100": "10.00", "500": "8.50"}
@@ -202,3 +203,43 @@ def test_a_total_is_the_product_to_the_nearest_cent(price: Decimal, quantity: De
     total = priced({"0": str(price)}, str(quantity)).line_total
     assert abs(Fraction(total) - Fraction(price) * Fraction(quantity)) <= Fraction(1, 200)
     assert total == total.quantize(Decimal("0.01"), ROUND_HALF_UP)
+
+
+# ------------------------------------------------------------------------------------------------- more that costs less
+
+STEPS = st.lists(
+    st.tuples(st.decimals(min_value="0.25", max_value=60, places=2), st.decimals(min_value=0, max_value=50, places=3)),
+    max_size=6,
+)
+QUANTITIES = st.decimals(min_value="0.25", max_value=70, places=2)
+BASES = st.none() | st.decimals(min_value=0, max_value=50, places=2)
+
+
+@given(STEPS, BASES, QUANTITIES, st.lists(QUANTITIES, max_size=30))
+def test_what_is_cheaper_at_more_is_the_cheapest_of_all_quantities_from_the_asked_one_on(
+    steps: list[tuple[Decimal, Decimal]], base: Decimal | None, quantity: Decimal, others: list[Decimal]
+) -> None:
+    held = price_list([(str(at), str(price)) for at, price in steps], selling_price=base)
+    priced = price_at(held, quantity)
+    if not isinstance(priced, Priced):
+        return
+    cheapest = priced.line_total if priced.cheaper is None else exact_total(priced.cheaper[1], priced.cheaper[0])
+    above = {each for each in (*others, *(at for at, _ in steps), quantity) if each >= quantity}
+    known = [one.line_total for one in (price_at(held, each) for each in above) if isinstance(one, Priced)]
+    assert cheapest == min(known)
+    assert (priced.cheaper is None) == (cheapest == priced.line_total)
+
+
+@given(STEPS, QUANTITIES)
+def test_nothing_that_is_extra_is_below_zero_and_nothing_that_is_saved_is_nothing(
+    steps: list[tuple[Decimal, Decimal]], quantity: Decimal
+) -> None:
+    held = price_list([(str(at), str(price)) for at, price in steps], selling_price="7")
+    priced = price_at(held, quantity)
+    if not isinstance(priced, Priced):
+        return
+    figures = Figures.of(priced, quantity, "GBP")
+    assert figures.next_break is None or figures.next_break.extra_cost > 0
+    assert figures.cheaper_at_more is None or figures.cheaper_at_more.saving > 0
+    rounded_from = figures.line_total if figures.line_total_exact is None else figures.line_total_exact
+    assert rounded_from == exact_product(priced.unit_price, quantity)

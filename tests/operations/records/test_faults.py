@@ -203,13 +203,13 @@ async def test_a_client_that_cancels_stops_the_requests(host: Client, long_list:
 async def test_progress_is_told_to_a_client_that_asks_and_to_no_other(host: Client) -> None:
     told: list[tuple[float, float | None]] = []
 
-    async def tell(done: float, total: float | None, message: str | None) -> None:
+    async def tell(progress: float, total: float | None, message: str | None) -> None:
         assert message == "pages read"
-        told.append((done, total))
+        told.append((progress, total))
 
     asked = {"kind": "parts", "group_by": ["category"]}
     await host.call_tool("summarise_records", asked)
-    assert told == []
+    assert told == [], "nobody asked"
     await host.call_tool("summarise_records", {**asked, "group_by": ["uom"]}, progress_callback=tell)
-    assert told[-1] == (12, 12)
+    assert told[-1:] == [(12, 12)]
     assert sorted(told) == told

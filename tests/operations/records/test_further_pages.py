@@ -20,7 +20,7 @@ from fraction_mcp.operations.records.coverage import Coverage
 from fraction_mcp.operations.records.fresh_pages import read_fresh_pages
 from tests.support import AT, ListedErp, Record, context_of, sent_prices
 
-SETTINGS = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 SIZE = 10
 DECISIVE = ("total", "last", "has_more")
 
@@ -321,7 +321,7 @@ def test_ids_in_either_spelling_are_one_record() -> None:
     async def call(endpoint: Endpoint, **_: Any) -> ErpAnswer:
         return ErpAnswer(endpoint, 200, next(answers), None, AT)
 
-    erp.call = call  # type: ignore[method-assign,assignment]
+    erp.call = call  # type: ignore[method-assign]
     reading, names = folded(erp)
     assert (names, reading.repeated) == (["a", "b", "c"], 1)
 

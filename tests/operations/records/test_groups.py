@@ -67,7 +67,9 @@ def test_a_day_falls_into_its_bucket(moment: object, bucket: str, expected: str)
 
 
 async def test_buckets_come_in_their_order_and_of_many_the_latest() -> None:
-    records = [{"day": f"20{year:02}-06-01"} for year in (26, 19, 22, 26, 20, 21)] + [{"day": None}]
+    records: list[dict[str, Any]] = [{"day": f"20{year:02}-06-01"} for year in (26, 19, 22, 26, 20, 21)] + [
+        {"day": None}
+    ]
     found = await summary(records, dates=("day", "year"))
     assert found["columns"] == ["day:year", "count"]
     assert found["rows"] == [["", 1], ["2019", 1], ["2020", 1], ["2021", 1], ["2022", 1], ["2026", 2]]
@@ -76,7 +78,7 @@ async def test_buckets_come_in_their_order_and_of_many_the_latest() -> None:
 
 
 async def test_dates_within_the_elements_of_a_list_make_buckets_of_elements() -> None:
-    records = [
+    records: list[dict[str, Any]] = [
         {"lines": [{"due": "2026-01-05"}, {"due": "2026-02-05"}]},
         {"lines": [{"due": "2026-01-09"}]},
         {"lines": []},
@@ -92,18 +94,20 @@ async def test_dates_within_the_elements_of_a_list_make_buckets_of_elements() ->
 
 async def test_long_texts_that_differ_late_are_groups_of_their_own() -> None:
     alike = "Certificate of conformity required with every single delivery to "
-    records = [{"notes": alike + place} for place in ("Leeds", "York", "Leeds")]
+    records: list[dict[str, Any]] = [{"notes": alike + place} for place in ("Leeds", "York", "Leeds")]
     assert [row["count"] for row in table(await summary(records, group_by=["notes"]))] == [2, 1]
 
 
 async def test_objects_without_a_name_are_told_apart_by_what_they_hold() -> None:
-    records = [{"address": {"town": town, "line2": None}} for town in ("Leeds", "York", "Leeds")] + [{"address": None}]
+    records: list[dict[str, Any]] = [
+        {"address": {"town": town, "line2": None}} for town in ("Leeds", "York", "Leeds")
+    ] + [{"address": None}]
     found = await summary(records, group_by=["address"])
     assert found["rows"] == [["town=Leeds", 2], ["", 1], ["town=York", 1]]
 
 
 async def test_truth_and_numbers_are_named_as_json_names_them() -> None:
-    records = [{"x": value} for value in (True, False, Decimal("10.50"), 7, True)]
+    records: list[dict[str, Any]] = [{"x": value} for value in (True, False, Decimal("10.50"), 7, True)]
     found = await summary(records, group_by=["x"])
     assert found["rows"] == [["true", 2], ["10.5", 1], ["7", 1], ["false", 1]]
 
@@ -119,7 +123,9 @@ async def test_a_field_named_twice_is_one_column() -> None:
 
 
 async def test_the_largest_groups_come_first_and_the_rest_is_one_row_that_loses_nothing() -> None:
-    records = [{"x": f"g{number}", "n": number, "when": f"2026-01-{number:02}"} for number in range(1, 11)]
+    records: list[dict[str, Any]] = [
+        {"x": f"g{number}", "n": number, "when": f"2026-01-{number:02}"} for number in range(1, 11)
+    ]
     found = await summary(records, group_by=["x"], sums=["n"], lows=["when"], highs=["n"], averages=["n"], top=3)
     assert found["rows"] == [
         ["g10", 1, "10", "2026-01-10", "10", "10"],
@@ -131,7 +137,9 @@ async def test_the_largest_groups_come_first_and_the_rest_is_one_row_that_loses_
 
 
 async def test_groups_that_have_no_room_in_a_result_go_into_the_rest() -> None:
-    records = [{"a": f"{number:03}" + "x" * 90, "b": "y" * 90, "c": "z" * 90, "n": 1} for number in range(200)]
+    records: list[dict[str, Any]] = [
+        {"a": f"{number:03}" + "x" * 90, "b": "y" * 90, "c": "z" * 90, "n": 1} for number in range(200)
+    ]
     found = await summary(records, group_by=["a", "b", "c"], sums=["n"], top=200)
     shown, rest = found["rows"][:-1], found["rows"][-1]
     assert 50 < len(shown) < 100
@@ -145,9 +153,9 @@ async def test_groups_that_have_no_room_in_a_result_go_into_the_rest() -> None:
 
 
 async def test_sums_are_exact_however_the_numbers_are_spelt() -> None:
-    records = [{"n": n} for n in ("0.1", Decimal("0.2"), 10**20, "-0.0000001", " 5 ", "", None, "n/a", "1e3", True)] + [
-        {}
-    ]
+    records: list[dict[str, Any]] = [
+        {"n": n} for n in ("0.1", Decimal("0.2"), 10**20, "-0.0000001", " 5 ", "", None, "n/a", "1e3", True)
+    ] + [{}]
     found = await summary(records, sums=["n"], averages=["n"])
     assert found["totals"] == {
         "count": 11,
@@ -161,7 +169,12 @@ async def test_sums_are_exact_however_the_numbers_are_spelt() -> None:
 
 
 async def test_a_date_among_numbers_is_left_out_whichever_comes_first() -> None:
-    records = [{"g": "a", "x": "2026-01-01"}, {"g": "b", "x": 5}, {"g": "b", "x": "2026-01-02"}, {"g": "c", "x": 3}]
+    records: list[dict[str, Any]] = [
+        {"g": "a", "x": "2026-01-01"},
+        {"g": "b", "x": 5},
+        {"g": "b", "x": "2026-01-02"},
+        {"g": "c", "x": 3},
+    ]
     for shuffled in (records, records[::-1], records[2:] + records[:2]):
         found = await summary(shuffled, group_by=["g"], lows=["x"], highs=["x"])
         assert sorted(found["rows"]) == [["a", 1, None, None], ["b", 2, "5", "5"], ["c", 1, "3", "3"]]
@@ -171,7 +184,7 @@ async def test_a_date_among_numbers_is_left_out_whichever_comes_first() -> None:
 
 async def test_the_first_and_last_day_of_the_whole_are_those_of_all_groups() -> None:
     days = {"b": ["2026-03-01", "2026-02-01"], "a": ["2026-05-01T08:00:00Z"], "c": ["2026-01-01", "2026-04-01"]}
-    records = [{"g": group, "x": day} for group, mine in days.items() for day in mine]
+    records: list[dict[str, Any]] = [{"g": group, "x": day} for group, mine in days.items() for day in mine]
     for shuffled in (records, records[::-1]):
         found = await summary(shuffled, group_by=["g"], lows=["x"], highs=["x"], top=1)
         assert found["totals"] == {"count": 5, "min_x": "2026-01-01", "max_x": "2026-05-01"}
@@ -190,7 +203,12 @@ async def test_a_group_without_a_single_number_has_no_sum() -> None:
 
 
 async def test_records_without_a_currency_are_apart_from_those_that_have_one() -> None:
-    records = [{"n": 1, "currency": "GBP"}, {"n": 2, "currency": None}, {"n": 4}, {"n": 8, "currency": "GBP"}]
+    records: list[dict[str, Any]] = [
+        {"n": 1, "currency": "GBP"},
+        {"n": 2, "currency": None},
+        {"n": 4},
+        {"n": 8, "currency": "GBP"},
+    ]
     found = await summary(records, sums=["n"])
     assert table(found) == [
         {"currency": "GBP", "count": 2, "sum_n": "9"},
@@ -234,7 +252,9 @@ async def test_an_amount_in_a_field_called_after_a_currency_is_no_currency() -> 
 
 
 async def test_grouping_by_currency_gives_one_column_of_it_and_no_row_without() -> None:
-    records = [{"n": n, "currency": c, "s": "x"} for n, c in ((5, "EUR"), (1, "GBP"), (2, "USD"), (3, "GBP"))]
+    records: list[dict[str, Any]] = [
+        {"n": n, "currency": c, "s": "x"} for n, c in ((5, "EUR"), (1, "GBP"), (2, "USD"), (3, "GBP"))
+    ]
     found = await summary(records, group_by=["currency", "s"], sums=["n"], top=1)
     assert found["columns"] == ["s", "currency", "count", "sum_n"]
     assert found["rows"] == [

@@ -1,12 +1,12 @@
 """Pages of records with honest coverage; single records, parts and customers whole."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from fraction_mcp.erp.endpoints import KINDS, PARTS
 from fraction_mcp.erp.response import ErpAnswer, Page
-from fraction_mcp.errors import InputError, NotFound
+from fraction_mcp.errors import AmbiguousReference, NotFound
 from fraction_mcp.operations.customers import customer_record
 from fraction_mcp.operations.parts import part_record
 from fraction_mcp.operations.records.coverage import Coverage
@@ -151,7 +151,7 @@ async def test_only_what_was_asked_for_is_sent() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_every_kind_is_listed_and_read_from_its_own_address(kind: str) -> None:
-    erp = ListedErp(**{kind: [{"id": 7, "status": "Open", "notes": "x"}]})
+    erp = ListedErp(**cast("dict[str, Any]", {kind: [{"id": 7, "status": "Open", "notes": "x"}]}))
     page = await listed(erp, kind)
     one = await record_detail(context_of(erp), kind, "7")
     assert (page.kind, page.rows, one.record) == (
@@ -168,14 +168,57 @@ async def test_every_kind_is_listed_and_read_from_its_own_address(kind: str) -> 
 # ------------------------------------------------------------------------------------------------------ single records
 
 
-@pytest.mark.parametrize("said", ["Q1235", "", "-1", "1.5", "../1", "७", "9" * 19])
-async def test_what_can_be_no_id_is_refused_without_a_request(said: str) -> None:
-    erp = ListedErp(contracts=[{"id": 1}])
-    with pytest.raises(InputError) as caught:
+@pytest.mark.parametrize("said", ["Q1235", "-1", "1.5", "../1", "७", "9" * 19, "007"])
+async def test_what_can_be_no_id_is_looked_for_as_a_number_and_never_put_into_an_address(said: str) -> None:
+    erp = ListedErp(contracts=[{"id": 1, "quote_number": "Q1234"}, {"id": 7}])
+    with pytest.raises(AmbiguousReference, match="No contract goes by the number or id") as caught:
         await record_detail(context_of(erp), "contracts", said)
-    assert list(caught.value.problems) == ["id"]
     assert "list_records" in caught.value.hint
-    assert erp.requests == 0
+    assert [path for path, _ in erp.asked] == ["/contracts"]
+
+
+@pytest.mark.parametrize("said", ["Q1234", " q1234", "SO77", "000123"])
+async def test_a_record_is_read_by_the_number_that_people_use(said: str) -> None:
+    erp = ListedErp(
+        contracts=[
+            {"id": 1, "quote_number": "Q1234", "order_number": "SO77", "vat_number": "Q12345", "job_no": "000123"},
+            {"id": 2, "quote_number": "Q12345", "vat_number": "SO77"},
+        ]
+    )
+    answer = await record_detail(context_of(erp), "contracts", said)
+    assert answer.record["id"] == 1
+    assert answer.summary == "Contract Q1234 (id 1), with its 5 fields and no lines."
+    assert [path for path, _ in erp.asked] == ["/contracts", "/contracts/1"]
+
+
+async def test_a_number_of_digits_alone_is_an_id_first_and_a_number_where_no_record_has_that_id() -> None:
+    erp = ListedErp(invoices=[{"id": 1, "invoice_number": "77"}, {"id": 55, "invoice_number": "1"}])
+    assert (await record_detail(context_of(erp), "invoices", "1")).record["id"] == 1
+    assert (await record_detail(context_of(erp), "invoices", "77")).record["id"] == 1
+    with pytest.raises(NotFound):
+        await record_detail(context_of(erp), "invoices", "99")
+
+
+async def test_a_number_that_two_records_go_by_is_asked_about() -> None:
+    erp = ListedErp(invoices=[{"id": 1, "invoice_number": "INV-7"}, {"id": 2, "invoice_number": "inv-7"}])
+    with pytest.raises(AmbiguousReference, match="2 invoices go by 'INV-7': their ids are 1, 2") as caught:
+        await record_detail(context_of(erp), "invoices", "INV-7")
+    assert caught.value.hint == "Ask the user which is meant."
+
+
+@pytest.mark.parametrize(
+    ("kind", "record", "words"),
+    [
+        ("contracts", {"id": 1, "lines": []}, "Contract 1, with its 2 fields, no lines."),
+        ("contracts", {"id": 1, "lines": [{"qty": 1}]}, "Contract 1, with its 2 fields, 1 lines."),
+        ("shipments", {"id": 1}, "Shipment 1, with its 1 fields and no lines."),
+        ("parts", {"id": 1, "part_number": "A B"}, "Part 'A B' (id 1), with its 2 fields."),
+    ],
+)
+async def test_a_record_says_how_many_lines_it_has(kind: str, record: dict[str, Any], words: str) -> None:
+    erp = ListedErp()
+    erp.records[kind] = [record]
+    assert (await record_detail(context_of(erp), kind, "1")).summary == words
 
 
 async def test_a_record_that_is_not_there_is_not_found() -> None:
@@ -190,7 +233,11 @@ async def test_a_part_comes_with_every_customers_price_list_in_order_of_quantity
     ]
     erp = ListedErp(parts=[part(4, "MANIFOLD-220")], price_lists={4: lists})
     answer = await part_record(context_of(erp), "manifold-220")
-    assert answer.summary == "Part 'MANIFOLD-220' (id 4), with price lists of 2 customers."
+    assert answer.summary == (
+        "Part 'MANIFOLD-220' (id 4), with price lists of 2 customers. 'Acme Corp' pays 145.00 each from 1, 131.50 from "
+        "10, 118.25 from 50; below 1 the base selling price of 145.00 holds. 'Northgate' has a list with neither "
+        "breaks nor a base selling price. A base selling price holds below the first break; prices are in GBP."
+    )
     acme, northgate = answer.to_wire()["price_lists"]
     assert acme["price_breaks"] == [
         {"quantity": "1", "unit_price": "145.00"},

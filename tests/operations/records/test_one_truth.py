@@ -32,6 +32,8 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("price_order_lines", {"customer": "Northgate", "lines": [{"part": "WIDGET-001", "quantity": 500}]}),
     ("search_customers", {"query": "northgate", "limit": 2}),
     ("get_customer", {"customer": 52}),
+    ("describe_records", {}),
+    *(("describe_records", {"kind": kind}) for kind in KINDS),
     *(("list_records", {"kind": kind, "limit": 100}) for kind in KINDS),
     *(("list_records", {"kind": kind, "limit": 30, "fields": ["*"]}) for kind in KINDS),
     ("list_records", {"kind": "contracts", "filters": FILTER, "limit": 7, "page": 2}),

@@ -122,7 +122,7 @@ async def test_of_what_was_read_no_more_is_claimed_than_that(small_pages: int) -
 # ----------------------------------------------------------------------------------------------------- lists that move
 
 
-Change = Callable[[list[Record]], None]
+Change = Callable[[list[Record]], object]
 
 
 async def while_it_changes(change: Change, *, after_page: int = 3) -> tuple[Reading, list[int]]:

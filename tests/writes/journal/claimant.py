@@ -25,4 +25,4 @@ async def main(url: str, folder: str, owner: str) -> None:
     await journal.aclose()
 
 
-anyio.run(main, *sys.argv[1:])
+anyio.run(main, sys.argv[1], sys.argv[2], sys.argv[3])

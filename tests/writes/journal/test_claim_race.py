@@ -1,7 +1,6 @@
 """Processes that race: for one claim, for the first opening of a journal, and within one process."""
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,12 +12,13 @@ import pytest
 
 from fraction_mcp.operations.writes.journal_tables import Transaction
 from fraction_mcp.operations.writes.states import State
+from tests.process import command
 
 from .conftest import claim
 
 pytestmark = pytest.mark.anyio
 
-_RACES = 200
+_RACES = 40
 
 
 class Process:
@@ -26,7 +26,7 @@ class Process:
 
     def __init__(self, stack: ExitStack, url: str, folder: Path, owner: str) -> None:
         self.owner = owner
-        words = [sys.executable, str(Path(__file__).with_name("claimant.py")), url, str(folder), owner]
+        words = command(str(Path(__file__).with_name("claimant.py")), url, str(folder), owner)
         pipe = subprocess.PIPE
         self._process = stack.enter_context(subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, bufsize=1))
 
@@ -49,9 +49,8 @@ def processes(database: Any) -> Iterator[list[Process]]:
             process.tell("")
 
 
-async def test_of_two_processes_exactly_one_wins_each_of_two_hundred_claims(
-    database: Any, processes: list[Process]
-) -> None:
+@pytest.mark.process
+async def test_of_two_processes_exactly_one_wins_each_of_many_claims(database: Any, processes: list[Process]) -> None:
     assert [await anyio.to_thread.run_sync(process.hear) for process in processes] == ["ready", "ready"]
     journal = await database.open()
     writes = [await database.approved(journal, asker=f"{number}") for number in range(_RACES)]

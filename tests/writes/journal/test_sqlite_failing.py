@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from fraction_mcp.cli import main
 from fraction_mcp.errors import ConfigError, ErpOutcomeUnknown, JournalError, JournalUnreachable
 from fraction_mcp.operations.writes import journal_database
 from fraction_mcp.operations.writes.journal import Journal
-from fraction_mcp.operations.writes.states import State
+from fraction_mcp.operations.writes.states import State, Step
+from fraction_mcp.operations.writes.write import WriteOutcome
 from fraction_mcp.runtime import _replan
 from tests.support import child_environment
 from tests.writes.made import draft, frozen_plan
@@ -89,6 +91,7 @@ def only_error(answer: dict[str, Any]) -> dict[str, Any]:
 # ----------------------------------------------------------------------------------------------------------- full disk
 
 
+@pytest.mark.process
 @AS_ROOT
 async def test_a_full_disk_is_told_and_what_was_there_stays_whole(small_disk: Path) -> None:
     journal = await Journal.open("", small_disk / "state")
@@ -110,6 +113,7 @@ async def test_a_full_disk_is_told_and_what_was_there_stays_whole(small_disk: Pa
     await journal.aclose()
 
 
+@pytest.mark.process
 @AS_ROOT
 async def test_a_call_whose_proposal_finds_no_room_says_that_nothing_was_written(firm: Any, small_disk: Path) -> None:
     async with firm.seat(state_dir=small_disk / "state") as seat:
@@ -125,15 +129,16 @@ async def test_a_call_whose_proposal_finds_no_room_says_that_nothing_was_written
     assert firm.sent() == []
 
 
+@pytest.mark.process
 @AS_ROOT
 async def test_a_disk_that_was_full_after_the_send_is_told_as_a_write_that_may_have_been_made(
     firm: Any, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finish = Journal.finish
 
-    async def full_first(self: Journal, write_id: str, kind: str, outcome: Any, *, owner: str = "") -> Any:
+    async def full_first(self: Journal, write_id: str, step: Step, outcome: WriteOutcome, *, owner: str = "") -> Any:
         fill_up(small_disk)
-        return await finish(self, write_id, kind, {**outcome, "ballast": "x" * 500_000}, owner=owner)
+        return await finish(self, write_id, step, replace(outcome, why="x" * 500_000), owner=owner)
 
     async with firm.runtime(state_dir=small_disk / "state") as runtime:
         service = await runtime.write_service()
@@ -147,6 +152,7 @@ async def test_a_disk_that_was_full_after_the_send_is_told_as_a_write_that_may_h
     assert len(firm.parts("FULL-SENT")) == 1
 
 
+@pytest.mark.process
 async def test_a_file_that_may_not_grow_is_told_in_words(tmp_path: Path) -> None:
     """What a quota does, for whoever cannot mount a small disk."""
     code = """if True:
@@ -269,6 +275,7 @@ async def test_a_file_that_is_no_database_is_told_in_a_line_and_left_as_it_is(
 # ----------------------------------------------------------------------------------------------------------- read-only
 
 
+@pytest.mark.process
 @AS_ROOT
 async def test_a_read_only_disk_is_told_in_a_line(tmp_path: Path, small_disk: Path, asked: Any) -> None:
     shutil.copytree((await filled(tmp_path / "made", 1)).parent, small_disk / "state")

@@ -107,6 +107,7 @@ def test_another_user_s_sandbox_is_refused_at_start(
     assert "sandbox.sqlite3 belongs to another user" in capsys.readouterr().err
 
 
+@pytest.mark.process
 def test_a_sandbox_that_was_left_open_is_closed(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (state / "sandbox.sqlite3").chmod(0o664)
     assert main(["call", "get_part", "part=WIDGET-001", "--sandbox"]) == 0
@@ -192,6 +193,7 @@ def test_a_newer_journal_stops_a_server_that_writes_at_its_start(
         assert f"version 99, and this fraction-mcp knows versions up to {VERSION}" in told.err
 
 
+@pytest.mark.process
 def test_looking_at_the_journal_at_start_loads_no_sqlalchemy_and_leaves_nothing_behind(state: Path) -> None:
     code = """if True:
         import sys

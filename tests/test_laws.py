@@ -1,0 +1,163 @@
+"""Laws that nobody has to remember: what is written twice (a page and its tests, a drawing and its classes, a list and
+the registry) is held together here, both ways."""
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from fraction_mcp import errors
+from fraction_mcp.erp import endpoints
+from fraction_mcp.tools.catalogue import catalogue
+from tests.writes.conftest import CASES
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "fraction_mcp"
+
+# ----------------------------------------------------------------------------------------------- tools, by their effect
+
+
+def test_every_tool_that_writes_has_its_row_in_the_write_tests() -> None:
+    """A row of CASES is what the tests of consent, of lost answers and of both protocol eras run over."""
+    writing = {name for name, spec in catalogue().items() if spec.effect.plans}
+    assert writing == {case.tool for case in CASES}, "tests/writes/conftest.py: CASES"
+    assert len(CASES) == len(writing), "one row each"
+
+
+def test_a_row_goes_to_an_endpoint_that_writes_in_the_system_of_its_tool() -> None:
+    writing = [each for each in vars(endpoints).values() if isinstance(each, endpoints.Endpoint) and each.writes]
+    for case in CASES:
+        (system,) = catalogue()[case.tool].systems
+        paths = [re.sub(r"\{\w+\}", "[^/]+", each.path) for each in writing if each.system is system]
+        assert case.system == system
+        assert any(re.fullmatch(path, case.endpoint) for path in paths), case.tool
+
+
+def test_no_test_keeps_a_list_of_the_tools_that_write() -> None:
+    """It would not grow with the registry: `catalogue()` and `spec.effect` do."""
+    writing = {name for name, spec in catalogue().items() if spec.effect.plans}
+    for path, tree in parsed(ROOT / "tests"):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.List | ast.Tuple | ast.Set):
+                words = {each.value for each in node.elts if isinstance(each, ast.Constant)}
+                assert not writing <= words, f"{path}:{node.lineno} lists every tool that writes, by hand"
+
+
+# ------------------------------------------------------------------------------------------------------ reliability.md
+
+RELIABILITY = (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
+# These tests are what the page says and nothing else: each of them has its row.
+OF_THE_PAGE = ("test_kill.py", "test_decisions.py", "test_not_sent.py")
+
+
+def rows() -> list[tuple[str, list[str]]]:
+    """Every row of a table that has a column of tests: how it begins, and the tests that it names."""
+    found, tested = [], False
+    for line in RELIABILITY.splitlines():
+        if not line.startswith("|"):
+            tested = False
+        elif line.endswith("| Test |"):
+            tested = True
+        elif tested and not line.startswith("| ---"):
+            cells = line.strip("| ").split(" | ")
+            found.append((cells[0], re.findall(r"`(test_\w+)`", line.rpartition(" | ")[2])))
+    return found
+
+
+@cache
+def named_in(folder: Path, pattern: str = "test_*.py") -> dict[str, str]:
+    return {
+        node.name: path
+        for path, tree in parsed(folder, pattern)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+    }
+
+
+def test_every_table_of_the_reliability_page_but_that_of_the_states_names_its_tests() -> None:
+    headings = [line for line, below in zip(RELIABILITY.splitlines(), RELIABILITY.splitlines()[1:], strict=False)
+                if below.startswith("| ---")]  # fmt: skip
+    assert [line for line in headings if not line.endswith("| Test |")] == [
+        "| State | What it means | What may follow |"
+    ]
+
+
+@pytest.mark.parametrize(("row", "tests"), rows(), ids=[row[:40] for row, _ in rows()])
+def test_a_row_of_the_reliability_page_names_tests_that_there_are(row: str, tests: list[str]) -> None:
+    assert tests, f"no test is named by: {row}"
+    assert set(tests) <= set(named_in(ROOT / "tests" / "writes"))
+
+
+@pytest.mark.parametrize("file", OF_THE_PAGE)
+def test_a_test_of_the_reliability_page_has_its_row(file: str) -> None:
+    named = {test for _, tests in rows() for test in tests}
+    there = named_in(ROOT / "tests" / "writes", file)
+    assert there
+    assert set(there) - named == set(), "no row of docs/reliability.md names these"
+
+
+# ------------------------------------------------------------------------------------------------------------ errors.py
+
+
+def drawn() -> dict[str, str]:
+    """The drawing in errors.py: each class, and the one that it hangs on."""
+    found: dict[str, str] = {}
+    above: list[tuple[int, str]] = []
+    for line in (errors.__doc__ or "").splitlines():
+        match = re.match(r"^    ((?:[│ ] {2})*(?:[├└]─ )?)([A-Z]\w+)", line)
+        if match:
+            depth, name = len(match[1]), match[2]
+            above = [(far, one) for far, one in above if far < depth]
+            found[name] = above[-1][1] if above else "Exception"
+            above.append((depth, name))
+    return found
+
+
+def test_the_drawing_of_the_errors_is_the_classes() -> None:
+    classes = {
+        name: one.__bases__[0].__name__
+        for name, one in inspect.getmembers(errors, inspect.isclass)
+        if one.__module__ == errors.__name__
+    }
+    assert drawn() == classes
+    assert set(errors.__all__) == set(classes)
+
+
+# --------------------------------------------------------------------------------------------- documents that are cited
+
+DOCUMENT = re.compile(r"(?<![\w./-])([A-Za-z][\w./-]*\.(?:md|txt))\b")
+OF_OTHERS = {"DerivedCoreProperties.txt", "config.md"}  # the Unicode consortium's, and Codex's
+
+
+def cited() -> Iterator[tuple[str, str]]:
+    """Every document that a docstring or a comment of the package names, and where."""
+    for path, _ in parsed(PACKAGE):
+        source = (ROOT / path).read_text(encoding="utf-8")
+        for line, text in enumerate(source.splitlines(), start=1):
+            for name in DOCUMENT.findall(text):
+                yield f"{path}:{line}", name
+
+
+def test_every_document_that_the_code_cites_is_in_the_repository() -> None:
+    there = {path.name for path in (ROOT / "docs").rglob("*")} | {path.name for path in ROOT.glob("*.md")}
+    missing = [(where, name) for where, name in cited() if Path(name).name not in there | OF_OTHERS]
+    assert missing == []
+    assert len(list(cited())) > 10
+
+
+def test_no_document_names_a_place_of_somebody_s_machine() -> None:
+    for path in [*(ROOT / "docs").rglob("*.md"), *(ROOT / "docs").rglob("*.txt"), *ROOT.glob("*.md")]:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"(?<![\w/.-])/(work|root|home/\w+|Users/\w+)/", text), path
+
+
+@cache
+def parsed(folder: Path, pattern: str = "*.py") -> list[tuple[str, ast.Module]]:
+    return [
+        (path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8")))
+        for path in sorted(folder.rglob(pattern))
+    ]
