@@ -31,7 +31,8 @@ Hello, for Acme Corp please quote 250 x WIDGET-001 and 40 x BRKT-1. Our referenc
 SERVER = StdioServerParameters(
     command=sys.executable,
     args=["-P", "-m", "fraction_mcp", "serve", "--sandbox"],
-    env={**os.environ, "FRACTION_MCP_OPEN_INBOX": "false"},  # the question is asked here, or the write waits
+    # The question is asked here, where all of it is printed (`full`), or the write waits.
+    env={**os.environ, "FRACTION_MCP_OPEN_INBOX": "false", "FRACTION_MCP_ELICITATION": "full"},
 )
 
 
@@ -40,7 +41,7 @@ async def ask_here(_context: ClientRequestContext, question: ElicitRequestParams
     print(f"\n{question.message}\n")
     answer = await anyio.to_thread.run_sync(input, "Approve? Type yes: ")
     if answer.strip().lower() == "yes":
-        return ElicitResult(action="accept", content={"approve": True})
+        return ElicitResult(action="accept", content={"decision": "approve"})
     return ElicitResult(action="decline")
 
 

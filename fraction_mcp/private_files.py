@@ -6,16 +6,19 @@ folders are private by inheritance, and nothing is checked here.
 
 import errno
 import os
+import secrets
 import stat
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from fraction_mcp.errors import ConfigError
 
-__all__ = ["private_database", "private_file", "private_folder"]
+__all__ = ["kept_secret", "private_database", "private_file", "private_folder"]
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _OTHERS_ANY = stat.S_IRWXG | stat.S_IRWXO
+_SECRET_BYTES = 32
 _STATE_DIR = "FRACTION_MCP_STATE_DIR"
 
 
@@ -66,6 +69,29 @@ def private_database(path: Path, *, setting: str = _STATE_DIR) -> Path:
         if file.exists():
             private_file(file, setting=setting)
     return path
+
+
+def kept_secret(path: Path) -> str:
+    """The random text that a file of ours holds: made at the first call, whichever process it is in, and kept.
+
+    Raises ConfigError as `private_folder` does, and for a file that holds something else.
+    """
+    private_folder(path.parent)
+    if not path.exists():
+        new = path.with_name(f"{path.name}-{secrets.token_hex(8)}")
+        private_file(new).write_text(secrets.token_hex(_SECRET_BYTES), encoding="ascii")
+        try:
+            with suppress(FileExistsError):  # another process was the first: its own counts
+                os.link(new, path)
+        except OSError:  # no links here
+            if not path.exists():
+                new.replace(path)
+        finally:
+            new.unlink(missing_ok=True)
+    text = private_file(path).read_text(encoding="ascii", errors="replace").strip()
+    if len(text) < 2 * _SECRET_BYTES or not text.isalnum():
+        raise ConfigError(f"{path} holds no key of ours; remove it, and a new one is made")
+    return text
 
 
 def _elsewhere(setting: str) -> str:

@@ -6,6 +6,9 @@ first write that nobody could be asked about.
 """
 
 import logging
+import os
+import sys
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -17,11 +20,12 @@ from fraction_mcp import __version__
 from fraction_mcp.config import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from typing import Any
 
     from starlette.types import ASGIApp
 
+    from fraction_mcp.approvals.process import InboxProcess
     from fraction_mcp.erp.client import ErpClient
     from fraction_mcp.operations.context import ErpContext
     from fraction_mcp.operations.writes.plan import Plan
@@ -36,8 +40,17 @@ logger = logging.getLogger(__name__)
 class Runtime:
     """An async context manager: what it has set up is cleared away when it is left."""
 
-    def __init__(self, settings: Settings, sandbox: "ASGIApp | None" = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        sandbox: "ASGIApp | None" = None,
+        *,
+        clock: "Callable[[], float]" = time.time,
+        inbox_command: "Sequence[str]" = (),
+    ) -> None:
+        """`inbox_command` starts the inbox as a process of its own; without one, none is opened."""
         self.settings = settings
+        self._clock = clock  # by which everything about writes is counted
         self._sandbox = sandbox
         self._lock = anyio.Lock()
         self._context: ErpContext | None = None
@@ -46,8 +59,9 @@ class Runtime:
         self._tasks: TaskGroup
         self._under_way = 0
         self._watching = False
-        self._inbox_open = False
-        self._recall = anyio.Event()
+        self._inbox_command = inbox_command
+        self._inbox_process: InboxProcess | None = None
+        self._said_no_browser = False
 
     async def __aenter__(self) -> Self:
         self._tasks = await anyio.create_task_group().__aenter__()
@@ -105,7 +119,8 @@ class Runtime:
                 settings = self.settings
                 # A write may be sent twice under one claim (a 401 in between), with a sign-in before each.
                 terms = Terms(wait_s=settings.approval_ttl_s, lease_s=4 * settings.timeout_s + 5)
-                journal = await Journal.open(settings.database_url.get_secret_value(), settings.state_folder())
+                database = settings.database_url.get_secret_value()
+                journal = await Journal.open(database, settings.state_folder(), clock=self._clock)
                 self._service = WriteService(
                     context,
                     journal,
@@ -147,38 +162,60 @@ class Runtime:
 
     async def _watch(self) -> None:
         try:
-            await (await self.write_service()).watch()
+            service = await self.write_service()
+            from fraction_mcp.approvals.senders import heartbeat  # noqa: PLC0415 - see the docstring
+
+            async with anyio.create_task_group() as group:
+                if not service.context.read_only:
+                    group.start_soon(heartbeat, self.settings.state_folder(), service.identities())
+                await service.watch()
+                group.cancel_scope.cancel()
         except Exception:  # the writes keep waiting; whoever asks about one sees to it then
             logger.exception("watching the writes that wait failed")
         finally:
             self._watching = False
 
-    async def open_inbox(self) -> None:
-        """Show the person at this machine what waits: in their browser, where there is one.
+    async def address_of(self, write: "Write") -> str:
+        """The address of a write's page in the inbox of this state folder; empty where none can be opened here.
 
-        One inbox a process; it opens the browser again for a later write that nobody is looking at.
+        It holds no secret: to a browser that is not signed in, the page shows nothing of the write.
         """
-        if not self.settings.open_inbox:
-            return
-        if self._inbox_open:
-            self._recall.set()
-            return
-        self._inbox_open = True
-        self._tasks.start_soon(self._serve_inbox)
+        inbox = self._inbox()
+        known = await inbox.found() if inbox else None
+        return f"{known.address}/writes/{write.id}" if known else ""
 
-    async def _recalled(self) -> None:
-        await self._recall.wait()
-        self._recall = anyio.Event()
+    async def open_inbox(self) -> None:
+        """Show the person at this machine what waits: in their browser, where there is one."""
+        inbox = self._inbox()
+        if inbox is not None:
+            self._tasks.start_soon(self._shown, inbox)
+        elif self.settings.open_inbox and self._inbox_command and not self._said_no_browser:
+            self._said_no_browser = True
+            sys.stderr.write(_NO_BROWSER)
 
-    async def _serve_inbox(self) -> None:
+    async def _shown(self, inbox: "InboxProcess") -> None:
         try:
-            from fraction_mcp.approvals import serve_inbox  # noqa: PLC0415 - see the docstring
-
-            folder = self.settings.state_folder()
-            await serve_inbox(await self.write_service(), folder, open_browser=True, recalled=self._recalled)
+            await inbox.show()
         except Exception:
             logger.exception("the approval inbox could not be opened; `fraction-mcp approvals` opens it")
-            self._inbox_open = False
+
+    def _inbox(self) -> "InboxProcess | None":
+        if not self.settings.open_inbox or not self._inbox_command:
+            return None
+        if self._inbox_process is None:
+            from fraction_mcp.approvals.browser import browser_is_there  # noqa: PLC0415 - see the docstring
+            from fraction_mcp.approvals.process import InboxProcess  # noqa: PLC0415
+
+            if not browser_is_there(os.environ):
+                return None
+            self._inbox_process = InboxProcess(self.settings.state_folder(), self._inbox_command)
+        return self._inbox_process
+
+
+_NO_BROWSER = (
+    "fraction-mcp: a write waits for a person, and there is no browser to show it in; the link that `fraction-mcp "
+    "approvals` prints opens the approval inbox\n"
+)
 
 
 async def _replan(context: "ErpContext", tool: str, arguments: "Mapping[str, Any]") -> "Plan":

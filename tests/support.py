@@ -1,6 +1,8 @@
 """Stand-ins that several tests share: an ERP made of lists, which counts what it is asked, and a context to work in."""
 
+import json
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -8,6 +10,7 @@ from contextlib import suppress
 from copy import deepcopy
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -187,3 +190,9 @@ async def wait_until(condition: Callable[[], bool], deadline_s: float = 20) -> N
     with anyio.fail_after(deadline_s):
         while not condition():  # noqa: ASYNC110 - nobody tells us
             await anyio.sleep(0.01)
+
+
+def end_inbox(folder: Path) -> None:
+    """End the inbox that a server of this state folder has started, which would go on as long as something waits."""
+    with suppress(OSError, ValueError):
+        os.kill(json.loads((folder / "inbox.json").read_text())["pid"], signal.SIGTERM)

@@ -229,7 +229,8 @@ def test_published_files_are_the_same_bytes_on_every_platform(tmp_path: Path) ->
     ("style", "path"),
     [
         ("mcp", ["inputSchema"]),
-        ("openai", ["function", "parameters"]),
+        ("openai-responses", ["parameters"]),
+        ("openai-chat", ["function", "parameters"]),
         ("anthropic", ["input_schema"]),
         ("gemini", ["parameters"]),
     ],

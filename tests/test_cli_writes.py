@@ -368,15 +368,15 @@ def test_call_takes_any_other_answer_for_a_no(state: Path) -> None:
 
 
 @pytest.mark.parametrize("ends_with", ["Ctrl-C", "the end of input"])
-def test_ctrl_c_and_the_end_of_input_cancel_a_call(state: Path, ends_with: str) -> None:
+def test_after_ctrl_c_or_the_end_of_input_the_write_of_a_call_waits(state: Path, ends_with: str) -> None:
     with terminal(state, "call", "create_part", "part_number=TERM-3", "--sandbox") as screen:
         screen.until(r"Type yes: ")
         if ends_with == "Ctrl-C":
             screen.process.send_signal(signal.SIGINT)
         else:
             screen.types("\x04")
-        assert screen.exit_code() == 3
-        assert "it was cancelled: nothing was written" in screen.seen
+        assert screen.exit_code() == 5
+        assert "it waits for a person's approval" in screen.seen
         assert "Traceback" not in screen.seen
 
 

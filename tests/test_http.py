@@ -23,7 +23,11 @@ pytestmark = pytest.mark.anyio
 PRICE = {"part": "WIDGET-001", "quantity": 250, "customer": "Acme Corp"}
 SERVE = ("serve", "--sandbox")
 KEY = "a key that both processes have, as replicas do"
-YES = ElicitResult(action="accept", content={"approve": True})
+YES = ElicitResult(action="accept", content={"decision": "approve"})
+WHERE_TO_DECIDE = (
+    "fraction-mcp: over HTTP no form is sent; a write waits until a person decides: `fraction-mcp approvals` on this "
+    "machine opens the inbox"
+)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +43,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @contextmanager
-def served(environment: dict[str, str], *arguments: str, tells: Sequence[str] = ()) -> Iterator[str]:
+def served(environment: dict[str, str], *arguments: str, tells: Sequence[str] = (WHERE_TO_DECIDE,)) -> Iterator[str]:
     """`serve --http`, ended by its process: its address. It says on stderr where it is, and nothing but `tells`."""
     port = free_port()
     host = arguments[1] if arguments[:1] == ("--host",) else "127.0.0.1"
@@ -207,9 +211,10 @@ async def test_a_form_s_answer_with_a_state_that_was_sealed_elsewhere_counts_for
         raise AssertionError("the rounds are played by hand")
 
     part = {"part_number": "HTTP-CARRIED"}
-    answer: dict[str, Any] = {"input_responses": {"approve": YES}, "allow_input_required": True}
+    answer: dict[str, Any] = {"input_responses": {"decision": YES}, "allow_input_required": True}
     python, *words = command(*SERVE)
-    beside = StdioServerParameters(command=python, args=words, env=environment)
+    vouched = {**environment, "FRACTION_MCP_ELICITATION": "full"}
+    beside = StdioServerParameters(command=python, args=words, env=vouched)
     with anyio.fail_after(60):
         async with Client(beside, elicitation_callback=unused) as person:
             question = await person.session.call_tool("create_part", part, allow_input_required=True)
@@ -220,6 +225,7 @@ async def test_a_form_s_answer_with_a_state_that_was_sealed_elsewhere_counts_for
                 assert (told.structured_content or {})["outcome"] == "awaiting_approval"
                 seen = (await client.call_tool("search_parts", {"query": "HTTP-CARRIED"})).structured_content or {}
                 assert seen["rows"] == []
+            await anyio.sleep(1.1)  # as long as a person reads
             done = await person.session.call_tool("create_part", part, request_state=state, **answer)
             assert (done.structured_content or {})["outcome"] == "done"  # the state itself was good
 

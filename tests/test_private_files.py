@@ -2,6 +2,7 @@
 
 import os
 import stat
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fraction_mcp.errors import ConfigError
-from fraction_mcp.private_files import private_database, private_file, private_folder
+from fraction_mcp.private_files import kept_secret, private_database, private_file, private_folder
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
 
@@ -141,3 +142,21 @@ def test_a_database_is_closed_with_the_files_beside_it_and_none_is_made(
     private_database(file)
     assert {path: mode(path) for path in file.parent.iterdir()} == dict.fromkeys(beside, 0o600)
     assert capsys.readouterr().err.count("\n") == 3
+
+
+@pytest.mark.process
+def test_a_secret_is_made_once_by_whichever_process_is_first_and_kept_closed(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "secret.key"
+    words = [sys.executable, "-c", ("import sys, pathlib; from fraction_mcp.private_files import kept_secret; "
+             "print(kept_secret(pathlib.Path(sys.argv[1])))"), str(path)]  # fmt: skip
+    running = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    found = {process.communicate()[0].strip() for process in running}
+    assert found == {kept_secret(path)}
+    assert (mode(path), [file.name for file in path.parent.iterdir()]) == (0o600, ["secret.key"])
+
+
+def test_a_key_file_that_holds_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "secret.key"
+    path.write_text("short")
+    with pytest.raises(ConfigError, match="holds no key of ours"):
+        kept_secret(path)

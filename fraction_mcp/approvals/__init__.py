@@ -4,6 +4,6 @@ Knows HTML, cookies and browsers. Refuses to know MCP, HTTP clients and database
 service's.
 """
 
-from fraction_mcp.approvals.serving import serve_inbox
+from fraction_mcp.approvals.serving import serve_for_servers, serve_inbox
 
-__all__ = ["serve_inbox"]
+__all__ = ["serve_for_servers", "serve_inbox"]

@@ -62,13 +62,15 @@ class InboxAuth:
         self._links: dict[str, Link] = {}
         self._sessions: dict[str, Session] = {}
 
-    def new_link(self, *, lasts_s: float | None = None) -> Link:
-        """A sign-in link that counts once, within `lasts_s` seconds (None: as long as the inbox is served)."""
+    def new_link(self, *, lasts_s: float | None = None, write: str = "") -> Link:
+        """A sign-in link that counts once, within `lasts_s` seconds (None: as long as the inbox is served), and leads
+        to one write where that is named."""
         token = secrets.token_urlsafe(24)
         while len(self._links) >= _MOST_LINKS:
             del self._links[next(iter(self._links))]
         until = float("inf") if lasts_s is None else self._clock() + lasts_s
-        link = Link(f"{self.address}/enter?token={token}", until, anyio.Event())
+        to = f"&write={write}" if write else ""
+        link = Link(f"{self.address}/enter?token={token}{to}", until, anyio.Event())
         self._links[_digest(token)] = link
         return link
 

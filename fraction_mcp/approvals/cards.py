@@ -6,7 +6,7 @@ write service's.
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 from urllib.parse import urlsplit
@@ -95,7 +95,16 @@ class Card:
     can_withdraw: bool
     can_settle: bool
     can_look: bool
+    sender: str = ""
     version: str = ""
+
+
+Alive = Callable[[Write], bool]
+"""Whether some running server would send a write."""
+
+
+def _nobody(_write: Write) -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +190,7 @@ async def notice_of(service: WriteService, write: Write, prefix: str) -> Notice:
     return Notice(prefix, card.title, card.outcome or card.notice or "it waits for you.", card.tone)
 
 
-async def read_board(service: WriteService, view: View) -> Board:
+async def read_board(service: WriteService, view: View, alive: Alive = _nobody) -> Board:
     """The list as the journal has it now, as much of it as is looked at."""
     journal = service.journal
     there = await journal.latest((*_BUSY, State.AWAITING, State.UNKNOWN), limit=_EVERY)
@@ -194,7 +203,7 @@ async def read_board(service: WriteService, view: View) -> Board:
         kinds["decided"] = await journal.latest(_DECIDED, limit=_SHOWN_DECIDED)
     now = time.time()
     sections = [
-        await _section(service, name, heading, kinds[name], now, page=view.page if view.of else 1)
+        await _section(service, name, heading, kinds[name], now, alive=alive, page=view.page if view.of else 1)
         for name, heading, _ in _SECTIONS
         if view.of in {name, ""}
     ]
@@ -202,7 +211,7 @@ async def read_board(service: WriteService, view: View) -> Board:
 
 
 async def _section(
-    service: WriteService, name: str, heading: str, writes: Sequence[Write], now: float, *, page: int
+    service: WriteService, name: str, heading: str, writes: Sequence[Write], now: float, *, alive: Alive, page: int
 ) -> Section:
     if name == "decided":
         ordered = sorted(writes, key=lambda write: (-write.updated_at, write.id))
@@ -212,11 +221,11 @@ async def _section(
     cards = []
     for write in ordered[before : before + _PAGE]:
         events = await service.journal.events(write.id) if write.state is State.UNKNOWN else ()
-        cards.append(_card(service, write, events, now))
+        cards.append(_card(service, write, events, now, alive))
     return Section(name, heading, tuple(cards), before, len(ordered))
 
 
-def _card(service: WriteService, write: Write, events: Sequence[Event], now: float) -> Card:
+def _card(service: WriteService, write: Write, events: Sequence[Event], now: float, alive: Alive = _nobody) -> Card:
     plan, erp, answer = write.plan, write.identity, result_for(write)
     about, prices, rows = _split(answer.preview)
     reaches = service.reaches(write)
@@ -251,6 +260,7 @@ def _card(service: WriteService, write: Write, events: Sequence[Event], now: flo
         can_withdraw=write.state is State.APPROVED,
         can_settle=write.state is State.UNKNOWN,
         can_look=write.state is State.UNKNOWN and reaches,
+        sender=_sender(service, write, alive, now) if write.state is State.AWAITING else "",
     )
     return _with_version(card)
 
@@ -303,13 +313,25 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def _sender(service: WriteService, write: Write, alive: Alive, now: float) -> str:
+    """Who sends it once it is approved; an approval that nobody carries out expires."""
+    if service.reaches(write) and not service.context.read_only:
+        return "This inbox sends it."
+    if alive(write):
+        return "A running server sends it."
+    account, until = write.identity.account, moment(write.expires_at, now)
+    return (
+        f"Nobody can send it now: it is sent when a server for {account} runs, until {until.spoken}; else it expires."
+    )
+
+
 def _notice(write: Write, events: Sequence[Event], *, reaches: bool) -> str:
     """What a person should know before they press a button, or while they wait."""
     match write.state:
         case State.AWAITING if write.outcome.error:
             return f"Sending it was tried, and nothing was written: {write.outcome.error.message}"
-        case State.AWAITING if not reaches:
-            return "This inbox is not signed in there: once approved, the server that asked for it sends it."
+        case State.AWAITING:
+            return ""
         case State.APPROVED if not reaches:
             return "Approved, and not sent yet: a server that works in its ERP and account sends it."
         case State.APPROVED | State.SENDING:

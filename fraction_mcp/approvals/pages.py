@@ -5,8 +5,10 @@ becomes HTML.
 """
 
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qs, urlencode
@@ -16,13 +18,21 @@ import jinja2
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fraction_mcp.approvals.access import SESSION, AccessMiddleware, SignedIn
 from fraction_mcp.approvals.auth import InboxAuth, Session
 from fraction_mcp.approvals.cards import Notice, View, notice_of, read_board, write_of
+from fraction_mcp.approvals.known import Proofs
 from fraction_mcp.errors import FractionMcpError, JournalError, WriteNotFound
 from fraction_mcp.operations.writes.decisions import DECISIONS
 from fraction_mcp.operations.writes.service import WriteService
@@ -30,7 +40,7 @@ from fraction_mcp.operations.writes.states import State
 from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.os_account import who_is_here
 
-__all__ = ["Decide", "Pages"]
+__all__ = ["Around", "Decide", "Pages"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +54,7 @@ _STATIC = {
     "shut.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
+_ID = re.compile(r"w[0-9a-f]{12}")
 _LARGEST_FORM = 8_192
 _LOOK_S = 1.0
 _LAPSES_S = 30  # how often the journal is asked for what time alone has done
@@ -54,10 +65,29 @@ _TOLD = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What stands around an inbox. `open_here` opens the person's browser on a write ('' for all), once a minute, and
+    says in how many seconds it may (0: it does); None where there is none. `show` does so unless somebody looks."""
+
+    open_here: Callable[[str], Awaitable[float]] | None = None
+    show: Callable[[], None] = lambda: None
+    proofs: Proofs | None = None
+    alive: Callable[[Write], bool] = lambda _write: False
+
+
 class Pages:
     """One inbox's application (`app`). `closing` ends the streams of whoever is watching."""
 
-    def __init__(self, service: WriteService, auth: InboxAuth, decide: Decide, closing: anyio.Event) -> None:
+    def __init__(
+        self,
+        service: WriteService,
+        auth: InboxAuth,
+        decide: Decide,
+        closing: anyio.Event,
+        around: Around | None = None,
+    ) -> None:
+        self._around = around or Around()
         self._service = service
         self._auth = auth
         self._decide = decide
@@ -79,6 +109,9 @@ class Pages:
         routes = [
             Route("/enter", self._enter, methods=["GET"]),
             Route("/static/{name}", self._static),
+            Route("/open", self._open, methods=["POST"]),
+            Route("/known", self._known, methods=["POST"]),
+            Route("/known/show", self._show, methods=["POST"]),
             Mount("/s/{place}", routes=pages, middleware=[Middleware(SignedIn, auth, self._shut)]),
             Mount("/", self._shut),
         ]
@@ -104,7 +137,8 @@ class Pages:
 
     async def _board(self, request: Request) -> dict[str, Any]:
         view = View.read(request.query_params)
-        return {"board": await read_board(self._service, view), "view": view, "csrf": _session(request).csrf}
+        board = await read_board(self._service, view, self._around.alive)
+        return {"board": board, "view": view, "csrf": _session(request).csrf}
 
     async def _events(self, _request: Request) -> Response:
         return StreamingResponse(self._changes(), media_type="text/event-stream")
@@ -177,15 +211,46 @@ class Pages:
         """
         session = self._auth.enter(request.query_params.get("token", ""))
         if session is None:
-            return self._page("shut.html", status=403)
-        response = self._page("entered.html", root=session.root)
+            opens = self._around.open_here is not None
+            return self._page("shut.html", status=403, opens=opens, write="", words="")
+        write = request.query_params.get("write", "")
+        response = self._page("entered.html", root=session.root + (f"?write={write}" if _ID.fullmatch(write) else ""))
         response.set_cookie(session.cookie, session.id, path=session.root, httponly=True, samesite="strict")
         return response
 
     async def _shut(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Every address outside a session, the one that a client may be given for a write (/writes/ID) included: it
         shows nothing, and a script leads on whoever is signed in."""
-        await self._page("shut.html", status=403)(scope, receive, send)
+        write = scope["path"].removeprefix("/writes/")
+        page = self._page("shut.html", status=403, opens=self._around.open_here is not None,
+                          write=write if _ID.fullmatch(write) else "", words="")  # fmt: skip
+        await page(scope, receive, send)
+
+    async def _open(self, request: Request) -> Response:
+        """The button of a browser that is not signed in: the person's own browser is opened, on this computer, with a
+        link that whoever pressed it does not see."""
+        write = (await _form(request)).get("write", "")
+        if self._around.open_here is None:
+            return PlainTextResponse("There is no browser to open here.\n", 404)
+        wait_s = await self._around.open_here(write if _ID.fullmatch(write) else "")
+        words = "The inbox is being opened in a browser on this computer." if wait_s <= 0 else (
+            f"The browser was opened a moment ago, and is not opened again for {wait_s:.0f} seconds."
+        )  # fmt: skip
+        return self._page("shut.html", status=200, opens=wait_s > 0, write=write, words=words)
+
+    async def _known(self, request: Request) -> Response:
+        if self._around.proofs is None:
+            return PlainTextResponse("Not found\n", 404)
+        return JSONResponse(self._around.proofs.answer(request.query_params.get("number", "")[:80]))
+
+    async def _show(self, request: Request) -> Response:
+        """A server of this state folder asks for its person."""
+        said = request.query_params
+        proofs = self._around.proofs
+        if proofs is None or not proofs.holds(said.get("number", ""), said.get("proof", ""), "show"):
+            return PlainTextResponse("Not found\n", 404)
+        self._around.show()
+        return JSONResponse({"done": "show"})
 
     async def _trouble(self, request: Request, error: Exception) -> Response:
         """Before anything was decided, or where there was nothing to decide."""

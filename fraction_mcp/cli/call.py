@@ -9,11 +9,12 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
 from mcp import Client
 from mcp.client import ClientRequestContext
 from mcp.types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult, TextContent, Tool
 
-from fraction_mcp.cli.consent import on_a_terminal, typed_yes
+from fraction_mcp.cli.consent import NO_FASTER_S, on_a_terminal, typed_yes
 from fraction_mcp.cli.results import show
 from fraction_mcp.cli.serve import check_journal, checked_settings
 from fraction_mcp.cli.session import own_server
@@ -115,20 +116,21 @@ class _Asker:
         self._until_told = until_told
 
     async def __call__(self, context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG002 - the SDK's
-        if not isinstance(params, ElicitRequestFormParams) or set(params.requested_schema.get("properties", ())) != {
-            "approve"
-        }:
+        named = params.requested_schema.get("properties", {}) if isinstance(params, ElicitRequestFormParams) else {}
+        if set(named) != {"decision"}:
             return ElicitResult(action="cancel")  # a yes answers no other form
+        came_at = anyio.current_time()
         # What a server sent, whole, without characters that would move the cursor or turn the text round.
         lines = [spelt_out(line) for line in params.message.split("\n")]
         sys.stderr.write("\n".join(["", *lines, "", ""]))
         answer = await typed_yes("Approve?")
+        await anyio.sleep_until(came_at + NO_FASTER_S)
         if answer is None:
             return ElicitResult(action="cancel")
         if not answer:
             return ElicitResult(action="decline")
         self._until_told.enter_context(finishing())
-        return ElicitResult(action="accept", content={"approve": True})
+        return ElicitResult(action="accept", content={"decision": "approve"})
 
 
 _BAR = 30

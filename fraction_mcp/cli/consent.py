@@ -13,7 +13,11 @@ import anyio.to_thread
 from fraction_mcp.cli.signals import interruptible
 from fraction_mcp.errors import ConfigError
 
-__all__ = ["needs_terminal", "on_a_terminal", "typed_line", "typed_yes"]
+__all__ = ["NO_FASTER_S", "needs_terminal", "on_a_terminal", "typed_line", "typed_yes"]
+
+NO_FASTER_S = 1.1
+"""How long after a server's question it is answered at the earliest: what comes within a second counts as a host's own
+answer, and a person may type `yes` faster than that."""
 
 _LONGEST_LINE = 4_000
 _QUIET_S = 0.05

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
 from mcp import Client
 from mcp.client import ClientRequestContext
 from mcp.types import ElicitRequestParams, ElicitResult, TextContent
@@ -13,6 +14,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from fraction_mcp.cli.consent import NO_FASTER_S
 from fraction_mcp.cli.session import own_server
 from fraction_mcp.cli.signals import run
 
@@ -126,10 +128,11 @@ class _Person:
 
     async def __call__(self, context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG002 - the SDK's
         for line in params.message.splitlines():
-            _say(self._console, line, "yellow" if line.startswith("Warning:") else "", indent=6)
+            _say(self._console, line, "yellow" if line.startswith("Warning") else "", indent=6)
+        await anyio.sleep(NO_FASTER_S)
         _say(self._console, Text.assemble("A person answers: ", (self.answer, "bold")), indent=4)
         if self.answer == "yes":
-            return ElicitResult(action="accept", content={"approve": True})
+            return ElicitResult(action="accept", content={"decision": "approve"})
         return ElicitResult(action="decline")
 
 

@@ -236,6 +236,8 @@ _WORDS = {
     Step.LATE_ANSWER: "an answer came after it was settled: {kind}",
     Step.LATE_DONE: "done after all: the ERP's proof came after it was settled",
     Step.LATE_REFUSAL: "refused after all: the ERP's answer came after it was settled",
+    Step.ASKED: "asked by {how} in {client}",
+    Step.ANSWERED: "answered after {after_s} s: {sent}",
     Step.TOKEN_GIVEN: "a token that confirms it was given out",
     Step.SETTLED_LANDED: "settled by {by}: it is in the ERP",
     Step.SETTLED_ABSENT: "settled by {by}: it is not in the ERP",
@@ -252,6 +254,10 @@ def _sentence(event: Event) -> str:
         "owner": detail.get("owner", "?"),
         "found": detail.get("found", "?"),
         "kind": detail.get("kind", "?"),
+        "how": detail.get("how", "a question"),
+        "client": detail.get("client", "an MCP client"),
+        "after_s": detail.get("after_s", "?"),
+        "sent": json.dumps(detail.get("sent"), ensure_ascii=False),
         "error": reason or detail.get("why") or "no reason is known",
     }
     words = _WORDS[event.kind].format(**facts)

@@ -214,10 +214,13 @@ def _deciding(commands: Commands) -> None:
     """What people do with the writes that assistants ask for."""
     inbox = _add(
         commands, "approvals", "decide about writes, in the browser",
-        _calls("inbox", "approvals", "port", "no_open", "sandbox", "profile"),
+        _calls("inbox", "approvals", "port", "no_open", "for_servers", "sandbox", "profile"),
     )  # fmt: skip
     inbox.add_argument("--port", type=_port, default=0, help="a free one unless given")
     inbox.add_argument("--no-open", action="store_true", help="print the sign-in link, and open no browser")
+    inbox.add_argument(
+        "--for-servers", action="store_true", help=argparse.SUPPRESS
+    )  # started by `serve`, not by people
     _where(inbox)
     for name, told in (("approve", "approve a write, in this terminal"), ("decline", "decline one")):
         command = _add(commands, name, told, _calls("decide", "decide", "id", "sandbox", "profile", what=name))
@@ -270,7 +273,7 @@ def _developing(commands: Commands) -> None:
     what.add_argument("--write", metavar="DIR", help="write one file a tool")
     what.add_argument("--check", metavar="DIR", help="fail where the files differ from what is served")
     what.add_argument(
-        "--format", dest="style", choices=("mcp", "openai", "anthropic", "gemini"), default="mcp",
+        "--format", dest="style", choices=("mcp", "openai-responses", "openai-chat", "anthropic", "gemini"), default="mcp",
         help="mcp, openai, anthropic or gemini",
     )  # fmt: skip
     _sandbox(commands)

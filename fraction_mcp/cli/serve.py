@@ -1,7 +1,7 @@
 """`serve` and `sandbox`: the server itself, and the embedded ERPs, in this process or on a port."""
 
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,9 +79,10 @@ def runtime_for(*, sandbox: bool, profile: str = "") -> Runtime:
     return runtime_of(settings_for_writes(sandbox=sandbox, profile=profile))
 
 
-def runtime_of(settings: Settings) -> Runtime:
+def runtime_of(settings: Settings, inbox_command: Sequence[str] = ()) -> Runtime:
     """A working place in the ERPs of these settings: the embedded ones where they are meant."""
-    return Runtime(settings, _open_sandbox(settings) if is_embedded_place(settings) else None)
+    embedded = _open_sandbox(settings) if is_embedded_place(settings) else None
+    return Runtime(settings, embedded, inbox_command=inbox_command)
 
 
 def is_embedded_place(settings: Settings) -> bool:
@@ -94,7 +95,7 @@ def serve(*, sandbox: bool, profile: str, http: bool, host: str, port: int, read
         settings = settings.model_copy(update={"read_only": True})
     check_journal(settings)
     set_up_logs(settings.log_level, settings.log_format)
-    runtime = runtime_of(settings)
+    runtime = runtime_of(settings, inbox_command=_inbox_command(sandbox=sandbox, profile=profile))
     if http:
         from fraction_mcp.server.http import serve_http  # noqa: PLC0415 - stdio needs none of it
 
@@ -102,6 +103,12 @@ def serve(*, sandbox: bool, profile: str, http: bool, host: str, port: int, read
     from fraction_mcp.server.stdio import serve_stdio  # noqa: PLC0415
 
     return run(_served, lambda: serve_stdio(runtime))
+
+
+def _inbox_command(*, sandbox: bool, profile: str) -> list[str]:
+    """What a server starts for its person: secrets are in the environment or the keychain, never here."""
+    words = [sys.executable, "-P", "-m", "fraction_mcp", "approvals", "--for-servers"]
+    return [*words, *(["--sandbox"] if sandbox else ["--profile", profile] if profile else [])]
 
 
 async def _served(serving: Callable[[], Awaitable[None]]) -> int:

@@ -1,24 +1,19 @@
-"""What a tools/call does: its arguments, a person's consent where it writes, and how results and errors look.
+"""What a tools/call does: its arguments, a plan and a person's consent where it writes, how results and errors look.
 
-This module is the only formatter of errors, and the only one that knows how to ask a person. Consent fails closed:
-whoever cannot be asked, or does not answer, leaves the write waiting in the journal.
+This module is the only formatter of errors. How a person is asked is `consent`'s; whoever cannot be asked, or does not
+answer, leaves the write waiting in the journal.
 """
 
-import json
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Literal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
-import anyio
 from mcp.server import ServerRequestContext
 from mcp.types import (
     CallToolRequestParams,
     CallToolResult,
-    ElicitRequest,
-    ElicitRequestFormParams,
-    ElicitResult,
     InputRequiredResult,
     TextContent,
 )
@@ -29,9 +24,10 @@ from fraction_mcp.operations import progress
 from fraction_mcp.operations.results import ToolError, ToolResult
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import State
-from fraction_mcp.operations.writes.wording import WriteResult, question, result_for
+from fraction_mcp.operations.writes.wording import WriteResult, result_for
 from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.runtime import Runtime
+from fraction_mcp.server.consent import Consent, Reply
 from fraction_mcp.tools.arguments import read_arguments
 from fraction_mcp.tools.render import rendered
 from fraction_mcp.tools.spec import Effect, ToolSpec
@@ -45,16 +41,7 @@ Result = CallToolResult | InputRequiredResult
 
 # -------------------------------------------------------------------------------------------------------------- calls
 
-_ASK: dict[str, Any] = {
-    "type": "object",
-    "properties": {"approve": {"type": "boolean", "title": "Approve", "description": "Yes, write exactly this"}},
-    "required": ["approve"],
-}
-_ANSWER = "approve"  # the name of the one question in a round
-_TICK_S = 15.0
 _TELL_S = 0.2
-
-Decision = Literal["yes", "no", "cancel", "nobody"]
 
 
 async def answered(runtime: Runtime, ctx: Context, params: CallToolRequestParams, spec: ToolSpec) -> Result:
@@ -97,14 +84,23 @@ class _Call:
                 answer: ToolResult = await self._spec.run(given, ask)
             return _result(answer.model_copy(update={"as_of": reads.as_of}), failed=_has_failed(answer))
         service = await self._runtime.write_service()
-        if (write := await self._asked_about(service)) is not None:
-            return await self._decided(service, write)
+        consent = Consent(self._runtime, self._ctx, service)
+        if (answer_to := await consent.reply_in(self._params)) is not None:
+            return await self._carry_out(service, *answer_to, by=consent.client)
         try:
             plan = await self._spec.plan(service.context, ask)
         except AmbiguousReference as unclear:
             return _result(_unclear(unclear, self._spec))
-        write = await service.propose(plan, tool=self._spec.name, arguments=arguments, asked_by=self._client())
-        return await self._ask(service, write)
+        write = await service.propose(plan, tool=self._spec.name, arguments=arguments, asked_by=consent.client)
+        if write.state is not State.AWAITING:
+            return _write_result(await service.follow_up(write))
+        await self._runtime.watch()  # it may be approved elsewhere while the question is open
+        came = await consent.ask(write)
+        return (
+            came
+            if isinstance(came, InputRequiredResult)
+            else await self._carry_out(service, write, came, by=consent.client)
+        )
 
     @contextmanager
     def _progress(self) -> Iterator[None]:
@@ -127,108 +123,22 @@ class _Call:
 
         return tell
 
-    def _client(self) -> str:
-        told = self._ctx.session.client_params
-        return f"{told.client_info.name} {told.client_info.version}" if told else "an MCP client"
-
-    async def _asked_about(self, service: WriteService) -> Write | None:
-        """The write whose question this call answers: its sealed state names it, and what was shown."""
-        if self._params.request_state is None or not self._params.input_responses or not self._form_counts():
-            return None
-        state = json.loads(self._params.request_state)
-        write = await service.journal.get(state["write"])
-        if write is None:
-            return None
-        # A plan that has changed since was not what the person saw, and one that came back unsent was answered once
-        # already: the question is asked anew.
-        asked_now = (write.digest, write.updated_at) == (state["digest"], state["since"])
-        return write if asked_now or write.state is not State.AWAITING else None
-
-    async def _decided(self, service: WriteService, write: Write) -> Result:
-        """A round's answer. An answer to a write that is already decided changes nothing, and tells how it stands."""
-        answer = (self._params.input_responses or {}).get(_ANSWER)
-        decision = _decision(answer) if isinstance(answer, ElicitResult) else "nobody"
-        return await self._carry_out(service, write, decision)
-
-    async def _ask(self, service: WriteService, write: Write) -> Result:
-        """Whoever can be asked, in the order of house.md; a write that no longer waits is only told of."""
-        if write.state is not State.AWAITING:
-            return _write_result(await service.follow_up(write))
-        await self._runtime.watch()  # it may be approved elsewhere while the question is open
-        if self._form_counts():
-            if self._ctx.protocol_version >= _ROUNDS_SINCE:
-                return _round(write)
-            if self._ctx.session.can_send_request:
-                return await self._carry_out(service, write, await self._elicited(write))
-        return await self._carry_out(service, write, "nobody")
-
-    def _form_counts(self) -> bool:
-        """Whether a form that this client answers is a person's answer: no other place decides it.
-
-        It counts neither when it is sent nor when it comes back, whichever process sealed the question.
-        """
-        if self._ctx.request is not None:  # HTTP, which has no sign-in: whoever reaches the port answers its own forms
-            return False
-        if self._runtime.settings.elicitation == "off":
-            return False
-        told = self._ctx.session.client_capabilities
-        forms = told.elicitation if told else None
-        # `elicitation: {}` means forms; one that names only `url` cannot show a form.
-        return forms is not None and (forms.form is not None or forms.url is None)
-
-    async def _elicited(self, write: Write) -> Decision:
-        """Ask through the back channel of an older client, showing signs of life while the person reads."""
-        try:
-            async with self._ticking():
-                answer = await self._ctx.session.elicit_form(question(write), _ASK, self._ctx.request_id)
-        except Exception:  # claimed, and not delivered: the write waits
-            logger.warning("the client could not show the question for %s", write.id, exc_info=True)
-            return "nobody"
-        return _decision(answer)
-
-    @asynccontextmanager
-    async def _ticking(self) -> AsyncIterator[None]:
-        async def tick() -> None:
-            for count in range(1, 10_000):
-                await anyio.sleep(_TICK_S)
-                await self._ctx.session.report_progress(count, None, "waiting for a person's answer")
-
-        async with anyio.create_task_group() as group:
-            group.start_soon(tick)
-            yield
-            group.cancel_scope.cancel()
-
-    async def _carry_out(self, service: WriteService, write: Write, decision: Decision) -> Result:
-        by = f"a form in {self._client()}"
-        match decision:
-            case "yes":
-                self.sent = write.id
-                return _write_result(await service.approve(write, digest=write.digest, by=by))
-            case "no" | "cancel":
-                return _write_result(await service.decline(write, by=by, cancelled=decision == "cancel"))
+    async def _carry_out(self, service: WriteService, write: Write, reply: Reply, *, by: str) -> Result:
+        by = f"a form in {by}"
+        if reply.choice == "approve":
+            self.sent = write.id
+            return _write_result(await service.approve(write, digest=write.digest, by=by))
+        if reply.choice == "decline":
+            return _write_result(await service.decline(write, by=by))
         # It may have been decided elsewhere while nobody answered here.
         write = await service.follow_up(await service.write(write.id))
-        if write.state is State.AWAITING and self._runtime.settings.confirm == "two_step":
+        if write.state is not State.AWAITING:
+            return _write_result(write)
+        if self._runtime.settings.confirm == "two_step":
             return _write_result(write, token=await service.new_token(write))
-        if write.state is State.AWAITING:
+        if not reply.led:
             await self._runtime.open_inbox()
-        return _write_result(write)
-
-
-_ROUNDS_SINCE = "2026-07-28"
-
-
-def _decision(answer: ElicitResult) -> Decision:
-    if answer.action == "accept":
-        return "yes" if (answer.content or {}).get("approve") is True else "no"
-    return "no" if answer.action == "decline" else "cancel"
-
-
-def _round(write: Write) -> InputRequiredResult:
-    """The question as a round of its own; the state that comes back is sealed by the boundary."""
-    asked = ElicitRequest(params=ElicitRequestFormParams(message=question(write), requested_schema=_ASK))
-    state = json.dumps({"write": write.id, "digest": write.digest, "since": write.updated_at})
-    return InputRequiredResult(request_state=state, input_requests={_ANSWER: asked})
+        return _write_result(write, why=reply.why)
 
 
 # ------------------------------------------------------------------------------------------------- results and errors
@@ -239,8 +149,10 @@ def _result(answer: ToolResult, *, failed: bool = False) -> CallToolResult:
     return CallToolResult(content=[TextContent(text=rendered(data))], structured_content=data, is_error=failed)
 
 
-def _write_result(write: Write, *, token: str = "") -> CallToolResult:
+def _write_result(write: Write, *, token: str = "", why: str = "") -> CallToolResult:
     answer = result_for(write, token=token)
+    if why:
+        answer = answer.model_copy(update={"summary": f"{why} {answer.summary}"})
     return _result(answer, failed=_has_failed(answer))
 
 
@@ -270,6 +182,7 @@ def _error(error: FractionMcpError, spec: ToolSpec, *, unsure: bool = False) -> 
         text += "; it may have been written" if unsure else "; nothing was written"
     text += "."
     text += f" {error.hint}" if error.hint else ""
+    text += f" Retryable: {'yes' if error.retryable else 'no'}."
     return CallToolResult(
         content=[TextContent(text=text)], structured_content={"error": told.model_dump()}, is_error=True
     )

@@ -84,17 +84,62 @@ def _stale(name: str, published: bytes, tool: dict[str, Any]) -> Difference:
 
 
 def spelt_for(style: str, tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The tools as another API takes them: `mcp`, `openai`, `anthropic` or `gemini`."""
+    """The tools as another API takes them: `mcp`, `openai-responses`, `openai-chat`, `anthropic` or `gemini`."""
     return [_SPELLINGS[style](tool) for tool in tools]
 
 
-def _openai(tool: Mapping[str, Any]) -> dict[str, Any]:
-    function = {"name": tool["name"], "description": tool["description"], "parameters": tool["inputSchema"]}
-    return {"type": "function", "function": function}
+def _openai_responses(tool: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "function", **_openai_function(tool)}
+
+
+def _openai_chat(tool: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "function", "function": _openai_function(tool)}
+
+
+def _openai_function(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """Strict, so that what its model gives has the form that is asked for."""
+    return {"name": tool["name"], "description": tool["description"], "parameters": _strict(tool["inputSchema"]),
+            "strict": True}  # fmt: skip
+
+
+def _strict(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """OpenAI's strict mode: every argument is required, and null where it is not given, as the server takes it."""
+    kept = {key: value for key, value in schema.items() if key != "default"}
+    if "properties" in kept:
+        needed = schema.get("required", ())
+        kept["properties"] = {
+            name: _strict(value) if name in needed else _or_null(_strict(value))
+            for name, value in schema["properties"].items()
+        }
+        kept["required"] = list(kept["properties"])
+    if "items" in kept:
+        kept["items"] = _strict(kept["items"])
+    return kept | ({"additionalProperties": False} if kept.get("type") == "object" else {})
+
+
+def _or_null(schema: Mapping[str, Any]) -> dict[str, Any]:
+    described = {"description": schema["description"]}
+    return {**described, "anyOf": [{k: v for k, v in schema.items() if k != "description"}, {"type": "null"}]}
 
 
 def _anthropic(tool: Mapping[str, Any]) -> dict[str, Any]:
-    return {"name": tool["name"], "description": tool["description"], "input_schema": tool["inputSchema"]}
+    return {"name": tool["name"], "description": tool["description"], "input_schema": _closed(tool["inputSchema"])}
+
+
+def _closed(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Anthropic's strict mode: objects are closed, and the bounds that it does not take stand in the description."""
+    kept = {key: value for key, value in schema.items() if key not in _BOUNDS}
+    if bounds := [f"{key}: {schema[key]}" for key in _BOUNDS if key in schema]:
+        kept["description"] = f"{schema['description']} ({', '.join(bounds)})"
+    if "properties" in kept:
+        kept["properties"] = {name: _closed(value) for name, value in schema["properties"].items()}
+        kept["additionalProperties"] = False
+    if "items" in kept:
+        kept["items"] = _closed(kept["items"])
+    return kept
+
+
+_BOUNDS = ("maximum",)
 
 
 def _gemini(tool: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,14 +154,13 @@ def _subset(schema: Mapping[str, Any]) -> dict[str, Any]:
         kept["properties"] = {name: _subset(value) for name, value in kept["properties"].items()}
     if "items" in kept:
         kept["items"] = _subset(kept["items"])
-    if "enum" in kept:  # Gemini refuses an empty text in an enum; leaving the argument out means the same
-        kept["enum"] = [value for value in kept["enum"] if value != ""]
     return kept
 
 
 _SPELLINGS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "mcp": dict,
-    "openai": _openai,
+    "openai-responses": _openai_responses,
+    "openai-chat": _openai_chat,
     "anthropic": _anthropic,
     "gemini": _gemini,
 }

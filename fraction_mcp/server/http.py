@@ -19,6 +19,10 @@ from fraction_mcp.server.app import create_server
 
 __all__ = ["refuse_open_address", "serve_http"]
 
+_WHERE_TO_DECIDE = (
+    "fraction-mcp: over HTTP no form is sent; a write waits until a person decides: `fraction-mcp approvals` on this "
+    "machine opens the inbox\n"
+)
 _MOST_CONNECTIONS = 256
 _MOST_SESSIONS = 1_000  # of older clients, each with tasks of its own; a session that is idle ends after half an hour
 _LARGEST_REQUEST = 1_048_576
@@ -47,6 +51,8 @@ async def serve_http(runtime: Runtime, host: str, port: int) -> None:
         )
         shown = f"[{host}]" if ":" in host else host
         sys.stderr.write(f"fraction-mcp listens on http://{shown}:{port}/mcp\n")
+        if runtime.settings.confirm == "human" and not runtime.settings.read_only:
+            sys.stderr.write(_WHERE_TO_DECIDE)
         if runtime.settings.confirm == "two_step" and not runtime.settings.read_only:
             sys.stderr.write("fraction-mcp: under two_step, whoever reaches this port can confirm its own writes\n")
         await _until_cancelled(Server(app, most=_MOST_CONNECTIONS, lifespan=True), listener)

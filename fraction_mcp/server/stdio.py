@@ -21,6 +21,7 @@ from mcp.server.stdio import stdio_server
 
 from fraction_mcp.runtime import Runtime
 from fraction_mcp.server.app import create_server
+from fraction_mcp.server.openings import serve_connection
 
 __all__ = ["loop_streams", "serve_stdio"]
 
@@ -44,7 +45,7 @@ async def serve_stdio(runtime: Runtime) -> None:
     async with runtime:
         server = create_server(runtime)
         async with loop_streams() as (stdin, stdout), stdio_server(stdin, stdout) as (read, write):
-            await server.run(read, write, server.create_initialization_options())
+            await serve_connection(server, read, write)
 
 
 class _Lines:

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from fraction_mcp.errors import InputError
+from fraction_mcp.tools.schema import NOT_GIVEN
 from fraction_mcp.tools.spec import ToolSpec
 from fraction_mcp.values.text import clean, quoted
 
@@ -28,12 +29,35 @@ _REASONS = {
 def read_arguments(spec: ToolSpec, arguments: Mapping[str, Any]) -> Any:
     """The tool's own model, filled in. Raises InputError."""
     try:
-        return spec.ask.model_validate(dict(arguments))
+        return spec.ask.model_validate(_given(arguments, spec.input_schema))
     except ValidationError as error:
         found = error.errors(include_url=False)
     problems = {_path(problem): _reason(spec, problem) for problem in found}
     known = ", ".join(spec.input_schema["properties"]) or "none"
     raise InputError(problems, hint=f"The arguments of {spec.name} are: {known}.")
+
+
+def _given(value: Any, schema: Mapping[str, Any]) -> Any:
+    """What was really given, at any depth: without arguments that are null, or the word of their enum for that.
+
+    Adapters send null for whatever their model leaves out; strict modes fill every argument. What is required, and a
+    name that is not known, stay, to be refused.
+    """
+    if isinstance(value, Mapping):
+        known = schema.get("properties", {})
+        optional = set(known) - set(schema.get("required", ()))
+        return {
+            name: _given(item, known.get(name, {}))
+            for name, item in value.items()
+            if name not in optional or not _is_left_out(item, known[name])
+        }
+    if isinstance(value, list):
+        return [_given(item, schema.get("items", {})) for item in value]
+    return value
+
+
+def _is_left_out(value: object, schema: Mapping[str, Any]) -> bool:
+    return value is None or (value == NOT_GIVEN and NOT_GIVEN in schema.get("enum", ()))
 
 
 def _path(problem: ErrorDetails) -> str:
@@ -53,7 +77,8 @@ def _reason(spec: ToolSpec, problem: ErrorDetails) -> str:
         case "value_error":
             return str(context["error"])
         case "literal_error":
-            return f"must be one of {context['expected'].replace(' or ', ', ')}, not {_shown(problem['input'])}"
+            expected = context["expected"].replace(" or ", ", ").replace("''", f"'{NOT_GIVEN}'")
+            return f"must be one of {expected}, not {_shown(problem['input'])}"
         case "string_too_short" | "too_short":
             text = isinstance(problem["input"], str)
             return "must not be empty" if text else f"must hold at least {context['min_length']}"

@@ -46,7 +46,7 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-QuantityIn = Annotated[Decimal, BeforeValidator(_positive), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
+QuantityIn = Annotated[Decimal, BeforeValidator(_positive), WithJsonSchema({"type": "number"})]
 MoneyIn = Annotated[Decimal, BeforeValidator(_not_negative), WithJsonSchema(TEXT_SCHEMA)]
 OptionalMoneyIn = Annotated[
     Decimal | None,

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from fraction_mcp.erp import endpoints
-from fraction_mcp.errors import InputError
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.records import describe, detail, listing, summary
 from fraction_mcp.operations.records.aggregate import Asked
@@ -137,7 +136,6 @@ async def summarise_records(context: ErpContext, ask: SummariseRecords) -> summa
 
 
 def _dates(field: str, bucket: str) -> tuple[str, str]:
-    """A date field without a width is taken by the month. Raises InputError for a width without a field."""
-    if bucket and not field:
-        raise InputError({"date_bucket": "goes with date_field, which is missing"})
+    """A date field without a width is taken by the month; a width without a field says nothing (strict modes give
+    every argument)."""
     return (field, bucket or "month") if field else ("", "")

@@ -1,19 +1,26 @@
-"""Models as JSON Schemas that every client takes: flat, closed, without $ref, unions or titles."""
+"""Models as JSON Schemas that every client takes: flat, without $ref, unions or titles.
+
+Real clients fail on keywords that seem harmless (docs/clients.md lists them); what is left out here is enforced by the
+server all the same.
+"""
 
 from collections.abc import Mapping
 from typing import Any, cast
 
 from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
-__all__ = ["input_schema", "output_schema"]
+__all__ = ["NOT_GIVEN", "input_schema", "output_schema"]
 
 
-_UNSAID = {"minLength", "maxLength", "maxItems", "minimum"}
+NOT_GIVEN = "none"
+"""What an enum holds in place of an empty text, which some clients refuse: it means that the argument is not given."""
+
+_UNSAID = {"minLength", "maxLength", "maxItems", "minimum", "exclusiveMinimum", "additionalProperties"}
 
 
 def input_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """The JSON Schema of a tool's arguments: flat, closed, without $ref, unions or titles.
+    """The JSON Schema of a tool's arguments: flat, without $ref, unions or titles.
 
     Every client pays for it in tokens at every session, so bounds that no honest caller meets are enforced without
     being stated, and an empty default is left out: what is not required may be left out.
@@ -26,12 +33,23 @@ def _lean(schema: Any) -> Any:
         return schema
     kept = {key: value for key, value in schema.items() if key not in _UNSAID and not _goes_without(key, value)}
     if "enum" in kept:
-        kept["enum"] = [value for value in kept["enum"] if value != ""]
+        kept["enum"] = [value or NOT_GIVEN for value in kept["enum"]]
     if "properties" in kept:
         kept["properties"] = {name: _lean(value) for name, value in kept["properties"].items()}
     if "items" in kept:
         kept["items"] = _lean(kept["items"])
+        if "properties" in kept["items"]:  # two frameworks drop the shape of what a list holds
+            kept["description"] = f"{kept['description']}. Each: {_shape(kept['items'])}"
     return kept
+
+
+def _shape(item: Mapping[str, Any]) -> str:
+    """`{part, quantity, note?}`, with what an enum may hold."""
+    names = []
+    for name, node in item["properties"].items():
+        choice = f" ({' '.join(node['enum'])})" if "enum" in node else ""
+        names.append(f"{name}{'' if name in item.get('required', ()) else '?'}{choice}")
+    return "{" + ", ".join(names) + "}"
 
 
 def _goes_without(key: str, value: object) -> bool:
@@ -39,24 +57,17 @@ def _goes_without(key: str, value: object) -> bool:
 
 
 def output_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """The JSON Schema of a tool's result, without $ref or titles; `null` stands in a type list."""
+    """The JSON Schema of a tool's result, without $ref or titles; what may be null has two branches."""
     schema = _rendered(model, "serialization")
     schema["required"] = [name for name in schema.get("required", []) if name not in {"next", "as_of"}]
     return schema
 
 
 class _Bare(GenerateJsonSchema):
-    """Pydantic's generator without the titles that it makes up, and with null folded into the type."""
+    """Pydantic's generator without the titles that it makes up."""
 
     def get_title_from_name(self, name: str) -> str:  # noqa: ARG002 - pydantic's signature
         return ""
-
-    def nullable_schema(self, schema: Any) -> JsonSchemaValue:
-        inner = self.generate_inner(schema["schema"])
-        if isinstance(kind := inner.get("type"), str):
-            choices = {"enum": [*inner["enum"], None]} if "enum" in inner else {}
-            return {**inner, "type": [kind, "null"], **choices}
-        return {"anyOf": [inner, {"type": "null"}]}
 
 
 def _rendered(model: type[BaseModel], mode: JsonSchemaMode) -> dict[str, Any]:
@@ -75,8 +86,6 @@ def _inlined(node: Any, definitions: Mapping[str, Any], *, top: bool = False) ->
         target = dict(definitions[node["$ref"].rpartition("/")[2]])
         target.pop("description", None)
         return _inlined({**target, **{k: v for k, v in node.items() if k != "$ref"}}, definitions)
-    if nullable := _nullable_reference(node, definitions):
-        return _inlined(nullable, definitions)
     drop = {"title", "description"} if top else {"title"}
     return {
         key: {name: _inlined(value, definitions) for name, value in item.items()}
@@ -85,12 +94,3 @@ def _inlined(node: Any, definitions: Mapping[str, Any], *, top: bool = False) ->
         for key, item in node.items()
         if key not in drop
     }
-
-
-def _nullable_reference(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any] | None:
-    """`anyOf [$ref, null]` as one object schema whose type is [object, null]."""
-    match node.get("anyOf"):
-        case [{"$ref": str(ref)}, {"type": "null"}]:
-            target = {k: v for k, v in definitions[ref.rpartition("/")[2]].items() if k != "description"}
-            return {**target, "type": [target["type"], "null"]}
-    return None

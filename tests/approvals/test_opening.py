@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +22,11 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-from fraction_mcp.approvals import browser, serve_inbox
+from fraction_mcp.approvals import browser, serve_for_servers, serve_inbox
 from fraction_mcp.approvals.browser import _readable, browser_is_there, wait_to_open_s
+from fraction_mcp.approvals.known import ask, read_known
 from tests.process import command
-from tests.support import child_environment, wait_until
+from tests.support import child_environment, end_inbox, wait_until
 
 from .conftest import Writer, come_in
 
@@ -90,6 +91,23 @@ async def inbox(writer: Writer, **given: object) -> AsyncIterator[None]:
                 functools.partial(serve_inbox, writer.service, writer.state_folder, open_browser=True, **given)  # type: ignore[arg-type]
             )
             yield
+            group.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def inbox_of_servers(writer: Writer) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """The inbox as servers have it: what each of them asks of it."""
+
+    async def show() -> None:
+        known = read_known(writer.state_folder)
+        assert known is not None
+        assert await ask(known, "show")
+
+    async with anyio.create_task_group() as group:
+        with anyio.fail_after(30):
+            group.start_soon(serve_for_servers, writer.service, writer.state_folder)
+            await wait_until(lambda: read_known(writer.state_folder) is not None)
+            yield show
             group.cancel_scope.cancel()
 
 
@@ -246,7 +264,8 @@ def open_state(company: Path) -> Iterator[Path]:
     folder.chmod(0o755)
     state.chmod(0o755)
     yield state
-    shutil.rmtree(folder)
+    end_inbox(state)
+    shutil.rmtree(folder, ignore_errors=True)  # the inbox clears its own files away meanwhile
 
 
 @pytest.mark.process
@@ -352,20 +371,20 @@ async def test_the_browser_is_opened_again_for_a_later_write_that_nobody_looks_a
     writer: Writer, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(browser, "_APART_S", 0.5)
-    give, take = anyio.create_memory_object_stream[None](0)
-    async with give, take, inbox(writer, recalled=take.receive):
+    async with inbox_of_servers(writer) as show:
+        await show()
         async with httpx.AsyncClient() as early:
             await come_in(early, await stand_in.link())  # and leaves again: no page of it listens
         await writer.part("LATER-1")
-        await give.send(None)
+        await show()
         link = await stand_in.link(2)
         assert len(set(stand_in.links())) == 2
         async with httpx.AsyncClient() as http:
             await come_in(http, link)
             async with http.stream("GET", "/events") as stream:
                 await anext(stream.aiter_lines())
-                await give.send(None)
-                await give.send(None)  # taken once the one before has been seen to
+                await show()
+                await anyio.wait_all_tasks_blocked()
                 assert len(stand_in.links()) == 2
 
 
@@ -375,11 +394,12 @@ async def test_an_opening_that_had_to_wait_is_left_out_where_nothing_waits_any_l
 ) -> None:
     monkeypatch.setattr(browser, "_APART_S", 0.5)
     wait_to_open_s(writer.state_folder)  # some other process has just opened it
-    give, take = anyio.create_memory_object_stream[None](0)
-    async with give, take, inbox(writer, recalled=take.receive):
-        await give.send(None)  # taken once the first opening has been seen to
+    async with inbox_of_servers(writer) as show:
+        await show()
+        await anyio.sleep(1)  # beyond its turn, in which it is left out
         assert stand_in.asked() == []
         await writer.part("LATER-2")
+        await show()
         await stand_in.link()
 
 

@@ -254,7 +254,7 @@ async def test_an_inbox_without_an_account_approves_and_leaves_the_sending_to_th
         browser_at(await runtime.write_service()) as browser,
     ):
         page = await browser.load()
-        assert "the server that asked for it sends it" in text(browser.card(write))
+        assert "Nobody can send it now: it is sent when a server for demo@" in text(browser.card(write))
         page = await browser.press(write, "approve")
         assert "Approved, and not sent yet: a server that works in its ERP and account sends it." in text(page)
         assert writer.parts("PAGE-6") == 0

@@ -56,5 +56,5 @@ async def test_a_price_list_has_a_table_of_what_the_customer_pays_now_and_would_
         ]
         first = card.locator(".warnings li").first
         assert await first.inner_text() == (
-            "More than 20 % less from 10 on: at 10 the customer would pay 0.01 instead of 12.50, −99.9 %."
+            "At 10 the customer would pay 0.01 instead of 12.50 (−99.9 %): more than 20 % less from 10 on."
         )

@@ -27,7 +27,8 @@ async def refusal(client: Client, tool: str, arguments: dict[str, Any]) -> dict[
     assert set(error) == {"code", "message", "hint", "retryable", "written"}
     (block,) = result.content
     assert isinstance(block, TextContent)
-    assert block.text == f"{error['code']}: {error['message']}. {error['hint']}".rstrip()
+    words = f"{error['code']}: {error['message']}. {error['hint']}".rstrip()
+    assert block.text == f"{words} Retryable: {'yes' if error['retryable'] else 'no'}."
     return error
 
 
@@ -140,7 +141,7 @@ async def test_a_whole_number_may_come_as_a_float(client: Client, limit: object)
         ("search_parts", {"limit": True}, "limit: must be a whole number, not true"),
         ("search_parts", {"limit": 10**5000}, "limit: must be 100 or less, not so large a number"),
         ("search_parts", {"page": -1}, "page: must be 1 or more, not -1"),
-        ("search_parts", {"order": "up"}, "order: must be one of '', 'asc', 'desc', not 'up'"),
+        ("search_parts", {"order": "up"}, "order: must be one of 'none', 'asc', 'desc', not 'up'"),
         ("list_records", {"kind": "quotes"}, "kind: must be one of 'customers', 'parts', 'contracts', 'boms'"),
         ("list_records", {"kind": "boms", "fields": "status"}, "fields: must be a list, not 'status'"),
         ("list_records", {"kind": "boms", "fields": ["id", 3]}, "fields[1]: must be text, not 3"),
@@ -242,3 +243,40 @@ async def test_a_fault_of_our_own_is_opaque_to_the_assistant_and_told_on_stderr(
     assert result.is_error
     assert "secret-of-ours" not in json.dumps(result.model_dump(mode="json"))
     assert "secret-of-ours" in caplog.text
+
+
+# ------------------------------------------------------------------------------------------------------- not given
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "left_out"),
+    [
+        ("search_parts", {"query": None, "limit": None, "sort": None, "order": None}, {}),
+        ("get_price_for_quantity", {**WIDGET, "customer": None}, WIDGET),
+        (
+            "list_records",
+            {"kind": "parts", "filters": [{"field": "id", "op": "=", "value": "1", "values": None}], "fields": None},
+            {"kind": "parts", "filters": [{"field": "id", "op": "=", "value": "1"}]},
+        ),
+        ("summarise_records", {"kind": "parts", "group_by": None, "date_bucket": "day"}, {"kind": "parts"}),
+        ("search_parts", {"order": "none"}, {}),
+        ("summarise_records", {"kind": "parts", "date_bucket": "none", "date_field": ""}, {"kind": "parts"}),
+    ],
+)
+async def test_null_at_any_depth_and_the_word_for_it_mean_not_given(
+    hosted: Hosted, tool: str, arguments: dict[str, Any], left_out: dict[str, Any]
+) -> None:
+    async with hosted() as client:
+        given, without = [await client.call_tool(tool, what) for what in (arguments, left_out)]
+    assert not given.is_error, given.content
+    facts = [{k: v for k, v in (one.structured_content or {}).items() if k != "as_of"} for one in (given, without)]
+    assert facts[0] == facts[1]
+
+
+async def test_null_for_what_is_required_or_unknown_is_refused(hosted: Hosted) -> None:
+    async with hosted() as client:
+        assert (
+            "part: must be text, not null"
+            in (await refusal(client, "get_price_for_quantity", {"part": None, "quantity": 1}))["message"]
+        )
+        assert "nonsense: is not a known name" in (await refusal(client, "search_parts", {"nonsense": None}))["message"]

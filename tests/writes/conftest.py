@@ -6,13 +6,14 @@ import contextlib
 import shutil
 import socket
 import threading
+import time
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import pytest
@@ -20,7 +21,7 @@ import uvicorn
 from mcp import Client
 from mcp.client import ClientRequestContext
 from mcp.client.session import ElicitationFnT
-from mcp.types import CallToolResult, ElicitRequestParams, ElicitResult, InputRequiredResult
+from mcp.types import CallToolResult, ElicitRequestParams, ElicitResult, ErrorData, Implementation, InputRequiredResult
 from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
@@ -73,23 +74,41 @@ def answering(action: str, **content: Any) -> Answer:
     return answer
 
 
-ANSWERS = {"yes": answering("accept", approve=True), "no": answering("accept", approve=False),
+ANSWERS = {"yes": answering("accept", decision="approve"), "no": answering("accept", decision="decline"),
            "decline": answering("decline"), "cancel": answering("cancel")}  # fmt: skip
+
+
+READS_S = 2.0
+
+
+@dataclass
+class Clock:
+    """The journal's clock, which may be moved on: nobody waits for a person in a test to have read."""
+
+    ahead_s: float = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead_s
+
+    def passes(self, seconds: float) -> None:
+        self.ahead_s += seconds
 
 
 @dataclass
 class Seat:
-    """One MCP session with one runtime: what a host would hold."""
+    """One MCP session with one runtime: what a host would hold. Whoever answers by hand has read for a while."""
 
     client: Client
     runtime: "Runtime"
+    clock: "Clock"
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         return data(await self.client.call_tool(tool, arguments))
 
     async def round(self, tool: str, arguments: dict[str, Any], state: str | None = None, answer: Any = None) -> Any:
         """One leg of a multi-round-trip call, by hand."""
-        answers = None if answer is None else {"approve": answer}
+        answers = None if answer is None else {"decision": answer}
+        self.clock.passes(0 if answer is None else READS_S)
         return await self.client.session.call_tool(
             tool, arguments, input_responses=answers, request_state=state, allow_input_required=True
         )
@@ -111,6 +130,7 @@ class Firm:
     app: Starlette
     url: str
     state: Path
+    clock: Clock = field(default_factory=Clock)
 
     def settings(self, *, wired: bool = False, **changes: Any) -> Settings:
         base = self.url if wired else "http://localhost"
@@ -124,6 +144,7 @@ class Firm:
             "fracttal_client_secret": SecretStr(sandbox.CLIENT_SECRET),
             "state_dir": self.state,
             "open_inbox": False,
+            "elicitation": "full",
             "timeout_s": 5,
         }
         return Settings(**(facts | changes))
@@ -132,22 +153,44 @@ class Firm:
     async def runtime(self, *, wired: bool = False, **changes: Any) -> AsyncIterator["Runtime"]:
         from fraction_mcp.runtime import Runtime
 
-        async with Runtime(self.settings(wired=wired, **changes), None if wired else self.app) as runtime:
+        async with Runtime(
+            self.settings(wired=wired, **changes), None if wired else self.app, clock=self.clock
+        ) as runtime:
             yield runtime
 
     @asynccontextmanager
     async def seat(
-        self, answer: str | Answer | None = None, *, mode: str = "auto", wired: bool = False, **changes: Any
+        self,
+        answer: str | Answer | None = None,
+        *,
+        mode: str = "auto",
+        wired: bool = False,
+        reads_s: float = READS_S,
+        client_info: Implementation | None = None,
+        **changes: Any,
     ) -> AsyncIterator[Seat]:
+        """`reads_s` is how long whoever answers takes, by the journal's clock."""
         from fraction_mcp.server.app import create_server
 
-        callback = ANSWERS[answer] if isinstance(answer, str) else answer
+        given = ANSWERS[answer] if isinstance(answer, str) else answer
+
+        async def after_reading(
+            context: ClientRequestContext, question: ElicitRequestParams
+        ) -> ElicitResult | ErrorData:
+            assert given is not None
+            came: ElicitResult | ErrorData = await given(context, question)
+            self.clock.passes(reads_s)
+            return came
+
+        callback = cast(ElicitationFnT, after_reading) if given is not None else None
         with anyio.fail_after(20):
             async with (
                 self.runtime(wired=wired, **changes) as runtime,
-                Client(create_server(runtime), mode=mode, elicitation_callback=callback) as client,
+                Client(
+                    create_server(runtime), mode=mode, elicitation_callback=callback, client_info=client_info
+                ) as client,
             ):
-                yield Seat(client, runtime)
+                yield Seat(client, runtime, self.clock)
 
     # --------------------------------------------------------------------------------------------- what the ERPs hold
 

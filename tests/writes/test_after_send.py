@@ -13,6 +13,8 @@ from fraction_mcp.tools.catalogue import catalogue
 
 pytestmark = pytest.mark.anyio
 
+ASKED = ("asked", "answered")
+
 LANDED: list[tuple[str, dict[str, Any]]] = [
     ("after_500", {}),
     ("drop_after", {}),  # a reset instead of an answer
@@ -86,7 +88,7 @@ async def test_what_landed_although_no_good_answer_came_is_found_and_done(
     assert case.held(firm) == 1
     assert len(firm.sent()) == 1
     events = await kinds(firm, told["write_id"])
-    assert events == ["proposed", "approved", "claimed", "unknown", "done"]
+    assert events == ["proposed", *ASKED, "approved", "claimed", "unknown", "done"]
 
 
 @crossed(LOST, {"status", "drop_before"})
@@ -101,7 +103,7 @@ async def test_what_may_have_landed_and_is_not_seen_stays_unknown(
     assert case.held(firm) == 0
     assert len(firm.sent()) == 1
     events = await kinds(firm, told["write_id"])
-    assert events == ["proposed", "approved", "claimed", "unknown", "looked"]
+    assert events == ["proposed", *ASKED, "approved", "claimed", "unknown", "looked"]
 
 
 @pytest.mark.parametrize(("status", "code"), REFUSED)

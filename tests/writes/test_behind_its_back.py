@@ -14,6 +14,8 @@ from fraction_mcp.operations.writes.states import State
 
 pytestmark = pytest.mark.anyio
 
+ASKED = ("asked", "answered")
+
 PRICES = {"part": "WIDGET-001", "customer": "Acme Corp", "price_breaks": [{"quantity": 5, "unit_price": "9.125"}]}
 PART = {"part_number": "BACK-1"}
 
@@ -114,7 +116,7 @@ async def test_an_approval_from_before_the_write_was_put_back_does_not_count_aga
         told = await seat.call("set_price_list", **PRICES)
         service = await seat.runtime.write_service()
         kinds = [event.kind for event in await service.journal.events(told["write_id"])]
-        assert kinds == ["proposed", "approved", "put_back"]
+        assert kinds == ["proposed", *ASKED, "approved", "put_back"]
         firm.app.state.faults.clear()
         await tamper(firm, "UPDATE writes SET state = 'approved'")
         assert (await seat.call("get_write_status", write_id=told["write_id"]))["outcome"] == "failed"
@@ -177,10 +179,9 @@ async def test_a_write_whose_lease_ran_out_on_the_way_is_not_sent_beside_its_suc
     async def slow(journal: Journal, write_id: str, **facts: Any) -> bool:
         holds.append(write_id)
         if holds.count(write_id) == 2:
-            ahead = journal._clock() + 10_000
+            firm.clock.passes(10_000)
             async with firm.seat("yes") as other:
                 service = await other.runtime.write_service()
-                service.journal._clock = lambda: ahead
                 write = await service.write(write_id)
                 assert write.state is State.UNKNOWN
                 await service.settle(write, landed=False, by="a person")

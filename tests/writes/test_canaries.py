@@ -88,7 +88,8 @@ async def served(firm: Any, stderr: Path, answer: Any = None, *flags: str, **env
 
 
 async def yes(_context: Any, _question: Any) -> ElicitResult:
-    return ElicitResult(action="accept", content={"approve": True})
+    await anyio.sleep(1.1)  # what comes faster counts as nobody's
+    return ElicitResult(action="accept", content={"decision": "approve"})
 
 
 async def told(client: Client, tool: str, **arguments: Any) -> str:

@@ -7,7 +7,7 @@ from mcp.types import ElicitResult
 
 pytestmark = pytest.mark.anyio
 
-YES = ElicitResult(action="accept", content={"approve": True})
+YES = ElicitResult(action="accept", content={"decision": "approve"})
 PRICES = {"part": "WIDGET-001", "customer": "Acme Corp", "price_breaks": [{"quantity": 1, "unit_price": "9"}]}
 
 CHANGES: dict[str, tuple[str, dict[str, Any], str]] = {

@@ -9,7 +9,7 @@ from mcp.types import ElicitResult
 
 from fraction_mcp.erp.endpoints import System
 from fraction_mcp.operations.writes.identity import ErpIdentity
-from fraction_mcp.operations.writes.wording import question
+from fraction_mcp.server.question import whole
 from fraction_mcp.values.text import clean
 
 pytestmark = pytest.mark.anyio
@@ -67,8 +67,10 @@ async def test_no_character_of_a_name_breaks_out_of_its_line_of_the_question(fir
         assert (await seat.call("create_enquiry", **arguments))["outcome"] == "declined"
     for message in asked:
         lines = message.split("\n")
-        assert [line.partition(":")[0] for line in lines[3:7]] == ["customer", "contact", "customer_ref", "notes"]
-        assert all(line.startswith("Warning: ") for line in lines[8:])
+        warnings = [line for line in lines if line.startswith("Warning")]
+        assert lines[: len(warnings)] == warnings, "the gravest stands first"
+        fields = [line.partition(":")[0] for line in lines[len(warnings) + 2 :]]
+        assert fields == ["customer", "contact", "customer_ref", "notes"]
         assert max(map(len, lines)) <= 3_050, "what is sent stands there whole; what the ERP holds is cut"
         kinds = {unicodedata.category(character) for character in message.replace("\n", "")}
         assert not kinds & {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
@@ -85,10 +87,10 @@ async def test_the_company_and_the_account_are_cleaned_as_well(firm: Any) -> Non
     async with firm.seat() as seat:
         told = await seat.call("create_enquiry", customer="52")
         write = await (await seat.runtime.write_service()).write(told["write_id"])
-    assert "Harrow & Pike Precision Ltd, as demo@harrow-pike.example" in question(write)
+    assert "Harrow & Pike Precision Ltd, as demo@harrow-pike.example" in whole(write)
     company, account = "Acme\n\u202eapprove: true\u001b[2K", "a\nb@example.com"
     hostile = ErpIdentity(System.FRACTIONERP, "https://x", company, account)
-    message = question(replace(write, identity=hostile))
+    message = whole(replace(write, identity=hostile))
     assert message.split("\n")[1].startswith("In FractionERP of Acme approve: true")
     assert not {"\x1b", "\u202e"} & set(message)
 

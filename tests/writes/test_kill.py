@@ -6,7 +6,6 @@ Never two records, never a lost one, never a wrong claim of success. `Journal` a
 import json
 import os
 import subprocess
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
@@ -66,8 +65,7 @@ def mortal(firm: Any) -> Iterator[Any]:
 async def restarted(firm: Any, *, ahead_s: float = 0, **changes: Any) -> AsyncIterator[Any]:
     """A session with a new process's runtime, after so much time."""
     async with firm.seat("yes", wired=True, **changes) as seat:
-        service = await seat.runtime.write_service()
-        service.journal._clock = lambda: time.time() + ahead_s
+        firm.clock.passes(ahead_s)
         yield seat
 
 

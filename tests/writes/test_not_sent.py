@@ -13,8 +13,10 @@ from fraction_mcp import sandbox
 
 pytestmark = pytest.mark.anyio
 
+ASKED = ("asked", "answered")
+
 PART = {"part_number": "UNSENT-1"}
-YES = ElicitResult(action="accept", content={"approve": True})
+YES = ElicitResult(action="accept", content={"decision": "approve"})
 
 
 class Gateway:
@@ -97,7 +99,7 @@ async def test_a_connection_that_cannot_be_made_sends_nothing_and_the_write_wait
         assert (again["write_id"], again["outcome"]) == (told["write_id"], "done")
         assert answers == 2, "the person was asked anew"
         events = [event.kind for event in await (await seat.runtime.write_service()).journal.events(told["write_id"])]
-        assert events == ["proposed", "approved", "claimed", "not_sent", "approved", "claimed", "done"]
+        assert events == ["proposed", *ASKED, "approved", "claimed", "not_sent", *ASKED, "approved", "claimed", "done"]
     assert len(firm.parts("UNSENT-1")) == len(firm.sent()) == 1
 
 

@@ -63,8 +63,8 @@ async def test_the_warnings_of_a_price_list_name_what_jumps_disappears_rises_and
 ) -> None:
     told = await prices(firm, *breaks(q1="9", q100="13", q500="8.50"))
     assert told["warnings"] == [
-        "More than 20 % less from 1 to below 100: at 1 the customer would pay 9.00 instead of 12.50, −28.0 %.",
-        "More than 20 % more from 100 to below 500: at 100 the customer would pay 13.00 instead of 10.00, +30.0 %.",
+        "At 1 the customer would pay 9.00 instead of 12.50 (−28.0 %): more than 20 % less from 1 to below 100.",
+        "At 100 the customer would pay 13.00 instead of 10.00 (+30.0 %): more than 20 % more from 100 to below 500.",
         "The unit price rises with the quantity at 100.",
         "The price is above the base selling price at 100.",
     ]
@@ -75,7 +75,7 @@ async def test_the_warnings_of_a_price_list_name_what_jumps_disappears_rises_and
 async def test_a_price_that_falls_between_the_old_breaks_is_the_first_warning_of_all(firm: Any) -> None:
     told = await prices(firm, *breaks(q1="12.50", q10="0.01", q100="10", q500="8.50"))
     assert told["warnings"][0] == (
-        "More than 20 % less from 10 to below 100: at 10 the customer would pay 0.01 instead of 12.50, −99.9 %."
+        "At 10 the customer would pay 0.01 instead of 12.50 (−99.9 %): more than 20 % less from 10 to below 100."
     )
     assert rows(told)["pays at 10"] == ("12.50 each", "0.01 each (−99.9 %)")
 

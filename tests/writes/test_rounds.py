@@ -1,5 +1,6 @@
 """A confirmed call of 2026-07-28 sent again: to the same process, to another, changed, forged, or late."""
 
+import stat
 from typing import Any
 
 import anyio
@@ -15,7 +16,7 @@ from tests.process import command
 pytestmark = pytest.mark.anyio
 
 PART = {"part_number": "ROUND-1"}
-YES = ElicitResult(action="accept", content={"approve": True})
+YES = ElicitResult(action="accept", content={"decision": "approve"})
 NO = ElicitResult(action="decline")
 KEY = SecretStr("k" * 48)
 
@@ -23,7 +24,7 @@ KEY = SecretStr("k" * 48)
 async def asked(seat: Any, tool: str = "create_part", arguments: Any = PART) -> str:
     question = await seat.round(tool, arguments)
     assert isinstance(question, InputRequiredResult)
-    assert list(question.input_requests or ()) == ["approve"]
+    assert list(question.input_requests or ()) == ["decision"]
     assert question.request_state is not None
     return question.request_state
 
@@ -74,6 +75,7 @@ async def test_another_process_with_the_same_key_and_journal_takes_the_answer_on
         "FRACTION_PASSWORD": sandbox.PASSWORD,
         "FRACTION_MCP_STATE_DIR": str(firm.state),
         "FRACTION_MCP_SECRET_KEY": KEY.get_secret_value(),
+        "FRACTION_MCP_ELICITATION": "full",
     }
     python, *words = command("serve")
     server = StdioServerParameters(command=python, args=words, env=environment)
@@ -86,8 +88,9 @@ async def test_another_process_with_the_same_key_and_journal_takes_the_answer_on
         Client(server, elicitation_callback=unused) as other,
     ):
         state = await asked(seat)
+        await anyio.sleep(1.1)  # by the other process's own clock
         answers: dict[str, Any] = {
-            "input_responses": {"approve": YES},
+            "input_responses": {"decision": YES},
             "request_state": state,
             "allow_input_required": True,
         }
@@ -110,6 +113,15 @@ async def test_a_process_with_another_key_refuses_the_answer(firm: Any) -> None:
             await outcome(two, state)
         assert refused.value.error.code == -32602
         assert (await outcome(one, state))["outcome"] == "done"
+    assert len(firm.sent()) == 1
+
+
+async def test_without_a_key_one_is_kept_and_a_question_counts_after_a_restart(firm: Any) -> None:
+    async with firm.seat("yes") as before:
+        state = await asked(before)
+    assert stat.S_IMODE((firm.state / "secret.key").stat().st_mode) == 0o600
+    async with firm.seat("yes") as after:
+        assert (await outcome(after, state))["outcome"] == "done"
     assert len(firm.sent()) == 1
 
 
@@ -150,7 +162,7 @@ async def test_a_yes_to_a_question_that_has_changed_meanwhile_is_asked_anew(firm
         await asked(seat, "set_price_list", arguments)  # it was asked for again, and shown with the new price
         again = await seat.round("set_price_list", arguments, state, YES)
         assert isinstance(again, InputRequiredResult)
-        assert "pays at 1: 11.00 each → 9.00 each (−18.2 %)" in again.input_requests["approve"].params.message
+        assert "pays at 1: 11.00 each → 9.00 each (−18.2 %)" in again.input_requests["decision"].params.message
         told = await seat.round("set_price_list", arguments, again.request_state, YES)
         assert told.structured_content["outcome"] == "done"
     assert firm.breaks("WIDGET-001", 52) == {"1": "9"}

@@ -179,8 +179,8 @@ def _jump(run: Sequence[Step]) -> str:
     worst = _worst(run)
     told = percent(worst)
     return (
-        f"More than 20 % {run[0].kind} {_range(run)}: at {plain(worst.at)} the customer would pay "
-        f"{_money_of(worst.after)} instead of {_money_of(worst.before)}{', ' + told if told else ''}."
+        f"At {plain(worst.at)} the customer would pay {_money_of(worst.after)} instead of {_money_of(worst.before)}"
+        f"{f' ({told})' if told else ''}: more than 20 % {run[0].kind} {_range(run)}."
     )
 
 

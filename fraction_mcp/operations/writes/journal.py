@@ -30,7 +30,7 @@ from fraction_mcp.operations.writes.journal_tables import (
 )
 from fraction_mcp.operations.writes.migrations import GENESIS
 from fraction_mcp.operations.writes.states import MOVES, OPEN, WAITING, State, Step
-from fraction_mcp.operations.writes.write import Draft, Event, Write, WriteOutcome
+from fraction_mcp.operations.writes.write import Answer, Draft, Event, Write, WriteOutcome
 
 __all__ = ["Journal"]
 
@@ -238,6 +238,27 @@ class Journal:
         """An event that changes no state: what was shown to whom, what was looked for."""
         async with self._transaction() as transaction:
             await transaction.append(write_id, step, detail)
+
+    async def answer(
+        self, write_id: str, *, nonce: str, sent: Mapping[str, Any], choice: str, least_s: float
+    ) -> Answer | None:
+        """What a client sent to the question `nonce`: its first answer uses it up, whatever it is.
+
+        A `choice` counts only where it came `least_s` after the question, by this clock. None where this write was
+        asked no such question, or it has been answered.
+        """
+        async with self._transaction() as transaction:
+            for event in reversed(await transaction.events_of(write_id)):
+                if event.detail.get("nonce") != nonce:
+                    continue
+                if event.kind is not Step.ASKED:
+                    return None
+                after_s = round(max(0.0, self._clock() - event.at), 3)
+                answer = Answer(choice if after_s >= least_s else "", after_s)
+                facts = {"nonce": nonce, "sent": dict(sent), "after_s": after_s, "counts_as": answer.choice}
+                await transaction.append(write_id, Step.ANSWERED, facts)
+                return answer
+        return None
 
     async def set_token(self, write_id: str, token_hash: str) -> None:
         """The hash of the two-step token that now counts for a waiting write."""

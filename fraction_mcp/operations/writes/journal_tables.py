@@ -111,6 +111,10 @@ class Transaction:
             return f"no approval of {write.id} as it now stands is in the journal"
         return ""
 
+    async def events_of(self, write_id: str) -> list[Event]:
+        query = sa.select(events).where(events.c.write_id == write_id).order_by(events.c.seq)
+        return [read_event(row) for row in (await self.execute(query)).all()]
+
     async def lapsed(self, write: Write) -> Write:
         """What time alone has done."""
         if write.state in WAITING and write.expires_at <= self._now:

@@ -178,6 +178,10 @@ class WriteService:
         erp = self.context.erps.get(write.plan.system)
         return erp is not None and write.identity.is_reached_by(erp)
 
+    def identities(self) -> list[ErpIdentity]:
+        """The ERPs and accounts that this process works in, as far as it knows."""
+        return [ErpIdentity.of(erp) for erp in self.context.erps.values()]
+
     async def settle(self, write: Write, *, landed: bool, by: str) -> Write:
         """A person says what became of a write whose outcome is unknown."""
         outcome = write.outcome

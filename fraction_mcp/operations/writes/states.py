@@ -28,6 +28,8 @@ class Step(StrEnum):
 
     PROPOSED = "proposed"
     REPLANNED = "replanned"
+    ASKED = "asked"
+    ANSWERED = "answered"
     TOKEN_GIVEN = "token_given"  # noqa: S105 - the name of a step
     APPROVED = "approved"
     DECLINED = "declined"
@@ -68,6 +70,8 @@ _SENT = (State.SENDING, State.UNKNOWN)
 MOVES: Mapping[Step, Move] = {
     Step.PROPOSED: Move((), State.AWAITING, plans=True, asks=True),
     Step.REPLANNED: Move((State.AWAITING,), None, plans=True, asks=True),
+    Step.ASKED: Move((State.AWAITING,), None),
+    Step.ANSWERED: Move(tuple(State), None),  # it may have been decided elsewhere meanwhile
     Step.TOKEN_GIVEN: Move((State.AWAITING,), None),
     Step.APPROVED: Move((State.AWAITING,), State.APPROVED),
     Step.DECLINED: Move(WAITING, State.DECLINED),

@@ -1,4 +1,4 @@
-"""Where a write stands, in words: as a tool's result, and as the question that a person is asked."""
+"""Where a write stands, in words: as a tool's result."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from fraction_mcp.operations.writes.plan import Change
 from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.values.text import clean, quoted
 
-__all__ = ["Outcome", "WriteResult", "called_by", "question", "result_for", "used_before"]
+__all__ = ["Outcome", "WriteResult", "called_by", "result_for", "used_before"]
 
 Outcome = Literal[
     "done",
@@ -119,21 +119,6 @@ def used_before(write: Write) -> WriteResult:
         written=answer.error.written if answer.error else None,
     )
     return answer.model_copy(update={"error": told})
-
-
-def question(write: Write) -> str:
-    """What a person is asked: the title, where it goes, each line, and the warnings, in plain text."""
-    plan, erp = write.plan, write.identity
-    lines = [
-        f"{plan.title}?",
-        f"In {erp.system.label} of {erp.company_name or clean(erp.base_url)}, as {clean(erp.account)}.",
-        "",
-    ]
-    for change in plan.preview:
-        before = f"{change.before} → " if change.before is not None and change.before != change.after else ""
-        lines.append(f"{change.field}: {before}{change.after if change.after is not None else '(removed)'}")
-    lines += ["", *(f"Warning: {warning}" for warning in plan.warnings)] if plan.warnings else []
-    return "\n".join(lines)
 
 
 def _iso(moment: float) -> str:

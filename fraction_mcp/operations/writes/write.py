@@ -16,7 +16,7 @@ from fraction_mcp.operations.writes.plan import Change, FrozenPlan, Plan
 from fraction_mcp.operations.writes.readback import FrozenLook
 from fraction_mcp.operations.writes.states import State, Step
 
-__all__ = ["Draft", "Event", "Write", "WriteOutcome"]
+__all__ = ["Answer", "Draft", "Event", "Write", "WriteOutcome"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,15 @@ class Event:
     kind: Step
     detail: Mapping[str, Any]
     hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the first answer to a question counts as: its choice, or an empty text where nobody chose, and how many
+    seconds after the question it came."""
+
+    choice: str
+    after_s: float
 
 
 def _hash(value: object) -> str:

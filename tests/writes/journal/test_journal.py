@@ -60,7 +60,7 @@ async def brought_to(database: Any, journal: Any, state: State) -> Any:
 
 
 # A proposal comes from nowhere, time alone lets a write expire, and the others are noted where no state changes.
-_NO_MOVES = {Step.PROPOSED, Step.EXPIRED, Step.TOKEN_GIVEN, Step.LOOKED, Step.LATE_ANSWER, Step.REPLANNED}
+_NO_MOVES = {Step.PROPOSED, Step.EXPIRED, *(step for step, move in MOVES.items() if move.to is None)}
 
 
 @pytest.mark.matrix
