@@ -273,7 +273,8 @@ def _developing(commands: Commands) -> None:
     what.add_argument("--write", metavar="DIR", help="write one file a tool")
     what.add_argument("--check", metavar="DIR", help="fail where the files differ from what is served")
     what.add_argument(
-        "--format", dest="style", choices=("mcp", "openai-responses", "openai-chat", "anthropic", "gemini"), default="mcp",
+        "--format", dest="style", default="mcp",
+        choices=("mcp", "openai-responses", "openai-chat", "anthropic", "gemini"),
         help="mcp, openai, anthropic or gemini",
     )  # fmt: skip
     _sandbox(commands)

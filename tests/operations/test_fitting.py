@@ -125,13 +125,14 @@ async def test_a_record_that_does_not_fit_says_what_is_missing_and_how_to_see_it
     answer = await record_detail(context_of(erp), "contracts", "600")
     fit = [len(answer.record[name]) - 1 for name in ("lines", "history")]
     assert answer.summary == (
-        f"Contract 600, with its 4 fields; only a part fits into a result of 'lines ({fit[0]} of 900)', "
+        f"Contract 600, with its 4 fields, 900 lines, 900 history; only a part fits into a result of "
+        f"'lines ({fit[0]} of 900)', "
         f"'history ({fit[1]} of 900)'."
     )
     assert "summarise_records(kind='contracts')" in answer.next
     assert size(answer.to_wire()) < 2 * ROOM
     small = await record_detail(context_of(ListedErp(contracts=[{"id": 600, "lines": LINES[:5]}])), "contracts", "600")
-    assert (small.summary, small.next) == ("Contract 600, with its 2 fields.", "")
+    assert (small.summary, small.next) == ("Contract 600, with its 2 fields, 5 lines.", "")
 
 
 async def test_a_part_of_many_customers_shows_whole_price_lists_only_and_says_how_many() -> None:
@@ -141,10 +142,12 @@ async def test_a_part_of_many_customers_shows_whole_price_lists_only_and_says_ho
     fit = len(answer.price_lists)
     assert 0 < fit < 300
     assert all(len(one.price_breaks) == 39 for one in answer.price_lists)
-    assert answer.summary == (
+    assert answer.summary.startswith(
         f"Part 'MANIFOLD-220' (id 4), with price lists of 300 customers, of which {fit} fit into a result; "
-        "only a part fits into a result of 'notes (1,999 of 50,000 characters)'."
+        "only a part fits into a result of 'notes (1,999 of 50,000 characters)'. 'Customer 0' pays 1.50 each from 1, "
     )
+    assert "1.50 from 10 and at 29 further breaks; below 1 there is no price" in answer.summary
+    assert len(answer.summary) < 2_000
     assert answer.next == "get_price_for_quantity with a customer prices any of the others."
     assert size(answer.to_wire()) < 2 * ROOM
 
@@ -178,8 +181,9 @@ async def test_the_prices_of_many_customers_are_cut_and_the_sentence_speaks_of_a
     answer = await price_for_quantity(context_of(erp), "WIDGET-001", Decimal(1))
     assert 0 < len(answer.prices) < 500
     assert answer.summary == (
-        "1 EA of 'WIDGET-001' cost between 1.00 and 500.00 GBP, depending on which of 500 customers buys; 400 more "
-        f"with a price list have no price at that quantity. Only {len(answer.prices)} of 500 prices and "
+        "1 EA of 'WIDGET-001' cost between 1.00 ('Customer 0') and 500.00 GBP ('Customer 499'), a difference of "
+        "499.00, depending on which of 500 customers buys; 400 price lists more have no price for it. "
+        f"Only {len(answer.prices)} of 500 prices and "
         f"{len(answer.unpriced)} of 400 lists without one fit into a result."
     )
     assert answer.next == "Name a customer for a price that is not shown."

@@ -162,7 +162,7 @@ def enquiry_of_somebody_else(firm: Any) -> None:
     )
 
 
-async def later(seat: Any, by_s: float = 6) -> None:
+async def later(seat: Any, by_s: float = 60) -> None:
     """The ERP is not looked into again and again within a few seconds."""
     journal = (await seat.runtime.write_service()).journal
     journal._clock = lambda: time.time() + by_s

@@ -110,6 +110,9 @@ def _next_words(priced: Priced, uom: str) -> str:
     return f"from {plain(quantity)} it is {price}" + (f", and {plain(quantity)} cost the same in all" if same else "")
 
 
+_MOST_BREAKS = 10  # that a sentence names
+
+
 def break_words(held: PriceList, uom: str) -> str:
     """A price list in words: `pays 12.50 each from 1, 10.00 from 100; below 1 the base selling price of 10 holds`."""
     prices: dict[Decimal, list[str]] = {}
@@ -121,8 +124,9 @@ def break_words(held: PriceList, uom: str) -> str:
         return held_by if base else "has a list with neither breaks nor a base selling price"
     first = min(prices)
     steps = [_break_word(quantity, each, per_unit(uom) * (quantity == first)) for quantity, each in prices.items()]
+    more = f" and at {len(steps) - _MOST_BREAKS} further breaks" if len(steps) > _MOST_BREAKS else ""
     below = f"the base selling price of {base} holds" if base else "there is no price"
-    return f"pays {', '.join(steps)}; below {plain(first)} {below}"
+    return f"pays {', '.join(steps[:_MOST_BREAKS])}{more}; below {plain(first)} {below}"
 
 
 def _break_word(quantity: Decimal, prices: list[str], unit: str) -> str:
