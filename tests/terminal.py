@@ -136,13 +136,7 @@ def terminal(
 
 def journal_of(state: Path) -> Path:
     """The journal of the embedded company."""
-    return state / "sandbox" / "journal.sqlite3"
-
-
-def as_an_accounts(state: Path) -> None:
-    """The journal of the embedded company, as if it were that of this environment's account."""
-    for path in journal_of(state).parent.glob("journal.sqlite3*"):
-        shutil.copy(path, state / path.name)
+    return state / "journal.sqlite3"
 
 
 def waiting(state: Path, ref: str = "TERM-1") -> str:

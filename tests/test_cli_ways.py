@@ -21,7 +21,7 @@ from fraction_mcp.errors import ConfigError
 from fraction_mcp.tools.arguments import read_arguments
 from fraction_mcp.tools.catalogue import catalogue
 from fraction_mcp.tools.spec import Effect
-from tests.terminal import enquiries, journal_of, small_company, state, terminal, waiting
+from tests.terminal import enquiries, small_company, state, terminal, waiting
 
 __all__ = ["small_company", "state"]  # fixtures
 
@@ -316,18 +316,6 @@ def test_a_beginning_that_several_writes_share_is_not_enough(state: Path, capsys
 
 
 # -------------------------------------------------------------------------------------------------------------- sandbox
-
-
-def test_the_sandbox_has_a_journal_of_its_own(
-    state: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    waiting(state)
-    assert journal_of(state).exists()
-    assert not (state / "journal.sqlite3").exists()
-    assert "SANDBOX, FractionERP" in told(capsys, "writes", "--sandbox")[1]
-    monkeypatch.setenv("FRACTION_EMAIL", "jo@works.example")
-    monkeypatch.setenv("FRACTION_PASSWORD", "x")
-    assert told(capsys, "writes") == (0, "No writes yet.\n", ""), "an account's list shows none of the sandbox's"
 
 
 def test_a_reset_starts_the_company_afresh_under_a_running_server(

@@ -3,7 +3,6 @@
 import os
 import pwd
 import re
-import shutil
 import signal
 import socket
 import sqlite3
@@ -20,7 +19,6 @@ import pytest
 from fraction_mcp.cli.serve import runtime_for
 from tests.support import child_environment
 from tests.terminal import (
-    as_an_accounts,
     enquiries,
     journal_of,
     piped,
@@ -95,15 +93,12 @@ def test_a_typed_yes_declines(state: Path) -> None:
 
 def test_an_approval_without_an_account_leaves_the_sending_to_the_server(state: Path) -> None:
     write_id = waiting(state)
-    as_an_accounts(state)
     with terminal(state, "approve", write_id) as screen:
         screen.until(r"Type yes: ")
         screen.types("yes\n")
         assert screen.exit_code() == 0
         assert "approved; a server that works in its ERP and account will send it" in screen.seen
     assert enquiries(state, "TERM-1") == 0
-    for path in state.glob("journal.sqlite3*"):
-        shutil.copy(path, journal_of(state).with_name(path.name))
     # Whoever of that account looks next sends it.
     assert "it is done" in piped(state, "call", "get_write_status", f"write_id={write_id}", "--sandbox").stdout
     assert enquiries(state, "TERM-1") == 1
@@ -257,7 +252,6 @@ def test_what_was_approved_already_is_said_to_be_and_sent_and_nothing_is_asked(s
 def test_what_was_approved_already_and_cannot_be_sent_here_says_who_will(state: Path) -> None:
     write_id = waiting(state)
     approved_elsewhere(write_id)
-    as_an_accounts(state)
     with terminal(state, "approve", write_id) as screen:
         assert screen.exit_code() == 0
         assert "Type yes" not in screen.seen
@@ -282,7 +276,6 @@ def test_who_cannot_send_is_told_before_the_question_who_will(
     state: Path, settings: dict[str, str], words: tuple[str, ...], why: str
 ) -> None:
     write_id = waiting(state)
-    as_an_accounts(state)
     with terminal(state, "approve", write_id, *words, environment={**child_environment(), **settings}) as screen:
         shown = " ".join(screen.until(r"Type yes: ").split())
         assert f"This terminal cannot send it, since {why}: a server that works there as demo@harrow-pike" in shown

@@ -32,7 +32,6 @@ __all__ = [
 ]
 
 _PARTS, _SEED = 600, 1
-_SANDBOX_STATE = "sandbox"
 
 
 def checked_settings(*, sandbox: bool, profile: str = "") -> Settings:
@@ -46,24 +45,8 @@ def checked_settings(*, sandbox: bool, profile: str = "") -> Settings:
 
 
 def settings_for_writes(*, sandbox: bool, profile: str = "") -> Settings:
-    """Whose journal a command is about. Where no account is configured and only the sandbox's has anything, that one,
-    with a line on stderr."""
-    if sandbox:
-        return checked_settings(sandbox=True)
-    settings = Settings.load(profile)
-    if profile or settings.fraction_configured or settings.fracttal_configured or _has_journal(settings):
-        return settings
-    embedded = _embedded_settings(settings)
-    if not _has_journal(embedded):
-        return settings
-    sys.stderr.write("SANDBOX: no account is configured here, so this is about the embedded ERPs.\n")
-    return embedded
-
-
-def _has_journal(settings: Settings) -> bool:
-    from fraction_mcp.operations.writes.journal_file import is_there  # noqa: PLC0415 - who looks at writes needs it
-
-    return is_there(settings.database_url.get_secret_value(), settings.state_folder())
+    """Whose journal a command is about: also without any account, since it lies in the state folder all the same."""
+    return checked_settings(sandbox=True) if sandbox else Settings.load(profile)
 
 
 def check_journal(settings: Settings) -> None:
@@ -149,7 +132,7 @@ def _embedded_settings(settings: Settings) -> Settings:
 
     return settings.model_copy(
         update={
-            "state_dir": settings.state_root() / _SANDBOX_STATE,  # its journal and its inbox are apart from a company's
+            "state_dir": settings.state_root(),
             "profile": DEFAULT_PROFILE,
             "fraction_currency": "GBP",
             "fraction_base_url": EMBEDDED + sandbox.FRACTION_PATH,
@@ -166,7 +149,7 @@ def _embedded_settings(settings: Settings) -> Settings:
 def _open_sandbox(settings: Settings) -> "ASGIApp":
     from fraction_mcp import sandbox  # noqa: PLC0415 - see the package's docstring
 
-    path = _file_of_company(settings.state_root().parent, _PARTS, _SEED)
+    path = _file_of_company(settings.state_root(), _PARTS, _SEED)
     with sandbox_told(path):
         return sandbox.open_sandbox(path)
 

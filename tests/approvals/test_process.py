@@ -38,7 +38,7 @@ def state(company: Path, tmp_path: Path) -> Iterator[Path]:
     folder.mkdir(mode=0o700)
     shutil.copy(company, folder / "sandbox.sqlite3")
     yield folder
-    end_inbox(folder / "sandbox")
+    end_inbox(folder)
 
 
 @asynccontextmanager
@@ -79,8 +79,8 @@ async def test_an_approval_is_carried_out_after_the_server_that_asked_has_gone_a
         async with server(state) as client:
             write = await wanted(client, "ALONE-1")
             link = await stand_in.link()
-        said = json.loads((state / "sandbox" / "inbox.json").read_text())
-        assert stat.S_IMODE((state / "sandbox" / "inbox.json").stat().st_mode) == 0o600
+        said = json.loads((state / "inbox.json").read_text())
+        assert stat.S_IMODE((state / "inbox.json").stat().st_mode) == 0o600
         async with httpx.AsyncClient(follow_redirects=True) as http:
             await come_in(http, link)
             page = (await http.get("/")).text
@@ -89,7 +89,7 @@ async def test_an_approval_is_carried_out_after_the_server_that_asked_has_gone_a
             after = await http.post(f"/writes/{write}/approve", data=form)
             assert "It is done, as &#39;ALONE-1&#39;" in after.text
         await wait_until(lambda: not is_running(said["pid"]), 30)
-        assert not (state / "sandbox" / "inbox.json").exists()
+        assert not (state / "inbox.json").exists()
         assert said["secret"] not in text_of(state)
 
 
@@ -98,17 +98,17 @@ async def test_the_next_server_finds_the_inbox_that_runs(state: Path, stand_in: 
         async with server(state) as client:
             await wanted(client, "FOUND-1")
             await stand_in.link()
-        first = (state / "sandbox" / "inbox.json").read_text()
+        first = (state / "inbox.json").read_text()
         async with server(state) as client:
             await wanted(client, "FOUND-2")
-        assert (state / "sandbox" / "inbox.json").read_text() == first
+        assert (state / "inbox.json").read_text() == first
 
 
 async def test_where_no_inbox_shall_be_opened_none_is_started(state: Path, stand_in: StandIn) -> None:
     with anyio.fail_after(60):
         async with server(state, FRACTION_MCP_OPEN_INBOX="false") as client:
             await wanted(client, "NONE-1")
-    assert not (state / "sandbox" / "inbox.json").exists()
+    assert not (state / "inbox.json").exists()
 
 
 # ------------------------------------------------------------------------------------------------- proved, both ways

@@ -50,13 +50,12 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def state(tmp_path: Path, left: Path, company: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A state folder with that journal and an embedded company in it, and the same journal of that company."""
+    """A state folder with that journal and an embedded company in it."""
     for name in set(os.environ) - set(child_environment()):
         monkeypatch.delenv(name)
     folder = Path(shutil.copytree(left, tmp_path / "state"))
     folder.chmod(0o700)
     shutil.copy(company, folder / "sandbox.sqlite3")
-    Path(shutil.copytree(left, folder / "sandbox")).chmod(0o700)
     monkeypatch.setenv("FRACTION_MCP_STATE_DIR", str(folder))
     return folder
 
@@ -92,12 +91,11 @@ def test_the_folder_that_was_left_open_is_closed_too(state: Path, capsys: pytest
 def test_another_user_s_is_refused_at_start(
     state: Path, capsys: pytest.CaptureFixture[str], name: str, words: tuple[str, ...]
 ) -> None:
-    file = state / ("sandbox" if "--sandbox" in words else ".") / name
-    os.chown(file, NOBODY, NOBODY)
+    os.chown(state / name, NOBODY, NOBODY)
     assert main(words) == 2
     told = capsys.readouterr()
     assert (told.out, len(told.err.splitlines())) == ("", 1)
-    assert told.err.startswith(f"fraction-mcp: {file} belongs to another user")
+    assert told.err.startswith(f"fraction-mcp: {(state / name)} belongs to another user")
 
 
 @AS_ROOT
@@ -188,7 +186,7 @@ def test_a_folder_that_everybody_shares_is_refused_and_left_as_it_is(
 def test_a_newer_journal_stops_a_server_that_writes_at_its_start(
     state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with closing(sqlite3.connect(state / "sandbox" / "journal.sqlite3")) as database, database:
+    with closing(sqlite3.connect(state / "journal.sqlite3")) as database, database:
         database.execute("UPDATE head SET version = 99")
     for words in (("serve", "--sandbox"), ("call", "get_part", "part=WIDGET-001", "--sandbox")):
         assert main(words) == 2
@@ -210,7 +208,7 @@ def test_looking_at_the_journal_at_start_loads_no_sqlalchemy_and_leaves_nothing_
             [sys.executable, "-c", code, str(state)], capture_output=True, text=True, check=True, timeout=60
         )
         assert (ran.stdout, ran.stderr) == ("set()\n", "")
-        assert sorted(path.name for path in state.iterdir()) == ["journal.sqlite3", "sandbox", "sandbox.sqlite3"]
+        assert sorted(path.name for path in state.iterdir()) == ["journal.sqlite3", "sandbox.sqlite3"]
 
     async def events() -> int:
         journal = await Journal.open("", state)
