@@ -63,6 +63,7 @@ def started(unpacked: Path, uv: str, home: Path, said: dict[str, Any], *, defaul
     return offered(uv, [substituted(word, unpacked, said, defaults=defaults) for word in server["args"]], environment)
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_the_bundle_starts_from_its_manifest_and_lists_its_tools(unpacked: Path, index: str, tmp_path: Path) -> None:
     home = tmp_path / "home"
@@ -131,6 +132,7 @@ def test_a_manifest_that_would_not_do_is_refused(
         check_manifest(broken, files)
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_the_specification_s_own_tool_finds_nothing_wrong(unpacked: Path) -> None:
     node, npm = shutil.which("node"), shutil.which("npm")

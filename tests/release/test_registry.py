@@ -41,6 +41,7 @@ def schema() -> dict[str, Any]:
     return found
 
 
+@pytest.mark.process
 @pytest.mark.slow
 @pytest.mark.parametrize("downloads", [DOWNLOADS, ""])
 def test_it_is_what_the_published_schema_asks_for(schema: dict[str, Any], downloads: str) -> None:

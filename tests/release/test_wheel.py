@@ -12,7 +12,7 @@ import pytest
 from fraction_mcp import __version__
 from tests.release.conftest import ROOT, offered, only
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.process]
 
 
 @pytest.fixture(scope="module")
