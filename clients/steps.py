@@ -80,7 +80,7 @@ def refused(talk: Talk) -> str:
     bad = talk.price(part="WIDGET-001", quantity=-2, customer="Acme Corp")
     if not bad.all or "2500.00" in bad.all:
         raise Failed(f"a negative quantity came out as: {short(bad.all)}")
-    seen(talk.price(part="WIDGET-001", quantity=250, customer="Acme"), "several come near", "Acme Castings")
+    seen(talk.price(part="WIDGET-001", quantity=250, customer="Acme"), "come near", "Acme Castings")
     comma = talk.price(part="WIDGET-001", quantity="2,50", customer="Acme Corp")
     if not comma.all or "priced" in comma.saw:
         raise Failed(f"a decimal comma came out as: {short(comma.all)}")
