@@ -262,7 +262,7 @@ async def test_a_call_on_a_damaged_journal_says_that_nothing_was_written(firm: A
 async def test_a_file_that_is_no_database_is_told_in_a_line_and_left_as_it_is(
     tmp_path: Path, asked: Any, content: bytes, words: tuple[str, ...]
 ) -> None:
-    file = tmp_path / "state" / ("sandbox" if "--sandbox" in words else ".") / "journal.sqlite3"
+    file = tmp_path / "state" / "journal.sqlite3"
     file.parent.mkdir(mode=0o700, parents=True)
     file.touch(mode=0o600)
     file.write_bytes(content)
