@@ -1,6 +1,6 @@
 # Everything here sets up its own environment and needs Python 3.11+ and make.
 #   make demo    watch an assistant's session on the embedded ERPs
-#   make test    the fast tests, on every core: two minutes on two of them
+#   make test    the fast tests, on every core
 #   make check   lint, and the fast tests: before each commit
 #   make fix     mend what can be mended by a program: style, format, published schemas
 #   make lint    style, types, house rules

@@ -13,6 +13,7 @@ from mcp.types import CallToolResult, TextContent
 from fraction_mcp.cli.exits import code_of_result
 from fraction_mcp.cli.output import as_json_text
 from fraction_mcp.cli.tables import print_csv, print_table
+from fraction_mcp.tools.render import flat
 
 __all__ = ["show"]
 
@@ -75,17 +76,7 @@ def _table(data: Mapping[str, Any]) -> tuple[Sequence[str], Sequence[Sequence[An
     for name in _LISTS:
         items = data.get(name)
         if isinstance(items, list) and items and all(isinstance(item, dict) for item in items):
-            flat = [_flat(item) for item in items]
-            columns = list(dict.fromkeys(key for row in flat for key in row))
-            return columns, [[row.get(column) for column in columns] for row in flat]
+            records = [flat(item) for item in items]
+            columns = list(dict.fromkeys(key for row in records for key in row))
+            return columns, [[row.get(column) for column in columns] for row in records]
     return None
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = value
-    return flat

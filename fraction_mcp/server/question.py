@@ -72,7 +72,7 @@ def _warnings(write: Write, named: Sequence[str]) -> str:
 
 def _place(write: Write) -> str:
     erp = write.identity
-    return f"{erp.system.label} of {erp.company_name or clean(erp.base_url)}, as {clean(erp.account)}"
+    return f"{erp.system.label} of {_value(erp.company_name or clean(erp.base_url))}, as {_value(clean(erp.account))}"
 
 
 def _row(row: Change) -> str:

@@ -9,7 +9,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["rendered"]
+__all__ = ["flat", "rendered"]
 
 _SEVERAL = 4  # rows, from which on what all of them say alike is said once
 
@@ -29,7 +29,7 @@ def rendered(data: Mapping[str, Any]) -> str:
 
 def _pairs(values: Mapping[str, Any]) -> str:
     """Facts on one line. What is null or empty says nothing; what nests is spelt with dots."""
-    return "; ".join(f"{name}={_fact(value)}" for name, value in _flat(values).items() if value not in (None, "", []))
+    return "; ".join(f"{name}={_fact(value)}" for name, value in flat(values).items() if value not in (None, "", []))
 
 
 def _fact(value: Any) -> str:
@@ -38,14 +38,15 @@ def _fact(value: Any) -> str:
     return '"' + text.replace('"', '""') + '"' if ";" in text or text.startswith('"') else text
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Facts within facts on one level, their names spelt with dots."""
+    facts: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{name}.")
+            facts |= flat(value, f"{prefix}{name}.")
         else:
-            flat[prefix + name] = value
-    return flat
+            facts[prefix + name] = value
+    return facts
 
 
 def _listed(items: Sequence[Any]) -> str:
@@ -65,7 +66,7 @@ def _flattened(item: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> d
         name for name, value in item.items() if sum(bool(one.get(name)) for one in items) * 2 <= len(items) > 1
         and isinstance(value, dict)
     ]  # fmt: skip
-    return {**_flat({name: value for name, value in item.items() if name not in scarce}),
+    return {**flat({name: value for name, value in item.items() if name not in scarce}),
             **{name: item[name] for name in scarce}}  # fmt: skip
 
 
@@ -90,7 +91,7 @@ def _cell(value: Any) -> str:
         case bool():
             return str(value).lower()
         case dict():
-            return " ".join(f"{name}={_cell(item)}" for name, item in _flat(value).items())
+            return " ".join(f"{name}={_cell(item)}" for name, item in flat(value).items())
         case list():
             return " | ".join(map(_cell, value))
         case _:
