@@ -21,7 +21,7 @@ from fraction_mcp.errors import ConfigError, FractionMcpError, WriteNotFound
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.plan import FrozenPlan
 from fraction_mcp.operations.writes.states import MOVES, WAITING, State, Step
-from fraction_mcp.operations.writes.wording import called_by
+from fraction_mcp.operations.writes.wording import called_by, in_its_own_words
 from fraction_mcp.operations.writes.write import Event, Write, WriteOutcome
 from fraction_mcp.values.moments import moment
 from fraction_mcp.values.text import quoted
@@ -273,6 +273,8 @@ def _detail(teller: Teller, event: Event, plan: FrozenPlan) -> None:
             teller.changes(plan.preview, indent=4)
             for warning in plan.warnings:
                 teller.say(f"Warning: {warning}", "yellow", indent=4)
+            if plan.note:
+                teller.say(in_its_own_words(plan.note), indent=2)
             teller.say(f"digest {detail.get('digest', '')}", "dim", indent=2)
         case Step.CLAIMED:
             teller.request(plan)

@@ -14,6 +14,7 @@ from fraction_mcp.values.money import TEXT_SCHEMA
 __all__ = [
     "IdText",
     "MoneyIn",
+    "Noted",
     "OptionalMoneyIn",
     "QuantityIn",
     "ToolInput",
@@ -92,6 +93,12 @@ class ToolInput(BaseModel):
 
     # Validators are built at the first use (`defer_build`, here and below): a session uses few of the models.
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, str_strip_whitespace=True, defer_build=True)
+
+
+class Noted(ToolInput):
+    """What every tool that writes takes besides its own: why, in the assistant's words, for whoever decides."""
+
+    note: str = Field("", max_length=4_000, exclude=True, description="Why: shown, not sent")
 
 
 # ----------------------------------------------------------------------------------------------------- what tools share

@@ -12,12 +12,14 @@ from enum import Enum
 from functools import cache, cached_property
 from typing import Any
 
+from pydantic import create_model
+
 from fraction_mcp.erp.endpoints import Endpoint, System
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.results import ToolError, ToolResult
 from fraction_mcp.operations.writes.plan import Plan
 from fraction_mcp.operations.writes.wording import WriteResult
-from fraction_mcp.tools.fields import ToolInput
+from fraction_mcp.tools.fields import Noted, ToolInput
 from fraction_mcp.tools.schema import input_schema, output_schema
 
 __all__ = ["Effect", "ToolSpec", "registry", "tool"]
@@ -74,7 +76,7 @@ class ToolSpec:
     async def plan(self, context: ErpContext, ask: ToolInput) -> Plan:
         """What a tool that creates or replaces would write. Which of the two, its effect says."""
         plan: Plan = await self.run(context, ask)
-        return replace(plan, replaces=self.effect is Effect.REPLACE)
+        return replace(plan, replaces=self.effect is Effect.REPLACE, note=ask.note if isinstance(ask, Noted) else "")
 
     @property
     def title(self) -> str:
@@ -113,7 +115,8 @@ def tool(*, effect: Effect, calls: tuple[Endpoint, ...] = ()) -> Callable[[Run],
     """Declare a tool: `async def name(context: ErpContext, ask: SomeInput) -> SomeResult` with a docstring for the
     model.
 
-    `calls` are the endpoints that it needs, and by them the ERPs. A tool that creates or replaces returns a Plan.
+    `calls` are the endpoints that it needs, and by them the ERPs. A tool that creates or replaces returns a Plan, and
+    is given a `note` besides what it declares.
     """
 
     def declare(run: Run) -> Run:
@@ -124,7 +127,7 @@ def tool(*, effect: Effect, calls: tuple[Endpoint, ...] = ()) -> Callable[[Run],
             name=run.__name__,
             description=inspect.cleandoc(run.__doc__ or "").replace("\n\n", "\n"),
             effect=effect,
-            ask=hints["ask"],
+            ask=create_model(hints["ask"].__name__, __base__=(Noted, hints["ask"])) if effect.plans else hints["ask"],
             answer=WriteResult if effect.plans else hints["return"],
             run=run,
             systems=frozenset(endpoint.system for endpoint in calls),

@@ -10,7 +10,7 @@ from fraction_mcp.operations.writes.plan import Change
 from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.values.text import clean, quoted
 
-__all__ = ["Outcome", "WriteResult", "called_by", "result_for", "used_before"]
+__all__ = ["Outcome", "WriteResult", "called_by", "in_its_own_words", "result_for", "used_before"]
 
 Outcome = Literal[
     "done",
@@ -106,6 +106,11 @@ def result_for(write: Write, *, token: str = "") -> WriteResult:
         expires_at=_iso(write.expires_at) if state == "awaiting_approval" else None,
         error=told,
     )
+
+
+def in_its_own_words(note: str) -> str:
+    """A note as people read it: whose words they are, in quotes that they cannot close. Empty where there is none."""
+    return "The assistant's own words: “" + note.replace("“", '"').replace("”", '"') + "”" if note else ""
 
 
 def used_before(write: Write) -> WriteResult:
