@@ -115,7 +115,7 @@ async def test_a_price_of_exactly_the_base_selling_price_is_not_above_it(firm: A
 
 async def test_a_new_base_selling_price_is_the_one_that_counts(firm: Any) -> None:
     told = await prices(firm, *breaks(q1="12.50", q100="10", q500="8.50"), selling_price="12.50")
-    assert rows(told)["base selling price"] == ("10.50", "12.50")
+    assert rows(told)["base selling price"] == ("10.50", "12.50 (+19.0 %)")
     assert rows(told)["pays below 1"] == ("10.50 each", "12.50 each (+19.0 %)")
     assert told["warnings"] == []
 

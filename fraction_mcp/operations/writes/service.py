@@ -112,6 +112,10 @@ class WriteService:
                     return write
             raise plan.refusal
         landed = await self.journal.landed_before(draft.key, self.journal.now() - _JUST_LANDED_S)
+        if plan.repeats and (before := await self._asked_before(draft)) is not None:
+            if before.state is not State.DONE:
+                return before
+            landed = before
         if landed is not None:
             minutes = int((self.journal.now() - landed.updated_at) // 60)
             when = f"{minutes} minutes ago" if minutes > 1 else "a moment ago"
@@ -119,6 +123,19 @@ class WriteService:
             again = f"An identical write landed {when}{f' as {quoted(number)}' if number else ''}; this repeats it."
             draft = replace(draft, plan=replace(draft.plan, warnings=(again, *draft.plan.warnings)))
         return await self.journal.propose(draft)
+
+    async def _asked_before(self, draft: Draft) -> Write | None:
+        """The latest write that did the same from another state of things: under way, unsure, or landed just now."""
+        since = self.journal.now() - _JUST_LANDED_S
+        there = await self.journal.latest((*_UNDER_WAY, State.DONE), identity=draft.identity, limit=_MANY)
+        return next(
+            (
+                one
+                for one in there
+                if one.plan.repeats == draft.plan.repeats and (one.state is not State.DONE or one.updated_at >= since)
+            ),
+            None,
+        )
 
     async def new_token(self, write: Write) -> str:
         """A single-use token for a waiting write (policy two_step); the journal keeps its hash alone."""
