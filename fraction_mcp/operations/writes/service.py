@@ -27,9 +27,9 @@ from fraction_mcp.operations.writes.failing import logged_once
 from fraction_mcp.operations.writes.identity import ErpIdentity
 from fraction_mcp.operations.writes.plan import Change, FrozenPlan, Plan
 from fraction_mcp.operations.writes.readback import look_for, record_id
+from fraction_mcp.operations.writes.repeated import UNDER_WAY, asked_before, repeats
 from fraction_mcp.operations.writes.sending import nothing_written, provable, send
 from fraction_mcp.operations.writes.states import MOVES, State, Step
-from fraction_mcp.operations.writes.wording import called_by
 from fraction_mcp.operations.writes.write import Draft, Write, WriteOutcome
 from fraction_mcp.values.text import clean, quoted
 
@@ -42,10 +42,8 @@ __all__ = ["Replan", "Terms", "ToItsEnd", "WriteService"]
 logger = logging.getLogger(__name__)
 
 _ID = re.compile(r"w[0-9a-f]{12}")
-_JUST_LANDED_S = 900
 _LOOK_EVERY_S = 5.0
 _WATCH_S = 1.0
-_UNDER_WAY = (State.APPROVED, State.SENDING, State.UNKNOWN)
 _MANY = 1_000
 _TROUBLED_S = 10.0
 
@@ -106,36 +104,18 @@ class WriteService:
             expires_at=self.journal.now() + self._terms.wait_s,
         )
         if plan.refusal is not None:
-            under_way = await self.journal.latest(_UNDER_WAY, identity=draft.identity, limit=_MANY)
+            under_way = await self.journal.latest(UNDER_WAY, identity=draft.identity, limit=_MANY)
             for write in under_way:
                 if write.key == draft.key:
                     return write
             raise plan.refusal
-        landed = await self.journal.landed_before(draft.key, self.journal.now() - _JUST_LANDED_S)
-        if plan.repeats and (before := await self._asked_before(draft)) is not None:
-            if before.state is not State.DONE:
-                return before
-            landed = before
-        if landed is not None:
-            minutes = int((self.journal.now() - landed.updated_at) // 60)
-            when = f"{minutes} minutes ago" if minutes > 1 else "a moment ago"
-            number = called_by(landed.outcome.result)
-            again = f"An identical write landed {when}{f' as {quoted(number)}' if number else ''}; this repeats it."
+        before = await asked_before(self.journal, draft)
+        if before is not None and before.state is not State.DONE:
+            return before
+        if before is not None:
+            again = repeats(before, self.journal.now())
             draft = replace(draft, plan=replace(draft.plan, warnings=(again, *draft.plan.warnings)))
         return await self.journal.propose(draft)
-
-    async def _asked_before(self, draft: Draft) -> Write | None:
-        """The latest write that did the same from another state of things: under way, unsure, or landed just now."""
-        since = self.journal.now() - _JUST_LANDED_S
-        there = await self.journal.latest((*_UNDER_WAY, State.DONE), identity=draft.identity, limit=_MANY)
-        return next(
-            (
-                one
-                for one in there
-                if one.plan.repeats == draft.plan.repeats and (one.state is not State.DONE or one.updated_at >= since)
-            ),
-            None,
-        )
 
     async def new_token(self, write: Write) -> str:
         """A single-use token for a waiting write (policy two_step); the journal keeps its hash alone."""
