@@ -19,7 +19,14 @@ from mcp.types import (
 )
 
 from fraction_mcp.erp import freshness
-from fraction_mcp.errors import AmbiguousReference, ConfigError, ErpOutcomeUnknown, FractionMcpError, JournalError
+from fraction_mcp.errors import (
+    AmbiguousReference,
+    ConfigError,
+    ErpOutcomeUnknown,
+    FractionMcpError,
+    JournalError,
+    ReadOnly,
+)
 from fraction_mcp.operations import progress
 from fraction_mcp.operations.results import ToolError, ToolResult
 from fraction_mcp.operations.writes.service import WriteService
@@ -74,6 +81,8 @@ class _Call:
         self.sent = ""  # the id of a write that this call may have sent
 
     async def result(self) -> Result:
+        if self._runtime.settings.read_only and not self._spec.effect.reads:
+            raise ReadOnly(self._spec.name)
         arguments = self._params.arguments or {}
         ask = read_arguments(self._spec, arguments)
         if not self._spec.effect.plans:
