@@ -139,7 +139,7 @@ class Connected:
         write = await service.propose(plan, tool=tool, arguments=_plain(arguments), asked_by=_ASKED_BY)
         await self._runtime.watch()
         await self._runtime.open_inbox()
-        return result_for(write)
+        return result_for(write, place=service.place)
 
     async def write_status(self, write_id: str) -> "WriteResult":
         """Where a write stands."""

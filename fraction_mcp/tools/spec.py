@@ -63,13 +63,14 @@ Run = Callable[[Any, Any], Awaitable[Any]]
 
 @dataclass(frozen=True)
 class ToolSpec:
-    """One tool. `systems` are the ERPs it needs: it is listed only where all of them are configured."""
+    """One tool. `systems` are the ERPs it needs: it is listed only where all of them are configured. `answer` is the
+    forms that its answer may have."""
 
     name: str
     description: str
     effect: Effect
     ask: type[ToolInput]
-    answer: type[ToolResult]
+    answer: tuple[type[ToolResult], ...]
     run: Run
     systems: frozenset[System]
 
@@ -92,14 +93,15 @@ class ToolSpec:
 
 
 @cache  # several tools answer in the same form, and rendering one takes milliseconds of the start
-def _result_schema(answer: type[ToolResult]) -> dict[str, Any]:
-    """The answer, or `error`: hosts hold a tool's error against its output schema, too, and drop it."""
-    schema = output_schema(answer)
-    required = [name for name in schema["required"] if name != "error"]
+def _result_schema(answers: tuple[type[ToolResult], ...]) -> dict[str, Any]:
+    """One of the answers, or `error`: hosts hold a tool's error against its output schema, too, and drop it."""
+    schemas = [output_schema(answer) for answer in answers]
+    properties = {name: node for schema in schemas for name, node in schema["properties"].items()}
+    required = [[name for name in schema["required"] if name != "error"] for schema in schemas]
     return {
-        **{key: value for key, value in schema.items() if key != "required"},
-        "properties": {**schema["properties"], "error": output_schema(ToolError)},
-        "anyOf": [{"required": required}, {"required": ["error"]}],
+        **{key: value for key, value in schemas[0].items() if key != "required"},
+        "properties": {**properties, "error": output_schema(ToolError)},
+        "anyOf": [*({"required": names} for names in required), {"required": ["error"]}],
     }
 
 
@@ -128,7 +130,7 @@ def tool(*, effect: Effect, calls: tuple[Endpoint, ...] = ()) -> Callable[[Run],
             description=inspect.cleandoc(run.__doc__ or "").replace("\n\n", "\n"),
             effect=effect,
             ask=create_model(hints["ask"].__name__, __base__=(Noted, hints["ask"])) if effect.plans else hints["ask"],
-            answer=WriteResult if effect.plans else hints["return"],
+            answer=(WriteResult,) if effect.plans else typing.get_args(hints["return"]) or (hints["return"],),
             run=run,
             systems=frozenset(endpoint.system for endpoint in calls),
         )

@@ -68,7 +68,8 @@ class Terms:
 
 class WriteService:
     """One process's hand in the writes. Give it the ERPs' context and the journal; `replan` comes from the tools,
-    `asker` is who asks: the account that this process runs under, or whoever has signed in."""
+    `asker` is who asks: the account that this process runs under, or whoever has signed in. `place` says in words where
+    a person decides, as far as that is known."""
 
     def __init__(
         self,
@@ -79,12 +80,14 @@ class WriteService:
         terms: Terms,
         asker: str,
         to_its_end: "ToItsEnd | None" = None,
+        place: str = "",
     ) -> None:
         self.context = context
         self.journal = journal
         self._replan = replan
         self._terms = terms
         self._asker = asker
+        self.place = place
         self._to_its_end = to_its_end or _here
         self._committing = anyio.Lock()
 
@@ -174,6 +177,10 @@ class WriteService:
         """Whether this process works in the ERP and account of the write, as far as it knows."""
         erp = self.context.erps.get(write.plan.system)
         return erp is not None and write.identity.is_reached_by(erp)
+
+    def is_own(self, write: Write) -> bool:
+        """Whether the same account asked for it, in an ERP that this process works in."""
+        return write.asker == self._asker and self.reaches(write)
 
     def identities(self) -> list[ErpIdentity]:
         """The ERPs and accounts that this process works in, as far as it knows."""
