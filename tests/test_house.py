@@ -39,6 +39,7 @@ ROOMS = {
     "naming": (),
     "known_fields": ("naming", "results"),
     "context": ("known_fields", "lookup"),
+    "suggestions": ("context", "lookup", "naming"),
     "connection": ("context", "results"),
     "records": ("context", "fitting", "known_fields", "naming", "progress", "results"),
     "pricing": ("context", "fitting", "lookup", "naming", "results"),

@@ -21,9 +21,9 @@ from fraction_mcp.operations.candidates import CUSTOMER, PART, Candidate, NotOne
 from fraction_mcp.operations.naming import runs_of
 from fraction_mcp.values.text import clean, normalised, quoted
 
-__all__ = ["CUSTOMER", "PART", "Candidate", "Found", "Lookup", "NotOne", "Status", "Subject"]
+__all__ = ["CUSTOMER", "PAGE", "PART", "Candidate", "Found", "Lookup", "NotOne", "Status", "Subject"]
 
-_PAGE = 100  # FractionERP's most a page
+PAGE = 100  # FractionERP's most a page
 _MOST_PAGES = 50  # unsorted pages read for one name before giving up
 _ID_DIGITS = 18  # what any database counts in
 
@@ -111,13 +111,28 @@ class Lookup:
 
     async def search(self, subject: Subject, text: str, page: int, *, fresh: bool = False) -> ErpAnswer:
         """A page of what contains the text, sorted by the subject's own field where the ERP sorts by it."""
-        query: dict[str, str | int] = {"search": text, "per_page": _PAGE, "page": page}
         if subject.noun not in self._unsortable:
             try:
-                query_sorted = {**query, "sort": subject.key, "order": "asc"}
-                return await self._erp.call(subject.listing, query=query_sorted, fresh=fresh)
+                return await self._page(subject, text, page, fresh=fresh)
             except InvalidFields:
                 self._unsortable.add(subject.noun)
+        return await self._page(subject, text, page, fresh=fresh)
+
+    async def first_page(self, subject: Subject, text: str) -> ErpAnswer:
+        """The same of the first page, in one request whatever happens; without a text, of the whole list. Where the ERP
+        refuses to sort, it raises InvalidFields, once."""
+        try:
+            return await self._page(subject, text, 1)
+        except InvalidFields:
+            self._unsortable.add(subject.noun)
+            raise
+
+    async def _page(self, subject: Subject, text: str, page: int, *, fresh: bool = False) -> ErpAnswer:
+        query: dict[str, str | int] = {"per_page": PAGE, "page": page}
+        if text:
+            query["search"] = text
+        if subject.noun not in self._unsortable:
+            query |= {"sort": subject.key, "order": "asc"}
         return await self._erp.call(subject.listing, query=query, fresh=fresh)
 
     async def sorts(self, subject: Subject, text: str, lowest: Sequence[str], order: Callable[[str], str]) -> bool:
@@ -189,7 +204,7 @@ class _Scan:
         self.complete = True  # an exact match would have been seen
 
     async def run(self) -> "_Scan":
-        pages = Pages(_PAGE)
+        pages = Pages(PAGE)
         rows = await self._read(1)
         pages.take(self._answers[1])
         self.near = [row for row in rows if self._wanted in normalised(self._key(row))] or rows
@@ -261,7 +276,7 @@ class _Scan:
             await self._read_on(behind)
 
     def _from(self, page: int) -> Pages:
-        pages = Pages(_PAGE, first=page)
+        pages = Pages(PAGE, first=page)
         pages.take(self._answers[page])
         return pages
 

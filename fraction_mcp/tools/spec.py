@@ -61,7 +61,7 @@ Run = Callable[[Any, Any], Awaitable[Any]]
 
 @dataclass(frozen=True)
 class ToolSpec:
-    """One tool. `systems` are the ERPs it needs: it is listed only where all of them are configured."""
+    """One tool. `calls` are the endpoints that it needs."""
 
     name: str
     description: str
@@ -69,12 +69,17 @@ class ToolSpec:
     ask: type[ToolInput]
     answer: type[ToolResult]
     run: Run
-    systems: frozenset[System]
+    calls: tuple[Endpoint, ...]
 
     async def plan(self, context: ErpContext, ask: ToolInput) -> Plan:
         """What a tool that creates or replaces would write. Which of the two, its effect says."""
         plan: Plan = await self.run(context, ask)
         return replace(plan, replaces=self.effect is Effect.REPLACE)
+
+    @property
+    def systems(self) -> frozenset[System]:
+        """The ERPs it needs: it is listed only where all of them are configured."""
+        return frozenset(endpoint.system for endpoint in self.calls)
 
     @property
     def title(self) -> str:
@@ -127,7 +132,7 @@ def tool(*, effect: Effect, calls: tuple[Endpoint, ...] = ()) -> Callable[[Run],
             ask=hints["ask"],
             answer=WriteResult if effect.plans else hints["return"],
             run=run,
-            systems=frozenset(endpoint.system for endpoint in calls),
+            calls=calls,
         )
         return run
 
