@@ -38,15 +38,16 @@ ROOMS = {
     "lookup": ("candidates", "naming", "results"),
     "naming": (),
     "known_fields": ("naming", "results"),
-    "context": ("known_fields", "lookup"),
+    "own_numbers": (),
+    "context": ("known_fields", "lookup", "own_numbers"),
     "suggestions": ("context", "lookup", "naming"),
     "connection": ("context", "results"),
     "records": ("context", "fitting", "known_fields", "naming", "progress", "results"),
-    "pricing": ("context", "fitting", "lookup", "naming", "results"),
+    "pricing": ("candidates", "context", "fitting", "lookup", "naming", "results"),
     "parts": ("context", "fitting", "lookup", "naming", "pricing", "records", "results"),
     "customers": ("context", "fitting", "lookup", "naming", "records", "results"),
     "writes": ("context", "fitting", "lookup", "results"),
-    "plans": ("context", "lookup", "pricing", "records", "writes"),
+    "plans": ("candidates", "context", "lookup", "naming", "pricing", "records", "writes"),
 }
 
 # A library that only these files may load.

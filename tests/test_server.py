@@ -168,7 +168,7 @@ from mcp.server.stdio import stdio_server
 print(*sys.modules, sep="\\n")
 """
 
-# What `serve` does up to the answers to what hosts list at once, asked the way a stream is, then what is loaded by then.
+# What `serve` does up to the answers to what hosts list at once, asked the way a stream is; and what is loaded then.
 LISTED = """
 import sys
 before = set(sys.modules)

@@ -32,13 +32,16 @@ _ID_DIGITS = 18  # what any database counts in
 class Found:
     """The one record, which has an id. `how` says by what; a near match must be named as such to the reader.
 
-    `alone` is whether another record of the same name could not have gone unseen.
+    `alone` is whether another record of the same name could not have gone unseen. `own`: by a number that is not ours
+    but the `owner`'s, a customer. `also` is what else the name may mean, as a sentence.
     """
 
     record: Record
-    how: Literal["exact", "id", "near"]
+    how: Literal["exact", "id", "near", "own"]
     said: str
     alone: bool = True
+    owner: str = ""
+    also: str = ""
 
     def remark(self, subject: Subject) -> str:
         """What the summary owes its reader about the match; empty for a plain exact one."""
@@ -47,9 +50,12 @@ class Found:
         if self.how == "near":
             name = quoted(str(self.record.get(subject.key)))
             return f"{name} is the only {subject.noun} like {quoted(self.said)}. "
+        if self.how == "own":
+            name = quoted(str(self.record.get(subject.key)))
+            return f"{quoted(self.said)} is the own number of {quoted(self.owner)} for {name}. "
         if self.how == "exact" and self.said.isdigit():
-            return f"{self.said} was taken as the {subject.key.replace('_', ' ')}, not as an id. "
-        return ""
+            return f"{self.said} was taken as the {subject.key.replace('_', ' ')}, not as an id. {self.also}"
+        return self.also
 
 
 class Lookup:
@@ -74,7 +80,7 @@ class Lookup:
         exact = _closest_spelling(scan.exact, subject, said)
         by_id = None
         if said.isascii() and said.isdigit() and len(said) <= _ID_DIGITS and (strict or not exact):
-            by_id = await self._by_id(subject, said, fresh=strict)
+            by_id = await self.by_id(subject, said, fresh=strict)
         if strict and by_id and exact and any(id_key(one.get("id")) != id_key(by_id["id"]) for one in exact):
             exact = [*exact, by_id]
         alone = scan.complete or subject.unique
@@ -100,7 +106,8 @@ class Lookup:
             raise unreadable(subject.listing, f"a {subject.noun} in it has no id")
         return Found({**record, "id": shown_id(record)}, how, said, alone)
 
-    async def _by_id(self, subject: Subject, said: str, *, fresh: bool) -> Record | None:
+    async def by_id(self, subject: Subject, said: str, *, fresh: bool = False) -> Record | None:
+        """The record of this id, None where there is none."""
         try:
             record = (await self._erp.call(subject.single, path={"id": int(said)}, fresh=fresh)).record()
         except NotFound:

@@ -9,9 +9,10 @@ from fraction_mcp.erp import endpoints
 from fraction_mcp.erp.records import PriceList
 from fraction_mcp.errors import InputError
 from fraction_mcp.operations.context import ErpContext
-from fraction_mcp.operations.lookup import CUSTOMER, PART
+from fraction_mcp.operations.lookup import CUSTOMER
 from fraction_mcp.operations.plans import repricing
 from fraction_mcp.operations.plans.named import exactly_one, given, named_record
+from fraction_mcp.operations.plans.own_numbers import exactly_the_part
 from fraction_mcp.operations.plans.repricing import listed, money
 from fraction_mcp.operations.pricing.reading import price_lists
 from fraction_mcp.operations.writes.plan import Change, Plan
@@ -37,7 +38,7 @@ async def price_list_plan(
     customer_part_number: str,
 ) -> Plan:
     """Update Customer Price List. The breaks replace all there were; what is not asked to change is sent as read."""
-    item = await exactly_one(context, PART, part, "part")
+    item = await exactly_the_part(context, part, customer)
     buyer = await exactly_one(context, CUSTOMER, customer, "customer")
     lists = await price_lists(context, item["id"], buyer["id"], fresh=True)
     there = lists[0] if lists else None
