@@ -37,7 +37,7 @@ async def called_by_customer(context: ErpContext, found: Found | NotOne, said: s
 
 
 def own_number_words(who: str) -> str:
-    return f"the number is {quoted(who)}'s own for it"
+    return f"{quoted(who)} calls it so"
 
 
 async def also_called(context: ErpContext, found: Found, said: str, customer_id: object, who: str) -> str:
@@ -67,6 +67,6 @@ async def parts_called(context: ErpContext, said: str, customer_id: object) -> l
 def _not_there(context: ErpContext, customer_id: object, who: str) -> str:
     seen = context.own_numbers.lists_of(customer_id)
     if not seen:
-        return f" The part numbers of {quoted(who)}'s own were not searched: no price list of theirs was read here yet."
+        return f" Own part numbers of {quoted(who)} were not searched: no price list of theirs was read here yet."
     lists = counted(seen, "price list")
     return f" None of the {lists} of {quoted(who)} that {'was' if seen == 1 else 'were'} read here holds it either."

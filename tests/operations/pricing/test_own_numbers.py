@@ -85,7 +85,7 @@ async def test_a_quote_teaches_the_numbers_of_the_lists_that_it_read() -> None:
 
 async def test_where_no_list_of_the_customer_was_read_the_answer_says_that_it_was_not_searched() -> None:
     context = context_of(erp())
-    told = "The part numbers of 'Acme Corp''s own were not searched: no price list of theirs was read here yet."
+    told = "Own part numbers of 'Acme Corp' were not searched: no price list of theirs was read here yet."
     answer = await price(context, "ACM-B1")
     assert (answer.status, answer.summary) == ("not_found", f"No part is called 'ACM-B1'. {told}")
     assert told in (await quote(context, "ACM-B1")).lines[0].reason
@@ -106,7 +106,7 @@ async def test_without_a_customer_nobody_s_own_numbers_are_looked_through() -> N
 async def test_one_customer_s_number_means_nothing_on_another_s_order() -> None:
     answer = await price(await seen(context_of(erp()), "BRKT-1"), "ACM-B1", who="Müller GmbH")
     assert answer.status == "not_found"
-    assert "'Müller GmbH''s own were not searched" in answer.summary
+    assert "Own part numbers of 'Müller GmbH' were not searched" in answer.summary
 
 
 async def test_a_list_that_was_changed_since_is_read_again_and_not_believed() -> None:
@@ -146,7 +146,7 @@ async def test_a_number_of_theirs_that_is_an_id_of_ours_is_ambiguous() -> None:
     answer = await price(context, "7")
     assert answer.status == "ambiguous"
     assert [(one.id, one.name, one.description) for one in answer.candidates] == [
-        (1, "BRKT-1", "the number is 'Acme Corp''s own for it"),
+        (1, "BRKT-1", "'Acme Corp' calls it so"),
         (7, "WIDGET-001", "by its id"),
     ]
     assert (await quote(context, "7")).lines[0].status == "ambiguous"
