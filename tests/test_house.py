@@ -20,7 +20,18 @@ LONGEST = 400
 # Each floor may name those before it, and itself where the arrows go one way. The sandbox stands beside the house: only
 # cli imports it.
 FLOORS = (
-    ("errors", "values", "config", "accounts", "database_url", "private_files", "os_account", "logs", "version"),
+    (
+        "errors",
+        "values",
+        "config",
+        "accounts",
+        "database_url",
+        "private_files",
+        "os_account",
+        "logs",
+        "threads",
+        "version",
+    ),
     ("erp",),
     ("operations",),
     ("tools",),
