@@ -169,7 +169,9 @@ async def test_an_order_of_items_that_the_warehouse_does_not_have_is_refused_onc
     items = [{**ORDER["items"][0], "code": code} for code in ("DEST1", "DEST01", "NO-SUCH", "DEST1")]
     told = await shown(firm, items=items)
     assert told["outcome"] == "not_found"
-    assert told["summary"] == "The warehouse '1254' has no items with the codes 'DEST1', 'NO-SUCH'. Nothing was written."
+    assert (
+        told["summary"] == "The warehouse '1254' has no items with the codes 'DEST1', 'NO-SUCH'. Nothing was written."
+    )
     assert (told["candidates"][0]["argument"], told["candidates"][0]["id"]) == ("items", "DEST01")
     assert len(told["candidates"]) <= 10
 
