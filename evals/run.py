@@ -1,0 +1,101 @@
+"""One run of a task: what was said and called, what the ERPs hold afterwards, and what is wrong with it.
+
+A run is written down whole as one line of JSON, so that it can be judged again without a model.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from evals.company import Change, Company, arm, opened
+from evals.conversation import Conversation, Model, Turn, converse
+from evals.oracle import ScriptBroken
+from evals.seat import seated, states_of_writes
+from evals.task import Person, Task
+
+__all__ = ["Run", "perform", "read_runs"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """`said` is the whole conversation; `changes` and `writes` are the end state that a task is judged by."""
+
+    task: str
+    model: str
+    said: Sequence[Mapping[str, Any]]
+    answer: str
+    calls: int
+    sent: int  # tokens
+    received: int
+    changes: Sequence[Change]
+    writes: Sequence[str]
+    stopped: str = ""  # why the run did not come to its end
+
+    def line(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False, default=_plain)
+
+
+def read_runs(path: Path) -> Iterator[Run]:
+    """Raises ValueError for what is no record of runs."""
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+        try:
+            facts = json.loads(line)
+            yield Run(**{**facts, "changes": [Change(**one) for one in facts["changes"]]})
+        except (TypeError, KeyError, ValueError) as error:
+            raise ValueError(f"{path}, line {number}, is no run of an evaluation: {error}") from None
+
+
+async def perform(task: Task, named: str, model: Model) -> Run:
+    """A task from its world's beginning to its end. What a provider raises passes through."""
+    stopped = ""
+    with opened(task.world) as company:
+        before = await _asked_before(task, company)
+        company.begins()
+        arm(company, task.world)
+        async with seated(company, task.world, task.world.person) as seat:
+            conversation = Conversation(seat.instructions, await seat.tools(), [task.says.format(**before)])
+            try:
+                await converse(model, seat, conversation, task.replies)
+            except ScriptBroken as broken:
+                stopped = str(broken)
+        changes, writes = company.changes(), states_of_writes(company)
+    return Run(
+        task=task.id,
+        model=named,
+        said=list(_said(conversation)),
+        answer=conversation.answer,
+        calls=len(conversation.answers),
+        sent=conversation.usage.sent,
+        received=conversation.usage.received,
+        changes=changes,
+        writes=writes,
+        stopped=stopped,
+    )
+
+
+async def _asked_before(task: Task, company: Company) -> dict[str, str]:
+    """What an earlier conversation asked for, which nobody has decided."""
+    if not task.world.asked_before:
+        return {}
+    async with seated(company, task.world, Person.ABSENT) as seat:
+        told = [(await seat.call(call.tool, call.arguments)).data for call in task.world.asked_before]
+    return {"write_id": str(told[0]["write_id"])}
+
+
+def _said(conversation: Conversation) -> Iterator[Mapping[str, Any]]:
+    for one in conversation.said:
+        if isinstance(one, str):
+            yield {"user": one}
+        elif isinstance(one, Turn):
+            yield {"model": one.text, "calls": [asdict(asked) for asked in one.calls], "usage": asdict(one.usage)}
+        else:
+            yield {"answers": [{"id": asked.id, "text": got.text, "is_error": got.is_error} for asked, got in one]}
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    raise TypeError(f"{type(value).__name__} is not JSON")
