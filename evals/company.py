@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import Any, overload
 
@@ -104,7 +105,7 @@ def opened(world: World) -> Iterator[Company]:
         app = sandbox.open_sandbox(folder / "sandbox.sqlite3")
         try:
             with app.state.store.writing() as db:
-                for statement, values in world.arranged:
+                for statement, values in chain.from_iterable(world.arranged):
                     db.execute(statement, values)
             yield Company(app, folder)
         finally:

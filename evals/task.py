@@ -46,8 +46,8 @@ class Fault:
     seconds: float = 60.0
 
 
-Arrangement = tuple[str, tuple[object, ...]]
-"""One SQL statement on the embedded company, with its values. `evals.arranging` makes them."""
+Arrangement = tuple[tuple[str, tuple[object, ...]], ...]
+"""SQL statements on the embedded company, with their values. `evals.arranging` makes them."""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """The tasks, a file a theme."""
 
 from evals.task import Task
-from evals.tasks import pricing
+from evals.tasks import lists, overviews, pricing, quotes
 
 __all__ = ["all_tasks"]
 
-_THEMES = (pricing,)
+_THEMES = (pricing, quotes, lists, overviews)
 
 
 def all_tasks() -> dict[str, Task]:
