@@ -69,7 +69,7 @@ async def _performed(tasks: Mapping[str, Task], wanted: argparse.Namespace) -> l
     judged = []
     record = _record(wanted.to)
     for task in tasks.values():
-        run = await perform(task, "oracle", model_for(task))
+        run = await perform(task, "oracle", model_for)
         record(run)
         judged.append(_judged(tasks, run))
     return judged

@@ -42,28 +42,29 @@ class Change:
 
 
 class Company:
-    """`app` is the two ERPs, `folder` where the server keeps its journal."""
+    """`app` is the two ERPs in this world, `folder` where the server keeps its journal."""
 
-    def __init__(self, app: Starlette, folder: Path) -> None:
+    def __init__(self, world: World, app: Starlette, folder: Path) -> None:
+        self.world = world
         self.app = app
         self.folder = folder
-        self._at_first = self._rows()
-
-    def begins(self) -> None:
-        """What is now is what the task begins with."""
-        self._at_first = self._rows()
 
     def records(self, table: str) -> list[Record]:
         """The records of a kind, every number a Decimal; a price list is {part, customer_id, selling_price, breaks}."""
-        return [_record(row) for (of, _), row in self._rows().items() if of == table]
+        return [_record(row) for (of, _), row in self.rows().items() if of == table]
 
     def changes(self) -> list[Change]:
-        """What is not as it was when the task began."""
-        before, after = self._at_first, self._rows()
+        """What is not as it was at first, which the same world shows again. No request to write, no change."""
+        if all(entry.method == "GET" or _signs_in(entry.endpoint) for entry in self.app.state.requests):
+            return []
+        with opened(self.world) as untouched:
+            before = untouched.rows()
+        after = self.rows()
         keys = [key for key in dict.fromkeys((*before, *after)) if before.get(key) != after.get(key)]
         return [Change(key[0], _record(before.get(key)), _record(after.get(key))) for key in keys]
 
-    def _rows(self) -> dict[tuple[str, str], Record]:
+    def rows(self) -> dict[tuple[str, str], Record]:
+        """Every record as it is stored, by its table and what is unique in it."""
         store = self.app.state.store
         rows = {
             (table, str(row["id"])): dict(row)
@@ -78,6 +79,10 @@ class Company:
             if quantity is not None:
                 one["breaks"][quantity] = price
         return rows | lists
+
+
+def _signs_in(endpoint: str) -> bool:
+    return endpoint.startswith(("/auth/", "/oauth/"))
 
 
 @overload
@@ -107,13 +112,14 @@ def opened(world: World) -> Iterator[Company]:
             with app.state.store.writing() as db:
                 for statement, values in chain.from_iterable(world.arranged):
                     db.execute(statement, values)
-            yield Company(app, folder)
+            yield Company(world, app, folder)
         finally:
             app.state.store.close()
 
 
-def arm(company: Company, world: World) -> None:
-    for fault in world.faults:
+def arm(company: Company) -> None:
+    """From now on the trouble of its world is made."""
+    for fault in company.world.faults:
         company.app.state.faults.arm(**asdict(fault))
 
 

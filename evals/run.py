@@ -4,7 +4,7 @@ A run is written down whole as one line of JSON, so that it can be judged again 
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -48,17 +48,16 @@ def read_runs(path: Path) -> Iterator[Run]:
             raise ValueError(f"{path}, line {number}, is no run of an evaluation: {error}") from None
 
 
-async def perform(task: Task, named: str, model: Model) -> Run:
+async def perform(task: Task, named: str, model_for: Callable[[Task], Model]) -> Run:
     """A task from its world's beginning to its end. What a provider raises passes through."""
     stopped = ""
     with opened(task.world) as company:
-        before = await _asked_before(task, company)
-        company.begins()
-        arm(company, task.world)
-        async with seated(company, task.world, task.world.person) as seat:
-            conversation = Conversation(seat.instructions, await seat.tools(), [task.says.format(**before)])
+        task = await _asked_before(task, company)
+        arm(company)
+        async with seated(company, task.world.person) as seat:
+            conversation = Conversation(seat.instructions, await seat.tools(), [task.says])
             try:
-                await converse(model, seat, conversation, task.replies)
+                await converse(model_for(task), seat, conversation, task.replies)
             except ScriptBroken as broken:
                 stopped = str(broken)
         changes, writes = company.changes(), states_of_writes(company)
@@ -76,13 +75,13 @@ async def perform(task: Task, named: str, model: Model) -> Run:
     )
 
 
-async def _asked_before(task: Task, company: Company) -> dict[str, str]:
-    """What an earlier conversation asked for, which nobody has decided."""
+async def _asked_before(task: Task, company: Company) -> Task:
+    """The task after an earlier conversation asked for writes, which nobody has decided."""
     if not task.world.asked_before:
-        return {}
-    async with seated(company, task.world, Person.ABSENT) as seat:
+        return task
+    async with seated(company, Person.ABSENT) as seat:
         told = [(await seat.call(call.tool, call.arguments)).data for call in task.world.asked_before]
-    return {"write_id": str(told[0]["write_id"])}
+    return task.naming(str(told[0]["write_id"]))
 
 
 def _said(conversation: Conversation) -> Iterator[Mapping[str, Any]]:

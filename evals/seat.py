@@ -100,7 +100,7 @@ class Seat:
 
 
 @asynccontextmanager
-async def seated(company: Company, world: World, person: Person) -> AsyncIterator[Seat]:
+async def seated(company: Company, person: Person) -> AsyncIterator[Seat]:
     """A session with a server of its own on the company."""
     clock = _Clock()
     answer = _IN_A_FORM.get(person)
@@ -111,8 +111,8 @@ async def seated(company: Company, world: World, person: Person) -> AsyncIterato
 
     callback = cast("ElicitationFnT", answers) if answer else None
     async with (
-        Runtime(_settings(company, world), company.app, clock=clock) as runtime,
-        Client(create_server(runtime), elicitation_callback=callback) as client,
+        Runtime(_settings(company, company.world), company.app, clock=clock) as runtime,
+        Client(create_server(runtime), elicitation_callback=callback, cache=None) as client,
     ):
         yield Seat(client, runtime, person, clock)
 

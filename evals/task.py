@@ -42,6 +42,7 @@ class Fault:
     path: str
     method: str = "GET"
     times: int = 1
+    after: int = 0
     status: int = 0
     seconds: float = 60.0
 
@@ -95,7 +96,7 @@ class Priced:
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """A value out of an earlier call's result, `candidates[0].id` for one. `of` counts calls from 0."""
+    """A value out of an earlier call's result, `candidates[0].id` for one. `of` counts the task's calls from 0."""
 
     path: str
     of: int = -1
@@ -127,8 +128,8 @@ def call(tool: str, /, **arguments: Any) -> Call:
 
 @dataclass(frozen=True)
 class Task:
-    """`says` may hold `{write_id}`, the id of the first write of an earlier conversation. `end` is every change of the
-    ERPs' records, and `writes` how every write in the journal ends: no more and no less may have happened."""
+    """`end` is every change of the ERPs' records, and `writes` how every write in the journal ends: no more and no less
+    may have happened. `says` and an argument may hold `{write_id}`, the first write of an earlier conversation."""
 
     id: str
     says: str
@@ -138,6 +139,15 @@ class Task:
     end: Sequence[Made | Priced] = ()
     writes: Sequence[str] = ()
     world: World = field(default_factory=World)
+
+    def naming(self, write_id: str) -> "Task":
+        """With the id of the write in its place."""
+        filled = {"{write_id}": write_id}
+        steps = [
+            replace(step, arguments={name: filled.get(str(value), value) for name, value in step.arguments.items()})
+            for step in self.oracle
+        ]
+        return replace(self, says=self.says.replace("{write_id}", write_id), oracle=steps)
 
     @property
     def least_calls(self) -> int:

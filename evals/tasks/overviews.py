@@ -17,7 +17,8 @@ def _best_customer(company: Company) -> tuple[str, Decimal]:
 
 
 def _busiest_supplier(company: Company) -> str:
-    return Counter(one["supplier"]["name"] for one in company.records("purchase_orders")).most_common(1)[0][0]
+    orders = Counter(str(one["supplier"]["name"]) for one in company.records("purchase_orders"))
+    return orders.most_common(1)[0][0]
 
 
 def _in_quarter(company: Company) -> int:
@@ -29,9 +30,7 @@ def _largest_paid(company: Company) -> Decimal:
     return max(Decimal(one["total_amount"]) for one in paid)
 
 
-_OTHER_SHAPE = World(
-    arranged=[renamed("contracts", quote_number="number", total_amount="grand_total", status="state")]
-)
+_OTHER_SHAPE = World(arranged=[renamed("contracts", quote_number="number", total_amount="grand_total", status="state")])
 
 TASKS = (
     Task(

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.mark.parametrize("task", all_tasks().values(), ids=all_tasks())
 async def test_the_oracle_solves_its_task_in_the_least_calls(task: Task) -> None:
-    run = await perform(task, "oracle", Oracle(task))
+    run = await perform(task, "oracle", Oracle)
     wrong = flaws(task, run)
     assert not wrong, f"“{task.says}”\n" + "\n".join(wrong)
     assert run.calls == task.least_calls
