@@ -11,7 +11,7 @@ from mcp.types import Tool
 
 from evals.seat import Answered, Seat
 
-__all__ = ["Asked", "Conversation", "Model", "Turn", "Usage", "converse"]
+__all__ = ["Asked", "Conversation", "Model", "ModelFailed", "Turn", "Usage", "converse"]
 
 _MOST_TURNS = 30
 
@@ -43,6 +43,7 @@ class Turn:
     text: str
     calls: Sequence[Asked] = ()
     usage: Usage = Usage()
+    as_sent: Any = None  # the provider's own message, which it wants back as it was
 
 
 @dataclass
@@ -71,9 +72,13 @@ class Conversation:
         return "\n".join(turn.text for turn in self.turns if not turn.calls)
 
 
+class ModelFailed(Exception):
+    """The model gave no turn: its provider did not answer."""
+
+
 class Model(Protocol):
     async def reply(self, conversation: Conversation) -> Turn:
-        """The next turn."""
+        """The next turn. Raises ModelFailed."""
 
 
 async def converse(model: Model, seat: Seat, conversation: Conversation, replies: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from evals.company import Change, Company, arm, opened
-from evals.conversation import Conversation, Model, Turn, converse
+from evals.conversation import Conversation, Model, ModelFailed, Turn, converse
 from evals.oracle import ScriptBroken
 from evals.seat import seated, states_of_writes
 from evals.task import Person, Task
@@ -49,8 +49,8 @@ def read_runs(path: Path) -> Iterator[Run]:
 
 
 async def perform(task: Task, named: str, model_for: Callable[[Task], Model]) -> Run:
-    """A task from its world's beginning to its end. What a provider raises passes through."""
-    stopped = ""
+    """A task from its world's beginning to its end. Raises ModelFailed."""
+    broken: Exception | None = None
     with opened(task.world) as company:
         task = await _asked_before(task, company)
         arm(company)
@@ -58,9 +58,11 @@ async def perform(task: Task, named: str, model_for: Callable[[Task], Model]) ->
             conversation = Conversation(seat.instructions, await seat.tools(), [task.says])
             try:
                 await converse(model_for(task), seat, conversation, task.replies)
-            except ScriptBroken as broken:
-                stopped = str(broken)
+            except (ScriptBroken, ModelFailed) as error:
+                broken = error  # raised here, the session would wrap it
         changes, writes = company.changes(), states_of_writes(company)
+    if isinstance(broken, ModelFailed):
+        raise broken
     return Run(
         task=task.id,
         model=named,
@@ -71,7 +73,7 @@ async def perform(task: Task, named: str, model_for: Callable[[Task], Model]) ->
         received=conversation.usage.received,
         changes=changes,
         writes=writes,
-        stopped=stopped,
+        stopped=str(broken or ""),
     )
 
 

@@ -71,10 +71,11 @@ class Seat:
         return (await self._client.list_tools()).tools
 
     async def call(self, tool: str, arguments: Mapping[str, Any]) -> Answered:
-        """The call's answer; a refusal of the protocol (no such tool) is an error like any other."""
+        """The call's answer. A refusal of the protocol (no such tool), and a result that breaks its own schema, are
+        errors like any other."""
         try:
             result = await self._client.call_tool(tool, dict(arguments))
-        except MCPError as error:
+        except (MCPError, RuntimeError) as error:
             return Answered(str(error), {}, is_error=True)
         if not isinstance(result, CallToolResult):
             raise TypeError(f"{tool} came back with {type(result).__name__}")

@@ -17,6 +17,14 @@ def _with_part(company: Company, number: str) -> list[str]:
     return [one["quote_number"] for one in quotes if number in [line["part"]["part_number"] for line in one["lines"]]]
 
 
+def _is_dairy(name: str) -> bool:
+    return "dairy" in name.casefold()
+
+
+def _dairies(company: Company) -> list[str]:
+    return [one["name"] for one in matching(company, "customers", {"name": _is_dairy})]
+
+
 TASKS = (
     Task(
         id="list-a-customers-open-quotes",
@@ -127,6 +135,16 @@ TASKS = (
         says="How many of our parts have 'Bracket' in them?",
         oracle=[call("search_parts", query="Bracket", limit=1)],
         tells=[count("parts", description=lambda text: "bracket" in str(text).casefold())],
+    ),
+    Task(
+        id="list-customers-by-a-word",
+        says="Which customers have 'dairy' in their name, and how many are there?",
+        oracle=[call("search_customers", query="dairy", limit=100).telling("rows")],
+        tells=[
+            count("customers", name=_is_dairy),
+            lambda company: _dairies(company)[0],
+            lambda company: _dairies(company)[-1],
+        ],
     ),
     Task(
         id="record-by-its-quote-number",

@@ -20,7 +20,7 @@ TASKS = (
         id="trouble-account-lapsed",
         says="Find parts called widget.",
         oracle=[call("search_parts", query="widget").failing("ACCOUNT_INACTIVE")],
-        tells=["inactive"],
+        tells=[("inactive", "not active", "lapsed", "deactivated")],
         world=World(account="lee@lapsed.example"),
     ),
     Task(
@@ -36,7 +36,7 @@ TASKS = (
         id="trouble-rate-limit",
         says="Find parts called widget.",
         oracle=[call("search_parts", query="widget").failing("RATE_LIMITED")],
-        tells=[("60", "61", "minute")],
+        tells=[("59", "60", "61", "62", "minute")],
         world=World(faults=[Fault("status", "/parts", status=429, times=99)]),
     ),
     Task(
@@ -50,7 +50,7 @@ TASKS = (
         id="read-only-says-so",
         says="Could you raise enquiries for me from here?",
         oracle=[call("get_connection_status")],
-        tells=["read-only"],
+        tells=[("read-only", "read only")],
         world=World(read_only=True),
     ),
     Task(
