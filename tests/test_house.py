@@ -271,6 +271,7 @@ def test_what_the_rules_allow_is_no_breach(tmp_path: Path, file: str, line: str)
     assert breaches(house(tmp_path, **{file: line + "\n"})) == []
 
 
+@pytest.mark.slow
 def test_this_very_house_fails_once_a_rule_is_broken_in_it(tmp_path: Path) -> None:
     copied = Path(shutil.copytree(PACKAGE, tmp_path / "fraction_mcp", ignore=shutil.ignore_patterns("__pycache__")))
     with (copied / "operations" / "lookup.py").open("a", encoding="utf-8") as source:

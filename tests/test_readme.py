@@ -157,6 +157,7 @@ def test_without_an_account_serve_stops_and_names_both_ways_on(capsys: pytest.Ca
 # ------------------------------------------------------------------------------------------------------------ the demo
 
 
+@pytest.mark.matrix
 @pytest.mark.process
 @pytest.mark.parametrize("width", [80, 140])
 def test_the_demo_fits_the_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
