@@ -50,8 +50,8 @@ class Company:
         self.folder = folder
 
     def records(self, table: str) -> list[Record]:
-        """The records of a kind, every number a Decimal; a price list is {part, customer_id, selling_price, breaks}."""
-        return [_record(row) for (of, _), row in self.rows().items() if of == table]
+        """The records of a kind, every number a Decimal."""
+        return [_record(row) for row in self._table(table).values()]
 
     def changes(self) -> list[Change]:
         """What is not as it was at first, which the same world shows again. No request to write, no change."""
@@ -65,20 +65,19 @@ class Company:
 
     def rows(self) -> dict[tuple[str, str], Record]:
         """Every record as it is stored, by its table and what is unique in it."""
-        store = self.app.state.store
-        rows = {
-            (table, str(row["id"])): dict(row)
-            for table in _TABLES
-            for row in store.all(f"SELECT * FROM {table}")  # noqa: S608 - a name of ours
-        }
+        rows = {(table, key): row for table in _TABLES for key, row in self._table(table).items()}
         lists: dict[tuple[str, str], Record] = {}
-        for part, customer, theirs, selling, quantity, price in map(tuple, store.all(_PRICE_LISTS)):
+        for part, customer, theirs, selling, quantity, price in map(tuple, self.app.state.store.all(_PRICE_LISTS)):
             facts = {"part": part, "customer_id": customer, "customer_part_number": theirs, "selling_price": selling}
             # By part and customer: a list's rows have new ids whenever it is replaced.
             one = lists.setdefault(("price_lists", f"{part}/{customer}"), {**facts, "breaks": {}})
             if quantity is not None:
                 one["breaks"][quantity] = price
         return rows | lists
+
+    def _table(self, table: str) -> dict[str, Record]:
+        rows = self.app.state.store.all(f"SELECT * FROM {table}")  # noqa: S608 - a name of ours
+        return {str(row["id"]): dict(row) for row in rows}
 
 
 def _signs_in(endpoint: str) -> bool:
