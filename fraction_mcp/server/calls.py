@@ -19,7 +19,14 @@ from mcp.types import (
 )
 
 from fraction_mcp.erp import freshness
-from fraction_mcp.errors import AmbiguousReference, ConfigError, ErpOutcomeUnknown, FractionMcpError, JournalError
+from fraction_mcp.errors import (
+    AmbiguousReference,
+    ConfigError,
+    ErpOutcomeUnknown,
+    FractionMcpError,
+    JournalError,
+    ReadOnly,
+)
 from fraction_mcp.operations import progress
 from fraction_mcp.operations.results import ToolError, ToolResult
 from fraction_mcp.operations.writes.service import WriteService
@@ -32,7 +39,7 @@ from fraction_mcp.tools.arguments import read_arguments
 from fraction_mcp.tools.render import rendered
 from fraction_mcp.tools.spec import Effect, ToolSpec
 
-__all__ = ["answered"]
+__all__ = ["answered", "read"]
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +70,14 @@ async def answered(runtime: Runtime, ctx: Context, params: CallToolRequestParams
         )
 
 
+async def read(runtime: Runtime, spec: ToolSpec, ask: Any) -> ToolResult:
+    """What a tool that plans nothing answers, and as of when."""
+    given = await (runtime.context() if spec.effect is Effect.READ else runtime.write_service())
+    with freshness.gathered() as reads:
+        answer: ToolResult = await spec.run(given, ask)
+    return answer.model_copy(update={"as_of": reads.as_of})
+
+
 class _Call:
     """One tools/call: its arguments, its client, and the way to a result."""
 
@@ -74,15 +89,15 @@ class _Call:
         self.sent = ""  # the id of a write that this call may have sent
 
     async def result(self) -> Result:
+        if self._runtime.settings.read_only and not self._spec.effect.reads:
+            raise ReadOnly(self._spec.name)
         arguments = self._params.arguments or {}
         ask = read_arguments(self._spec, arguments)
         if not self._spec.effect.plans:
             self.sent = "" if self._spec.effect.reads else str(arguments.get("write_id", ""))
-            reads_only = self._spec.effect is Effect.READ
-            given = await (self._runtime.context() if reads_only else self._runtime.write_service())
-            with self._progress(), freshness.gathered() as reads:
-                answer: ToolResult = await self._spec.run(given, ask)
-            return _result(answer.model_copy(update={"as_of": reads.as_of}), failed=_has_failed(answer))
+            with self._progress():
+                answer = await read(self._runtime, self._spec, ask)
+            return _result(answer, failed=_has_failed(answer))
         service = await self._runtime.write_service()
         consent = Consent(self._runtime, self._ctx, service)
         if (answer_to := await consent.reply_in(self._params)) is not None:
@@ -93,7 +108,7 @@ class _Call:
             return _result(_unclear(unclear, self._spec))
         write = await service.propose(plan, tool=self._spec.name, arguments=arguments, asked_by=consent.client)
         if write.state is not State.AWAITING:
-            return _write_result(await service.follow_up(write))
+            return _write_result(service, await service.follow_up(write))
         await self._runtime.watch()  # it may be approved elsewhere while the question is open
         came = await consent.ask(write)
         return (
@@ -127,18 +142,18 @@ class _Call:
         by = f"a form in {by}"
         if reply.choice == "approve":
             self.sent = write.id
-            return _write_result(await service.approve(write, digest=write.digest, by=by))
+            return _write_result(service, await service.approve(write, digest=write.digest, by=by))
         if reply.choice == "decline":
-            return _write_result(await service.decline(write, by=by))
+            return _write_result(service, await service.decline(write, by=by))
         # It may have been decided elsewhere while nobody answered here.
         write = await service.follow_up(await service.write(write.id))
         if write.state is not State.AWAITING:
-            return _write_result(write)
+            return _write_result(service, write)
         if self._runtime.settings.confirm == "two_step":
-            return _write_result(write, token=await service.new_token(write))
+            return _write_result(service, write, token=await service.new_token(write))
         if not reply.led:
             await self._runtime.open_inbox()
-        return _write_result(write, why=reply.why)
+        return _write_result(service, write, why=reply.why)
 
 
 # ------------------------------------------------------------------------------------------------- results and errors
@@ -149,8 +164,8 @@ def _result(answer: ToolResult, *, failed: bool = False) -> CallToolResult:
     return CallToolResult(content=[TextContent(text=rendered(data))], structured_content=data, is_error=failed)
 
 
-def _write_result(write: Write, *, token: str = "", why: str = "") -> CallToolResult:
-    answer = result_for(write, token=token)
+def _write_result(service: WriteService, write: Write, *, token: str = "", why: str = "") -> CallToolResult:
+    answer = result_for(write, token=token, place=service.place)
     if why:
         answer = answer.model_copy(update={"summary": f"{why} {answer.summary}"})
     return _result(answer, failed=_has_failed(answer))
