@@ -1,4 +1,4 @@
-"""A process is killed at every step of its event loop, from the proposal of a write to its answer; a fresh one recovers.
+"""A process is killed at every step of its event loop, from a write's proposal to its answer; a fresh one recovers.
 
 For each tool and each fault of the ERP the step moves on until the run ends by itself. What the journal then says is
 held against what the ERP's own file holds, and against what the killed process had told before it died. A kill takes
@@ -9,36 +9,41 @@ import asyncio
 import gc
 import json
 import os
+import shutil
 import time
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 
-from torture.worlds import FAULTS, SUBJECTS, Subject, World
+from torture.worlds import FAULTS, SUBJECTS, Subject, World, seed, worlds_folder
 
 if TYPE_CHECKING:
     from fraction_mcp.operations.writes.service import WriteService
     from fraction_mcp.operations.writes.write import Write
 
-__all__ = ["Kill", "Tally", "kills", "tried"]
+__all__ = ["Kill", "Tally", "kills", "shard", "tried"]
 
 _LATER_S = 1000.0  # past every lease, before every expiry
 _BESIDE_EVERY = 10
 _MOST_STEPS = 5_000
 _FAILED = 3
-_ASKER = "whoever is killed"
+_ASKER, _OTHER = "whoever is killed", "whoever works beside it"
+
+Say = Callable[[str], None]
 
 
 # ------------------------------------------------------------------------------------------------ what a process does
 
 
-async def _write(world: World, subject: Subject, fault: str, say: Callable[[str], None], arm: Callable[[], None]) -> None:
-    from fraction_mcp.runtime import Runtime, _replan  # noqa: PLC0415 - loaded before the first fork
+async def _write(
+    world: World, subject: Subject, fault: str, say: Callable[[str], None], arm: Callable[[], None]
+) -> None:
+    from fraction_mcp.runtime import Runtime, _replan
 
     erps = world.erps()
     if FAULTS[fault]:
@@ -55,12 +60,14 @@ async def _write(world: World, subject: Subject, fault: str, say: Callable[[str]
 
 async def _beside(world: World, subject: Subject, say: Callable[[str], None]) -> None:
     """A second process with a write of its own, which also sees to what others have had approved."""
-    from fraction_mcp.runtime import Runtime, _replan  # noqa: PLC0415
+    from fraction_mcp.runtime import Runtime, _replan
 
     async with Runtime(world.settings(), world.erps()) as runtime:
         service = await runtime.write_service()
         plan = await _replan(service.context, subject.tool, subject.beside)
-        write = await service.propose(plan, tool=subject.tool, arguments=subject.beside, asked_by="whoever works beside it")
+        write = await service.propose(
+            plan, tool=subject.tool, arguments=subject.beside, asked_by="whoever works beside it"
+        )
         write = await service.approve(write, digest=write.digest, by="a person")
         say(f"told {write.state}")
         for approved in await service.journal.latest(limit=None):
@@ -69,8 +76,8 @@ async def _beside(world: World, subject: Subject, say: Callable[[str], None]) ->
 
 async def _recover(world: World, say: Callable[[str], None]) -> None:
     """A fresh process, at once and again when every lease has run out; then a person answers what still waits."""
-    from fraction_mcp.operations.writes.states import State  # noqa: PLC0415
-    from fraction_mcp.runtime import Runtime  # noqa: PLC0415
+    from fraction_mcp.operations.writes.states import State
+    from fraction_mcp.runtime import Runtime
 
     ahead = [0.0]
     async with Runtime(world.settings(), world.erps(), clock=lambda: time.time() + ahead[0]) as runtime:
@@ -82,7 +89,10 @@ async def _recover(world: World, say: Callable[[str], None]) -> None:
             if write.state is State.AWAITING:
                 await service.approve(write, digest=write.digest, by="a person, again")
         ended = await _followed(service)
-        mine = [{write.id: write.state.value for write in seen if write.asked_by == _ASKER} for seen in (at_once, later, ended)]
+        mine = [
+            {write.id: write.state.value for write in seen if write.asked_by == _ASKER}
+            for seen in (at_once, later, ended)
+        ]
         say(json.dumps(mine))
         say(await service.journal.verify() or "whole")
 
@@ -106,16 +116,20 @@ class _Child:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1]), lines
 
 
-def _forked(work: Callable[[Callable[[str], None]], Awaitable[None]]) -> _Child:
+def _forked(work: Callable[[Say], Awaitable[None]]) -> _Child:
     reads, writes = os.pipe()
     pid = os.fork()
     if pid:
         os.close(writes)
         return _Child(pid, reads)
     code = _FAILED
+
+    def say(line: str) -> None:
+        os.write(writes, f"{line}\n".encode())
+
     try:
         os.close(reads)
-        anyio.run(work, lambda line: os.write(writes, f"{line}\n".encode()) and None)
+        anyio.run(work, say)
         code = 0
     except BaseException:  # noqa: BLE001 - a child says what it died of, and never goes on as its parent
         os.write(writes, f"raised {traceback.format_exc(limit=-3)!r}\n".encode())
@@ -137,7 +151,7 @@ def _dies_at(step: int) -> Callable[[], None]:
                 os._exit(9)
             run(handle)
 
-        asyncio.events.Handle._run = counted  # type: ignore[method-assign]
+        asyncio.events.Handle._run = counted  # type: ignore[method-assign, assignment]
 
     return arm
 
@@ -176,12 +190,12 @@ class Tally:
 
 def ready() -> None:
     """Load what every child needs, once, before the first fork; and leave it out of their garbage collections."""
-    import aiosqlite  # noqa: F401, PLC0415
-    import httpx  # noqa: F401, PLC0415
+    import aiosqlite  # noqa: F401
+    import httpx  # noqa: F401
 
-    import fraction_mcp.operations.writes.service  # noqa: PLC0415
+    import fraction_mcp.operations.writes.service
     import fraction_mcp.runtime
-    import fraction_mcp.tools.catalogue  # noqa: F401
+    import fraction_mcp.tools.catalogue
 
     fraction_mcp.tools.catalogue.catalogue()
     gc.collect()
@@ -218,7 +232,7 @@ def _judged(code: int, said: Sequence[str], held: int, recovered: tuple[int, lis
         (held > 1 or after > 1, f"written {max(held, after)} times"),
         (known.get("told") == "done" and not held, "told done, and the ERP does not hold it"),
         ("done" in (state, last) and not after, "done in the journal, and the ERP does not hold it"),
-        (bool(held) and state in {"none", "awaiting_approval", "approved", "failed"}, f"the ERP holds it, and it is {state}"),
+        (bool(held) and state not in {"done", "unknown"}, f"the ERP holds it, and it is {state}"),
         (state == "awaiting_approval" and last != "done", f"approved again, and {last}"),
         (state in {"approved", "sending"}, f"it is {state} for ever"),
         (not set(at_once) <= set(later), "a write was forgotten"),
@@ -226,21 +240,24 @@ def _judged(code: int, said: Sequence[str], held: int, recovered: tuple[int, lis
     return next((what for is_so, what in faults if is_so), ""), state
 
 
-def kills(folder: Path, seeded: Path, subjects: Sequence[str], faults: Sequence[str], stride: int = 1) -> Iterator[Kill]:
-    """Every `stride`-th step of each of these tools under each of these faults, until the run outlives the kill."""
+def kills(folder: Path, seeded: Path, tool: str, fault: str, stride: int = 1) -> Iterator[Kill]:
+    """Every `stride`-th step of this tool under this fault, until the run outlives the kill."""
     ready()
-    for tool in subjects:
-        for fault in faults:
-            for step in range(0, _MOST_STEPS, stride):
-                beside = (step // stride) % _BESIDE_EVERY == _BESIDE_EVERY - 1
-                kill = tried(folder, seeded, SUBJECTS[tool], fault, step, beside=beside)
-                yield kill
-                if kill.ended_by_itself:
-                    break
+    for step in range(0, _MOST_STEPS, stride):
+        beside = (step // stride) % _BESIDE_EVERY == _BESIDE_EVERY - 1
+        kill = tried(folder, seeded, SUBJECTS[tool], fault, step, beside=beside)
+        yield kill
+        if kill.ended_by_itself:
+            break
 
 
-def measured(subjects: Sequence[str], faults: Sequence[str], stride: int, folder: Path, seeded: Path) -> dict[str, Any]:
-    tally = Tally()
-    for kill in kills(folder, seeded, subjects, faults, stride):
-        tally.add(kill)
-    return {"kills": tally.kills, "outcomes": tally.outcomes, "wrong": tally.wrong}
+def shard(job: tuple[str, str, int]) -> Tally:
+    """All kills of one tool under one fault, with this stride, in worlds of their own."""
+    folder = worlds_folder()
+    try:
+        tally = Tally()
+        for kill in kills(folder, seed(folder), *job):
+            tally.add(kill)
+        return tally
+    finally:
+        shutil.rmtree(folder)

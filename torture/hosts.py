@@ -1,7 +1,7 @@
-"""Hosts as they were seen to be, and worse: each a scripted client that asks for one write and treats its question badly.
+"""Hosts as they were seen to be, and worse: each a scripted client that asks for a write and mistreats its question.
 
 Nothing may be written unless somebody chose `approve` a second or more after the question; and what nobody explicitly
-declined waits in the inbox. A host that answers by itself with an explicit yes after a second is not told from a person.
+declined waits in the inbox. One that answers by itself with an explicit yes after a second is not told from a person.
 """
 
 import time
@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 from mcp import Client, MCPError
 from mcp.client import ClientRequestContext
+from mcp.client.session import ElicitationFnT
 from mcp.types import ElicitRequestParams, ElicitResult, ErrorData, Implementation, InputRequiredResult
 from pydantic import SecretStr
 
@@ -68,7 +69,9 @@ class Host:
         async with Runtime(settings, self.world.erps(), clock=self.clock) as runtime:
             info = Implementation(name="a careless host", version="1")
             server = create_server(runtime)
-            async with Client(server, mode=self.mode, elicitation_callback=callback, client_info=info) as self.client:
+            async with Client(
+                server, mode=self.mode, elicitation_callback=cast(ElicitationFnT, callback), client_info=info
+            ) as self.client:
                 yield self
 
     async def call(self, *answers: tuple[Answered, float], arguments: Mapping[str, Any] = SUBJECT.arguments) -> str:

@@ -4,11 +4,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 from mcp import Client
 from mcp.client import ClientRequestContext
+from mcp.client.session import ElicitationFnT
 from mcp.types import ElicitRequestParams, ElicitResult
 from pydantic import SecretStr
 
@@ -40,7 +41,8 @@ _TIMEOUT_S = 0.5
 _MOST_S = 40.0
 CODES = {
     "INVALID_INPUT", "NOT_FOUND", "NOT_AUTHENTICATED", "FORBIDDEN", "PLAN_RESTRICTED", "ACCOUNT_INACTIVE", "DUPLICATE",
-    "VALIDATION_ERROR", "RATE_LIMITED", "UPSTREAM_ERROR", "UPSTREAM_UNREACHABLE", "UPSTREAM_UNREADABLE", "OUTCOME_UNKNOWN",
+    "VALIDATION_ERROR", "RATE_LIMITED", "UPSTREAM_ERROR", "UPSTREAM_UNREACHABLE", "UPSTREAM_UNREADABLE",
+    "OUTCOME_UNKNOWN",
 }  # fmt: skip
 
 
@@ -79,7 +81,7 @@ async def asked(world: World, wire: Wire, tool: str, arguments: Mapping[str, Any
 
     async with (
         Runtime(settings_of(world, wire.url), clock=clock) as runtime,
-        Client(create_server(runtime), elicitation_callback=approves) as client,
+        Client(create_server(runtime), elicitation_callback=cast(ElicitationFnT, approves)) as client,
     ):
         result = await client.call_tool(tool, dict(arguments))
         return {**(result.structured_content or {}), "is_error": bool(result.is_error)}
@@ -141,7 +143,8 @@ def _untrue(result: Mapping[str, Any], truth: Mapping[str, Any] | None) -> str:
         return "" if code in CODES else f"an error called {code}"
     if truth is None or _facts(result) == _facts(truth):
         return ""
-    if not (result.get("coverage") or {"complete": True}).get("complete", True) or result.get("warnings"):
+    whole = (result.get("coverage") or {}).get("complete", "looked_at" not in result)
+    if not whole or result.get("warnings"):
         return ""
     if result.get("status") in {"not_found", "ambiguous"}:
         return f"told {result['status']}, and it is there"

@@ -6,7 +6,6 @@ ERP, and what is in the ERP is in the journal.
 """
 
 import json
-import shutil
 import sqlite3
 import time
 from collections import Counter
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from anyio.from_thread import start_blocking_portal
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 from starlette.types import Receive, Scope, Send
 
 from fraction_mcp import errors
@@ -156,7 +155,7 @@ class Writes(RuleBasedStateMachine):
 
     @rule(fault=st.sampled_from([name for name in FAULTS if name != "none"]))
     def the_erp_will_fail(self, fault: str) -> None:
-        facts = FAULTS[fault] | ({"seconds": 0.2} if "seconds" in FAULTS[fault] else {})
+        facts = {**FAULTS[fault], **({"seconds": 0.2} if "seconds" in FAULTS[fault] else {})}
         for tool in TOOLS:
             self.erps.state.faults.arm(method=SUBJECTS[tool].method, path=SUBJECTS[tool].path, **facts)
 

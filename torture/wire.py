@@ -1,7 +1,7 @@
 """The embedded ERPs behind a socket that does what sockets, balancers and tired servers do.
 
-Each request is answered in process first, or not at all, as the fault wants it; then its bytes are spoilt. Knows HTTP/1.1
-as far as one request a connection goes, and nothing of the package.
+Each request is answered in process first, or not at all, as the fault wants it; then its bytes are spoilt. Knows
+HTTP/1.1 as far as one request a connection goes, and nothing of the package.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import json
 import re
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 __all__ = ["FAULTS", "Exchange", "Fault", "Wire"]
 
 _DRIP_S = 0.05
+_PASSED_ON: tuple[str, ...] = ("authorization", "content-type", "accept")
 _ELSEWHERE = "http://127.0.0.1:9/elsewhere"
 
 
@@ -135,7 +136,9 @@ async def _empty(exchange: Exchange) -> None:
 @fault("a page of HTML with 200", lands=True)
 async def _html(exchange: Exchange) -> None:
     await exchange.answered()
-    await exchange.send(200, b"<html><title>Sign in to the guest network</title></html>", head="Content-Type: text/html\r\n")
+    await exchange.send(
+        200, b"<html><title>Sign in to the guest network</title></html>", head="Content-Type: text/html\r\n"
+    )
 
 
 @fault("a gzip bomb", lands=True)
@@ -163,7 +166,9 @@ def _rewritten(name: str, change: Callable[[bytes], bytes], **facts: object) -> 
 _rewritten("data of the wrong type", lambda body: json.dumps({**json.loads(body), "data": "none"}).encode())
 _rewritten("invalid UTF-8", lambda body: body.replace(b'":"', b'":"\xff\xfe', 3))
 _rewritten("a duplicate key", lambda body: b'{"success":false,"data":null,' + body.lstrip()[1:])
-_rewritten("a number of 40 digits", lambda body: re.sub(rb'"id":\s*\d+', b'"id":' + b"7" * 40, body, count=1), changes=True)
+_rewritten(
+    "a number of 40 digits", lambda body: re.sub(rb'"id":\s*\d+', b'"id":' + b"7" * 40, body, count=1), changes=True
+)
 _rewritten("a last page that lies", lambda body: re.sub(rb'("last_page":\s*)\d+', rb"\g<1>1", body))
 _rewritten("success: false with 2xx", lambda body: body.replace(b'"success":true', b'"success":false'))
 
@@ -235,6 +240,10 @@ async def _tokenless(exchange: Exchange) -> None:
     await exchange.send(200, b'{"success":true,"data":{}}')
 
 
+def _passed_on(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: headers[name] for name in _PASSED_ON if name in headers}
+
+
 def _is_sign_in(path: str) -> bool:
     return path.endswith(("/auth/login", "/auth/refresh")) or "token" in path
 
@@ -286,8 +295,7 @@ class Wire:
         async def answered() -> httpx.Response:
             transport = httpx.ASGITransport(self.app)
             async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as inner:
-                passed = {name: headers[name] for name in ("authorization", "content-type", "accept") if name in headers}
-                return await inner.request(method, target, content=body, headers=passed)
+                return await inner.request(method, target, content=body, headers=_passed_on(headers))
 
         exchange = Exchange(method, path, writer, answered)
         await (exchange.whole() if (struck := self._struck(method, path)) is None else struck.spoils(exchange))

@@ -3,7 +3,6 @@
 Knows how to ask the ERP's own file what it holds: no word of the package is taken for what happened.
 """
 
-import json
 import shutil
 import sqlite3
 import tempfile
@@ -26,7 +25,7 @@ PARTS = 40
 
 def worlds_folder() -> Path:
     """In memory where that can be had: what is killed is a process, not a machine."""
-    memory = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+    memory = Path("/dev/shm")
     return Path(tempfile.mkdtemp(prefix="torture-", dir=memory if memory.is_dir() else None))
 
 
@@ -100,6 +99,8 @@ def _count(sql: str, name: str) -> Callable[[World, Mapping[str, Any]], int]:
     return lambda world, arguments: int(world.rows(sql, arguments[name])[0][0])
 
 
+_ITEM: Mapping[str, Any] = {"code": "DEST01", "quantity": 9, "unit_cost": "5000"}
+
 SUBJECTS: Mapping[str, Subject] = {
     subject.tool: subject
     for subject in (
@@ -130,15 +131,15 @@ SUBJECTS: Mapping[str, Subject] = {
         Subject(
             "set_price_list",
             {"part": "WIDGET-001", "customer": "Acme Corp", "price_breaks": [{"quantity": 5, "unit_price": "9.125"}]},
-            {"part": "BRKT-1", "customer": "Acme Corp", "price_breaks": [{"quantity": 7, "unit_price": "8.125"}]},
+            {"part": "WIDGET-002", "customer": "Acme Corp", "price_breaks": [{"quantity": 7, "unit_price": "8.125"}]},
             "PUT",
             "/parts/*/price-lists",
             _breaks,
         ),
         Subject(
             "create_fracttal_purchase_order",
-            {"warehouse_code": "1254", "document": "OC_CRASH", "items": [{"code": "DEST01", "quantity": 9, "unit_cost": "5000"}]},
-            {"warehouse_code": "1254", "document": "OC_BESIDE", "items": [{"code": "DEST01", "quantity": 2, "unit_cost": "5000"}]},
+            {"warehouse_code": "1254", "document": "OC_CRASH", "items": [_ITEM]},
+            {"warehouse_code": "1254", "document": "OC_BESIDE", "items": [{**_ITEM, "quantity": 2}]},
             "POST",
             "/warehouse_purchase_orders/*",
             _count("SELECT count(*) FROM movements WHERE document = ?", "document"),
@@ -155,7 +156,3 @@ FAULTS: Mapping[str, Mapping[str, Any]] = {
     "time-out after the commit": {"kind": "timeout_after", "seconds": 5.0},
 }
 """What the ERP does to the write itself, by the sandbox's own kinds of fault."""
-
-
-def as_json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
