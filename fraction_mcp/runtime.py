@@ -128,6 +128,7 @@ class Runtime:
                     terms=terms,
                     asker=who_is_here(),
                     to_its_end=self._to_its_end,
+                    place=_ON_ITS_PAGE if self._inbox() else "",
                 )
             return self._service
 
@@ -212,6 +213,7 @@ class Runtime:
         return self._inbox_process
 
 
+_ON_ITS_PAGE = "on the page “Approval inbox”, opened in the browser of the computer where this server runs"
 _NO_BROWSER = (
     "fraction-mcp: a write waits for a person, and there is no browser to show it in; the link that `fraction-mcp "
     "approvals` prints opens the approval inbox\n"

@@ -19,7 +19,14 @@ from mcp.types import (
 )
 
 from fraction_mcp.erp import freshness
-from fraction_mcp.errors import AmbiguousReference, ConfigError, ErpOutcomeUnknown, FractionMcpError, JournalError
+from fraction_mcp.errors import (
+    AmbiguousReference,
+    ConfigError,
+    ErpOutcomeUnknown,
+    FractionMcpError,
+    JournalError,
+    ReadOnly,
+)
 from fraction_mcp.operations import progress
 from fraction_mcp.operations.results import ToolError, ToolResult
 from fraction_mcp.operations.writes.service import WriteService
@@ -82,6 +89,8 @@ class _Call:
         self.sent = ""  # the id of a write that this call may have sent
 
     async def result(self) -> Result:
+        if self._runtime.settings.read_only and not self._spec.effect.reads:
+            raise ReadOnly(self._spec.name)
         arguments = self._params.arguments or {}
         ask = read_arguments(self._spec, arguments)
         if not self._spec.effect.plans:
@@ -99,7 +108,7 @@ class _Call:
             return _result(_unclear(unclear, self._spec))
         write = await service.propose(plan, tool=self._spec.name, arguments=arguments, asked_by=consent.client)
         if write.state is not State.AWAITING:
-            return _write_result(await service.follow_up(write))
+            return _write_result(service, await service.follow_up(write))
         await self._runtime.watch()  # it may be approved elsewhere while the question is open
         came = await consent.ask(write)
         return (
@@ -133,18 +142,18 @@ class _Call:
         by = f"a form in {by}"
         if reply.choice == "approve":
             self.sent = write.id
-            return _write_result(await service.approve(write, digest=write.digest, by=by))
+            return _write_result(service, await service.approve(write, digest=write.digest, by=by))
         if reply.choice == "decline":
-            return _write_result(await service.decline(write, by=by))
+            return _write_result(service, await service.decline(write, by=by))
         # It may have been decided elsewhere while nobody answered here.
         write = await service.follow_up(await service.write(write.id))
         if write.state is not State.AWAITING:
-            return _write_result(write)
+            return _write_result(service, write)
         if self._runtime.settings.confirm == "two_step":
-            return _write_result(write, token=await service.new_token(write))
+            return _write_result(service, write, token=await service.new_token(write))
         if not reply.led:
             await self._runtime.open_inbox()
-        return _write_result(write, why=reply.why)
+        return _write_result(service, write, why=reply.why)
 
 
 # ------------------------------------------------------------------------------------------------- results and errors
@@ -155,8 +164,8 @@ def _result(answer: ToolResult, *, failed: bool = False) -> CallToolResult:
     return CallToolResult(content=[TextContent(text=rendered(data))], structured_content=data, is_error=failed)
 
 
-def _write_result(write: Write, *, token: str = "", why: str = "") -> CallToolResult:
-    answer = result_for(write, token=token)
+def _write_result(service: WriteService, write: Write, *, token: str = "", why: str = "") -> CallToolResult:
+    answer = result_for(write, token=token, place=service.place)
     if why:
         answer = answer.model_copy(update={"summary": f"{why} {answer.summary}"})
     return _result(answer, failed=_has_failed(answer))

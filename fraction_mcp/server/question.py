@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fraction_mcp.operations.writes.plan import Change
+from fraction_mcp.operations.writes.wording import in_its_own_words
 from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.values.text import clean
 
@@ -35,13 +36,14 @@ def choice_form(protocol_version: str) -> dict[str, Any]:
 
 
 def whole(write: Write) -> str:
-    """Everything: each warning, the title, where it goes, and each line of the preview."""
+    """Everything: each warning, the title, where it goes, each line of the preview, and the assistant's note."""
     warnings = write.plan.warnings
     numbered = [
         f"Warning{f' {number} of {len(warnings)}' if len(warnings) > 1 else ''}: {_sentence(warning)}"
         for number, warning in enumerate(warnings, start=1)
     ]
     rows = [_sentence(_row(row)) for row in write.plan.preview]
+    rows += [f"{in_its_own_words(write.plan.note)}."] if write.plan.note else []
     return "\n".join([*numbered, f"{write.plan.title}?", f"In {_place(write)}.", *rows])
 
 

@@ -8,7 +8,7 @@ from fraction_mcp.erp.endpoints import System
 from fraction_mcp.tools import connection, customers, enquiries, parts, prices, records, warehouse_orders, write_status
 from fraction_mcp.tools.spec import Effect, ToolSpec, registry
 
-__all__ = ["catalogue", "offered"]
+__all__ = ["catalogue", "offered", "switched_off"]
 
 _ORDER = (parts, prices, customers, records, connection, enquiries, warehouse_orders, write_status)
 
@@ -40,3 +40,8 @@ def offered(settings: Settings) -> dict[str, ToolSpec]:
     return {
         name: spec for name, spec in catalogue().items() if spec.systems <= configured and spec.effect not in hidden
     }
+
+
+def switched_off(settings: Settings) -> dict[str, ToolSpec]:
+    """The tools that are not offered because the server is read-only: whoever knows their names is told so."""
+    return {name: spec for name, spec in catalogue().items() if settings.read_only and not spec.effect.reads}

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from fraction_mcp.operations.writes.overview import WriteList, writes_lately
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.wording import WriteResult, result_for, used_before
 from fraction_mcp.tools.fields import ToolInput
@@ -11,19 +12,22 @@ __all__: list[str] = []
 
 
 class GetWriteStatus(ToolInput):
-    write_id: str = Field(min_length=1, max_length=40, description="From its result")
+    write_id: str = Field("", max_length=40, description="Empty: what waits, and the latest")
 
 
 @tool(effect=Effect.STATUS)
-async def get_write_status(service: WriteService, ask: GetWriteStatus) -> WriteResult:
-    """Say where a write stands.
+async def get_write_status(service: WriteService, ask: GetWriteStatus) -> WriteResult | WriteList:
+    """Say where a write stands, or which writes wait and were made lately.
 
     Use when a write was awaiting approval, in progress or unknown.
     """
-    return result_for(await service.follow_up(await service.write(ask.write_id)))
+    if not ask.write_id:
+        return await writes_lately(service)
+    return result_for(await service.follow_up(await service.write(ask.write_id)), place=service.place)
 
 
-class ConfirmWrite(GetWriteStatus):
+class ConfirmWrite(ToolInput):
+    write_id: str = Field(min_length=1, max_length=40, description="From its result")
     confirmation_token: str = Field(min_length=1, max_length=80, description="From its result")
 
 

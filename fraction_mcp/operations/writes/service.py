@@ -27,9 +27,9 @@ from fraction_mcp.operations.writes.failing import logged_once
 from fraction_mcp.operations.writes.identity import ErpIdentity
 from fraction_mcp.operations.writes.plan import Change, FrozenPlan, Plan
 from fraction_mcp.operations.writes.readback import look_for, record_id
+from fraction_mcp.operations.writes.repeated import UNDER_WAY, asked_before, repeats
 from fraction_mcp.operations.writes.sending import nothing_written, provable, send
 from fraction_mcp.operations.writes.states import MOVES, State, Step
-from fraction_mcp.operations.writes.wording import called_by
 from fraction_mcp.operations.writes.write import Draft, Write, WriteOutcome
 from fraction_mcp.values.text import clean, quoted
 
@@ -42,10 +42,8 @@ __all__ = ["Replan", "Terms", "ToItsEnd", "WriteService"]
 logger = logging.getLogger(__name__)
 
 _ID = re.compile(r"w[0-9a-f]{12}")
-_JUST_LANDED_S = 900
 _LOOK_EVERY_S = 5.0
 _WATCH_S = 1.0
-_UNDER_WAY = (State.APPROVED, State.SENDING, State.UNKNOWN)
 _MANY = 1_000
 _TROUBLED_S = 10.0
 
@@ -70,7 +68,8 @@ class Terms:
 
 class WriteService:
     """One process's hand in the writes. Give it the ERPs' context and the journal; `replan` comes from the tools,
-    `asker` is who asks: the account that this process runs under, or whoever has signed in."""
+    `asker` is who asks: the account that this process runs under, or whoever has signed in. `place` says in words where
+    a person decides, as far as that is known."""
 
     def __init__(
         self,
@@ -81,12 +80,14 @@ class WriteService:
         terms: Terms,
         asker: str,
         to_its_end: "ToItsEnd | None" = None,
+        place: str = "",
     ) -> None:
         self.context = context
         self.journal = journal
         self._replan = replan
         self._terms = terms
         self._asker = asker
+        self.place = place
         self._to_its_end = to_its_end or _here
         self._committing = anyio.Lock()
 
@@ -106,17 +107,16 @@ class WriteService:
             expires_at=self.journal.now() + self._terms.wait_s,
         )
         if plan.refusal is not None:
-            under_way = await self.journal.latest(_UNDER_WAY, identity=draft.identity, limit=_MANY)
+            under_way = await self.journal.latest(UNDER_WAY, identity=draft.identity, limit=_MANY)
             for write in under_way:
                 if write.key == draft.key:
                     return write
             raise plan.refusal
-        landed = await self.journal.landed_before(draft.key, self.journal.now() - _JUST_LANDED_S)
-        if landed is not None:
-            minutes = int((self.journal.now() - landed.updated_at) // 60)
-            when = f"{minutes} minutes ago" if minutes > 1 else "a moment ago"
-            number = called_by(landed.outcome.result)
-            again = f"An identical write landed {when}{f' as {quoted(number)}' if number else ''}; this repeats it."
+        before = await asked_before(self.journal, draft)
+        if before is not None and before.state is not State.DONE:
+            return before
+        if before is not None:
+            again = repeats(before, self.journal.now())
             draft = replace(draft, plan=replace(draft.plan, warnings=(again, *draft.plan.warnings)))
         return await self.journal.propose(draft)
 
@@ -177,6 +177,10 @@ class WriteService:
         """Whether this process works in the ERP and account of the write, as far as it knows."""
         erp = self.context.erps.get(write.plan.system)
         return erp is not None and write.identity.is_reached_by(erp)
+
+    def is_own(self, write: Write) -> bool:
+        """Whether the same account asked for it, in an ERP that this process works in."""
+        return write.asker == self._asker and self.reaches(write)
 
     def identities(self) -> list[ErpIdentity]:
         """The ERPs and accounts that this process works in, as far as it knows."""
@@ -309,7 +313,7 @@ class WriteService:
 
     async def _refuse(self, write: Write, why: str, preview: tuple[Change, ...] = ()) -> None:
         hint = "Call the tool again: the new state is shown, and a person is asked anew."
-        refusal = errors.ConsentError(f"{why}; nothing was written", hint=hint)
+        refusal = errors.ConsentError(f"{why.removesuffix('.')}; nothing was written", hint=hint)
         await self.journal.finish(write.id, Step.REFUSED, replace(nothing_written(refusal), preview=preview))
 
     async def look_again(self, write: Write) -> Write:

@@ -7,10 +7,21 @@ from typing import Any, Literal
 from fraction_mcp.operations.lookup import Candidate
 from fraction_mcp.operations.results import ToolError, ToolResult
 from fraction_mcp.operations.writes.plan import Change
+from fraction_mcp.operations.writes.states import State
 from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.values.text import clean, quoted
 
-__all__ = ["Outcome", "WriteResult", "called_by", "result_for", "used_before"]
+__all__ = [
+    "Outcome",
+    "WriteResult",
+    "called_by",
+    "in_its_own_words",
+    "outcome_word",
+    "reference_of",
+    "result_for",
+    "used_before",
+    "what_next",
+]
 
 Outcome = Literal[
     "done",
@@ -63,15 +74,28 @@ _WORDS = {
 }
 _OUTCOMES = {"approved": "in_progress", "sending": "in_progress"}
 _NEXT = {
-    "awaiting_approval": "Ask the user to decide in the approval inbox, then call get_write_status.",
+    "awaiting_approval": "Ask the user to decide {place}, then call get_write_status.",
     "approved": "Call get_write_status in a few seconds.",
     "sending": "Call get_write_status in a few seconds.",
     "unknown": "Tell the user to look in the ERP and to settle it in the approval inbox. Do not ask for it again.",
 }
 
 
-def result_for(write: Write, *, token: str = "") -> WriteResult:
-    """Where a write stands, as a tool result."""
+_SOMEWHERE = "in the approval inbox"
+
+
+def what_next(state: State, place: str) -> str:
+    """What is left to do for a write in this state; `place` says where a person decides."""
+    return _NEXT.get(state, "").format(place=place or _SOMEWHERE)
+
+
+def outcome_word(write: Write) -> str:
+    """A state as results name it."""
+    return _OUTCOMES.get(write.state, str(write.state))
+
+
+def result_for(write: Write, *, token: str = "", place: str = "") -> WriteResult:
+    """Where a write stands, as a tool result; `place` says where a person decides, as far as that is known."""
     state, outcome = str(write.state), write.outcome
     number = called_by(outcome.result)
     title = write.plan.title
@@ -86,7 +110,7 @@ def result_for(write: Write, *, token: str = "") -> WriteResult:
         told = ToolError(code="OUTCOME_UNKNOWN", message=_WORDS[state], hint="", retryable=False, written="maybe")
     if state == "awaiting_approval" and outcome.error:
         words += f". Sending it was tried: {outcome.error.message}"
-    step = _NEXT.get(state, "")
+    step = what_next(write.state, place)
     if token:
         words = f"{title}: it waits for a confirmation; nothing was written yet"
         step = "Show the preview to the user; only if they agree, call confirm_write with the token."
@@ -95,7 +119,7 @@ def result_for(write: Write, *, token: str = "") -> WriteResult:
     return WriteResult(
         summary=words + ".",
         next=step,
-        outcome="confirmation_required" if token else _OUTCOMES.get(state, state),  # type: ignore[arg-type]
+        outcome="confirmation_required" if token else outcome_word(write),  # type: ignore[arg-type]
         write_id=write.id,
         system=write.plan.system,
         operation=write.plan.tool,
@@ -106,6 +130,11 @@ def result_for(write: Write, *, token: str = "") -> WriteResult:
         expires_at=_iso(write.expires_at) if state == "awaiting_approval" else None,
         error=told,
     )
+
+
+def in_its_own_words(note: str) -> str:
+    """A note as people read it: whose words they are, in quotes that they cannot close. Empty where there is none."""
+    return "The assistant's own words: “" + note.replace("“", '"').replace("”", '"') + "”" if note else ""
 
 
 def used_before(write: Write) -> WriteResult:
@@ -123,6 +152,15 @@ def used_before(write: Write) -> WriteResult:
 
 def _iso(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
+
+
+def reference_of(write: Write) -> str:
+    """What people call the record by that came of it; else what they called the request by."""
+    if number := called_by(write.outcome.result):
+        return number
+    names = ("customer_ref", "document", "part_number")
+    fields = {row.field: row.after for row in write.plan.preview}
+    return next((str(fields[name]) for name in names if fields.get(name)), "")
 
 
 def called_by(result: object) -> str:
