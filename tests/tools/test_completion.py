@@ -114,7 +114,9 @@ async def test_a_failure_completes_to_nothing_and_the_next_keystroke_is_served(
         assert (await completed(client, QUOTE, "customer", "wharfe")).values
         app.state.faults.arm(kind, method="GET", path="/customers*", times=9)
         try:
+            app.state.requests.clear()
             assert await completed(client, QUOTE, "customer", "acme c") == NOTHING
+            assert len(list(app.state.requests)) == 1, "a keystroke costs one request, also where it fails"
         finally:
             app.state.faults.clear()
         assert (await completed(client, QUOTE, "customer", "acme c")).values
