@@ -20,6 +20,7 @@ import anyio
 
 from fraction_mcp import __version__
 from torture import crash, hosts, matrix, others, worlds
+from torture.broken import BROKEN, broken
 from torture.wire import FAULTS, Wire
 
 _PAGE = Path(__file__).parents[1] / "docs" / "torture.md"
@@ -40,14 +41,15 @@ class Section:
 # --------------------------------------------------------------------------------------------------------------- crash
 
 
-def crashes(*, short: bool) -> Section:
-    jobs = [(tool, fault, 40 if short else 1) for tool, fault in product(worlds.SUBJECTS, worlds.FAULTS)]
-    jobs = jobs[::7] if short else jobs
+def crashes(*, short: bool, broke: str = "", stride: int = 0) -> Section:
+    jobs = [(tool, fault, stride or (150 if short else 1)) for tool, fault in product(worlds.SUBJECTS, worlds.FAULTS)]
+    jobs = jobs[::11] if short else jobs
     kills, found = Counter[str](), Counter[tuple[str, str]]()
     section = Section(
         "Killed at every step", "", ("tool", "kills", "never proposed", "waiting", "done", "unknown", "other")
     )
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), context, initializer=broken, initargs=(broke,)) as pool:
         for job, tally in zip(jobs, pool.map(crash.shard, jobs), strict=True):
             kills[job[0]] += tally.kills
             for (tool, _, state, _), count in tally.outcomes.items():
@@ -69,16 +71,21 @@ def crashes(*, short: bool) -> Section:
 # --------------------------------------------------------------------------------------------------------------- model
 
 
-def model(*, short: bool) -> Section:
-    from hypothesis import HealthCheck, settings
+def model(*, short: bool, broke: str = "") -> Section:
+    from hypothesis import HealthCheck, Phase, settings
     from hypothesis.stateful import run_state_machine_as_test
 
     from torture.model import Writes
 
+    short = short and not broke
     runs = settings(
-        max_examples=10 if short else 300, stateful_step_count=40, deadline=None, database=None,
+        max_examples=6 if short else 300,
+        stateful_step_count=20 if short else 40,
+        phases=[Phase.generate] if broke else list(Phase),
+        deadline=None,
+        database=None,
         suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
+    )
     section = Section("Any order of events", "", ())
     try:
         run_state_machine_as_test(Writes, settings=runs)
@@ -207,19 +214,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m torture", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="all of them by default")
     parser.add_argument("--short", action="store_true", help="a sample of each")
+    parser.add_argument("--stride", type=int, default=0, help="kill at every so many steps; at each by default")
+    parser.add_argument("--broken", choices=BROKEN, default="", help="break a promise first: each part must notice")
     asked = parser.parse_args()
     wanted = asked.parts or list(PARTS)
+    broken(asked.broken)
     sections = []
     for name in wanted:
         began = time.monotonic()
-        section = PARTS[name](short=asked.short)
+        more = {"broke": asked.broken} if name in {"model", "crash"} else {}
+        section = PARTS[name](short=asked.short, **more, **({"stride": asked.stride} if name == "crash" else {}))
         section.seconds = time.monotonic() - began
         sections.append(section)
         sys.stdout.write(
             "\n".join([f"{section.title}: {section.sentence} ({section.seconds:.0f} s)", *section.wrong[:20]]) + "\n"
         )
         sys.stdout.flush()
-    if not asked.parts and not asked.short:
+    if not asked.parts and not asked.short and not asked.broken:
         _PAGE.write_text("\n".join(_page(sections)), encoding="utf-8")
     return 1 if any(section.wrong for section in sections) else 0
 

@@ -144,7 +144,7 @@ async def _html(exchange: Exchange) -> None:
 @fault("a gzip bomb", lands=True)
 async def _bomb(exchange: Exchange) -> None:
     await exchange.answered()
-    bomb = gzip.compress(b'{"data":"' + b"a" * 300_000_000 + b'"}', 9)
+    bomb = gzip.compress(b'{"data":"' + b"a" * 60_000_000 + b'"}', 9)
     with suppress(ConnectionError):
         await exchange.send(200, bomb, head="Content-Encoding: gzip\r\n")
 
