@@ -152,7 +152,7 @@ async def test_a_supplier_that_is_not_there_is_a_warning_and_the_erp_s_to_refuse
     assert firm.orders("OC_PLAN") == []
 
 
-# ---------------------------------------------------------------------------------- what a list proves, and what it does not
+# ----------------------------------------------------------------------- what a list proves, and what it does not prove
 
 
 async def test_an_order_for_a_warehouse_that_is_not_there_is_refused_with_those_that_are(firm: Any) -> None:
@@ -169,7 +169,9 @@ async def test_an_order_of_items_that_the_warehouse_does_not_have_is_refused_onc
     items = [{**ORDER["items"][0], "code": code} for code in ("DEST1", "DEST01", "NO-SUCH", "DEST1")]
     told = await shown(firm, items=items)
     assert told["outcome"] == "not_found"
-    assert told["summary"] == "The warehouse '1254' has no items with the codes 'DEST1', 'NO-SUCH'. Nothing was written."
+    assert (
+        told["summary"] == "The warehouse '1254' has no items with the codes 'DEST1', 'NO-SUCH'. Nothing was written."
+    )
     assert (told["candidates"][0]["argument"], told["candidates"][0]["id"]) == ("items", "DEST01")
     assert len(told["candidates"]) <= 10
 
