@@ -13,11 +13,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import anyio
-import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from fraction_mcp import __version__
 from fraction_mcp.config import Settings
+from fraction_mcp.threads import left_behind
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -83,8 +83,8 @@ class Runtime:
 
     async def context(self) -> "ErpContext":
         if self._context is None:
-            # A keychain may ask its person first: in a thread, so that the session goes on meanwhile.
-            await anyio.to_thread.run_sync(self.settings.fetch_secrets)
+            # A keychain may ask its person first: the session goes on meanwhile, and may end.
+            await left_behind(self.settings.fetch_secrets)
         if self._context is None:
             self._context = self._set_up()
         return self._context

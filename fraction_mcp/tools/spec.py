@@ -63,8 +63,7 @@ Run = Callable[[Any, Any], Awaitable[Any]]
 
 @dataclass(frozen=True)
 class ToolSpec:
-    """One tool. `systems` are the ERPs it needs: it is listed only where all of them are configured. `answer` is the
-    forms that its answer may have."""
+    """One tool. `calls` are the endpoints that it needs; `answer` is the forms that its answer may have."""
 
     name: str
     description: str
@@ -72,12 +71,17 @@ class ToolSpec:
     ask: type[ToolInput]
     answer: tuple[type[ToolResult], ...]
     run: Run
-    systems: frozenset[System]
+    calls: tuple[Endpoint, ...]
 
     async def plan(self, context: ErpContext, ask: ToolInput) -> Plan:
         """What a tool that creates or replaces would write. Which of the two, its effect says."""
         plan: Plan = await self.run(context, ask)
         return replace(plan, replaces=self.effect is Effect.REPLACE, note=ask.note if isinstance(ask, Noted) else "")
+
+    @property
+    def systems(self) -> frozenset[System]:
+        """The ERPs it needs: it is listed only where all of them are configured."""
+        return frozenset(endpoint.system for endpoint in self.calls)
 
     @property
     def title(self) -> str:
@@ -132,7 +136,7 @@ def tool(*, effect: Effect, calls: tuple[Endpoint, ...] = ()) -> Callable[[Run],
             ask=create_model(hints["ask"].__name__, __base__=(Noted, hints["ask"])) if effect.plans else hints["ask"],
             answer=(WriteResult,) if effect.plans else typing.get_args(hints["return"]) or (hints["return"],),
             run=run,
-            systems=frozenset(endpoint.system for endpoint in calls),
+            calls=calls,
         )
         return run
 

@@ -10,9 +10,10 @@ from fraction_mcp.erp import endpoints
 from fraction_mcp.erp.records import PriceList
 from fraction_mcp.errors import InputError
 from fraction_mcp.operations.context import ErpContext
-from fraction_mcp.operations.lookup import CUSTOMER, PART
+from fraction_mcp.operations.lookup import CUSTOMER
 from fraction_mcp.operations.plans import repricing
 from fraction_mcp.operations.plans.named import exactly_one, given, named_record
+from fraction_mcp.operations.plans.own_numbers import exactly_the_part
 from fraction_mcp.operations.plans.repricing import Step, listed, money, percentage
 from fraction_mcp.operations.pricing.price_list import Break
 from fraction_mcp.operations.pricing.reading import price_lists
@@ -52,7 +53,7 @@ async def price_list_plan(context: ErpContext, *, part: str, customer: str, aske
     Raises InputError where what was asked cannot be meant, or where there is nothing that it could change.
     """
     _refuse_what_contradicts(asked)
-    item = await exactly_one(context, PART, part, "part")
+    item = await exactly_the_part(context, part, customer)
     buyer = await exactly_one(context, CUSTOMER, customer, "customer")
     lists = await price_lists(context, item["id"], buyer["id"], fresh=True)
     there = lists[0] if lists else None
