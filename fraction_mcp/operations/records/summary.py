@@ -65,8 +65,9 @@ async def summarise(
 
     reading = await read_all(context.fraction, endpoint, query, take, max_pages=max_pages, max_records=max_records)
     if reading.scanned:
-        among = "" if reading.complete else f" of the {reading.scanned} that were read"
-        refuse_unknown({"filters": filters.unknown(), **_never(asked, groups)}, fields, among=among)
+        fields.whole = fields.whole or (reading.complete and not search)
+        unknown = {"filters": filters.unknown(), **_never(asked, groups)}
+        refuse_unknown(unknown, fields, among=reading.among(search))
     rows, remark = _shown(groups, top)
     return Summary(
         summary=_sentence(groups, reading, noun, search, matched if filters else None),
