@@ -71,7 +71,7 @@ async def price_list_plan(context: ErpContext, *, part: str, customer: str, aske
     by = "" if asked.percent is None else percentage(asked.percent)
     return Plan(
         title=f"Set the price list of {quoted(str(item['part_number']))} for {quoted(str(buyer.get('name')))}"
-        + (f": every price {by}" if by else ""),
+        + (f", every price {by}" if by else ""),
         endpoint=endpoints.SET_PRICE_LIST,
         path={"id": item["id"]},
         body=body,

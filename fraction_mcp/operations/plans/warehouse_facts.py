@@ -8,7 +8,6 @@ order is planned all the same, and its preview says what was not checked.
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import anyio
 
@@ -25,7 +24,7 @@ from fraction_mcp.values.text import clean, exactly, normalised, quoted
 __all__ = ["Sought", "WarehouseFacts"]
 
 _NAMED = 5  # missing items that a sentence names
-_CANDIDATES = 10
+_CANDIDATES, _OF_ONE = 10, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ class WarehouseFacts:
         stock = await _Codes.read(erp, endpoints.WAREHOUSE_ITEMS, {"code": sought.warehouse})
         missing = stock.without(sought.items)
         if missing and stock.proves:
-            self._absent = _no_items(sought.warehouse, missing, stock.records)
+            self._absent = _no_items(sought, missing, stock.records)
             return
         if not stock.records:
             warehouses = await _Codes.read(erp, endpoints.WAREHOUSES, {})
@@ -151,15 +150,16 @@ def _no_warehouse(said: str, there: Sequence[Record]) -> AmbiguousReference:
     )
 
 
-def _no_items(warehouse: str, missing: Sequence[str], there: Sequence[Record]) -> AmbiguousReference:
+def _no_items(sought: Sought, missing: Sequence[str], there: Sequence[Record]) -> AmbiguousReference:
     several = len(missing) > 1
-    each = max(1, _CANDIDATES // len(missing))
+    each = max(1, min(_OF_ONE, _CANDIDATES // len(missing)))
+    near = [_nearest(f"items[{sought.items.index(code)}].code", code, there, each) for code in missing]
     return AmbiguousReference(
-        f"The warehouse {exactly(warehouse)} has no item{'s' if several else ''} with the "
+        f"The warehouse {exactly(sought.warehouse)} has no item{'s' if several else ''} with the "
         f"code{'s' if several else ''} {_listed(missing)}.",
         next_step="Ask the user which items are meant, then call again with their codes.",
         status="not_found",
-        candidates=[one for code in missing for one in _nearest("items", code, there, each)][:_CANDIDATES],
+        candidates=[one for of_one in near for one in of_one][:_CANDIDATES],
     )
 
 
@@ -168,9 +168,7 @@ def _listed(codes: Sequence[str]) -> str:
     return ", ".join(map(exactly, codes[:_NAMED])) + (f" and {more} more" if more > 0 else "")
 
 
-def _nearest(
-    argument: Literal["warehouse_code", "items"], said: str, there: Sequence[Record], most: int
-) -> list[Candidate]:
+def _nearest(argument: str, said: str, there: Sequence[Record], most: int) -> list[Candidate]:
     """By code or description; the code is what an order names, so it is the candidate's id, as it can be sent."""
 
     def likeness(record: Record) -> float:
