@@ -45,10 +45,10 @@ def field_paths(record: Record, depth: int = _DEPTH) -> Iterable[str]:
 
 
 class FieldNames:
-    """The field paths that records offer, of however many records. `whole`: of every record that there is."""
+    """The field paths that records offer, of however many records."""
 
     def __init__(self) -> None:
-        self.whole = False
+        self._whole_at: int | None = None
         self._names: dict[str, None] = {}
         self._shapes: dict[tuple[str, ...], int] = {}
         self._skipped = False
@@ -76,9 +76,13 @@ class FieldNames:
             for name in self._names
         )
 
-    def rules_out(self, path: str) -> bool:
+    def seen_whole(self, writes: int) -> None:
+        """Every record that there is was looked at, after so many writes (`Erp.writes`): another may bring a field."""
+        self._whole_at = writes
+
+    def rules_out(self, path: str, writes: int) -> bool:
         """Whether no record of the kind has it. What lies deeper was not looked for in each of very many records."""
-        if not self.whole or self.may_hold(path):
+        if self._whole_at != writes or self.may_hold(path):
             return False
         top = re.split(r"[.\[]", path)[0]
         return not self._skipped or not any(re.split(r"[.\[]", name)[0] == top for name in self._names)
@@ -98,10 +102,13 @@ class KnownFields:
         self._kinds[kind] = (since, names)
         return names
 
-    def check(self, kind: str, asked: Mapping[str, Sequence[str]]) -> None:
-        """Raises InputError for paths (by argument) that no record has, of a kind that was seen whole."""
+    def check(self, kind: str, asked: Mapping[str, Sequence[str]], *, writes: int) -> None:
+        """Raises InputError for paths (by argument) that no record has, of a kind that was seen whole after so many
+        writes."""
         names = self.of(kind)
-        unknown = {argument: [path for path in paths if names.rules_out(path)] for argument, paths in asked.items()}
+        unknown = {
+            argument: [path for path in paths if names.rules_out(path, writes)] for argument, paths in asked.items()
+        }
         refuse_unknown(unknown, names, noun=KINDS[kind].noun)
 
 

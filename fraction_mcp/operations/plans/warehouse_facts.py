@@ -13,9 +13,11 @@ import anyio
 
 from fraction_mcp.erp import Erp, endpoints
 from fraction_mcp.erp.endpoints import Endpoint
+from fraction_mcp.erp.pages import Pages
 from fraction_mcp.erp.records import Record
 from fraction_mcp.errors import AmbiguousReference, ErpError
 from fraction_mcp.operations.lookup import Candidate
+from fraction_mcp.operations.records.all_pages import PAGE
 from fraction_mcp.operations.records.fresh_pages import MOST, read_fresh_pages
 from fraction_mcp.operations.writes.plan import Change
 from fraction_mcp.values.characters import flaw_in_code
@@ -79,24 +81,25 @@ class WarehouseFacts:
 
     async def _stock(self, erp: Erp, sought: Sought) -> None:
         """The warehouse's items; where there are none to be seen, whether the warehouse is there at all."""
-        stock = await _Codes.read(erp, endpoints.WAREHOUSE_ITEMS, {"code": sought.warehouse})
+        stock = await _Codes.read(erp, endpoints.WAREHOUSE_ITEMS, {"code": sought.warehouse}, sought.items)
         missing = stock.without(sought.items)
         if missing and stock.proves:
             self._absent = _no_items(sought, missing, stock.records)
             return
         if not stock.records:
-            warehouses = await _Codes.read(erp, endpoints.WAREHOUSES, {})
+            warehouses = await _Codes.read(erp, endpoints.WAREHOUSES, {}, [sought.warehouse])
             if warehouses.without([sought.warehouse]) and warehouses.proves:
                 self._absent = _no_warehouse(sought.warehouse, warehouses.records)
                 return
             if not warehouses.records:
-                self._unchecked("whether the warehouse exists, and has these items")
+                self._unchecked("whether the warehouse exists, and has these items", warehouses)
                 return
         if missing:
-            self._unchecked(f"whether the warehouse has {_listed(missing)}")
+            self._unchecked(f"whether the warehouse has {_listed(missing)}", stock)
 
-    def _unchecked(self, what: str) -> None:
-        self.notes.append(Change(field="not checked", before=None, after=f"{what}: Fracttal did not list all of them"))
+    def _unchecked(self, what: str, looked_in: "_Codes") -> None:
+        why = "is empty" if looked_in.whole and not looked_in.records else "could not be read to its end"
+        self.notes.append(Change(field="not checked", before=None, after=f"{what}: Fracttal's list of them {why}"))
 
     async def _supplier(self, erp: Erp, sought: Sought) -> None:
         query: dict[str, str | int] = {"code": sought.supplier, "start": 0, "limit": 10}
@@ -120,11 +123,20 @@ class _Codes:
     whole: bool
 
     @classmethod
-    async def read(cls, erp: Erp, endpoint: Endpoint, query: Mapping[str, str | int]) -> "_Codes":
+    async def read(
+        cls, erp: Erp, endpoint: Endpoint, query: Mapping[str, str | int], wanted: Sequence[str]
+    ) -> "_Codes":
+        """As many pages as it takes to see all that is wanted, `MOST` records at most."""
+        pages, records = Pages(PAGE), list[Record]()
         try:
-            return cls(*await read_fresh_pages(erp, endpoint, query))
+            while pages.more and len(records) < MOST:
+                asked = {**query, **pages.query(endpoint, pages.next)}
+                records += pages.take(await erp.call(endpoint, query=asked, fresh=True))
+                if not cls(records, whole=False).without(wanted):
+                    break
         except ErpError:
-            return cls([], whole=False)
+            return cls(records, whole=False)
+        return cls(records, whole=pages.whole)
 
     @property
     def proves(self) -> bool:

@@ -53,7 +53,7 @@ async def list_kind(
     """One page of any kind of record; with conditions, of those that meet them: then all pages are read."""
     record = endpoints.KINDS[kind]
     endpoint = record.list
-    context.known.check(kind, _named_fields(shown, conditions))
+    context.known.check(kind, _named_fields(shown, conditions), writes=context.fraction.writes)
     query = {**shown.query, **({"search": search} if search else {})}
     words = f" matching {quoted(search)}" if search else ""
     order = f", sorted by {clean(shown.sort, 40)}{' descending' if shown.order == 'desc' else ''}" if shown.sort else ""
@@ -75,7 +75,8 @@ async def list_kind(
     fields = context.known.of(kind)
     fields.look(records)
     coverage = Coverage.of_page(answer, shown.page, shown.limit)
-    fields.whole = fields.whole or (coverage.complete and not search)
+    if coverage.complete and not search:
+        fields.seen_whole(context.fraction.writes)
     phrase = coverage.phrase(record.noun)
     warnings = _unseen_order(shown, fields) if records else []
     if shown.sort and coverage.next_page and records:
@@ -258,6 +259,7 @@ class _Matches:
 
         reading = await read_all(context.fraction, endpoints.KINDS[kind].list, query, take, max_pages=_EVERY_PAGE)
         if reading.scanned:
-            fields.whole = fields.whole or (reading.complete and "search" not in query)
+            if reading.complete and "search" not in query:
+                fields.seen_whole(context.fraction.writes)
             refuse_unknown({"filters": filters.unknown()}, fields, among=reading.among(str(query.get("search", ""))))
         return cls(reading, page, filters)

@@ -177,9 +177,18 @@ async def test_a_summary_refuses_each_guessed_field_at_once() -> None:
 async def test_a_path_that_leads_to_or_into_a_known_field_is_none_to_be_refused(path: str) -> None:
     known = KnownFields()
     known.of("invoices").look([bill(1)])
-    known.of("invoices").whole = True
-    known.check("invoices", {"filters": [path]})
-    known.check("boms", {"filters": ["of a kind that was not seen"]})
+    known.of("invoices").seen_whole(writes=0)
+    known.check("invoices", {"filters": [path]}, writes=0)
+    known.check("boms", {"filters": ["of a kind that was not seen"]}, writes=0)
+
+
+async def test_after_a_write_a_kind_is_no_longer_seen_whole_for_it_may_have_brought_a_field() -> None:
+    known = KnownFields()
+    known.of("invoices").look([bill(1)])
+    known.of("invoices").seen_whole(writes=3)
+    with pytest.raises(InputError, match="no invoice has 'dispute'"):
+        known.check("invoices", {"filters": ["dispute"]}, writes=3)
+    known.check("invoices", {"filters": ["dispute"]}, writes=5)
 
 
 async def test_a_rare_field_that_the_page_seen_lacks_is_read_for_and_found() -> None:
