@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.writes.conftest import data
+
 pytestmark = pytest.mark.anyio
 
 ORDER: dict[str, Any] = {
@@ -145,7 +147,9 @@ def stocked(firm: Any, *codes: str, warehouse: str = "1254") -> None:
 
 async def test_a_supplier_that_is_not_there_is_a_warning_and_the_erp_s_to_refuse(firm: Any) -> None:
     async with firm.seat("yes") as seat:
-        told = await seat.call("create_fracttal_purchase_order", **{**ORDER, "supplier_code": "SUP-999"})
+        result = await seat.client.call_tool("create_fracttal_purchase_order", {**ORDER, "supplier_code": "SUP-999"})
+        told = data(result)
+    assert result.content[0].text.count(told["next"]) == 1
     assert any("No supplier with the code 'SUP-999'" in warning for warning in told["warnings"])
     assert (told["outcome"], told["error"]["written"]) == ("failed", "no")
     assert told["next"] == told["error"]["hint"] != ""
