@@ -1,4 +1,4 @@
-"""What several plans need: the one record that was named, how a preview calls it, a customer's contacts."""
+"""What several plans need: the one record that was named, what was given, a customer's contacts."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from fraction_mcp.operations.lookup import Candidate, NotOne, Subject
 from fraction_mcp.operations.records.fresh_pages import MOST, read_fresh_pages
 from fraction_mcp.values.text import clean, normalised, quoted
 
-__all__ = ["NOT_ALL", "contacts_of", "exactly_one", "given", "id_of", "named_record", "the_contact"]
+__all__ = ["NOT_ALL", "contacts_of", "exactly_one", "given", "the_contact"]
 
 NOT_ALL = f"Only the first {MOST:,} contacts of this customer were looked at."
 
@@ -22,15 +22,6 @@ async def exactly_one(context: ErpContext, subject: Subject, said: str, argument
     if isinstance(found, NotOne):
         raise AmbiguousReference(found.summary, next_step=found.next, status=found.status, candidates=found.candidates)
     return found.record
-
-
-def named_record(record: Record, key: str = "name") -> str:
-    return f"{quoted(str(record.get(key) or ''), 120)} {id_of(record)}"
-
-
-def id_of(record: Record) -> str:
-    """The id of a record, which a text may be: anyone's, and so cleaned."""
-    return f"(id {clean(str(record.get('id')), 80)})"
 
 
 def given(**values: str) -> dict[str, str]:
