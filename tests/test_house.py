@@ -44,7 +44,7 @@ ROOMS = {
     "pricing": ("context", "fitting", "lookup", "naming", "results"),
     "parts": ("context", "fitting", "lookup", "naming", "pricing", "records", "results"),
     "customers": ("context", "fitting", "lookup", "naming", "records", "results"),
-    "writes": ("context", "fitting", "lookup", "results"),
+    "writes": ("context", "fitting", "lookup", "progress", "results"),
     "plans": ("context", "lookup", "pricing", "records", "writes"),
 }
 

@@ -3,7 +3,13 @@
 from pydantic import Field
 
 from fraction_mcp.operations.writes.service import WriteService
-from fraction_mcp.operations.writes.wording import WriteResult, result_for, used_before
+from fraction_mcp.operations.writes.wording import (
+    WritesResult,
+    result_for,
+    result_for_batch,
+    result_within,
+    used_before,
+)
 from fraction_mcp.tools.fields import ToolInput
 from fraction_mcp.tools.spec import Effect, tool
 
@@ -15,12 +21,13 @@ class GetWriteStatus(ToolInput):
 
 
 @tool(effect=Effect.STATUS)
-async def get_write_status(service: WriteService, ask: GetWriteStatus) -> WriteResult:
+async def get_write_status(service: WriteService, ask: GetWriteStatus) -> WritesResult:
     """Say where a write stands.
 
     Use when a write was awaiting approval, in progress or unknown.
     """
-    return result_for(await service.follow_up(await service.write(ask.write_id)))
+    write = await service.follow_up(await service.write(ask.write_id))
+    return result_within(write, await service.batch(write))
 
 
 class ConfirmWrite(GetWriteStatus):
@@ -28,10 +35,11 @@ class ConfirmWrite(GetWriteStatus):
 
 
 @tool(effect=Effect.CONFIRM)
-async def confirm_write(service: WriteService, ask: ConfirmWrite) -> WriteResult:
+async def confirm_write(service: WriteService, ask: ConfirmWrite) -> WritesResult:
     """Send a write whose preview the user has seen and agreed to.
 
     Use when a write answered confirmation_required and the user said yes to its preview.
     """
     write, counted = await service.confirm(ask.write_id, ask.confirmation_token)
-    return result_for(write) if counted else used_before(write)
+    answer = result_for_batch(await service.batch(write)) if write.batch else WritesResult(**dict(result_for(write)))
+    return answer if counted else used_before(answer)

@@ -8,7 +8,7 @@ from fraction_mcp.errors import Duplicate
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.lookup import PART
 from fraction_mcp.operations.plans.named import given, id_of
-from fraction_mcp.operations.writes.plan import Change, Plan
+from fraction_mcp.operations.writes.plan import Change, Plan, thing
 from fraction_mcp.operations.writes.readback import LookFor
 from fraction_mcp.values.characters import spelt_out
 from fraction_mcp.values.text import exactly, normalised, quoted
@@ -38,6 +38,8 @@ async def part_plan(context: ErpContext, *, part_number: str, fields: Mapping[st
         body=body,
         preview=[Change(field=name, before=None, after=spelt_out(value)) for name, value in body.items()],
         warnings=warnings,
+        reads=[thing("part", part_number)],
+        writes=[thing("part", part_number)],
         basis={"alike": sorted(str(one.get("id")) for one in alike)},
         refusal=_exists(part_number, same[0]) if same else None,
         look=LookFor(

@@ -14,7 +14,7 @@ from fraction_mcp.operations.plans import repricing
 from fraction_mcp.operations.plans.named import exactly_one, given, named_record
 from fraction_mcp.operations.plans.repricing import listed, money
 from fraction_mcp.operations.pricing.reading import price_lists
-from fraction_mcp.operations.writes.plan import Change, Plan
+from fraction_mcp.operations.writes.plan import Change, Plan, thing
 from fraction_mcp.operations.writes.readback import Leeway, LookFor
 from fraction_mcp.values.characters import spelt_out
 from fraction_mcp.values.decimals import plain
@@ -58,7 +58,10 @@ async def price_list_plan(
         *repricing.changes(steps),
         _change("price breaks", repricing.break_list(there), repricing.break_list(then)),
     ]
+    itself = thing("price list", item["id"], buyer["id"])
     return Plan(
+        reads=[itself, thing("part", part), thing("part", item["part_number"])],
+        writes=[itself],
         title=f"Set the price list of {quoted(str(item['part_number']))} for {quoted(str(buyer.get('name')))}",
         endpoint=endpoints.SET_PRICE_LIST,
         path={"id": item["id"]},

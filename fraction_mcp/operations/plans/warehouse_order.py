@@ -22,7 +22,7 @@ from fraction_mcp.errors import ErpError, InputError
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.records.all_pages import PAGE
 from fraction_mcp.operations.records.fresh_pages import MOST, read_fresh_pages
-from fraction_mcp.operations.writes.plan import Change, Plan
+from fraction_mcp.operations.writes.plan import Change, Plan, thing
 from fraction_mcp.operations.writes.readback import Leeway, LookFor
 from fraction_mcp.values.characters import spelt_out
 from fraction_mcp.values.decimals import exact_product, exact_sum, plain
@@ -68,7 +68,10 @@ async def warehouse_order_plan(
     day = today()
     known = await _Advice.ask(erp, order, day, due)
     total = exact_sum(exact_product(item.unit_cost, item.quantity) for item in order.items)
+    document = [thing("order", order.warehouse_code, order.document)]
     return Plan(
+        reads=document,
+        writes=document,
         title=f"Order {'1 item' if len(order.items) == 1 else f'{len(order.items)} items'} under "
         f"{exactly(order.document)} for the warehouse {exactly(order.warehouse_code)}",
         endpoint=endpoints.CREATE_WAREHOUSE_ORDER,
