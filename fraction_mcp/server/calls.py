@@ -33,7 +33,7 @@ from fraction_mcp.operations.results import ToolError, ToolResult
 from fraction_mcp.operations.writes.batch import Batch, PlannedBatch
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import State
-from fraction_mcp.operations.writes.wording import WriteResult, refused_batch, result_for, result_for_batch
+from fraction_mcp.operations.writes.wording import WriteResult, of_several, refused_batch, result_for, result_for_batch
 from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.runtime import Runtime
 from fraction_mcp.server.consent import Consent, Reply
@@ -187,6 +187,8 @@ class _Call:
         )
         if why:
             answer = answer.model_copy(update={"summary": f"{why} {answer.summary}"})
+        if not self._is_batch and write.state is State.AWAITING and (batch := await service.batch(write)).is_together:
+            answer = answer.model_copy(update={"summary": f"{answer.summary} {of_several(batch)}"})
         return _result(answer, failed=_has_failed(answer))
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "WritesResult",
     "called_by",
     "in_its_own_words",
+    "of_several",
     "outcome_word",
     "reference_of",
     "refused_batch",
@@ -168,8 +169,13 @@ def result_within(write: Write, batch: Batch, *, place: str = "") -> WritesResul
     if write.state is not State.AWAITING or not batch.is_together:
         return WritesResult(**told)
     waiting = tuple(result_for(one).model_copy(update={"next": ""}) for one in batch.waiting)
-    told["summary"] += f" It is one of {len(waiting)} writes that are approved or declined together."
+    told["summary"] += f" {of_several(batch)}"
     return WritesResult(**told, writes=waiting)
+
+
+def of_several(batch: Batch) -> str:
+    """What is to be said of a write that is not decided alone."""
+    return f"It is one of {len(batch.waiting)} writes that are approved or declined together."
 
 
 def refused_batch(refused: BatchRefused) -> WritesResult:
