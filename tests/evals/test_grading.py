@@ -121,10 +121,10 @@ def test_a_record_that_was_changed_is_not_one_that_was_made() -> None:
 def test_a_price_list_is_judged_whole_and_as_numbers() -> None:
     task = TASKS["write-price-list"]
     held = {"part": "WIDGET-001", "customer_id": 52, "selling_price": "10.50000", "customer_part_number": "ACM-100"}
-    breaks = {"1": "12.75", "100": "10.2", "500": "8.65"}
+    breaks = [["1", "12.75"], ["500", "8.65"], ["100", "10.2"]]
     passed = Change("price_lists", {"before": 1}, {**held, "breaks": breaks})
     assert flaws(task, ran(task, "WIDGET-001", changes=[passed])) == []
-    for wrong in ({**breaks, "500": "8.66"}, {**breaks, "1000": "8"}, {"1": "12.75", "100": "10.2"}):
+    for wrong in ([*breaks[1:], ["1", "12.76"]], [*breaks, ["1000", "8"]], [*breaks, ["1", "12.75"]], breaks[1:]):
         change = Change("price_lists", {"before": 1}, {**held, "breaks": wrong})
         assert len(flaws(task, ran(task, "WIDGET-001", changes=[change]))) == 2
 
