@@ -70,9 +70,9 @@ class Company:
         for part, customer, theirs, selling, quantity, price in map(tuple, self.app.state.store.all(_PRICE_LISTS)):
             facts = {"part": part, "customer_id": customer, "customer_part_number": theirs, "selling_price": selling}
             # By part and customer: a list's rows have new ids whenever it is replaced.
-            one = lists.setdefault(("price_lists", f"{part}/{customer}"), {**facts, "breaks": {}})
+            one = lists.setdefault(("price_lists", f"{part}/{customer}"), {**facts, "breaks": []})
             if quantity is not None:
-                one["breaks"][quantity] = price
+                one["breaks"].append([quantity, price])  # two may have one quantity
         return rows | lists
 
     def _table(self, table: str) -> dict[str, Record]:
