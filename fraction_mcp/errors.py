@@ -5,6 +5,7 @@
     ├─ NotConfigured                       a tool of an ERP that has no credentials here
     ├─ InputError                          the assistant can mend it; path -> reason
     ├─ AmbiguousReference                  a name that is not one record; candidates
+    ├─ BatchRefused                        writes that were asked for together and cannot be; index -> why
     ├─ ConsentError                        a confirmation that does not count
     ├─ ReadOnly                            a tool that writes, where nothing may be written
     ├─ TooManyWaiting                      so many writes wait that nobody would read another
@@ -38,6 +39,7 @@ from typing import ClassVar
 __all__ = [
     "AccountInactive",
     "AmbiguousReference",
+    "BatchRefused",
     "ConfigError",
     "ConsentError",
     "Duplicate",
@@ -112,15 +114,47 @@ class InputError(FractionMcpError):
 
 
 class AmbiguousReference(FractionMcpError):
-    """A name that a write cannot rest on. `status` is `ambiguous` or `not_found`; `candidates` are what comes near."""
+    """A name that a write cannot rest on. `status` is `ambiguous` or `not_found`; `candidates` are what comes near, and
+    `sought` what was looked for (`operations.writes.plan.thing`), empty where nothing here could make it."""
 
     code = "NOT_FOUND"
     mend = "Ask the user which one is meant."
 
-    def __init__(self, message: str, *, next_step: str, status: str, candidates: Sequence[object]) -> None:
+    def __init__(
+        self, message: str, *, next_step: str, status: str, candidates: Sequence[object], sought: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(message, hint=next_step)
         self.status = status
         self.candidates = tuple(candidates)
+        self.sought = sought
+
+
+class BatchRefused(FractionMcpError):
+    """Writes that were asked for together, and of which nothing was entered: `reasons` maps the index of each that
+    cannot be to why, `tools` has the tool of each item."""
+
+    code = "INVALID_INPUT"
+
+    def __init__(self, tools: Sequence[str], reasons: Mapping[int, FractionMcpError]) -> None:
+        self.tools = tuple(tools)
+        self.reasons = dict(sorted(reasons.items()))
+        told = [_of_item(index, self.called(index, tools), why) for index, why in self.reasons.items()]
+        hints = dict.fromkeys(why.hint for why in self.reasons.values() if why.hint)
+        super().__init__("; ".join(told), hint=" ".join(hints))
+
+    @staticmethod
+    def called(index: int, tools: Sequence[str]) -> str:
+        """How an item is named to whoever asked for it."""
+        return f"writes[{index}] ({tools[index]})"
+
+
+def _of_item(index: int, called: str, why: FractionMcpError) -> str:
+    """An InputError's own path stands behind the item's; an empty one is about the item itself."""
+    if not isinstance(why, InputError):
+        return f"{called}: {why.message.rstrip('.')}"
+    return "; ".join(
+        f"writes[{index}].{path}: {reason}" if path else f"{called} {reason}" for path, reason in why.problems.items()
+    )
 
 
 class ConsentError(FractionMcpError):
@@ -153,7 +187,6 @@ class WriteNotFound(FractionMcpError):
     """No write of that id is in the journal."""
 
     code = "NOT_FOUND"
-    mend = "get_write_status without an id lists what waits and the latest."
 
 
 class TooCostly(FractionMcpError):

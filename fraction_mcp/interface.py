@@ -114,7 +114,7 @@ class Connected:
     async def call(self, tool: str, **arguments: Any) -> "ToolResult":
         """Any tool that reads, by its name. Raises InputError for a name or an argument that it does not have."""
         spec = self._spec(tool)
-        if spec.effect.plans or spec.effect is Effect.CONFIRM:
+        if spec.effect.plans or spec.effect in {Effect.BATCH, Effect.CONFIRM}:
             raise InputError({"tool": f"{tool} writes: use propose"})
         reads = spec.effect is Effect.READ
         given = await (self._runtime.context() if reads else self._runtime.write_service())
@@ -126,20 +126,29 @@ class Connected:
         """Plan a write and put it before a person. `outcome` is `awaiting_approval`; nothing is sent before a yes.
 
         It waits after this program has ended, too; while it is connected, this program sends what is approved. Raises
-        AmbiguousReference where a name is not exactly one record.
+        AmbiguousReference where a name is not exactly one record, and BatchRefused for a `submit_writes` of which one
+        cannot be asked about.
         """
-        from fraction_mcp.operations.writes.wording import result_for  # noqa: PLC0415 - only who writes needs it
+        from fraction_mcp.operations.writes.wording import result_for, result_for_batch  # noqa: PLC0415 - only who writes
 
         spec = self._spec(tool)
-        if not spec.effect.plans:
+        if not (spec.effect.plans or spec.effect is Effect.BATCH):
             raise InputError({"tool": f"{tool} proposes nothing: use call"})
+        arguments = _plain(arguments)
         ask = read_arguments(spec, arguments)
         service = await self._runtime.write_service()
-        plan = await spec.plan(service.context, ask)
-        write = await service.propose(plan, tool=tool, arguments=_plain(arguments), asked_by=_ASKED_BY)
+        if spec.effect is Effect.BATCH:
+            planned = await spec.run(service.context, ask)
+            answer: WriteResult = result_for_batch(
+                await service.propose_batch(planned.writes(), asked_by=_ASKED_BY), place=service.place
+            )
+        else:
+            plan = await spec.plan(service.context, ask)
+            write = await service.propose(plan, tool=tool, arguments=arguments, asked_by=_ASKED_BY)
+            answer = result_for(write, place=service.place)
         await self._runtime.watch()
         await self._runtime.open_inbox()
-        return result_for(write, place=service.place)
+        return answer
 
     async def write_status(self, write_id: str) -> "WriteResult":
         """Where a write stands."""
@@ -155,4 +164,16 @@ class Connected:
 
 def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """As the journal keeps them, plain JSON: a Decimal as text."""
-    return {name: str(value) if isinstance(value, Decimal) else value for name, value in arguments.items()}
+    plain: dict[str, Any] = _as_json(arguments)
+    return plain
+
+
+def _as_json(value: Any) -> Any:
+    match value:
+        case Decimal():
+            return str(value)
+        case Mapping():
+            return {name: _as_json(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_as_json(each) for each in value]
+    return value

@@ -57,7 +57,7 @@ ROOMS = {
     "pricing": ("candidates", "context", "fitting", "lookup", "naming", "results"),
     "parts": ("context", "fitting", "lookup", "naming", "pricing", "records", "results"),
     "customers": ("context", "fitting", "lookup", "naming", "records", "results"),
-    "writes": ("context", "fitting", "lookup", "results"),
+    "writes": ("context", "fitting", "lookup", "progress", "results"),
     "plans": ("candidates", "context", "lookup", "naming", "pricing", "records", "writes"),
 }
 

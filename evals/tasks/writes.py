@@ -101,6 +101,15 @@ TASKS = (
         world=World(asked_before=[_ASKED]),
     ),
     Task(
+        id="write-whose-id-is-lost",
+        says="Did the enquiry that I asked for this morning go through?",
+        oracle=[call("get_write_status").telling("rows")],
+        tells=["Acme Corp", "RFQ-500"],
+        never=["Q1235"],
+        writes=["awaiting_approval"],
+        world=World(asked_before=[_ASKED]),
+    ),
+    Task(
         id="write-answer-lost-and-found",
         says=_SAID,
         oracle=[_ASKED],
@@ -213,20 +222,26 @@ TASKS = (
         id="write-one-break-and-keep-the-rest",
         says="Acme Corp's WIDGET-001: make it 8.25 from 500 and leave the other breaks as they are.",
         oracle=[
-            call("get_part", part="WIDGET-001"),
             call(
                 "set_price_list",
                 part="WIDGET-001",
                 customer="Acme Corp",
-                price_breaks=[
-                    {"quantity": 1, "unit_price": "12.50"},
-                    {"quantity": 100, "unit_price": "10.00"},
-                    {"quantity": 500, "unit_price": "8.25"},
-                ],
-            ),
+                price_breaks=[{"quantity": 500, "unit_price": "8.25"}],
+                keep_other_breaks=True,
+            )
         ],
         tells=["WIDGET-001"],
         end=[Priced("WIDGET-001", 52, {"1": "12.50", "100": "10", "500": "8.25"}, selling_price="10.5")],
+        writes=["done"],
+        world=World(person=Person.APPROVES),
+    ),
+    Task(
+        id="write-prices-by-a-percentage",
+        says="Put all of Acme Corp's BRKT-1 prices up by 5 per cent.",
+        oracle=[call("set_price_list", part="BRKT-1", customer="Acme Corp", change_percent="5")],
+        tells=["BRKT-1"],
+        # each half up to its own decimals: 7.6125 and 6.7948125
+        end=[Priced("BRKT-1", 52, {"1": "8.40", "50": "7.61", "250": "6.79481"}, selling_price="7.61")],
         writes=["done"],
         world=World(person=Person.APPROVES),
     ),

@@ -21,6 +21,7 @@ from mcp.types import (
 from fraction_mcp.erp import freshness
 from fraction_mcp.errors import (
     AmbiguousReference,
+    BatchRefused,
     ConfigError,
     ErpOutcomeUnknown,
     FractionMcpError,
@@ -29,9 +30,10 @@ from fraction_mcp.errors import (
 )
 from fraction_mcp.operations import progress
 from fraction_mcp.operations.results import ToolError, ToolResult
+from fraction_mcp.operations.writes.batch import Batch, PlannedBatch
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import State
-from fraction_mcp.operations.writes.wording import WriteResult, result_for
+from fraction_mcp.operations.writes.wording import WriteResult, of_several, refused_batch, result_for, result_for_batch
 from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.runtime import Runtime
 from fraction_mcp.server.consent import Consent, Reply
@@ -93,7 +95,7 @@ class _Call:
             raise ReadOnly(self._spec.name)
         arguments = self._params.arguments or {}
         ask = read_arguments(self._spec, arguments)
-        if not self._spec.effect.plans:
+        if not (self._spec.effect.plans or self._is_batch):
             self.sent = "" if self._spec.effect.reads else str(arguments.get("write_id", ""))
             with self._progress():
                 answer = await read(self._runtime, self._spec, ask)
@@ -103,19 +105,38 @@ class _Call:
         if (answer_to := await consent.reply_in(self._params)) is not None:
             return await self._carry_out(service, *answer_to, by=consent.client)
         try:
-            plan = await self._spec.plan(service.context, ask)
+            write = await self._proposed(service, ask, asked_by=consent.client)
         except AmbiguousReference as unclear:
             return _result(_unclear(unclear, self._spec))
-        write = await service.propose(plan, tool=self._spec.name, arguments=arguments, asked_by=consent.client)
-        if write.state is not State.AWAITING:
-            return _write_result(service, await service.follow_up(write))
+        except BatchRefused as refused:
+            answer = refused_batch(refused)
+            return _result(answer, failed=_has_failed(answer))
+        batch = await service.batch(write)
+        # What was asked for alone, and waits within a batch already, is decided there.
+        if not batch.waiting or write.state is not State.AWAITING or (batch.is_together and not self._is_batch):
+            return await self._told(service, await service.follow_up(write))
         await self._runtime.watch()  # it may be approved elsewhere while the question is open
-        came = await consent.ask(write)
+        came = await consent.ask(batch)
         return (
             came
             if isinstance(came, InputRequiredResult)
-            else await self._carry_out(service, write, came, by=consent.client)
+            else await self._carry_out(service, batch, came, by=consent.client)
         )
+
+    async def _proposed(self, service: WriteService, ask: Any, *, asked_by: str) -> Write:
+        """What is asked for, in the journal; of a batch what a person would decide about, or how it stands."""
+        if self._is_batch:
+            with self._progress():
+                planned: PlannedBatch = await self._spec.run(service.context, ask)
+            batch = await service.propose_batch(planned.writes(), asked_by=asked_by)
+            return batch.waiting[0] if batch.waiting else batch.tells
+        plan = await self._spec.plan(service.context, ask)
+        arguments = self._params.arguments or {}
+        return await service.propose(plan, tool=self._spec.name, arguments=arguments, asked_by=asked_by)
+
+    @property
+    def _is_batch(self) -> bool:
+        return self._spec.effect is Effect.BATCH
 
     @contextmanager
     def _progress(self) -> Iterator[None]:
@@ -138,22 +159,37 @@ class _Call:
 
         return tell
 
-    async def _carry_out(self, service: WriteService, write: Write, reply: Reply, *, by: str) -> Result:
+    async def _carry_out(self, service: WriteService, batch: Batch, reply: Reply, *, by: str) -> Result:
         by = f"a form in {by}"
+        write = batch.waiting[0] if batch.waiting else batch.tells
         if reply.choice == "approve":
             self.sent = write.id
-            return _write_result(service, await service.approve(write, digest=write.digest, by=by))
+            with self._progress():
+                return await self._told(service, await service.approve(write, digest=batch.digest, by=by))
         if reply.choice == "decline":
-            return _write_result(service, await service.decline(write, by=by))
+            return await self._told(service, await service.decline(write, by=by))
         # It may have been decided elsewhere while nobody answered here.
         write = await service.follow_up(await service.write(write.id))
         if write.state is not State.AWAITING:
-            return _write_result(service, write)
+            return await self._told(service, write)
         if self._runtime.settings.confirm == "two_step":
-            return _write_result(service, write, token=await service.new_token(write))
+            return await self._told(service, write, token=await service.new_token(write))
         if not reply.led:
             await self._runtime.open_inbox()
-        return _write_result(service, write, why=reply.why)
+        return await self._told(service, write, why=reply.why)
+
+    async def _told(self, service: WriteService, write: Write, *, token: str = "", why: str = "") -> CallToolResult:
+        """How it stands, with its whole batch where it was asked for in one."""
+        answer: WriteResult = (
+            result_for_batch(await service.batch(write), token=token, place=service.place)
+            if self._is_batch
+            else result_for(write, token=token, place=service.place)
+        )
+        if why:
+            answer = answer.model_copy(update={"summary": f"{why} {answer.summary}"})
+        if not self._is_batch and write.state is State.AWAITING and (batch := await service.batch(write)).is_together:
+            answer = answer.model_copy(update={"summary": f"{answer.summary} {of_several(batch)}"})
+        return _result(answer, failed=_has_failed(answer))
 
 
 # ------------------------------------------------------------------------------------------------- results and errors
@@ -162,13 +198,6 @@ class _Call:
 def _result(answer: ToolResult, *, failed: bool = False) -> CallToolResult:
     data = answer.to_wire()
     return CallToolResult(content=[TextContent(text=rendered(data))], structured_content=data, is_error=failed)
-
-
-def _write_result(service: WriteService, write: Write, *, token: str = "", why: str = "") -> CallToolResult:
-    answer = result_for(write, token=token, place=service.place)
-    if why:
-        answer = answer.model_copy(update={"summary": f"{why} {answer.summary}"})
-    return _result(answer, failed=_has_failed(answer))
 
 
 def _has_failed(answer: ToolResult) -> bool:

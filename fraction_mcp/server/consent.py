@@ -1,4 +1,4 @@
-"""How a person is asked about a write through the client that a call came from, and what of its answer is a person's.
+"""How a person is asked about writes through the client that a call came from, and what of its answer is a person's.
 
 Fails closed, twice. *Seen, or not asked*: a form goes only to whoever is known to show all of it, an address only where
 its page can be opened, and otherwise nothing is asked here. *A host is not a person*: hosts were seen to answer what
@@ -25,6 +25,7 @@ from mcp.types import (
     InputRequiredResult,
 )
 
+from fraction_mcp.operations.writes.batch import Batch
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import State, Step
 from fraction_mcp.operations.writes.write import Write
@@ -87,44 +88,44 @@ class Consent:
 
     # ---------------------------------------------------------------------------------------------------------- asking
 
-    async def ask(self, write: Write) -> InputRequiredResult | Reply:
-        """Put a waiting write to the person at this client: a question to return, or what came of one."""
-        question = await self._question(write)
+    async def ask(self, batch: Batch) -> InputRequiredResult | Reply:
+        """Put what waits of a batch to the person at this client: a question to return, or what came of one."""
+        question = await self._question(batch)
         if question is None:
             return Reply()
         facts = {"nonce": question.nonce, "how": question.how, "client": clean(self.client, 120)}
-        await self._service.journal.note(write.id, Step.ASKED, {**facts, "message": question.message})
+        await self._service.journal.asked(_ids(batch), facts, question.message)
         if self._in_rounds:
-            return self._round(write, question)
+            return self._round(batch, question)
         try:
             async with self._ticking():
                 answer = await self._sent(question)
         except Exception as error:  # noqa: BLE001 - whatever a client makes of it: it was claimed, and not delivered
-            logger.warning("%s could not show the question for %s: %s", self.client, write.id, clean(str(error)))
-            return await self._judged(write, question.nonce, {"error": clean(str(error), _MOST_KEPT)}, "")
-        reply = await self._answered(write, question.nonce, answer, address=bool(question.address))
+            logger.warning("%s could not show the question for %s: %s", self.client, _ids(batch)[0], clean(str(error)))
+            return await self._judged(batch, question.nonce, {"error": clean(str(error), _MOST_KEPT)}, "")
+        reply = await self._answered(batch, question.nonce, answer, address=bool(question.address))
         if question.address and reply.led:
-            await self._page_seen_to(write, question.nonce)
+            await self._page_seen_to(batch, question.nonce)
         return reply
 
-    async def _question(self, write: Write) -> _Question | None:
-        """How this client is asked about the write, in the order of house.md; None where it is not."""
+    async def _question(self, batch: Batch) -> _Question | None:
+        """How this client is asked about them, in the order of house.md; None where it is not."""
         if not self._may_answer or not (self._in_rounds or self._ctx.session.can_send_request):
             return None
-        if await self._left_unanswered(write):
+        if await self._left_unanswered(batch):
             return None
         info = self._ctx.session.client_params
         host = host_named(info.client_info.name if info else "")
         nonce = secrets.token_urlsafe(12)
         vouched = self._runtime.settings.elicitation == "full"
         if self._shows_forms and (vouched or host.shows is Shows.WHOLE):
-            return _Question("a form", whole(write), nonce)
+            return _Question("a form", whole(batch.waiting), nonce)
         if self._opens_addresses and not host.answers_addresses:
-            address = await self._runtime.address_of(write)
+            address = await self._runtime.address_of(batch.waiting[0])
             if address:
-                return _Question("an address", for_an_address(write), nonce, address)
+                return _Question("an address", for_an_address(batch.waiting), nonce, address)
         if self._shows_forms and host.shows is not Shows.LINES:
-            text = paragraph(write)
+            text = paragraph(batch.waiting)
             if text is not None:
                 return _Question("a short form", text, nonce)
         return None
@@ -154,20 +155,23 @@ class Consent:
         able = abilities.elicitation if abilities else None
         return able is not None and able.url is not None and self._ctx.protocol_version >= _ADDRESSES_SINCE
 
-    async def _left_unanswered(self, write: Write) -> bool:
-        """Whether a question about this write was answered by nobody: the inbox or a terminal decides then."""
-        events = await self._service.journal.events(write.id)
-        return any(event.kind is Step.ANSWERED and not event.detail.get("counts_as") for event in events)
+    async def _left_unanswered(self, batch: Batch) -> bool:
+        """Whether a question about one of these was answered by nobody: the inbox or a terminal decides then."""
+        for write in batch.waiting:
+            events = await self._service.journal.events(write.id)
+            if any(event.kind is Step.ANSWERED and not event.detail.get("counts_as") for event in events):
+                return True
+        return False
 
-    def _round(self, write: Write, question: _Question) -> InputRequiredResult:
+    def _round(self, batch: Batch, question: _Question) -> InputRequiredResult:
         """The question as a round of its own; the state that comes back is sealed by the boundary."""
         if question.address:
             asked = ElicitRequest(params=ElicitRequestURLParams(message=question.message, url=question.address))
         else:
             form = choice_form(self._ctx.protocol_version)
             asked = ElicitRequest(params=ElicitRequestFormParams(message=question.message, requested_schema=form))
-        state = {"write": write.id, "digest": write.digest, "since": write.updated_at, "nonce": question.nonce}
-        state["address"] = bool(question.address)
+        state = {"write": _ids(batch)[0], "digest": batch.digest, "since": batch.asked_anew_at}
+        state |= {"nonce": question.nonce, "address": bool(question.address)}
         return InputRequiredResult(request_state=json.dumps(state), input_requests={_KEY: asked})
 
     async def _sent(self, question: _Question) -> ElicitResult:
@@ -191,11 +195,13 @@ class Consent:
             yield
             group.cancel_scope.cancel()
 
-    async def _page_seen_to(self, write: Write, nonce: str) -> None:
+    async def _page_seen_to(self, batch: Batch, nonce: str) -> None:
         """Wait for what a person decides on the page, and tell the client when they have."""
         with anyio.move_on_after(_PAGE_S):
             async with self._ticking():
-                await self._decided(write, _UNDER_WAY)
+                await self._decided(batch.waiting[0], _UNDER_WAY)
+                while (await self._service.batch(batch.waiting[0])).is_under_way:  # noqa: ASYNC110 - as below
+                    await anyio.sleep(_LOOK_S)
             await self._ctx.session.send_elicit_complete(nonce, self._ctx.request_id)
 
     async def _decided(self, write: Write, until_left: Sequence[State]) -> None:
@@ -204,8 +210,8 @@ class Consent:
 
     # -------------------------------------------------------------------------------------------------------- answered
 
-    async def reply_in(self, params: CallToolRequestParams) -> tuple[Write, Reply] | None:
-        """The write whose question this call answers, and what the answer counts as. None where the call answers
+    async def reply_in(self, params: CallToolRequestParams) -> tuple[Batch, Reply] | None:
+        """The writes whose question this call answers, and what the answer counts as. None where the call answers
         none, or one about a plan that has changed since: the question is then asked anew."""
         if params.request_state is None or not params.input_responses or not self._may_answer:
             return None
@@ -215,27 +221,29 @@ class Consent:
         write = await self._service.journal.get(state["write"])
         if write is None:
             return None
-        if write.state is not State.AWAITING:  # it changes nothing, and is told how it stands
-            return write, Reply()
+        batch = await self._service.batch(write)
+        if write.id not in _ids(batch):  # it changes nothing, and is told how it stands
+            return batch, Reply()
         answer = params.input_responses.get(_KEY)
         if not isinstance(answer, ElicitResult):
             return None
-        reply = await self._answered(write, state["nonce"], answer, address=state["address"])
+        reply = await self._answered(batch, state["nonce"], answer, address=state["address"])
         # What came back unsent was answered once already, and what has changed is not what the person saw.
-        same = (write.digest, write.updated_at) == (state["digest"], state["since"])
-        return (write, reply) if same or (reply.why and not reply.choice) else None
+        same = (batch.digest, batch.asked_anew_at) == (state["digest"], state["since"])
+        return (batch, reply) if same or (reply.why and not reply.choice) else None
 
-    async def _answered(self, write: Write, nonce: str, answer: ElicitResult, *, address: bool) -> Reply:
+    async def _answered(self, batch: Batch, nonce: str, answer: ElicitResult, *, address: bool) -> Reply:
         sent = {"action": answer.action, "content": clean(json.dumps(answer.content, default=str), _MOST_KEPT)}
         # No answer to an address decides anything.
         choice = "page" if address and answer.action == "accept" else "" if address else _choice(answer)
-        return await self._judged(write, nonce, sent, choice)
+        return await self._judged(batch, nonce, sent, choice)
 
-    async def _judged(self, write: Write, nonce: str, sent: dict[str, Any], choice: str) -> Reply:
+    async def _judged(self, batch: Batch, nonce: str, sent: dict[str, Any], choice: str) -> Reply:
         """Use the question up. A second answer to it counts for nothing, and asks for nothing either."""
-        counted = await self._service.journal.answer(write.id, nonce=nonce, sent=sent, choice=choice, least_s=READING_S)
+        facts: dict[str, Any] = {"nonce": nonce, "sent": sent, "choice": choice, "least_s": READING_S}
+        counted = await self._service.journal.answer(_ids(batch), **facts)
         if counted is None:
-            await self._first_answer_carried_out(write, nonce)
+            await self._first_answer_carried_out(batch.waiting[0], nonce)
             return Reply()
         if counted.choice == "page":
             return Reply(led=True)
@@ -258,6 +266,10 @@ class Consent:
         if after_s < READING_S:
             return f"Nobody was asked: {client} answered by itself, within a second."
         return f"Nobody has decided: the question was closed in {client} without a choice."
+
+
+def _ids(batch: Batch) -> list[str]:
+    return [write.id for write in batch.waiting]
 
 
 def _choice(answer: ElicitResult) -> str:

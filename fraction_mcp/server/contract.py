@@ -85,7 +85,22 @@ def _stale(name: str, published: bytes, tool: dict[str, Any]) -> Difference:
 
 def spelt_for(style: str, tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The tools as another API takes them: `mcp`, `openai-responses`, `openai-chat`, `anthropic` or `gemini`."""
-    return [_SPELLINGS[style](tool) for tool in tools]
+    if style == "mcp":
+        return tools
+    return [_SPELLINGS[style]({**tool, "inputSchema": _without_open_objects(tool["inputSchema"])}) for tool in tools]
+
+
+def _without_open_objects(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Strict modes and Gemini refuse an object that may hold anything: it is given as JSON text, which the server takes
+    as well."""
+    if schema.get("type") == "object" and not schema.get("properties"):
+        return {"type": "string", "description": f"{schema['description']}, as JSON text"}
+    kept = dict(schema)
+    if "properties" in kept:
+        kept["properties"] = {name: _without_open_objects(value) for name, value in kept["properties"].items()}
+    if "items" in kept:
+        kept["items"] = _without_open_objects(kept["items"])
+    return kept
 
 
 def _openai_responses(tool: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,7 +173,6 @@ def _subset(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _SPELLINGS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
-    "mcp": dict,
     "openai-responses": _openai_responses,
     "openai-chat": _openai_chat,
     "anthropic": _anthropic,

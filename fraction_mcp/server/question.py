@@ -1,4 +1,4 @@
-"""What a person is asked about a write: whole sentences, the gravest first, in three lengths.
+"""What a person is asked about writes: whole sentences, the gravest first, in three lengths.
 
 Hosts join lines, cut them, or show the first alone, so nothing here has its meaning from where a line ends, and what
 must not be overlooked stands first. Everything is worked out from the write alone: a question that changed by itself
@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from fraction_mcp.operations.writes.batch import gravest_first
 from fraction_mcp.operations.writes.plan import Change
 from fraction_mcp.operations.writes.wording import in_its_own_words
 from fraction_mcp.operations.writes.write import Write
@@ -35,38 +36,56 @@ def choice_form(protocol_version: str) -> dict[str, Any]:
     return {"type": "object", "properties": {"decision": choice}, "required": ["decision"]}
 
 
-def whole(write: Write) -> str:
-    """Everything: each warning, the title, where it goes, each line of the preview, and the assistant's note."""
-    warnings = write.plan.warnings
+def whole(writes: Sequence[Write]) -> str:
+    """Everything: each warning, then for each write the title, where it goes, each line of the preview, and the
+    assistant's note."""
+    warnings = _all_warnings(writes)
     numbered = [
         f"Warning{f' {number} of {len(warnings)}' if len(warnings) > 1 else ''}: {_sentence(warning)}"
         for number, warning in enumerate(warnings, start=1)
     ]
-    rows = [_sentence(_row(row)) for row in write.plan.preview]
-    rows += [f"{in_its_own_words(write.plan.note)}."] if write.plan.note else []
-    return "\n".join([*numbered, f"{write.plan.title}?", f"In {_place(write)}.", *rows])
+    lines = [f"{len(writes)} writes, approved or declined together?"] if len(writes) > 1 else []
+    for number, write in enumerate(writes, start=1):
+        rows = [_sentence(_row(row)) for row in write.plan.preview]
+        rows += [f"{in_its_own_words(write.plan.note)}."] if write.plan.note else []
+        lines += [f"{_title(writes, number)}?", f"In {_place(write)}.", *rows]
+    return "\n".join([*numbered, *lines])
 
 
-def paragraph(write: Write) -> str | None:
+def paragraph(writes: Sequence[Write]) -> str | None:
     """The same in one paragraph of at most `LONGEST_PARAGRAPH` characters; None where that does not hold it all."""
-    rows = "; ".join(map(_row, write.plan.preview))
-    parts = [_warnings(write, write.plan.warnings), f"{write.plan.title}?", f"In {_place(write)}.", f"{rows}."]
+    text = f"{_warnings(_all_warnings(writes))} {len(writes)} writes, approved or declined together?".lstrip()
+    parts = [text] if len(writes) > 1 else [_warnings(_all_warnings(writes))]
+    for number, write in enumerate(writes, start=1):
+        rows = "; ".join(map(_row, write.plan.preview))
+        parts += [f"{_title(writes, number)}?", f"In {_place(write)}.", f"{rows}."]
     text = " ".join(part for part in parts if part)
     return text if len(text) <= LONGEST_PARAGRAPH else None
 
 
-def for_an_address(write: Write) -> str:
-    """One line beside the address of the write's page, which shows the rest. Hosts cut it after some 80 characters."""
+def for_an_address(writes: Sequence[Write]) -> str:
+    """One line beside the address of the writes' page, which shows the rest. Hosts cut it after some 80 characters."""
+    warnings, places = _all_warnings(writes), dict.fromkeys(_place(write) for write in writes)
+    what = writes[0].plan.title if len(writes) == 1 else f"{len(writes)} writes, approved or declined together"
     parts = [
-        _warnings(write, write.plan.warnings[:1]),
-        f"{write.plan.title}: read it, and decide, in the browser.",
-        f"In {_place(write)}.",
+        _warnings(warnings[:1], len(warnings)),
+        f"{what}: read {'it' if len(writes) == 1 else 'them'}, and decide, in the browser.",
+        *(f"In {place}." for place in places),
     ]
     return " ".join(part for part in parts if part)
 
 
-def _warnings(write: Write, named: Sequence[str]) -> str:
-    count = len(write.plan.warnings)
+def _title(writes: Sequence[Write], number: int) -> str:
+    title = writes[number - 1].plan.title
+    return f"{number} of {len(writes)}: {title}" if len(writes) > 1 else title
+
+
+def _all_warnings(writes: Sequence[Write]) -> list[str]:
+    return [f"Write {number}: {warning}" if number else warning for number, warning in gravest_first(writes)]
+
+
+def _warnings(named: Sequence[str], count: int | None = None) -> str:
+    count = len(named) if count is None else count
     if not count:
         return ""
     return f"{'Warning' if count == 1 else f'{count} warnings'}: {_sentence('; '.join(w.rstrip('.') for w in named))}"

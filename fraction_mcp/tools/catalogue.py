@@ -5,12 +5,22 @@ from functools import cache
 
 from fraction_mcp.config import Settings
 from fraction_mcp.erp.endpoints import System
-from fraction_mcp.tools import connection, customers, enquiries, parts, prices, records, warehouse_orders, write_status
+from fraction_mcp.tools import (
+    batch,
+    connection,
+    customers,
+    enquiries,
+    parts,
+    prices,
+    records,
+    warehouse_orders,
+    write_status,
+)
 from fraction_mcp.tools.spec import Effect, ToolSpec, registry
 
 __all__ = ["catalogue", "offered", "switched_off"]
 
-_ORDER = (parts, prices, customers, records, connection, enquiries, warehouse_orders, write_status)
+_ORDER = (parts, prices, customers, records, connection, enquiries, warehouse_orders, batch, write_status)
 
 
 @cache
@@ -34,7 +44,7 @@ def offered(settings: Settings) -> dict[str, ToolSpec]:
     }
     hidden: set[Effect] = set()
     if settings.read_only:
-        hidden |= {Effect.CREATE, Effect.REPLACE, Effect.CONFIRM}
+        hidden |= {Effect.CREATE, Effect.REPLACE, Effect.BATCH, Effect.CONFIRM}
     if settings.confirm != "two_step":
         hidden.add(Effect.CONFIRM)
     return {

@@ -17,8 +17,9 @@ from pydantic import create_model
 from fraction_mcp.erp.endpoints import Endpoint, System
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.results import ToolError, ToolResult
+from fraction_mcp.operations.writes.batch import PlannedBatch
 from fraction_mcp.operations.writes.plan import Plan
-from fraction_mcp.operations.writes.wording import WriteResult
+from fraction_mcp.operations.writes.wording import WriteResult, WritesResult
 from fraction_mcp.tools.fields import Noted, ToolInput
 from fraction_mcp.tools.schema import input_schema, output_schema
 
@@ -28,13 +29,14 @@ __all__ = ["Effect", "ToolSpec", "registry", "tool"]
 class Effect(Enum):
     """What calling a tool does to the ERP, and so what a host is told of it.
 
-    CREATE and REPLACE imply a person's consent, and their author cannot opt out: such a tool returns a plan, and only
-    `server` knows how to obtain consent and have it committed.
+    CREATE, REPLACE and BATCH imply a person's consent, and their author cannot opt out: such a tool returns a plan (a
+    planned batch), and only `server` knows how to obtain consent and have it committed.
     """
 
     READ = "read"
     CREATE = "create"
     REPLACE = "replace"
+    BATCH = "batch"  # several of these two under one question
     STATUS = "status"  # looks a write up, and looks in the ERP for one whose outcome is unknown
     CONFIRM = "confirm"  # commits a write that waits, under the policy two_step
 
@@ -48,8 +50,8 @@ class Effect(Enum):
 
     @property
     def destroys(self) -> bool:
-        """What it replaces is gone. A confirmation counts, so that hosts ask before it."""
-        return self in {Effect.REPLACE, Effect.CONFIRM}
+        """What it replaces is gone. A confirmation counts, so that hosts ask before it, and whatever may hold one."""
+        return self in {Effect.REPLACE, Effect.BATCH, Effect.CONFIRM}
 
     @property
     def repeats(self) -> bool:
@@ -58,7 +60,8 @@ class Effect(Enum):
 
 
 Run = Callable[[Any, Any], Awaitable[Any]]
-"""`(context, ask)` -> a ToolResult; of CREATE and REPLACE a Plan; of STATUS and CONFIRM `(service, ask)`."""
+"""`(context, ask)` -> a ToolResult; of CREATE and REPLACE a Plan, of BATCH a PlannedBatch; of STATUS and CONFIRM
+`(service, ask)`."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,9 @@ def registry() -> Mapping[str, ToolSpec]:
     return _registry
 
 
+_ANSWERS: Mapping[type, tuple[type[ToolResult], ...]] = {Plan: (WriteResult,), PlannedBatch: (WritesResult,)}
+
+
 def tool(*, effect: Effect, calls: tuple[Endpoint, ...] = ()) -> Callable[[Run], Run]:
     """Declare a tool: `async def name(context: ErpContext, ask: SomeInput) -> SomeResult` with a docstring for the
     model.
@@ -129,12 +135,14 @@ def tool(*, effect: Effect, calls: tuple[Endpoint, ...] = ()) -> Callable[[Run],
         hints = typing.get_type_hints(run)
         if (hints["return"] is Plan) is not effect.plans:
             raise TypeError(f"{run.__name__}: a tool that creates or replaces returns a Plan, and no other does")
+        if (hints["return"] is PlannedBatch) is not (effect is Effect.BATCH):
+            raise TypeError(f"{run.__name__}: a tool that holds others returns a PlannedBatch, and no other does")
         _registry[run.__name__] = ToolSpec(
             name=run.__name__,
             description=inspect.cleandoc(run.__doc__ or "").replace("\n\n", "\n"),
             effect=effect,
             ask=create_model(hints["ask"].__name__, __base__=(Noted, hints["ask"])) if effect.plans else hints["ask"],
-            answer=(WriteResult,) if effect.plans else typing.get_args(hints["return"]) or (hints["return"],),
+            answer=_ANSWERS.get(hints["return"]) or typing.get_args(hints["return"]) or (hints["return"],),
             run=run,
             calls=calls,
         )

@@ -4,7 +4,13 @@ from pydantic import Field
 
 from fraction_mcp.operations.writes.overview import WriteList, writes_lately
 from fraction_mcp.operations.writes.service import WriteService
-from fraction_mcp.operations.writes.wording import WriteResult, result_for, used_before
+from fraction_mcp.operations.writes.wording import (
+    WritesResult,
+    result_for,
+    result_for_batch,
+    result_within,
+    used_before,
+)
 from fraction_mcp.tools.fields import ToolInput
 from fraction_mcp.tools.spec import Effect, tool
 
@@ -16,14 +22,15 @@ class GetWriteStatus(ToolInput):
 
 
 @tool(effect=Effect.STATUS)
-async def get_write_status(service: WriteService, ask: GetWriteStatus) -> WriteResult | WriteList:
+async def get_write_status(service: WriteService, ask: GetWriteStatus) -> WritesResult | WriteList:
     """Say where a write stands, or which writes wait and were made lately.
 
     Use when a write was awaiting approval, in progress or unknown.
     """
     if not ask.write_id:
         return await writes_lately(service)
-    return result_for(await service.follow_up(await service.write(ask.write_id)), place=service.place)
+    write = await service.follow_up(await service.write(ask.write_id))
+    return result_within(write, await service.batch(write), place=service.place)
 
 
 class ConfirmWrite(ToolInput):
@@ -32,10 +39,15 @@ class ConfirmWrite(ToolInput):
 
 
 @tool(effect=Effect.CONFIRM)
-async def confirm_write(service: WriteService, ask: ConfirmWrite) -> WriteResult:
+async def confirm_write(service: WriteService, ask: ConfirmWrite) -> WritesResult:
     """Send a write whose preview the user has seen and agreed to.
 
     Use when a write answered confirmation_required and the user said yes to its preview.
     """
     write, counted = await service.confirm(ask.write_id, ask.confirmation_token)
-    return result_for(write) if counted else used_before(write)
+    answer = (
+        result_for_batch(await service.batch(write), place=service.place)
+        if write.batch
+        else WritesResult(**dict(result_for(write, place=service.place)))
+    )
+    return answer if counted else used_before(answer)

@@ -13,7 +13,7 @@ _RACES = 50
 
 async def planned(service: Any, number: str) -> Any:
     arguments = {"part_number": number}
-    plan = await service._replan(service.context, "create_part", arguments)
+    plan = await service._committer._replan(service.context, "create_part", arguments)
     return await service.propose(plan, tool="create_part", arguments=arguments, asked_by="a test")
 
 
@@ -68,14 +68,14 @@ async def test_a_write_that_expires_while_it_is_read_anew_is_not_sent(firm: Any,
     async with firm.runtime() as runtime:
         service = await runtime.write_service()
         write = await planned(service, "EXPIRY-2")
-        replan = service._replan
+        replan = service._committer._replan
 
         async def slow(*arguments: Any) -> Any:
             plan = await replan(*arguments)
             service.journal._clock = lambda: write.expires_at
             return plan
 
-        monkeypatch.setattr(service, "_replan", slow)
+        monkeypatch.setattr(service._committer, "_replan", slow)
         assert (await service.approve(write, digest=write.digest, by="a person")).state == "expired"
     assert firm.sent() == []
 

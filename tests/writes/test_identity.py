@@ -169,4 +169,4 @@ def _me() -> tuple[Any, ...]:
 
 
 async def _plan(service: Any, arguments: dict[str, Any]) -> Any:
-    return await service._replan(service.context, "create_enquiry", arguments)
+    return await service._committer._replan(service.context, "create_enquiry", arguments)

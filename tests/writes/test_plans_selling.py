@@ -324,9 +324,9 @@ async def test_contacts_that_do_not_come_with_the_customer_are_paged_through(
 
 def test_where_not_all_contacts_were_read_a_missing_one_is_not_said_not_to_exist() -> None:
     with pytest.raises(AmbiguousReference, match=r"None of the first 1,000 contacts of this customer is called 'Jo'"):
-        the_contact([], "Jo", whole=False)
+        the_contact([], "Jo", whole=False, of=52)
     with pytest.raises(AmbiguousReference, match="This customer has no contact called 'Jo'"):
-        the_contact([], "Jo", whole=True)
+        the_contact([], "Jo", whole=True, of=52)
 
 
 # -------------------------------------------------------------------------------------------------- what is not seen

@@ -6,7 +6,7 @@ from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.lookup import CUSTOMER
 from fraction_mcp.operations.naming import id_of, with_id
 from fraction_mcp.operations.plans.named import NOT_ALL, contacts_of, exactly_one, given
-from fraction_mcp.operations.writes.plan import Change, Plan
+from fraction_mcp.operations.writes.plan import Change, Plan, thing
 from fraction_mcp.operations.writes.readback import LookFor
 from fraction_mcp.values.characters import spelt_out
 from fraction_mcp.values.text import exactly, normalised, quoted
@@ -45,6 +45,7 @@ async def contact_plan(
         if one not in same
     ]
     warnings += [] if whole else [NOT_ALL]
+    called = [thing("contact", buyer["id"], each) for each in (name, email) if each]
     return Plan(
         title=f"Add {exactly(name)} to the contacts of {quoted(str(buyer.get('name')))}",
         endpoint=endpoints.CREATE_CONTACT,
@@ -55,6 +56,8 @@ async def contact_plan(
             *(Change(field=field, before=None, after=spelt_out(value)) for field, value in body.items()),
         ],
         warnings=warnings,
+        reads=called,
+        writes=called,
         basis={"alike": sorted(str(one.get("id")) for one in (*namesakes, *mailmates))},
         look=LookFor(
             endpoints.CUSTOMER_CONTACTS,

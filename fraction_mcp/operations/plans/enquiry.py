@@ -12,7 +12,7 @@ from fraction_mcp.operations.lookup import CUSTOMER
 from fraction_mcp.operations.naming import with_id
 from fraction_mcp.operations.plans.named import NOT_ALL, contacts_of, exactly_one, given, the_contact
 from fraction_mcp.operations.records.fresh_pages import MOST, read_fresh_pages
-from fraction_mcp.operations.writes.plan import Change, Plan
+from fraction_mcp.operations.writes.plan import Change, Plan, thing
 from fraction_mcp.operations.writes.readback import LookFor
 from fraction_mcp.values.characters import spelt_out
 from fraction_mcp.values.text import clean, exactly, normalised, quoted
@@ -31,11 +31,13 @@ async def enquiry_plan(context: ErpContext, *, customer: str, contact: str, cust
     whole = True
     if contact:
         contacts, whole = await contacts_of(context, buyer["id"])
-        person = the_contact(contacts, contact, whole=whole)
+        person = the_contact(contacts, contact, whole=whole, of=buyer["id"])
         body["customer_contact_id"] = person["id"]
         preview.append(Change(field="contact", before=None, after=with_id(person)))
     for name, value in given(customer_ref=customer_ref, notes=notes).items():
         preview.append(Change(field=name, before=None, after=spelt_out(value)))
+    reads = [thing("contact", buyer["id"], contact)] if contact else []
+    again = [thing("enquiry", buyer["id"], customer_ref)] if customer_ref else []
     known, same, warnings = await _same_reference(context, buyer, customer_ref)
     warnings += [] if whole else [NOT_ALL]
     return Plan(
@@ -45,6 +47,8 @@ async def enquiry_plan(context: ErpContext, *, customer: str, contact: str, cust
         preview=preview,
         warnings=warnings,
         basis={"same_reference": same},
+        reads=[*reads, *again],
+        writes=again,
         look=LookFor(
             endpoints.CONTRACTS,
             {"customer.id": buyer["id"], "customer_ref": customer_ref or None},

@@ -9,6 +9,7 @@ from fraction_mcp.errors import AmbiguousReference
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.lookup import Candidate, NotOne, Subject
 from fraction_mcp.operations.records.fresh_pages import MOST, read_fresh_pages
+from fraction_mcp.operations.writes.plan import thing
 from fraction_mcp.values.text import clean, normalised, quoted
 
 __all__ = ["NOT_ALL", "contacts_of", "exactly_one", "given", "the_contact"]
@@ -20,7 +21,13 @@ async def exactly_one(context: ErpContext, subject: Subject, said: str, argument
     """Exactly the record that was named, read anew. Raises AmbiguousReference: a write never rests on a near match."""
     found = await context.lookup.find(subject, said, strict=True, argument=argument)
     if isinstance(found, NotOne):
-        raise AmbiguousReference(found.summary, next_step=found.next, status=found.status, candidates=found.candidates)
+        raise AmbiguousReference(
+            found.summary,
+            next_step=found.next,
+            status=found.status,
+            candidates=found.candidates,
+            sought=thing(subject.noun, said),
+        )
     return found.record
 
 
@@ -41,8 +48,8 @@ async def contacts_of(context: ErpContext, customer_id: Any) -> tuple[list[Recor
     return await read_fresh_pages(context.fraction, endpoints.CUSTOMER_CONTACTS, {}, path=path)
 
 
-def the_contact(contacts: Sequence[Record], said: str, *, whole: bool) -> Record:
-    """The contact of that name, e-mail or id among the customer's own."""
+def the_contact(contacts: Sequence[Record], said: str, *, whole: bool, of: object) -> Record:
+    """The contact of that name, e-mail or id among the own ones of a customer, whose id is `of`."""
     for hits in (
         [
             one
@@ -62,6 +69,7 @@ def the_contact(contacts: Sequence[Record], said: str, *, whole: bool) -> Record
         else f"This customer has no contact called {quoted(said)}."
         if whole
         else f"None of the first {MOST:,} contacts of this customer is called {quoted(said)}.",
+        sought=thing("contact", of, said),
         next_step="Ask which contact is meant, or leave the contact out.",
         status="ambiguous" if hits else "not_found",
         candidates=[

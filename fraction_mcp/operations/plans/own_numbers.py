@@ -35,4 +35,5 @@ async def exactly_the_part(context: ErpContext, said: str, customer: str) -> Rec
                 *(part_candidate(one, own_number_words(who)) for one in parts),
                 *(one for one in unclear.candidates if getattr(one, "id", None) not in [part["id"] for part in parts]),
             ][:10],
+            sought=unclear.sought,
         ) from None

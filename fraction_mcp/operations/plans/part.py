@@ -9,7 +9,7 @@ from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.lookup import PART
 from fraction_mcp.operations.naming import id_of
 from fraction_mcp.operations.plans.named import given
-from fraction_mcp.operations.writes.plan import Change, Plan
+from fraction_mcp.operations.writes.plan import Change, Plan, thing
 from fraction_mcp.operations.writes.readback import LookFor
 from fraction_mcp.values.characters import spelt_out
 from fraction_mcp.values.text import exactly, normalised, quoted
@@ -42,6 +42,8 @@ async def part_plan(context: ErpContext, *, part_number: str, fields: Mapping[st
             *([] if "uom" in body else [Change(field="uom", before=None, after="EA (FractionERP's default)")]),
         ],
         warnings=warnings,
+        reads=[thing("part", part_number)],
+        writes=[thing("part", part_number)],
         basis={"alike": sorted(str(one.get("id")) for one in alike)},
         refusal=_exists(part_number, same[0]) if same else None,
         look=LookFor(

@@ -18,7 +18,7 @@ from fraction_mcp.operations.plans.own_numbers import exactly_the_part
 from fraction_mcp.operations.plans.repricing import Step, listed, money, percentage
 from fraction_mcp.operations.pricing.price_list import Break
 from fraction_mcp.operations.pricing.reading import price_lists
-from fraction_mcp.operations.writes.plan import Change, Plan
+from fraction_mcp.operations.writes.plan import Change, Plan, thing
 from fraction_mcp.operations.writes.readback import Leeway, LookFor
 from fraction_mcp.values.characters import spelt_out
 from fraction_mcp.values.decimals import EXACT, exact_product, exact_sum, plain
@@ -69,7 +69,10 @@ async def price_list_plan(context: ErpContext, *, part: str, customer: str, aske
     then = PriceList.model_validate(body)
     steps = repricing.compared(there, then)
     by = "" if asked.percent is None else percentage(asked.percent)
+    itself = thing("price list", item["id"], buyer["id"])
     return Plan(
+        reads=[itself, thing("part", part), thing("part", item["part_number"])],
+        writes=[itself],
         title=f"Set the price list of {quoted(str(item['part_number']))} for {quoted(str(buyer.get('name')))}"
         + (f", every price {by}" if by else ""),
         endpoint=endpoints.SET_PRICE_LIST,

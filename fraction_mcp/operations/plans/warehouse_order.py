@@ -16,7 +16,7 @@ from fraction_mcp.erp.endpoints import System
 from fraction_mcp.errors import InputError
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.plans.warehouse_facts import Sought, WarehouseFacts
-from fraction_mcp.operations.writes.plan import Change, Plan
+from fraction_mcp.operations.writes.plan import Change, Plan, thing
 from fraction_mcp.operations.writes.readback import Leeway, LookFor
 from fraction_mcp.values.characters import spelt_out
 from fraction_mcp.values.decimals import exact_product, exact_sum, plain
@@ -66,7 +66,10 @@ async def warehouse_order_plan(
         erp, Sought(order.warehouse_code, items, order.supplier_code, order.document, recent)
     )
     total = exact_sum(exact_product(item.unit_cost, item.quantity) for item in order.items)
+    document = [thing("order", order.warehouse_code, order.document)]
     return Plan(
+        reads=document,
+        writes=document,
         title=f"Order {'1 item' if len(order.items) == 1 else f'{len(order.items)} items'} under "
         f"{exactly(order.document)} for the warehouse {exactly(order.warehouse_code)}",
         endpoint=endpoints.CREATE_WAREHOUSE_ORDER,

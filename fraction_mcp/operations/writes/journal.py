@@ -8,7 +8,7 @@ holds a secret.
 import hashlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from fraction_mcp.errors import ConsentError, JournalError, TooManyWaiting
+from fraction_mcp.operations.writes import journal_batches as batches
 from fraction_mcp.operations.writes import journal_file, migrations
 from fraction_mcp.operations.writes import journal_tables as tables
+from fraction_mcp.operations.writes.batch import Batch
 from fraction_mcp.operations.writes.identity import ErpIdentity
 from fraction_mcp.operations.writes.journal_database import JournalDatabase
 from fraction_mcp.operations.writes.journal_tables import (
@@ -112,14 +114,19 @@ class Journal:
         query = sa.select(tables.writes).order_by(tables.writes.c.created_at.desc(), tables.writes.c.id).limit(limit)
         if identity is not None:
             query = query.where(tables.writes.c.identity == identity.text)
-        if states:  # a lapse may move a write out of these states, never into the waiting ones
-            query = query.where(
-                tables.writes.c.state.in_([*states, State.SENDING] if State.UNKNOWN in states else states)
-            )
+        if states:
+            query = query.where(tables.writes.c.state.in_(states))
         async with self._transaction() as transaction:
-            readable = [write for row in (await transaction.execute(query)).all() if (write := self._readable(row))]
-            found = [await transaction.lapsed(write) for write in readable]
-        return [write for write in found if not states or write.state in states]
+            for row in (await transaction.execute(transaction.due())).all():
+                if write := self._readable(row):
+                    await transaction.lapsed(write)
+            rows = (await transaction.execute(query)).all()
+        return [write for row in rows if (write := self._readable(row))]
+
+    async def batch(self, write_id: str) -> Batch:
+        """What a write was asked for within, or it alone. Raises KeyError for an id that is not there."""
+        async with self._transaction() as transaction:
+            return Batch(tuple(await transaction.members(write_id)))
 
     def _readable(self, row: sa.Row[Any]) -> Write | None:
         """One that somebody spoilt must not keep the others from being seen; it is said once, and `verify` names it."""
@@ -154,50 +161,85 @@ class Journal:
     async def propose(self, draft: Draft) -> Write:
         """The write of this key that is still open, or a new one that waits for approval.
 
-        One that waits and was shown with another state of the ERP takes on the new plan, under its id. Raises
-        TooManyWaiting where the same asker has very many open: nobody would read them.
+        One that waits and was shown with another state of the ERP takes on the new plan, under its id, unless it waits
+        with others of its batch, which were shown together. Raises TooManyWaiting where the same asker has very many
+        open: nobody would read them.
         """
         async with self._transaction() as transaction:
             query = sa.select(tables.writes).where(tables.writes.c.key == draft.key, tables.writes.c.state.in_(OPEN))
             for row in (await transaction.execute(query.order_by(tables.writes.c.created_at))).all():
                 write = await transaction.lapsed(read_write(row))
                 if write.state is State.AWAITING and write.digest != draft.digest:
-                    return await transaction.replan(write, draft)
+                    together = Batch(tuple(await transaction.members(write.id))).is_together
+                    return write if together else await transaction.replan(write, draft)
                 if write.state in OPEN:
                     return write
-            mine = sa.select(sa.func.count()).where(tables.writes.c.asker == draft.asker)
-            waiting = mine.where(tables.writes.c.state.in_(WAITING), tables.writes.c.expires_at > self._clock())
-            if (await transaction.execute(waiting)).scalar_one() >= _MOST_WAITING:
-                raise TooManyWaiting(
-                    f"{_MOST_WAITING} writes of yours wait for a person already; this one was not added",
-                    hint="Ask the user to decide about those first. What waits is not lost.",
-                )
+            await self._room_for([draft], transaction)
             return await transaction.add(draft)
 
+    async def propose_batch(self, drafts: Sequence[Draft], refused: Collection[int] = ()) -> Batch | None:
+        """The batch of exactly these writes of which something is still open, or a new one that waits for approval.
+
+        None, and nothing is entered, where one of those at `refused` would have to be asked about. Raises BatchRefused
+        where one is open otherwise, and TooManyWaiting as `propose` does.
+        """
+        async with self._transaction() as transaction:
+            there = await batches.same_batch(transaction, drafts)
+            if there is None:
+                await self._room_for(drafts, transaction)
+            if refused and (there is None or any(there[index].state is State.AWAITING for index in refused)):
+                return None
+            return Batch(tuple(await batches.enter(transaction, drafts, there)))
+
+    async def _room_for(self, drafts: Sequence[Draft], transaction: Transaction) -> None:
+        mine = sa.select(sa.func.count()).where(tables.writes.c.asker == drafts[0].asker)
+        waiting = mine.where(tables.writes.c.state.in_(WAITING), tables.writes.c.expires_at > self._clock())
+        count = (await transaction.execute(waiting)).scalar_one()
+        if count + len(drafts) > _MOST_WAITING:
+            these = "this one was" if len(drafts) == 1 else f"these {len(drafts)} were"
+            raise TooManyWaiting(
+                f"{count} writes of yours wait for a person already; {these} not added",
+                hint="Ask the user to decide about those first. What waits is not lost.",
+            )
+
     async def approve(self, write_id: str, *, digest: str, by: str) -> Write:
-        """A person's yes, bound to what they were shown. The state that it returns tells whether it counted.
+        """A person's yes, bound to what they were shown: all that waits of the write's batch (`Batch.digest`). The
+        state that it returns tells whether it counted.
 
         It uses a two-step token up: a write that was not sent is asked about anew.
         """
-        shown = tables.writes.c.digest == digest
-        return await self._move(write_id, Step.APPROVED, {"by": by, "digest": digest}, where=shown, token_hash="")
+        async with self._transaction() as transaction:
+            await batches.approve(transaction, write_id, digest=digest, by=by)
+            return await transaction.write(write_id)
 
     async def decline(self, write_id: str, *, by: str, cancelled: bool = False) -> Write:
-        return await self._move(write_id, Step.CANCELLED if cancelled else Step.DECLINED, {"by": by})
+        """A no to all of the write's batch that is not on its way."""
+        async with self._transaction() as transaction:
+            step = Step.CANCELLED if cancelled else Step.DECLINED
+            await batches.decline(transaction, write_id, step, by=by)
+            return await transaction.write(write_id)
+
+    async def is_its_turn(self, write_id: str) -> bool:
+        """Whether an approved write may be claimed as far as the others of its batch are concerned."""
+        async with self._transaction() as transaction:
+            return await transaction.is_its_turn(await transaction.write(write_id))
 
     async def claim(
         self, write_id: str, *, planned: Draft, owner: str, lease_s: float, outcome: WriteOutcome | None = None
     ) -> bool:
         """Single use: true for exactly one caller, before it sends what it has planned anew (`planned`).
 
-        False: expired, decided otherwise, claimed, or of another ERP. Raises ConsentError where the write as it is kept
-        is not what was proposed, approved or would be sent: its row was changed behind the journal's back.
+        False: expired, decided otherwise, claimed, of another ERP, or behind one of its batch that is not done. Raises
+        ConsentError where the write as it is kept is not what was proposed, approved or would be sent: its row was
+        changed behind the journal's back.
         `owner` must be new for each attempt: it is how a caller knows its own claim. `outcome` is what whoever comes
         after a caller that died must know.
         """
         async with self._transaction() as transaction:
             write = await transaction.write(write_id)
             if write.state is not State.APPROVED or write.identity != planned.identity:
+                return False
+            if not await transaction.is_its_turn(write):
                 return False
             if flaw := await transaction.flaw(write, planned):
                 raise ConsentError(flaw)
@@ -239,16 +281,23 @@ class Journal:
         async with self._transaction() as transaction:
             await transaction.append(write_id, step, detail)
 
-    async def answer(
-        self, write_id: str, *, nonce: str, sent: Mapping[str, Any], choice: str, least_s: float
-    ) -> Answer | None:
-        """What a client sent to the question `nonce`: its first answer uses it up, whatever it is.
+    async def asked(self, write_ids: Sequence[str], facts: Mapping[str, Any], message: str) -> None:
+        """A question about these writes; its words stand with the first."""
+        async with self._transaction() as transaction:
+            for number, write_id in enumerate(write_ids):
+                words = {"message": message} if number == 0 else {"with": write_ids[0]}
+                await transaction.append(write_id, Step.ASKED, {**facts, **words})
 
-        A `choice` counts only where it came `least_s` after the question, by this clock. None where this write was
-        asked no such question, or it has been answered.
+    async def answer(
+        self, write_ids: Sequence[str], *, nonce: str, sent: Mapping[str, Any], choice: str, least_s: float
+    ) -> Answer | None:
+        """What a client sent to the question `nonce` about these writes: its first answer uses it up, whatever it is.
+
+        A `choice` counts only where it came `least_s` after the question, by this clock. None where the first
+        was asked no such question, or it has been answered.
         """
         async with self._transaction() as transaction:
-            for event in reversed(await transaction.events_of(write_id)):
+            for event in reversed(await transaction.events_of(write_ids[0])):
                 if event.detail.get("nonce") != nonce:
                     continue
                 if event.kind is not Step.ASKED:
@@ -256,22 +305,27 @@ class Journal:
                 after_s = round(max(0.0, self._clock() - event.at), 3)
                 answer = Answer(choice if after_s >= least_s else "", after_s)
                 facts = {"nonce": nonce, "sent": dict(sent), "after_s": after_s, "counts_as": answer.choice}
-                await transaction.append(write_id, Step.ANSWERED, facts)
+                for write_id in write_ids:
+                    await transaction.append(write_id, Step.ANSWERED, facts)
                 return answer
         return None
 
     async def set_token(self, write_id: str, token_hash: str) -> None:
-        """The hash of the two-step token that now counts for a waiting write."""
+        """The hash of the two-step token that now counts for all that waits of a write's batch: its first keeps it."""
         async with self._transaction() as transaction:
-            write = await transaction.write(write_id)
-            if write.state is State.AWAITING:
-                await transaction.give_token(write, token_hash)
+            batch = Batch(tuple(await transaction.members(write_id)))
+            if batch.waiting:
+                await transaction.give_token(batch.waiting[0], token_hash, batch.digest)
 
-    async def gave_token(self, write: Write) -> bool:
-        """Whether the token that a write's row holds was given by this journal, and not put there."""
+    async def gave_token(self, batch: Batch) -> bool:
+        """Whether the token that the row of what waits first holds was given by this journal, and not put there, and
+        for what waits now. Older journals do not say for what."""
+        first = batch.waiting[0]
         return any(
-            event.kind == Step.TOKEN_GIVEN and event.detail["sha256"] == write.token_hash
-            for event in await self.events(write.id)
+            event.kind == Step.TOKEN_GIVEN
+            and event.detail["sha256"] == first.token_hash
+            and event.detail.get("digest", first.digest) == batch.digest
+            for event in await self.events(first.id)
         )
 
     async def _move(

@@ -5,6 +5,7 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields, replace
 from typing import Any
 
@@ -40,6 +41,8 @@ writes = sa.Table(
     sa.Column("token_hash", sa.String(64), nullable=False, default=""),
     sa.Column("outcome", sa.Text, nullable=False, default="{}"),
     sa.Column("asker", sa.String(120), nullable=False, index=True, server_default=""),
+    sa.Column("batch", sa.String(32), nullable=False, index=True, server_default=""),
+    sa.Column("position", sa.Integer, nullable=False, server_default="0"),
 )
 events = sa.Table(
     "events",
@@ -86,34 +89,77 @@ class Transaction:
             raise KeyError(write_id)
         return await self.lapsed(read_write(row))
 
+    async def members(self, write_id: str) -> list[Write]:
+        """All writes of its batch in order, or it alone. Raises KeyError for an id that is not there.
+
+        One that cannot be read is left out: it keeps nothing from being seen, is not approved with the others, and
+        `verify` names it.
+        """
+        write = await self.write(write_id)
+        if not write.batch:
+            return [write]
+        query = sa.select(writes).where(writes.c.batch == write.batch).order_by(writes.c.position, writes.c.id)
+        for one in _readable((await self.execute(query)).all()):
+            await self.lapsed(one)
+        return _readable((await self.execute(query)).all())
+
     async def flaw(self, write: Write, planned: Draft) -> str:
         """Why an approved write must not be sent as `planned`; empty where nothing stands against it.
 
         The row is what people were shown, and the events are what happened: both must say the same, and the approval
-        must be of this very write, after it was last put before somebody.
+        must be of this very write, after it was last put before somebody. The same holds for the write that had to be
+        done before it: that one's was held against its own when it was claimed, and so back to the first.
         """
+        changed = "what the journal holds of {} was changed behind its back"
+        told = await self._sound_events(write.id)
+        if told is None:
+            return changed.format(write.id)
+        if not write.plan.sends_what(planned.plan) or write.digest != planned.digest:
+            return f"what the journal holds of {write.id} is not what would be sent"
+        approval = _approval(told, write.digest)
+        if approval is None:
+            return f"no approval of {write.id} as it now stands is in the journal"
+        before = approval.get("after")
+        return changed.format(before) if before and await self._sound_events(before) is None else ""
+
+    async def _sound_events(self, write_id: str) -> list[Event] | None:
+        """What happened to a write; None where its row or one of its events is not what this journal wrote."""
         before = events.alias()
         query = (
             sa.select(events, before.c.hash.label("before"))
             .outerjoin(before, before.c.seq == events.c.seq - 1)
-            .where(events.c.write_id == write.id)
+            .where(events.c.write_id == write_id)
             .order_by(events.c.seq)
         )
         rows = (await self.execute(query)).all()
         told = [read_event(row) for row in rows]
-        kept = (await self.execute(sa.select(writes).where(writes.c.id == write.id))).one()
-        if any(not is_chained(row, row.before or GENESIS) for row in rows) or _row_flaw(kept, told):
-            return f"what the journal holds of {write.id} was changed behind its back"
-        if not write.plan.sends_what(planned.plan) or write.digest != planned.digest:
-            return f"what the journal holds of {write.id} is not what would be sent"
-        last = max(index for index, event in enumerate(told) if MOVES[event.kind].asks)
-        if not any(event.kind == Step.APPROVED and event.detail.get("digest") == write.digest for event in told[last:]):
-            return f"no approval of {write.id} as it now stands is in the journal"
-        return ""
+        kept = (await self.execute(sa.select(writes).where(writes.c.id == write_id))).first()
+        if kept is None or not all(is_chained(row, row.before or GENESIS) for row in rows):
+            return None
+        return None if _row_flaw(kept, told) else told
+
+    async def is_its_turn(self, write: Write) -> bool:
+        """Whether the write that its approval puts before it is done. Where that one has come to another end, what
+        was approved behind it goes back to its person: an older version of this program may have left it so."""
+        approval = _approval(await self.events_of(write.id), write.digest)
+        after = approval.get("after") if approval else ""
+        if not after or (await self.execute(sa.select(writes.c.id).where(writes.c.id == after))).first() is None:
+            return True  # `flaw` tells
+        before = await self.write(after)
+        if before.state not in {State.DONE, State.APPROVED, State.SENDING}:
+            await self._stop(before)
+        return before.state is State.DONE
 
     async def events_of(self, write_id: str) -> list[Event]:
         query = sa.select(events).where(events.c.write_id == write_id).order_by(events.c.seq)
         return [read_event(row) for row in (await self.execute(query)).all()]
+
+    def due(self) -> sa.Select[Any]:
+        """The writes that time alone has done something to since."""
+        waits, sends = writes.c.state.in_(WAITING), writes.c.state == State.SENDING
+        return sa.select(writes).where(
+            sa.or_(sa.and_(waits, writes.c.expires_at <= self._now), sa.and_(sends, writes.c.lease_until <= self._now))
+        )
 
     async def lapsed(self, write: Write) -> Write:
         """What time alone has done."""
@@ -124,7 +170,7 @@ class Transaction:
             return await self.change(write, Step.UNKNOWN, outcome, outcome=dumped(outcome))
         return write
 
-    async def add(self, draft: Draft) -> Write:
+    async def add(self, draft: Draft, *, batch: str = "", position: int = 0) -> Write:
         write_id = "w" + secrets.token_hex(6)
         await self.execute(
             sa.insert(writes).values(
@@ -143,9 +189,12 @@ class Transaction:
                 lease_until=0.0,
                 token_hash="",
                 outcome="{}",
+                batch=batch,
+                position=position,
             )
         )
-        await self.append(write_id, Step.PROPOSED, {**_facts(draft), "asked_by": draft.asked_by})
+        within = {"batch": batch, "position": position} if batch else {}
+        await self.append(write_id, Step.PROPOSED, {**_facts(draft), "asked_by": draft.asked_by, **within})
         return await self._again(write_id)
 
     async def replan(self, write: Write, draft: Draft) -> Write:
@@ -157,13 +206,24 @@ class Transaction:
         }
         return await self._set(write, Step.REPLANNED, _facts(draft), token_hash="", **values)
 
-    async def give_token(self, write: Write, token_hash: str) -> None:
+    async def give_token(self, write: Write, token_hash: str, digest: str) -> None:
         await self.execute(sa.update(writes).where(writes.c.id == write.id).values(token_hash=token_hash))
-        await self.append(write.id, Step.TOKEN_GIVEN, {"sha256": token_hash})
+        await self.append(write.id, Step.TOKEN_GIVEN, {"sha256": token_hash, "digest": digest})
 
     async def change(self, write: Write, step: Step, detail: Mapping[str, Any], **values: Any) -> Write:
-        """A new state, and its event."""
-        return await self._set(write, step, detail, state=MOVES[step].to or write.state, **values)
+        """A new state, and its event. Where a write of a batch was to be sent and is not done, the rest waits anew, in
+        the same transaction: nobody can come between."""
+        now = await self._set(write, step, detail, state=MOVES[step].to or write.state, **values)
+        if write.batch and write.state in _ON_ITS_WAY and now.state in _STOPPING:
+            await self._stop(write)
+        return now
+
+    async def _stop(self, write: Write) -> None:
+        behind = sa.and_(writes.c.batch == write.batch, writes.c.state == State.APPROVED)
+        for row in (await self.execute(sa.select(writes.c.id).where(behind).order_by(writes.c.position))).all():
+            values = {"state": State.AWAITING, "updated_at": self._now}
+            await self.execute(sa.update(writes).where(writes.c.id == row.id).values(**values))
+            await self.append(row.id, Step.STOPPED, {"because": write.id})
 
     async def _set(self, write: Write, step: Step, detail: Mapping[str, Any], **values: Any) -> Write:
         values["updated_at"] = self._now
@@ -184,6 +244,16 @@ class Transaction:
 
 
 _OF_THE_EVENT = frozenset({"by", "owner", "content_sha256"})
+_ON_ITS_WAY = (State.APPROVED, State.SENDING)
+_STOPPING = (State.AWAITING, State.FAILED, State.UNKNOWN)
+
+
+def _approval(told: Sequence[Event], digest: str) -> Mapping[str, Any] | None:
+    """The approval of what has this digest, since it was last put before somebody. That of a batch has the item's
+    digest beside the one of the whole."""
+    last = max((index for index, event in enumerate(told) if MOVES[event.kind].asks), default=0)
+    given = [event.detail for event in told[last:] if event.kind == Step.APPROVED]
+    return next((each for each in given if each.get("item", each.get("digest")) == digest), None)
 
 
 def _facts(draft: Draft) -> dict[str, Any]:
@@ -207,6 +277,9 @@ def _row_flaw(row: sa.Row[Any], told: Sequence[Event]) -> str:
         return "it was never proposed"
     if differs := [name for name, value in plans[-1].items() if name in _COMPARED and kept[name] != value]:
         return f"its {differs[0]} is not the one of its events"
+    # Older journals know no batches, and what is planned anew stays where it is.
+    if (kept["batch"], kept["position"]) != (plans[0].get("batch", ""), plans[0].get("position", 0)):
+        return "its place in a batch is not the one of its events"
     states = [state for event in told if (state := MOVES[event.kind].to) is not None]
     if kept["state"] != states[-1]:
         return f"it is called {kept['state']}, and its events make it {states[-1]}"
@@ -259,6 +332,14 @@ def read_write(row: sa.Row[Any]) -> Write:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _changed(f"the write {held['id']}") from error
     return Write(**{name: held[name] for name in _FIELDS})
+
+
+def _readable(rows: Sequence[sa.Row[Any]]) -> list[Write]:
+    found = []
+    for row in rows:
+        with suppress(JournalError):
+            found.append(read_write(row))
+    return found
 
 
 def read_event(row: sa.Row[Any]) -> Event:

@@ -66,6 +66,12 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE writes ADD COLUMN asker VARCHAR(120) DEFAULT '' NOT NULL",
         "CREATE INDEX ix_writes_asker ON writes (asker)",
     ),
+    # 3: what was asked for under one question, and in which order
+    (
+        "ALTER TABLE writes ADD COLUMN batch VARCHAR(32) DEFAULT '' NOT NULL",
+        "ALTER TABLE writes ADD COLUMN position INTEGER DEFAULT 0 NOT NULL",
+        "CREATE INDEX ix_writes_batch ON writes (batch)",
+    ),
 )
 VERSION = len(STEPS)
 

@@ -4,7 +4,7 @@ A plan is frozen for the journal: from then on it is bytes and sentences. Nothin
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +13,17 @@ from fraction_mcp.erp.request import build, encode
 from fraction_mcp.errors import FractionMcpError
 from fraction_mcp.operations.results import ResultPart
 from fraction_mcp.operations.writes.readback import FrozenLook, LookFor
-from fraction_mcp.values.text import clean
+from fraction_mcp.values.text import clean, normalised
 
-__all__ = ["Change", "FrozenPlan", "Plan"]
+__all__ = ["Change", "FrozenPlan", "Plan", "Thing", "thing"]
+
+Thing = tuple[str, ...]
+"""Something in an ERP that a plan rests on or changes: its kind, and what it is called by, as `thing` spells it."""
+
+
+def thing(kind: str, *names: object) -> Thing:
+    """Two that an ERP might take for one are one: case and spaces aside."""
+    return kind, *("".join(normalised(name).split()) for name in names)
 
 
 _ONCE_UNKNOWN = ("note", "repeats")  # to the first journals; kept where they say something
@@ -39,6 +47,9 @@ class Plan:
     `replaces` follows from the tool's effect, and is set where the tool is run. `refusal` says why the ERP is known to
     refuse it: nobody is asked about such a write. `repeats` says what is done again where the same is asked twice,
     for a write whose bytes follow from what is there: by them the second would be another one. Empty for all others.
+
+    `reads` are the things that it rests on and `writes` those that it changes, by which two writes of one batch are
+    told to be in each other's way. Customers stand in neither: nothing here changes one.
     """
 
     title: str
@@ -54,6 +65,8 @@ class Plan:
     refusal: FractionMcpError | None = None
     note: str = ""
     repeats: str = ""
+    reads: Collection[Thing] = ()
+    writes: Collection[Thing] = ()
 
     def judged(self) -> list[Any]:
         """What a person judges it by besides the request: before and after, and the facts that it is based on; not

@@ -1,36 +1,34 @@
 """From a plan to a write that landed once: who may approve what, for how long, bound to which bytes.
 
-`WriteService` is the only path: propose (the journal has the write before anybody is asked), decide, commit. A commit
-reads anew what the plan was based on, claims the write in one compare-and-set, sends the frozen bytes once, and writes
-down what came of it; what is unsure stays `unknown` until reading back, or a person, settles it.
+`WriteService` is the only path: propose (the journal has the write before anybody is asked), decide, commit. Writes
+that were proposed together are decided together, and sent in order, each once the one before it is done; how one is
+sent is `committing`'s. What is unsure stays `unknown` until reading back, or a person, settles it.
 """
 
 import hashlib
 import hmac
 import logging
-import os
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
 
 from fraction_mcp import errors
-from fraction_mcp.erp import Erp
 from fraction_mcp.operations.context import ErpContext
-from fraction_mcp.operations.fitting import presented
+from fraction_mcp.operations.progress import report
 from fraction_mcp.operations.results import ToolError
+from fraction_mcp.operations.writes.batch import Batch, PlannedWrite, conflicts, is_open
+from fraction_mcp.operations.writes.committing import Committer, Replan, reaches
 from fraction_mcp.operations.writes.failing import logged_once
 from fraction_mcp.operations.writes.identity import ErpIdentity
-from fraction_mcp.operations.writes.plan import Change, FrozenPlan, Plan
-from fraction_mcp.operations.writes.readback import look_for, record_id
-from fraction_mcp.operations.writes.repeated import UNDER_WAY, asked_before, repeats
-from fraction_mcp.operations.writes.sending import nothing_written, provable, send
-from fraction_mcp.operations.writes.states import MOVES, State, Step
-from fraction_mcp.operations.writes.write import Draft, Write, WriteOutcome
+from fraction_mcp.operations.writes.plan import FrozenPlan, Plan
+from fraction_mcp.operations.writes.repeated import UNDER_WAY, all_asked_before, asked_before, repeats
+from fraction_mcp.operations.writes.states import State
+from fraction_mcp.operations.writes.write import Draft, Write
 from fraction_mcp.values.text import clean, quoted
 
 if TYPE_CHECKING:
@@ -42,13 +40,9 @@ __all__ = ["Replan", "Terms", "ToItsEnd", "WriteService"]
 logger = logging.getLogger(__name__)
 
 _ID = re.compile(r"w[0-9a-f]{12}")
-_LOOK_EVERY_S = 5.0
 _WATCH_S = 1.0
 _MANY = 1_000
 _TROUBLED_S = 10.0
-
-Replan = Callable[[ErpContext, str, Mapping[str, Any]], Awaitable[Plan]]
-"""Plans the write of a tool from its arguments again: (context, tool, arguments)."""
 
 ToItsEnd = Callable[[Callable[[], Awaitable[Write]]], Awaitable[Write]]
 """Runs what sends a write out of reach of whatever cancels those who asked for it: a server's time-out, a signal."""
@@ -84,7 +78,7 @@ class WriteService:
     ) -> None:
         self.context = context
         self.journal = journal
-        self._replan = replan
+        self._committer = Committer(context, journal, replan, asker=asker, lease_s=terms.lease_s)
         self._terms = terms
         self._asker = asker
         self.place = place
@@ -98,14 +92,7 @@ class WriteService:
 
         Raises the plan's refusal, unless a write of the same key is on its way or unsure: then that one is looked at.
         """
-        draft = Draft.of(
-            plan,
-            FrozenPlan.of(plan, tool=tool, arguments=arguments),
-            identity=ErpIdentity.of(self.context.erp(plan.endpoint.system)),
-            asker=self._asker,
-            asked_by=clean(asked_by, 120),
-            expires_at=self.journal.now() + self._terms.wait_s,
-        )
+        draft = self._draft(PlannedWrite(tool, arguments, plan), asked_by)
         if plan.refusal is not None:
             under_way = await self.journal.latest(UNDER_WAY, identity=draft.identity, limit=_MANY)
             for write in under_way:
@@ -115,19 +102,59 @@ class WriteService:
         before = await asked_before(self.journal, draft)
         if before is not None and before.state is not State.DONE:
             return before
-        if before is not None:
-            again = repeats(before, self.journal.now())
-            draft = replace(draft, plan=replace(draft.plan, warnings=(again, *draft.plan.warnings)))
-        return await self.journal.propose(draft)
+        return await self.journal.propose(self._warned(draft, before))
+
+    async def propose_batch(self, writes: Sequence[PlannedWrite], *, asked_by: str) -> Batch:
+        """All of them in the journal, waiting for one decision; or the batch of just these, if some of it is open.
+
+        Raises BatchRefused, and nothing is entered, where one cannot be asked about or stand beside another.
+        """
+        drafts = [self._draft(one, asked_by) for one in writes]
+        tools = [one.tool for one in writes]
+        before = await all_asked_before(self.journal, drafts)
+        reasons = conflicts(dict(enumerate(writes)), tools, [draft.key for draft in drafts])
+        for index, (draft, there) in enumerate(zip(drafts, before, strict=True)):
+            # What has other bytes now, and is under way or unsure with those from before.
+            if there is not None and there.state is not State.DONE and there.key != draft.key:
+                reasons[index] = is_open(there)
+        if reasons:
+            raise errors.BatchRefused(tools, reasons)
+        refused = {index: one.plan.refusal for index, one in enumerate(writes) if one.plan.refusal is not None}
+        warned = [self._warned(draft, before[index]) for index, draft in enumerate(drafts)]
+        batch = await self.journal.propose_batch(warned, tuple(refused))
+        if batch is None:
+            raise errors.BatchRefused(tools, refused)
+        for write in batch.writes:
+            await self.look_again(write)
+        return await self.batch(batch.writes[0])
+
+    def _draft(self, planned: PlannedWrite, asked_by: str) -> Draft:
+        plan = planned.plan
+        return Draft.of(
+            plan,
+            FrozenPlan.of(plan, tool=planned.tool, arguments=planned.arguments),
+            identity=ErpIdentity.of(self.context.erp(plan.endpoint.system)),
+            asker=self._asker,
+            asked_by=clean(asked_by, 120),
+            expires_at=self.journal.now() + self._terms.wait_s,
+        )
+
+    def _warned(self, draft: Draft, landed: Write | None) -> Draft:
+        """With a warning, first of all, where the same landed a moment ago."""
+        if landed is None:
+            return draft
+        again = repeats(landed, self.journal.now())
+        return replace(draft, plan=replace(draft.plan, warnings=(again, *draft.plan.warnings)))
 
     async def new_token(self, write: Write) -> str:
-        """A single-use token for a waiting write (policy two_step); the journal keeps its hash alone."""
+        """A single-use token for a waiting write and all that waits with it (policy two_step); the journal keeps its
+        hash alone."""
         token = secrets.token_urlsafe(18)
         await self.journal.set_token(write.id, _token_hash(token))
         return token
 
     async def confirm(self, write_id: str, token: str) -> tuple[Write, bool]:
-        """Commit the waiting write that this token confirms, and whether it counted.
+        """Commit the waiting write that this token confirms, with all that waits of its batch; and whether it counted.
 
         One that no longer waits is only followed up. Raises ConsentError for a token that is not its own, which does
         not use the write up.
@@ -135,25 +162,34 @@ class WriteService:
         write = await self.write(write_id)
         if write.state is not State.AWAITING:  # a host that asks twice is told what became of the first
             return await self.follow_up(write), False
-        given = write.token_hash and await self.journal.gave_token(write)
-        if not given or not hmac.compare_digest(write.token_hash, _token_hash(token)):
+        batch = await self.batch(write)
+        kept = batch.waiting[0].token_hash if batch.waiting else ""
+        if not kept or not await self.journal.gave_token(batch) or not hmac.compare_digest(kept, _token_hash(token)):
             raise errors.ConsentError(
                 "the confirmation token is not the one of this write; nothing was written",
                 hint="Call the write's tool again for a new token.",
             )
-        return await self.approve(write, digest=write.digest, by="confirmation token (two_step)"), True
+        return await self.approve(write, digest=batch.digest, by="confirmation token (two_step)"), True
 
     async def write(self, write_id: str) -> Write:
         """Raises WriteNotFound."""
         found = await self.journal.get(write_id) if _ID.fullmatch(write_id) else None
         if found is None:
-            raise errors.WriteNotFound(f"there is no write {quoted(write_id)} in the journal")
+            raise errors.WriteNotFound(
+                f"there is no write {quoted(write_id)} in the journal",
+                hint="get_write_status without an id lists what waits and the latest.",
+            )
         return found
+
+    async def batch(self, write: Write) -> Batch:
+        """What it was asked for within, as it now stands, or it alone."""
+        return await self.journal.batch(write.id)
 
     # -------------------------------------------------------------------------------------------------------- deciding
 
     async def approve(self, write: Write, *, digest: str, by: str) -> Write:
-        """A person's yes to what they were shown (`digest`), and the commit if this process may make it."""
+        """A person's yes to what they were shown (`digest`, of all that waits of the write's batch), and the commit if
+        this process may make it."""
 
         async def approved() -> Write:
             with anyio.CancelScope(shield=True):
@@ -162,9 +198,11 @@ class WriteService:
                     decided = await self._commit_in_turn(decided)
             return decided
 
-        return await self._to_its_end(approved)
+        decided = await self._to_its_end(approved)
+        return await self.commit(decided) if decided.batch else decided
 
     async def decline(self, write: Write, *, by: str, cancelled: bool = False) -> Write:
+        """A person's no to it, and to all of its batch that is not on its way."""
         return await self.journal.decline(write.id, by=by, cancelled=cancelled)
 
     def may_commit(self, write: Write) -> bool:
@@ -173,8 +211,7 @@ class WriteService:
 
     def reaches(self, write: Write) -> bool:
         """Whether this process works in the ERP and account of the write, as far as it knows."""
-        erp = self.context.erps.get(write.plan.system)
-        return erp is not None and write.identity.is_reached_by(erp)
+        return reaches(self.context, write)
 
     def is_own(self, write: Write) -> bool:
         """Whether the same account asked for it, in an ERP that this process works in."""
@@ -198,160 +235,43 @@ class WriteService:
     # ------------------------------------------------------------------------------------------------------ committing
 
     async def commit(self, write: Write) -> Write:
-        """Send an approved write, once; the write as it then is. Nothing that the caller does stops it half way."""
+        """Send an approved write, once; the write as it then is. Nothing that the caller does stops it half way.
+
+        Of a batch all that is approved is sent, in order, for as long as each is done. Between two of them the caller
+        may leave: whoever looks next goes on.
+        """
+        if not write.batch:
+            return await self._committed(write)
+        while True:
+            await anyio.lowlevel.checkpoint()  # all else here is out of reach of who cancels
+            batch = await self.batch(write)
+            await report(sum(one.state is State.DONE for one in batch.writes), len(batch.writes), "writes done")
+            due = batch.to_send[:1]
+            if not due or not self.may_commit(due[0]) or (await self._committed(due[0])).state is not State.DONE:
+                return await self.write(write.id)
+
+    async def _committed(self, write: Write) -> Write:
         return await self._to_its_end(lambda: self._commit_in_turn(write))
 
     async def _commit_in_turn(self, write: Write) -> Write:
         with anyio.CancelScope(shield=True):
             async with self._committing:
                 write = await self.write(write.id)
-                if self.may_commit(write):
-                    write = await self._commit(write)
+                if self.may_commit(write) and (not write.batch or await self.journal.is_its_turn(write.id)):
+                    write = await self._committer.commit(write)
         return write
 
-    async def _commit(self, write: Write) -> Write:
-        erp = self.context.erp(write.plan.system)
-        again = await self._planned_again(write, erp)
-        if again is None:
-            return await self.write(write.id)
-        look = await provable(erp, again.plan.look)
-        taken = await self._made_by_others(write)
-        owner = f"{os.getpid()}-{secrets.token_hex(8)}"
-        try:
-            claimed = await self.journal.claim(
-                write.id,
-                planned=again,
-                owner=owner,
-                lease_s=self._terms.lease_s,
-                outcome=WriteOutcome(look=look),  # with the ids that were there just before the send
-            )
-        except errors.ConsentError as error:
-            await self._refuse(write, error.message)
-            claimed = False
-        except errors.JournalError as error:  # the claim may stand, though nobody could say so
-            with suppress(errors.JournalError):
-                await self.journal.finish(write.id, Step.NOT_SENT, nothing_written(error), owner=owner)
-            raise
-        if not claimed:
-            return await self.write(write.id)
-
-        async def hold() -> None:
-            await self._hold(write.id, owner)
-
-        step, outcome = await send(erp, again.plan, look, taken, hold)
-        try:
-            return await self._written_down(write, step, replace(outcome, look=look), owner)
-        except Exception as error:
-            logger.exception("what came of %s could not be written down", write.id)
-            if step is Step.NOT_SENT:
-                raise
-            raise errors.ErpOutcomeUnknown(
-                f"the write {write.id} was sent, and the journal failed after it; it may have been written",
-                system=erp.system,
-                operation=write.plan.tool,
-                hint=f"get_write_status({write.id}) tells what is known. Do not ask for it again.",
-            ) from error
-
-    async def _hold(self, write_id: str, owner: str) -> None:
-        """The last thing before a byte leaves: the claim is still ours, for as long as the exchange may take.
-
-        Raises ConsentError where it is not, or where that cannot be found out.
-        """
-        try:
-            held = await self.journal.hold(write_id, owner=owner, lease_s=self._terms.lease_s)
-        except Exception as error:
-            logger.exception("the claim on %s could not be checked", write_id)
-            raise errors.ConsentError("the journal failed just before it was sent; nothing was sent") from error
-        if not held:
-            raise errors.ConsentError("it could not be sent before its claim ran out; nothing was sent")
-
-    async def _written_down(self, write: Write, step: Step, outcome: WriteOutcome, owner: str) -> Write:
-        finished = await self.journal.finish(write.id, step, outcome, owner=owner)
-        if finished.state is MOVES[step].to and finished.outcome == outcome:
-            return await self.look_again(finished) if finished.state is State.UNKNOWN else finished
-        # The lease had run out meanwhile, and somebody else, or a person, has said what became of it.
-        if step is Step.DONE and finished.state is State.FAILED:
-            told = replace(outcome, conflict=_DONE_AFTER_ALL)
-            return await self.journal.finish(write.id, Step.LATE_DONE, told, owner=owner)
-        if step is Step.FAILED and finished.state is State.DONE and outcome.error is not None:
-            told = replace(finished.outcome, conflict=f"{_REFUSED_AFTER_ALL}: {outcome.error.message}.")
-            return await self.journal.finish(write.id, Step.LATE_REFUSAL, told, owner=owner)
-        await self.journal.note(write.id, Step.LATE_ANSWER, {"kind": step, **outcome.to_json()})
-        return finished
-
-    async def _planned_again(self, write: Write, erp: Erp) -> Draft | None:
-        """The write as it would be planned now; None where it must not be sent: the journal then says why."""
-        try:
-            plan = await self._replan(self.context, write.plan.tool, write.plan.arguments)
-            now = Draft.of(
-                plan,
-                FrozenPlan.of(plan, tool=write.plan.tool, arguments=write.plan.arguments),
-                identity=ErpIdentity.of(erp),
-                asker=self._asker,
-                asked_by=write.asked_by,
-                expires_at=write.expires_at,
-            )
-            await erp.ready()  # before the claim, whose time it would cost
-        except errors.FractionMcpError as error:
-            if not self.reaches(write):  # what could not be read is not the ERP that the write was planned for
-                return None
-            if isinstance(error, errors.NotFound):
-                await self._refuse(write, f"what it was based on can no longer be read: {error.message}")
-            elif isinstance(error, errors.ErpError):
-                await self.journal.finish(write.id, Step.PUT_BACK, nothing_written(error))
-            else:
-                await self._refuse(write, error.message)
-            return None
-        if now.identity != write.identity:
-            logger.info("%s was planned for another ERP or account; it is left to its own process", write.id)
-            return None
-        if now.digest != write.digest:
-            await self._refuse(write, "what it was based on has changed since it was shown", now.plan.preview)
-            return None
-        return now
-
-    async def _refuse(self, write: Write, why: str, preview: tuple[Change, ...] = ()) -> None:
-        hint = "Call the tool again: the new state is shown, and a person is asked anew."
-        refusal = errors.ConsentError(f"{why.removesuffix('.')}; nothing was written", hint=hint)
-        await self.journal.finish(write.id, Step.REFUSED, replace(nothing_written(refusal), preview=preview))
-
     async def look_again(self, write: Write) -> Write:
-        """Look in the ERP for a write whose outcome is unknown. Seen once: done. Otherwise it stays unknown.
-
-        However often it is asked about, the ERP is asked every few seconds at most.
-        """
-        erp = self.context.erps.get(write.plan.system)
-        if write.state is not State.UNKNOWN or erp is None or not self.reaches(write):
-            return write
-        looks = [event.at for event in await self.journal.events(write.id) if event.kind == Step.LOOKED]
-        if looks and self.journal.now() - looks[-1] < _LOOK_EVERY_S:
-            return write
-        try:
-            look = write.outcome.look or write.plan.look
-            sighting = await look_for(erp, look, await self._made_by_others(write))
-            if ErpIdentity.of(erp) != write.identity:
-                return write
-        except errors.ErpError as error:
-            await self.journal.note(write.id, Step.LOOKED, {"found": "could not look", "why": error.message})
-            return write
-        if sighting.found != "one":
-            await self.journal.note(write.id, Step.LOOKED, {"found": sighting.found})
-            return await self.write(write.id)
-        outcome = WriteOutcome(
-            result=presented(sighting.record), differs=sighting.told, found_by="reading back", look=look
-        )
-        return await self.journal.finish(write.id, Step.DONE, outcome)
-
-    async def _made_by_others(self, write: Write) -> set[str]:
-        """The ids of records that other writes of the same kind are known to have made: none of them is this one's."""
-        done = await self.journal.latest((State.DONE,), identity=write.identity, limit=500)
-        results = [other.outcome.result for other in done if other.plan.endpoint == write.plan.endpoint]
-        return {number for result in results if isinstance(result, dict) and (number := record_id(result))}
+        """Look in the ERP for a write whose outcome is unknown. Seen once: done. Otherwise it stays unknown."""
+        return await self._committer.look_again(write)
 
     async def follow_up(self, write: Write) -> Write:
-        """What can be done for a write that is asked about: commit it if approved, look for it if unsure."""
-        if self.may_commit(write):
-            write = await self.commit(write)
+        """What can be done for a write that is asked about: commit what is approved of its batch, look for it if
+        unsure."""
+        due = (await self.batch(write)).to_send[:1] if write.batch else (write,)
+        if due and self.may_commit(due[0]):
+            await self.commit(due[0])
+            write = await self.write(write.id)
         return await self.look_again(write)
 
     async def watch(self) -> None:
@@ -376,13 +296,6 @@ class WriteService:
             if self.may_commit(write):
                 await self.commit(write)
         return bool(await self.journal.latest((State.AWAITING, State.APPROVED), limit=1))
-
-
-_DONE_AFTER_ALL = (
-    "A person had settled this as not written before the ERP's answer came, which proves that it was. If it was asked "
-    "for again meanwhile, the ERP holds it twice."
-)
-_REFUSED_AFTER_ALL = "This had been called written before the ERP's answer came, which refuses it"
 
 
 def _token_hash(token: str) -> str:

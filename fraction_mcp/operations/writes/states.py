@@ -39,6 +39,7 @@ class Step(StrEnum):
     REFUSED = "refused"
     PUT_BACK = "put_back"
     NOT_SENT = "not_sent"
+    STOPPED = "stopped"
     DONE = "done"
     FAILED = "failed"
     UNKNOWN = "unknown"
@@ -84,6 +85,8 @@ MOVES: Mapping[Step, Move] = {
     Step.PUT_BACK: Move((State.APPROVED,), State.AWAITING, asks=True, tells=True),
     # Nothing left this machine.
     Step.NOT_SENT: Move(_SENT, State.AWAITING, asks=True, tells=True),
+    # Another write of its batch, which was to be done before it, was not: what was approved was all of them.
+    Step.STOPPED: Move((State.APPROVED,), State.AWAITING, asks=True),
     Step.DONE: Move(_SENT, State.DONE, tells=True),
     Step.FAILED: Move(_SENT, State.FAILED, tells=True),
     Step.UNKNOWN: Move((State.SENDING,), State.UNKNOWN, tells=True),

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from fraction_mcp.errors import ErpOutcomeUnknown
+from fraction_mcp.errors import AmbiguousReference, BatchRefused, ErpOutcomeUnknown, InputError
 from fraction_mcp.operations.lookup import Candidate
 from fraction_mcp.operations.results import ToolError, ToolResult
+from fraction_mcp.operations.writes.batch import Batch
 from fraction_mcp.operations.writes.plan import Change
 from fraction_mcp.operations.writes.states import State
 from fraction_mcp.operations.writes.write import Write
@@ -15,11 +16,16 @@ from fraction_mcp.values.text import clean, quoted
 __all__ = [
     "Outcome",
     "WriteResult",
+    "WritesResult",
     "called_by",
     "in_its_own_words",
+    "of_several",
     "outcome_word",
     "reference_of",
+    "refused_batch",
     "result_for",
+    "result_for_batch",
+    "result_within",
     "used_before",
     "what_next",
 ]
@@ -62,6 +68,20 @@ class WriteResult(ToolResult):
         return data
 
 
+class WritesResult(WriteResult):
+    """Where several writes stand that were asked for under one question; `writes` has each, in their order. The
+    outcome is that of the first that is not done."""
+
+    writes: tuple[WriteResult, ...] = ()
+
+    def to_wire(self) -> dict[str, Any]:
+        data = super().to_wire()
+        data["writes"] = [write.to_wire() for write in self.writes]
+        if not data["writes"]:
+            del data["writes"]
+        return data
+
+
 _WORDS = {
     "awaiting_approval": "waits for a person's approval",
     "approved": "is approved, and not sent yet",
@@ -82,6 +102,7 @@ _NEXT = {
 }
 
 
+_TOGETHER = "submit_writes"
 _SOMEWHERE = "in the approval inbox"
 
 
@@ -135,14 +156,101 @@ def result_for(write: Write, *, token: str = "", place: str = "") -> WriteResult
     )
 
 
+def result_for_batch(batch: Batch, *, token: str = "", place: str = "") -> WritesResult:
+    """Where all of a batch stands: its outcome is that of the first that is not done."""
+    told = result_for(batch.tells, token=token, place=place)
+    return WritesResult(
+        **{**dict(told), **_of_all(batch), "summary": _summary(batch, token=token)},
+        writes=tuple(result_for(write).model_copy(update={"next": ""}) for write in batch.writes),
+    )
+
+
+def result_within(write: Write, batch: Batch, *, place: str = "") -> WritesResult:
+    """Where one write stands; and, where it is not decided alone, everything that is decided with it."""
+    told = dict(result_for(write, place=place))
+    if write.state is not State.AWAITING or not batch.is_together:
+        return WritesResult(**told)
+    waiting = tuple(result_for(one).model_copy(update={"next": ""}) for one in batch.waiting)
+    told["summary"] += f" {of_several(batch)}"
+    return WritesResult(**told, writes=waiting)
+
+
+def of_several(batch: Batch) -> str:
+    """What is to be said of a write that is not decided alone."""
+    return f"It is one of {len(batch.waiting)} writes that are approved or declined together."
+
+
+def refused_batch(refused: BatchRefused) -> WritesResult:
+    """Why nothing of a batch was asked for. Names that are not one record are an outcome with candidates, as for one
+    write; anything else is an error."""
+    whys = list(refused.reasons.values())
+    unclear = [why for why in whys if isinstance(why, AmbiguousReference)]
+    codes = {why.code for why in whys}
+    error = ToolError(
+        code=codes.pop() if len(codes) == 1 else InputError.code,
+        message=f"{refused.message}; nothing was written",
+        hint=refused.hint,
+        retryable=all(why.retryable for why in whys),
+        written="no",
+    )
+    only_unclear = len(unclear) == len(whys)
+    candidates = [
+        candidate.model_copy(update={"argument": f"writes[{index}].arguments.{candidate.argument}"})
+        for index, why in refused.reasons.items()
+        if isinstance(why, AmbiguousReference)
+        for candidate in why.candidates
+        if isinstance(candidate, Candidate)
+    ]
+    return WritesResult(
+        summary=f"{refused.message}. None of these writes was entered, and nothing was written.",
+        next=refused.hint if only_unclear else "",
+        outcome="failed" if not only_unclear else "ambiguous" if unclear[0].status == "ambiguous" else "not_found",
+        operation=_TOGETHER,
+        candidates=tuple(candidates),
+        error=None if only_unclear else error,
+    )
+
+
+def _of_all(batch: Batch) -> dict[str, Any]:
+    """The facts of a result that are those of a batch rather than of its first write that is not done."""
+    systems = {write.plan.system for write in batch.writes}
+    return {
+        "write_id": (batch.waiting or (batch.tells,))[0].id,
+        "operation": _TOGETHER,
+        "system": systems.pop() if len(systems) == 1 else None,
+        "preview": (),
+        "warnings": (),
+        "result": None,
+    }
+
+
+def _summary(batch: Batch, *, token: str) -> str:
+    """How many stand how, and the sentence of the first that is not done where that is no decision to come."""
+    count, tells = len(batch.writes), batch.tells
+    if count == 1:
+        return result_for(tells, token=token).summary
+    if all(write.state is State.AWAITING for write in batch.writes):
+        waits = "wait for a confirmation; nothing was written yet" if token else "wait for a person's approval"
+        return f"{count} writes {waits}, all of them together."
+    if len({write.state for write in batch.writes}) == 1 and tells.state is not State.DONE:
+        return f"{count} writes: each {_WORDS[str(tells.state)]}."
+    done = sum(write.state is State.DONE for write in batch.writes)
+    words = [f"All {count} writes are done." if done == count else f"{done} of {count} writes are done."]
+    if tells.state not in {State.DONE, State.AWAITING}:
+        words.append(result_for(tells).summary)
+    if left := len(batch.waiting):
+        were, wait = ("was", "waits") if left == 1 else ("were", "wait")
+        words.append(f"{left} {were} not sent, and {wait} for a new approval.")
+    return " ".join(words)
+
+
 def in_its_own_words(note: str) -> str:
     """A note as people read it: whose words they are, in quotes that they cannot close. Empty where there is none."""
     return "The assistant's own words: “" + note.replace("“", '"').replace("”", '"') + "”" if note else ""
 
 
-def used_before(write: Write) -> WriteResult:
+def used_before(answer: WritesResult) -> WritesResult:
     """The answer to a confirmation of a write that no longer waits: an error, and how the write stands."""
-    answer = result_for(write)
     told = ToolError(
         code="CONFIRMATION_INVALID",
         message="this write no longer waits for a confirmation; nothing more was sent",

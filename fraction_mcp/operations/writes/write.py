@@ -16,7 +16,7 @@ from fraction_mcp.operations.writes.plan import Change, FrozenPlan, Plan
 from fraction_mcp.operations.writes.readback import FrozenLook
 from fraction_mcp.operations.writes.states import State, Step
 
-__all__ = ["Answer", "Draft", "Event", "Write", "WriteOutcome"]
+__all__ = ["Answer", "Draft", "Event", "Write", "WriteOutcome", "hash_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,9 @@ class Draft:
     ) -> "Draft":
         """The one place where everything that a write is bound to comes together."""
         return cls(
-            key=_hash([identity.text, asker, *frozen.request]),
+            key=hash_of([identity.text, asker, *frozen.request]),
             identity=identity,
-            digest=_hash([identity.text, [frozen.request, *plan.judged()]]),
+            digest=hash_of([identity.text, [frozen.request, *plan.judged()]]),
             plan=frozen,
             asker=asker,
             asked_by=asked_by,
@@ -97,7 +97,10 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A write as the journal holds it. Times are unix seconds."""
+    """A write as the journal holds it. Times are unix seconds.
+
+    `batch` is what it was asked for within, empty where it was asked for alone; `position` its place there, from 1.
+    """
 
     id: str
     key: str
@@ -114,6 +117,8 @@ class Write:
     lease_until: float
     token_hash: str
     outcome: WriteOutcome = field(default_factory=WriteOutcome)
+    batch: str = ""
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,5 +142,5 @@ class Answer:
     after_s: float
 
 
-def _hash(value: object) -> str:
+def hash_of(value: object) -> str:
     return hashlib.sha256(encode(value).encode()).hexdigest()

@@ -59,8 +59,9 @@ async def brought_to(database: Any, journal: Any, state: State) -> Any:
     return write
 
 
-# A proposal comes from nowhere, time alone lets a write expire, and the others are noted where no state changes.
-_NO_MOVES = {Step.PROPOSED, Step.EXPIRED, *(step for step, move in MOVES.items() if move.to is None)}
+# A proposal comes from nowhere, time alone lets a write expire, another of its batch stops it, and the others are
+# noted where no state changes.
+_NO_MOVES = {Step.PROPOSED, Step.EXPIRED, Step.STOPPED, *(step for step, move in MOVES.items() if move.to is None)}
 
 
 @pytest.mark.matrix

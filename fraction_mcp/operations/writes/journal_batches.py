@@ -1,0 +1,79 @@
+"""What is asked for under one question, in a transaction of the journal: entered as a whole, approved as a whole."""
+
+import secrets
+from collections.abc import Collection, Sequence
+
+import sqlalchemy as sa
+
+from fraction_mcp.errors import BatchRefused
+from fraction_mcp.operations.writes.batch import digest_of, is_open
+from fraction_mcp.operations.writes.journal_tables import Transaction, read_write, writes
+from fraction_mcp.operations.writes.states import MOVES, OPEN, State, Step
+from fraction_mcp.operations.writes.write import Draft, Write
+
+__all__ = ["approve", "decline", "enter", "same_batch"]
+
+
+async def same_batch(transaction: Transaction, drafts: Sequence[Draft]) -> list[Write] | None:
+    """The writes of the batch of exactly these, in this order, of which some are open; None where nothing of them is.
+
+    Raises BatchRefused where one of them is open otherwise: alone, or within another batch.
+    """
+    keys = [draft.key for draft in drafts]
+    query = sa.select(writes).where(writes.c.key.in_(keys), writes.c.state.in_(OPEN)).order_by(writes.c.created_at)
+    there = [await transaction.lapsed(read_write(row)) for row in (await transaction.execute(query)).all()]
+    there = [write for write in there if write.state in OPEN]
+    if not there:
+        return None
+    members = await transaction.members(there[0].id) if there[0].batch else []
+    if len(members) == len(drafts) and all(map(_is_same, members, drafts)):
+        return members
+    found = {write.key: write for write in there}
+    reasons = {index: is_open(found[key]) for index, key in enumerate(keys) if key in found}
+    raise BatchRefused([draft.plan.tool for draft in drafts], reasons)
+
+
+def _is_same(write: Write, draft: Draft) -> bool:
+    """By its bytes; or, once it is decided, by what it repeats, where the bytes follow from what is there."""
+    repeats = write.state is not State.AWAITING and write.plan.repeats
+    return write.key == draft.key or (bool(repeats) and repeats == draft.plan.repeats)
+
+
+async def enter(transaction: Transaction, drafts: Sequence[Draft], there: Sequence[Write] | None) -> list[Write]:
+    """A new batch of these; or the one that is there, with what was planned anew where it still waits."""
+    if there is None:
+        batch = "b" + secrets.token_hex(6)
+        return [
+            await transaction.add(draft, batch=batch, position=place) for place, draft in enumerate(drafts, start=1)
+        ]
+    waiting = [pair for pair in zip(there, drafts, strict=True) if pair[0].state is State.AWAITING]
+    if all(write.digest == draft.digest for write, draft in waiting):
+        return list(there)
+    for write, draft in waiting:  # all of them, so that they go on expiring together
+        await transaction.replan(write, draft)
+    return await transaction.members(there[0].id)
+
+
+async def approve(transaction: Transaction, write_id: str, *, digest: str, by: str) -> None:
+    """A yes to everything that waits of a write's batch, where that is what was shown (`digest`); else nothing.
+
+    Each approval says which write must be done before its own is claimed.
+    """
+    waiting = [write for write in await transaction.members(write_id) if write.state is State.AWAITING]
+    if write_id not in {write.id for write in waiting} or digest_of(waiting) != digest:
+        return
+    after = ""
+    for write in waiting:
+        of_a_batch = {"item": write.digest, "after": after} if len(waiting) > 1 else {}
+        await transaction.change(write, Step.APPROVED, {"by": by, "digest": digest, **of_a_batch}, token_hash="")
+        after = write.id
+
+
+async def decline(transaction: Transaction, write_id: str, step: Step, *, by: str) -> None:
+    """A no to everything of a write's batch that this step may still be taken of."""
+    write = await transaction.write(write_id)
+    sources: Collection[State] = MOVES[step].sources
+    members = await transaction.members(write_id) if write.state in sources else []
+    for member in members:
+        if member.state in sources:
+            await transaction.change(member, step, {"by": by})
