@@ -168,7 +168,7 @@ def _made(random_: random.Random, node: Schema) -> Any:
     match node.get("type"):
         case "object":
             required = node.get("required", ())
-            names = [name for name in node["properties"] if name in required or random_.random() < 0.4]
+            names = [name for name in node.get("properties", ()) if name in required or random_.random() < 0.4]
             return {name: _made(random_, node["properties"][name]) for name in names}
         case "array":
             return [_made(random_, node["items"]) for _ in range(random_.choice((0, 1, 1, 2, 3, 101)))]

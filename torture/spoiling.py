@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import anyio
-from mcp import Client
+from mcp import Client, MCPError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["ASKED", "COMPLAINT", "GONE", "STATUSES", "WAYS", "Place", "Spoiling", "places", "spoilt", "wrong_with"]
@@ -156,7 +156,10 @@ async def wrong_with(client: Client, tool: str, asked: Mapping[str, Any]) -> str
     """What is wrong with this tool's answer: it hangs, tells of a bug of its own, or holds what nobody may see. Empty
     where it is a result, or an error of the ERP's."""
     with anyio.move_on_after(_MOST_S):
-        result = await client.call_tool(tool, dict(asked))
+        try:
+            result = await client.call_tool(tool, dict(asked))
+        except MCPError as error:
+            return f"an error of the protocol: {error}"
         told = result.structured_content or {}
         if (told.get("error") or {}).get("code") == "INTERNAL_ERROR":
             return f"a failure of its own: {result.content}"
