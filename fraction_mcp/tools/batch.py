@@ -28,7 +28,7 @@ def _from_text(value: object) -> object:
         return value
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or nested without end
         return value
 
 
