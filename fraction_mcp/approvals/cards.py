@@ -37,7 +37,7 @@ BADGES = {
     State.EXPIRED: ("expired", "off"),
 }
 # What a write is about, rather than what it changes: shown above the table.
-_ABOUT = frozenset({"part", "customer", "contact", "warehouse", "supplier", "document", "currency"})
+_ABOUT = frozenset({"part", "customer", "contact", "warehouse", "supplier", "document", "currency", "change"})
 _SOUGHT = {
     "none": "It was not seen there. That is no proof that it was not written.",
     "several": "Several records look like it: which of them is this one, only a person can tell.",

@@ -225,8 +225,7 @@ def _error(error: FractionMcpError, spec: ToolSpec, *, unsure: bool = False) -> 
     if writes and "written" not in error.message:
         text += "; it may have been written" if unsure else "; nothing was written"
     text += "."
-    text += f" {error.hint}" if error.hint else ""
-    text += f" Retryable: {'yes' if error.retryable else 'no'}."
+    text += f" {told.hint} Retryable: {'yes' if told.retryable else 'no'}."
     return CallToolResult(
         content=[TextContent(text=text)], structured_content={"error": told.model_dump()}, is_error=True
     )

@@ -175,9 +175,7 @@ class WriteService:
         """Raises WriteNotFound."""
         found = await self.journal.get(write_id) if _ID.fullmatch(write_id) else None
         if found is None:
-            raise errors.WriteNotFound(
-                f"there is no write {quoted(write_id)} in the journal", hint="Its id stands in the write's own result."
-            )
+            raise errors.WriteNotFound(f"there is no write {quoted(write_id)} in the journal")
         return found
 
     async def batch(self, write: Write) -> Batch:
@@ -225,8 +223,9 @@ class WriteService:
         outcome = write.outcome
         if not landed:
             told = "a person found that it was not written"
+            hint = "Ask the user whether it is wanted still; if so, call its tool again."
             outcome = replace(
-                outcome, error=ToolError(code="UPSTREAM_ERROR", message=told, hint="", retryable=False, written="no")
+                outcome, error=ToolError(code="UPSTREAM_ERROR", message=told, hint=hint, retryable=False, written="no")
             )
         return await self.journal.settle(write.id, landed=landed, by=by, outcome=outcome)
 

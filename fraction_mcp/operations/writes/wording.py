@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from fraction_mcp.errors import AmbiguousReference, BatchRefused, InputError
+from fraction_mcp.errors import AmbiguousReference, BatchRefused, ErpOutcomeUnknown, InputError
 from fraction_mcp.operations.lookup import Candidate
 from fraction_mcp.operations.results import ToolError, ToolResult
 from fraction_mcp.operations.writes.batch import Batch
@@ -129,10 +129,12 @@ def result_for(write: Write, *, token: str = "", place: str = "") -> WriteResult
         words += f". {conflict[0].removesuffix('.')}"
     told = outcome.error if state in {"failed", "unknown"} else None
     if state == "unknown" and told is None:
-        told = ToolError(code="OUTCOME_UNKNOWN", message=_WORDS[state], hint="", retryable=False, written="maybe")
+        told = ToolError(
+            code="OUTCOME_UNKNOWN", message=_WORDS[state], hint=ErpOutcomeUnknown.mend, retryable=False, written="maybe"
+        )
     if state == "awaiting_approval" and outcome.error:
         words += f". Sending it was tried: {outcome.error.message}"
-    step = what_next(write.state, place)
+    step = what_next(write.state, place) or (told.hint if told else "")
     if token:
         words = f"{title}: it waits for a confirmation; nothing was written yet"
         step = "Show the preview to the user; only if they agree, call confirm_write with the token."
