@@ -189,8 +189,8 @@ def every_error() -> Iterator[errors.FractionMcpError]:
         for argument, parameter in inspect.signature(kind.__init__).parameters.items():
             if argument == "problems":
                 given[argument] = {"quantity": "is required"}
-            elif argument in {"candidates"}:
-                given[argument] = ()
+            elif argument in {"candidates", "tools", "reasons"}:
+                given[argument] = {} if argument == "reasons" else ()
             elif argument != "self" and parameter.default is inspect.Parameter.empty:
                 given[argument] = "" if argument == "next_step" else None if argument == "retry_after_s" else "words"
         yield kind(**given)
