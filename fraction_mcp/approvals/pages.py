@@ -34,7 +34,7 @@ from fraction_mcp.approvals.auth import InboxAuth, Session
 from fraction_mcp.approvals.cards import Notice, View, notice_of, read_board, write_of
 from fraction_mcp.approvals.known import Proofs
 from fraction_mcp.errors import FractionMcpError, JournalError, WriteNotFound
-from fraction_mcp.operations.writes.decisions import DECISIONS
+from fraction_mcp.operations.writes.decisions import DECISIONS, Said
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import State
 from fraction_mcp.operations.writes.write import Write
@@ -189,7 +189,8 @@ class Pages:
         after: list[Write] = []
 
         async def decided() -> None:
-            after.append(await decision.act(self._service, write, f"{who_is_here()} in the approval inbox", digest))
+            said = Said(f"{who_is_here()} in the approval inbox", digest, form.get("reason", ""))
+            after.append(await decision.act(self._service, write, said))
 
         try:
             await self._decide(decided)

@@ -222,8 +222,8 @@ _WORDS = {
     Step.PROPOSED: "asked for by {asked_by}",
     Step.REPLANNED: "planned anew: what it is based on had changed",
     Step.APPROVED: "approved by {by}",
-    Step.DECLINED: "declined by {by}",
-    Step.CANCELLED: "cancelled by {by}",
+    Step.DECLINED: "declined by {by}{reason}",
+    Step.CANCELLED: "cancelled by {by}{reason}",
     Step.EXPIRED: "expired: nobody had decided",
     Step.CLAIMED: "sent by process {owner}",
     Step.REFUSED: "not sent: {error}",
@@ -251,6 +251,7 @@ def _sentence(event: Event) -> str:
     reason = error.get("message") if isinstance(error, Mapping) else error
     facts = {
         "by": detail.get("by", "somebody"),
+        "reason": f": {quoted(detail['reason'], 300)}" if detail.get("reason") else "",
         "asked_by": detail.get("asked_by", "an MCP client"),
         "owner": detail.get("owner", "?"),
         "found": detail.get("found", "?"),
