@@ -1,20 +1,19 @@
-"""A write as a card shows it: plain texts and what may be done, in the order in which a person needs them.
+"""Writes as cards show them: plain texts and what may be done, in the order in which a person needs them.
 
-Knows what a write says. Refuses to know HTML, which the templates are for, and what a decision does, which is the
-write service's.
+What is decided together stands on one card. Knows what a write says. Refuses to know HTML, which the templates are for,
+and what a decision does, which is the write service's.
 """
 
 import hashlib
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 from urllib.parse import urlsplit
 
 from fraction_mcp.approvals.payload import readable
 from fraction_mcp.config import is_embedded
-from fraction_mcp.errors import WriteNotFound
 from fraction_mcp.operations.plans.repricing import PAYS
+from fraction_mcp.operations.writes.batch import digest_of, gravest_first
 from fraction_mcp.operations.writes.plan import Change
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import State, Step
@@ -22,20 +21,11 @@ from fraction_mcp.operations.writes.wording import WriteResult, result_for
 from fraction_mcp.operations.writes.write import Event, Write
 from fraction_mcp.values.moments import Moment, moment
 
-__all__ = ["Board", "Card", "Notice", "View", "notice_of", "read_board", "write_of"]
+__all__ = ["BADGES", "BUSY", "DECIDED", "Alive", "Card", "card_of", "nobody", "sentence", "together", "with_version"]
 
-_BUSY = (State.APPROVED, State.SENDING)
-_DECIDED = (State.DONE, State.FAILED, State.DECLINED, State.CANCELLED, State.EXPIRED)
-_SHOWN_DECIDED, _PAGE = 10, 50
-_EVERY = 2**31 - 1  # whatever waits is counted, and can be reached
-_SECTIONS = (
-    ("waiting", "Waiting for you", (State.AWAITING,)),
-    ("busy", "On their way", _BUSY),
-    ("unsure", "To be settled", (State.UNKNOWN,)),
-    ("decided", "Decided lately", _DECIDED),
-)
-
-_BADGES = {
+BUSY = (State.APPROVED, State.SENDING)
+DECIDED = (State.DONE, State.FAILED, State.DECLINED, State.CANCELLED, State.EXPIRED)
+BADGES = {
     State.AWAITING: ("waits for you", "wait"),
     State.APPROVED: ("approved", "busy"),
     State.SENDING: ("being sent", "busy"),
@@ -67,6 +57,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Card:
+    """One write; or, where it has `items`, several that are decided together, and go `elsewhere` than to one place."""
+
     id: str
     digest: str
     state: str
@@ -97,140 +89,49 @@ class Card:
     can_look: bool
     sender: str = ""
     version: str = ""
+    items: tuple["Card", ...] = ()
+    elsewhere: bool = False
+    more_warnings: int = 0
+
+    @property
+    def all(self) -> str:
+        """What a button adds, so that nobody takes it for one write's: ` all 3`."""
+        return f" all {len(self.items)}" if self.items else ""
 
 
 Alive = Callable[[Write], bool]
 """Whether some running server would send a write."""
 
 
-def _nobody(_write: Write) -> bool:
+def nobody(_write: Write) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """What a button did, said at the top of the page that it leads to."""
-
-    prefix: str
-    title: str
-    words: str
-    tone: str
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What is looked at: the whole list, a further page of one of its sections, or one write alone."""
-
-    of: str = ""
-    page: int = 1
-    write: str = ""
-
-    @classmethod
-    def read(cls, said: Mapping[str, str]) -> "View":
-        """From an address or a form; whatever else stands there is the whole list."""
-        of, page = said.get("of", ""), said.get("page", "")
-        number = int(page) if page.isascii() and page.isdigit() and len(page) < 6 else 1
-        return cls(of if of in {name for name, _, _ in _SECTIONS} else "", max(1, number), said.get("write", ""))
-
-    def query(self) -> dict[str, str]:
-        told = {"of": self.of, "page": str(self.page) if self.of else "", "write": self.write}
-        return {name: value for name, value in told.items() if value}
+def together(writes: Sequence[Write], cards: Sequence[Card]) -> Card:
+    """One card of several writes: the gravest warning of each stands above them all, the others with their write."""
+    ranked = [f"{number}. {warning}" for number, warning in gravest_first(writes)]
+    gravest = sum(bool(write.plan.warnings) for write in writes)
+    waits = writes[0].state is State.AWAITING
+    places = {(card.system, card.host, card.company, card.account) for card in cards}
+    return replace(
+        cards[0],
+        digest=digest_of(writes),
+        title=f"{len(cards)} writes, {'approved or declined' if waits else 'approved'} together",
+        warnings=tuple(ranked[:gravest]),
+        more_warnings=len(ranked) - gravest,
+        notice="" if waits else cards[0].notice,
+        sender=" ".join(dict.fromkeys(card.sender for card in cards if card.sender)),
+        items=tuple(cards) if waits else tuple(replace(card, notice="") for card in cards),
+        elsewhere=len(places) > 1,
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """Some of the cards of one kind: those after the first `before`, of `total`."""
-
-    name: str
-    heading: str
-    cards: tuple[Card, ...]
-    before: int
-    total: int
-
-    @property
-    def after(self) -> int:
-        return self.total - self.before - len(self.cards)
-
-    @property
-    def page(self) -> int:
-        return self.before // _PAGE + 1
-
-
-@dataclass(frozen=True, slots=True)
-class Board:
-    """The list, in its order: what waits (the oldest first, so that a new one moves nothing that is being read), what
-    is on its way, what is unsure, what was decided lately. What is counted is counted in full."""
-
-    sections: tuple[Section, ...]
-    waiting: int
-    unsure: int
-
-    @property
-    def headline(self) -> str:
-        count = self.waiting
-        told = f"{count} {'write waits' if count == 1 else 'writes wait'} for you" if count else "Nothing waits for you"
-        return told + (f", and {self.unsure} must be settled" if self.unsure else "")
-
-    @property
-    def needing(self) -> int:
-        return self.waiting + self.unsure
-
-
-async def write_of(service: WriteService, said: str) -> Write | None:
-    """The write that an address names, which anybody may have typed."""
-    try:
-        return await service.write(said)
-    except WriteNotFound:
-        return None
-
-
-async def notice_of(service: WriteService, write: Write, prefix: str) -> Notice:
-    """How a write stands now: the same words as on its card."""
-    card = _card(service, write, await service.journal.events(write.id), time.time())
-    return Notice(prefix, card.title, card.outcome or card.notice or "it waits for you.", card.tone)
-
-
-async def read_board(service: WriteService, view: View, alive: Alive = _nobody) -> Board:
-    """The list as the journal has it now, as much of it as is looked at."""
-    journal = service.journal
-    there = await journal.latest((*_BUSY, State.AWAITING, State.UNKNOWN), limit=_EVERY)
-    kinds = {name: [write for write in there if write.state in states] for name, _, states in _SECTIONS}
-    counts = {name: len(writes) for name, writes in kinds.items()}
-    if view.write:
-        found = await write_of(service, view.write)
-        kinds = {name: [found] if found and found.state in states else [] for name, _, states in _SECTIONS}
-    else:
-        kinds["decided"] = await journal.latest(_DECIDED, limit=_SHOWN_DECIDED)
-    now = time.time()
-    sections = [
-        await _section(service, name, heading, kinds[name], now, alive=alive, page=view.page if view.of else 1)
-        for name, heading, _ in _SECTIONS
-        if view.of in {name, ""}
-    ]
-    return Board(tuple(section for section in sections if section.cards), counts["waiting"], counts["unsure"])
-
-
-async def _section(
-    service: WriteService, name: str, heading: str, writes: Sequence[Write], now: float, *, alive: Alive, page: int
-) -> Section:
-    if name == "decided":
-        ordered = sorted(writes, key=lambda write: (-write.updated_at, write.id))
-    else:
-        ordered = sorted(writes, key=lambda write: (write.created_at, write.id))
-    before = min(page - 1, max(0, len(ordered) - 1) // _PAGE) * _PAGE
-    cards = []
-    for write in ordered[before : before + _PAGE]:
-        events = await service.journal.events(write.id) if write.state is State.UNKNOWN else ()
-        cards.append(_card(service, write, events, now, alive))
-    return Section(name, heading, tuple(cards), before, len(ordered))
-
-
-def _card(service: WriteService, write: Write, events: Sequence[Event], now: float, alive: Alive = _nobody) -> Card:
+def card_of(service: WriteService, write: Write, events: Sequence[Event], now: float, alive: Alive = nobody) -> Card:
     plan, erp, answer = write.plan, write.identity, result_for(write)
     about, prices, rows = _split(answer.preview)
     reaches = service.reaches(write)
-    badge, tone = _BADGES[write.state]
-    over = write.state in _DECIDED
+    badge, tone = BADGES[write.state]
+    over = write.state in DECIDED
     card = Card(
         id=write.id,
         digest=write.digest,
@@ -262,22 +163,23 @@ def _card(service: WriteService, write: Write, events: Sequence[Event], now: flo
         can_look=write.state is State.UNKNOWN and reaches,
         sender=_sender(service, write, alive, now) if write.state is State.AWAITING else "",
     )
-    return _with_version(card)
+    return with_version(card)
 
 
-def _with_version(card: Card) -> Card:
+def with_version(card: Card) -> Card:
     """A card's version changes with whatever it shows except the passing of time."""
     shown = asdict(card)
     for name in ("asked", "expires", "decided"):
         shown[name] = shown[name] and shown[name]["iso"]
+    shown["items"] = [item.version for item in card.items]
     return replace(card, version=hashlib.sha256(repr(sorted(shown.items())).encode()).hexdigest()[:16])
 
 
 def _outcome(answer: WriteResult, title: str) -> str:
-    words = _sentence(answer.summary.removeprefix(f"{title}: "))
+    words = sentence(answer.summary.removeprefix(f"{title}: "))
     if answer.error is None:
         return words
-    reason = _sentence(answer.error.message)
+    reason = sentence(answer.error.message)
     return f"{words} {reason}" + ("" if reason.rstrip("'’").endswith((".", "!", "?")) else ".")
 
 
@@ -291,7 +193,7 @@ def _split(
         if name in _ABOUT and after is not None and before in {None, after}:
             about.append((_label(name), after))
         elif name.startswith(PAYS):
-            prices.append(Row(_sentence(name.removeprefix(PAYS)), before or "", after or "", _kind(before, after)))
+            prices.append(Row(sentence(name.removeprefix(PAYS)), before or "", after or "", _kind(before, after)))
         else:
             rows.append(Row(_label(name), before or "", after or "", _kind(before, after)))
     return tuple(about), tuple(prices), tuple(rows)
@@ -306,10 +208,10 @@ def _kind(before: str | None, after: str | None) -> Literal["same", "new", "chan
 
 
 def _label(name: str) -> str:
-    return _sentence(name.replace("_", " "))
+    return sentence(name.replace("_", " "))
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 

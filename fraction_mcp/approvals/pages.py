@@ -31,7 +31,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fraction_mcp.approvals.access import SESSION, AccessMiddleware, SignedIn
 from fraction_mcp.approvals.auth import InboxAuth, Session
-from fraction_mcp.approvals.cards import Notice, View, notice_of, read_board, write_of
+from fraction_mcp.approvals.board import Notice, View, notice_of, read_board, write_of
 from fraction_mcp.approvals.known import Proofs
 from fraction_mcp.errors import FractionMcpError, JournalError, WriteNotFound
 from fraction_mcp.operations.writes.decisions import DECISIONS, Said
@@ -45,7 +45,7 @@ __all__ = ["Around", "Decide", "Pages"]
 logger = logging.getLogger(__name__)
 
 Decide = Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
-"""Runs a decision to its end, even if the browser that asked for it leaves."""
+"""Runs a decision to its end, even if the browser that asked for it, or the page, does not wait for it."""
 
 _HERE = Path(__file__).parent
 _STATIC = {
@@ -57,6 +57,7 @@ _STATIC = {
 _ID = re.compile(r"w[0-9a-f]{12}")
 _LARGEST_FORM = 8_192
 _LOOK_S = 1.0
+_BATCH_S = 3.0
 _LAPSES_S = 30  # how often the journal is asked for what time alone has done
 _TOLD = {
     "changed": "It changed after this page showed it, so nothing was approved. Look at what it is now.",
@@ -192,15 +193,21 @@ class Pages:
             said = Said(f"{who_is_here()} in the approval inbox", digest, form.get("reason", ""))
             after.append(await decision.act(self._service, write, said))
 
+        batch = await self._service.batch(write)
         try:
-            await self._decide(decided)
+            # A batch may take minutes: the page shows how far it has come.
+            with anyio.move_on_after(_BATCH_S if len(batch.writes) > 1 else None):
+                await self._decide(decided)
         except JournalError as error:  # the button may count, though nobody could say so
             return self._journal_fails(request, error, "Whether the button counted shows when it answers again.")
         except FractionMcpError as error:
             logger.warning("%s: %s", write.id, error.message)
             return PlainTextResponse(f"{error.message}. {error.hint}\n", 502)
-        told = "changed" if after and _was_changed(after[0], digest) else "decided"
-        return _back(request, write, told, form)
+        changed = bool(after) and after[0].state is State.AWAITING and digest != await self._digest(after[0])
+        return _back(request, write, "changed" if changed else "decided", form)
+
+    async def _digest(self, write: Write) -> str:
+        return (await self._service.batch(write)).digest
 
     # ---------------------------------------------------------------------------------------------------- coming in
 
@@ -281,11 +288,6 @@ def _back(request: Request, write: Write, told: str, form: Mapping[str, str]) ->
     """To where the button was, with what it did."""
     query = {told: write.id, **View.read(form).query()}
     return RedirectResponse(f"{_session(request).root}?{urlencode(query)}", 303)
-
-
-def _was_changed(after: Write, digest: str) -> bool:
-    """Whether the yes was for another plan than the one that waits now."""
-    return after.state is State.AWAITING and after.digest != digest
 
 
 async def _form(request: Request) -> dict[str, str]:

@@ -4,6 +4,7 @@ It may live inside a stdio server: it writes nothing to stdout, leaves the signa
 the browser and to `announce`, never to a log.
 """
 
+import logging
 import os
 import socket
 import sys
@@ -28,6 +29,8 @@ from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import State
 
 __all__ = ["serve_for_servers", "serve_inbox"]
+
+logger = logging.getLogger(__name__)
 
 _MOST_CONNECTIONS = 64
 _BROWSER_LINK_S = 60  # longer than its file is there: a browser that has read it may still be starting
@@ -140,17 +143,23 @@ async def _to_its_end(decisions: TaskGroup, work: Callable[[], Awaitable[None]])
     connections, does not stop a write half way."""
     over = anyio.Event()
     raised: list[Exception] = []
+    waits = True
 
     async def run() -> None:
         try:
             await work()
-        except Exception as error:  # noqa: BLE001 - handed to whoever asked
-            raised.append(error)
+        except Exception as error:
+            raised.append(error)  # for whoever asked
+            if not waits:
+                logger.exception("what was decided could not be carried out to its end")
         finally:
             over.set()
 
     decisions.start_soon(run)
-    await over.wait()
+    try:
+        await over.wait()
+    finally:
+        waits = False
     if raised:
         raise raised[0]
 

@@ -5,6 +5,7 @@ Knows which question fits which state, and what to say before it. What a decisio
 
 import sys
 import time
+from collections.abc import Sequence
 
 from fraction_mcp.cli.consent import needs_terminal, typed_line, typed_yes
 from fraction_mcp.cli.exits import WAITS, GivenUp, code_of_result
@@ -13,10 +14,12 @@ from fraction_mcp.cli.serve import runtime_for
 from fraction_mcp.cli.showing import Teller, outcome_of
 from fraction_mcp.cli.signals import finishing, run
 from fraction_mcp.errors import WriteNotFound
-from fraction_mcp.operations.writes.decisions import APPROVE, DECISIONS, Decision, Said, cannot_send_here
+from fraction_mcp.operations.writes.batch import Batch, digest_of
+from fraction_mcp.operations.writes.decisions import APPROVE, DECISIONS, DECLINE, Decision, Said, cannot_send_here
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.service import WriteService
-from fraction_mcp.operations.writes.states import State, Step
+from fraction_mcp.operations.writes.states import WAITING, State, Step
+from fraction_mcp.operations.writes.wording import result_for_batch
 from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.os_account import who_is_here
 from fraction_mcp.values.moments import moment
@@ -53,21 +56,24 @@ async def _decide(decision: Decision, write_id: str, sandbox: bool, profile: str
         if not (decision.fits(write) or (decision is APPROVE and write.state is State.APPROVED)):
             sys.stderr.write(f"fraction-mcp: {outcome_of(write).rstrip('.')}. So there is nothing to decide.\n")
             return code_of_result({"outcome": str(write.state)}, failed=True)
-        # Whoever types must have seen it: it is shown where the question is.
+        # Whoever types must have seen it, and all that is decided with it: it is shown where the question is.
+        shown = _decided_with(write, await service.batch(write), decision)
         teller = Teller(sys.stderr)
-        teller.preview(write)
+        teller.preview(shown)
         teller.say()
         if decision is APPROVE and write.state is State.APPROVED:
             return await _already(service, write, teller)
-        if decision is APPROVE and (who := _sent_by_others(service, write)):
-            teller.say(who)
-        if not await typed_yes(_QUESTIONS[decision.name]):
+        if decision is APPROVE:
+            for who in dict.fromkeys(filter(None, (_sent_by_others(service, each) for each in shown))):
+                teller.say(who)
+        question = _QUESTIONS[decision.name]
+        if not await typed_yes(question if len(shown) == 1 else f"{question.rstrip('?')} all {len(shown)}?"):
             sys.stderr.write("Nothing was decided: it stands as before.\n")
             return code_of_result({"outcome": str(write.state)}, failed=True)
         with finishing():
-            said = Said(f"{who_is_here()} in a terminal", write.digest, reason)
-            after = await decision.act(service, write, said)
-            return _told(after, write, decision)
+            said = Said(f"{who_is_here()} in a terminal", digest_of(shown), reason)
+            await decision.act(service, shown[0], said)
+            return _told(await service.batch(shown[0]), shown, decision)
 
 
 def _nothing_waits() -> int:
@@ -77,14 +83,19 @@ def _nothing_waits() -> int:
 
 async def _offered(service: WriteService, decision: Decision) -> Write | None:
     """What waits: the only one, or the one that the person picks by its number."""
-    found = await service.journal.latest(decision.sources)
+    there = await service.journal.latest(decision.sources)
+    groups: dict[str, list[Write]] = {}
+    for write in there:
+        groups.setdefault(write.batch if decision in _TOGETHER and write.batch else write.id, []).append(write)
+    found = [min(group, key=lambda one: one.position) for group in groups.values()]
     if len(found) < 2:
         return found[0] if found else None
     teller = Teller(sys.stderr)
     rows = [("", "ID", "WHAT", "AGE")]
     for number, write in enumerate(found, 1):
         age = moment(write.created_at, time.time()).distance
-        rows.append((str(number), write.id, write.plan.title, age))
+        more = len(groups.get(write.batch, ())) - 1
+        rows.append((str(number), write.id, f"{write.plan.title}{f' and {more} more' if more > 0 else ''}", age))
     teller.rows(rows, heading=True, give=(2,))
     answer = await typed_line(f"Which one? A number from 1 to {len(found)}: ")
     if not answer.isascii() or not answer.isdigit() or not 1 <= int(answer) <= len(found):
@@ -101,7 +112,8 @@ async def _already(service: WriteService, write: Write, teller: Teller) -> int:
         teller.say(who)
         return 0
     with finishing():
-        return _told(await service.follow_up(write), write, APPROVE)
+        await service.follow_up(write)
+        return _told(await service.batch(write), (write,), APPROVE)
 
 
 def _sent_by_others(service: WriteService, write: Write) -> str:
@@ -111,13 +123,28 @@ def _sent_by_others(service: WriteService, write: Write) -> str:
     return f"This terminal cannot send it, since {why}: {there}." if why else ""
 
 
-def _told(after: Write, shown: Write, decision: Decision) -> int:
-    if after.state is State.AWAITING and after.digest != shown.digest:
+_TOGETHER = (APPROVE, DECLINE)  # what is a yes or a no to all that waits of a batch
+
+
+def _decided_with(write: Write, batch: Batch, decision: Decision) -> tuple[Write, ...]:
+    """The write, and all of its batch that the same yes or no is about."""
+    if decision not in _TOGETHER or write.state not in WAITING:
+        return (write,)
+    return tuple(one for one in batch.writes if one.state is write.state)
+
+
+def _told(after: Batch, shown: Sequence[Write], decision: Decision) -> int:
+    """What came of what was shown; the exit code is that of the first that is not as it was to be."""
+    ids = {write.id for write in shown}
+    these = Batch(tuple(write for write in after.writes if write.id in ids))
+    first = these.writes[0]
+    if first.state is State.AWAITING and after.digest != digest_of(shown):
         sys.stderr.write("It changed while it was shown here: nothing was approved. Ask for it again to see it.\n")
         return WAITS
-    words = outcome_of(after)
-    if after.state is State.APPROVED:
-        words = f"{after.plan.title}: approved; a server that works in its ERP and account will send it."
-    good = after.state in decision.good
+    tells = these.tells
+    words = outcome_of(tells) if len(ids) == 1 else result_for_batch(these).summary
+    if tells.state is State.APPROVED:
+        words = f"{tells.plan.title}: approved; a server that works in its ERP and account will send it."
+    good = tells.state in decision.good
     Teller(sys.stdout if good else sys.stderr).say(words)
-    return 0 if good else code_of_result({"outcome": str(after.state)}, failed=True)
+    return 0 if good else code_of_result({"outcome": str(tells.state)}, failed=True)

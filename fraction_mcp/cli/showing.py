@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from fraction_mcp.config import is_embedded
+from fraction_mcp.operations.writes.batch import gravest_first
 from fraction_mcp.operations.writes.plan import Change, FrozenPlan
 from fraction_mcp.operations.writes.states import State
 from fraction_mcp.operations.writes.wording import result_for
@@ -57,11 +58,24 @@ class Teller:
             line = " " * indent + "  ".join(padded).rstrip()
             self._console.print(Text(line, "bold" if heading and number == 0 else ""))
 
-    def preview(self, write: Write) -> None:
-        """What a person judges a write by: what, where, before and after, the exact request, and last, where the
-        screen still shows them beside the question, the warnings."""
+    def preview(self, writes: Sequence[Write]) -> None:
+        """What a person judges writes by: what, where, before and after, the exact request, and last, where the screen
+        still shows them beside the question, the warnings, the gravest at the end where there are several writes."""
+        if len(writes) > 1:
+            self.say(f"{len(writes)} writes, approved or declined together", "bold")
+        for number, write in enumerate(writes, start=1):
+            if len(writes) > 1:
+                self.say()
+            self._request_of(write, f"{number}. " if len(writes) > 1 else "")
+        warnings = gravest_first(writes)
+        if warnings:
+            self.say()
+        for number, warning in reversed(warnings) if len(writes) > 1 else warnings:
+            self.say(f"Warning{f' (write {number})' if number else ''}: {warning}", "yellow")
+
+    def _request_of(self, write: Write, number: str) -> None:
         plan, erp = write.plan, write.identity
-        self.say(plan.title, "bold")
+        self.say(f"{number}{plan.title}", "bold")
         if is_embedded(erp.base_url):
             self.say("SANDBOX: the embedded company; nothing here is real.", "dim")
         self.say(f"In {erp.system.label} of {erp.company_name or 'its company'} ({erp.base_url}), as {erp.account}.")
@@ -73,10 +87,6 @@ class Teller:
         self.say()
         self.say("Exactly what is sent:", "dim")
         self.request(plan)
-        if plan.warnings:
-            self.say()
-        for warning in plan.warnings:
-            self.say(f"Warning: {warning}", "yellow")
 
     def request(self, plan: FrozenPlan) -> None:
         """The exact request, in one line that the terminal may break; what nobody would see in it stands as JSON's own

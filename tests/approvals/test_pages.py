@@ -350,7 +350,7 @@ async def test_however_many_wait_each_is_counted_and_can_be_reached(writer: Writ
 async def test_a_decision_leads_back_to_the_page_on_which_it_was_taken(
     writer: Writer, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fraction_mcp.approvals.cards._PAGE", 2)
+    monkeypatch.setattr("fraction_mcp.approvals.board._PAGE", 2)
     writes = [await writer.part(f"PAGED-{number}") for number in range(5)]
     page = await browser.load("/?of=waiting&page=2")
     assert re.findall(r'<article id="(\w+)"', page) == [writes[2].id, writes[3].id]

@@ -211,6 +211,8 @@ def _summary(batch: Batch, *, token: str) -> str:
     if all(write.state is State.AWAITING for write in batch.writes):
         waits = "wait for a confirmation; nothing was written yet" if token else "wait for a person's approval"
         return f"{count} writes {waits}, all of them together."
+    if len({write.state for write in batch.writes}) == 1 and tells.state is not State.DONE:
+        return f"{count} writes: each {_WORDS[str(tells.state)]}."
     done = sum(write.state is State.DONE for write in batch.writes)
     words = [f"All {count} writes are done." if done == count else f"{done} of {count} writes are done."]
     if tells.state not in {State.DONE, State.AWAITING}:
