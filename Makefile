@@ -6,6 +6,7 @@
 #   make lint    style, types, house rules
 #   make cover   every test, slow ones as well, and which branches they took: what CI runs
 #   make bench   measure, beside references in the same run
+#   make evals   the scripted solution of every task in evals/, with the table of their calls (docs/evals.md)
 #   make clients drive real clients of other makers, each in an environment of its own
 #   make lock    resolve the pinned environments anew (maintainers; needs a package index)
 #   make release TAG=v0.1.0    build and check everything that is published of a tag, into dist
@@ -18,7 +19,7 @@ PIP := -m pip --disable-pip-version-check -q
 # Bytecode is kept, whatever the environment says: without it, every test process compiles the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test cover check fix lint schemas bench clients lock release clean
+.PHONY: demo test cover check fix lint schemas bench evals clients lock release clean
 
 demo: .venv-demo/.made
 	@$(RUN)/fraction-mcp demo
@@ -47,6 +48,9 @@ schemas: .venv/.made
 
 bench: .venv/.made
 	$(DEV)/python -m benchmarks.run
+
+evals: .venv/.made
+	$(DEV)/python -m evals
 
 clients: .venv/.made
 	$(DEV)/python -m clients

@@ -7,6 +7,7 @@
     ├─ AmbiguousReference                  a name that is not one record; candidates
     ├─ BatchRefused                        writes that were asked for together and cannot be; index -> why
     ├─ ConsentError                        a confirmation that does not count
+    ├─ ReadOnly                            a tool that writes, where nothing may be written
     ├─ TooManyWaiting                      so many writes wait that nobody would read another
     ├─ WriteNotFound                       no write of that id is in the journal
     ├─ TooCostly                           would eat too much of the rate budget; nothing was started
@@ -60,6 +61,7 @@ __all__ = [
     "NotFound",
     "PlanRestricted",
     "RateLimited",
+    "ReadOnly",
     "TooCostly",
     "TooManyWaiting",
     "WriteNotFound",
@@ -151,6 +153,18 @@ class ConsentError(FractionMcpError):
     """A confirmation that does not count: wrong, used, expired, or given for another state of things."""
 
     code = "CONFIRMATION_INVALID"
+
+
+class ReadOnly(FractionMcpError):
+    """A tool that writes was called by its name on a server that only reads."""
+
+    code = "READ_ONLY"
+
+    def __init__(self, tool: str) -> None:
+        super().__init__(
+            f"this server is read-only, so {tool} is switched off; nothing was written",
+            hint="Tell the user: whoever runs this server can allow writes. Trying again before does not help.",
+        )
 
 
 class TooManyWaiting(FractionMcpError):

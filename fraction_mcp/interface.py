@@ -15,9 +15,9 @@ from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from fraction_mcp.errors import InputError
+from fraction_mcp.errors import InputError, ReadOnly
 from fraction_mcp.tools.arguments import read_arguments
-from fraction_mcp.tools.catalogue import offered
+from fraction_mcp.tools.catalogue import offered, switched_off
 from fraction_mcp.tools.spec import Effect, ToolSpec
 
 if TYPE_CHECKING:
@@ -139,10 +139,13 @@ class Connected:
         service = await self._runtime.write_service()
         if spec.effect is Effect.BATCH:
             planned = await spec.run(service.context, ask)
-            answer: WriteResult = result_for_batch(await service.propose_batch(planned.writes(), asked_by=_ASKED_BY))
+            answer: WriteResult = result_for_batch(
+                await service.propose_batch(planned.writes(), asked_by=_ASKED_BY), place=service.place
+            )
         else:
             plan = await spec.plan(service.context, ask)
-            answer = result_for(await service.propose(plan, tool=tool, arguments=arguments, asked_by=_ASKED_BY))
+            write = await service.propose(plan, tool=tool, arguments=arguments, asked_by=_ASKED_BY)
+            answer = result_for(write, place=service.place)
         await self._runtime.watch()
         await self._runtime.open_inbox()
         return answer
@@ -152,6 +155,8 @@ class Connected:
         return cast("WriteResult", await self.call("get_write_status", write_id=write_id))
 
     def _spec(self, tool: str) -> ToolSpec:
+        if tool in switched_off(self._runtime.settings):
+            raise ReadOnly(tool)
         if tool not in self._tools:
             raise InputError({"tool": f"there is no {tool}; there are {', '.join(self._tools)}"})
         return self._tools[tool]

@@ -13,11 +13,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import anyio
-import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from fraction_mcp import __version__
 from fraction_mcp.config import Settings
+from fraction_mcp.threads import left_behind
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -83,8 +83,8 @@ class Runtime:
 
     async def context(self) -> "ErpContext":
         if self._context is None:
-            # A keychain may ask its person first: in a thread, so that the session goes on meanwhile.
-            await anyio.to_thread.run_sync(self.settings.fetch_secrets)
+            # A keychain may ask its person first: the session goes on meanwhile, and may end.
+            await left_behind(self.settings.fetch_secrets)
         if self._context is None:
             self._context = self._set_up()
         return self._context
@@ -128,6 +128,7 @@ class Runtime:
                     terms=terms,
                     asker=who_is_here(),
                     to_its_end=self._to_its_end,
+                    place=_ON_ITS_PAGE if self._inbox() else "",
                 )
             return self._service
 
@@ -212,6 +213,7 @@ class Runtime:
         return self._inbox_process
 
 
+_ON_ITS_PAGE = "on the page “Approval inbox”, opened in the browser of the computer where this server runs"
 _NO_BROWSER = (
     "fraction-mcp: a write waits for a person, and there is no browser to show it in; the link that `fraction-mcp "
     "approvals` prints opens the approval inbox\n"

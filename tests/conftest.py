@@ -13,11 +13,12 @@ import pytest
 from hypothesis import settings
 
 # How long one example takes says how busy the machine is.
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
+settings.register_profile("all day", deadline=None, max_examples=20)
+settings.register_profile("thorough", deadline=None, max_examples=100)
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("all day" if "not slow" in config.option.markexpr else "thorough")
     config.pluginmanager.register(_Cost())  # the hooks of fixtures of the session do not reach a conftest
     # A shell lets what it runs in the background ignore Ctrl-C; the children of the tests would, too.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -96,6 +97,11 @@ class _Cost:
             what = f"it starts {self.commands[0]!r}"
             pytest.fail(f"{what}: mark it {' and '.join(missing)} (pyproject.toml)", pytrace=False)
         return result
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each core: half of what tests do with processes, sockets and databases is waiting for them."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.hookimpl(tryfirst=True)

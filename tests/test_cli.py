@@ -225,6 +225,7 @@ def test_published_files_are_the_same_bytes_on_every_platform(tmp_path: Path) ->
         assert json.loads(content)["name"] == file.stem
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("style", "path"),
     [
@@ -490,6 +491,7 @@ def test_a_port_that_is_taken_is_told_in_a_line(tmp_path: Path) -> None:
     assert run.stderr.splitlines()[-1].startswith(f"fraction-mcp: the sandbox cannot listen on port {port}")
 
 
+@pytest.mark.slow
 @pytest.mark.process
 def test_the_command_is_installed_under_its_name() -> None:
     installed = shutil.which("fraction-mcp", path=str(Path(sys.executable).parent))

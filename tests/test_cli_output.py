@@ -70,6 +70,7 @@ def printed(monkeypatch: pytest.MonkeyPatch) -> Printed:
     return run
 
 
+@pytest.mark.matrix
 @pytest.mark.process
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_ends_as_ever_whatever_its_character_set(printed: Printed, write_id: str, name: str) -> None:

@@ -78,6 +78,7 @@ def test_a_tool_s_arguments_are_shown_with_types_effect_and_an_example(
     assert "fraction-mcp call --sandbox get_price_for_quantity" in out
 
 
+@pytest.mark.slow
 def test_every_tool_s_example_is_one_that_the_tool_takes(capsys: pytest.CaptureFixture[str], state: Path) -> None:
     for name, spec in catalogue().items():
         if spec.effect is Effect.CONFIRM:  # listed under two_step alone

@@ -60,8 +60,8 @@ def test_a_call_needs_no_stdin(tmp_path: Path) -> None:
     assert "Create the part 'CLOSED-1'" in listed.stdout
 
 
-@pytest.mark.matrix
-@pytest.mark.parametrize("closed", [">&-", pytest.param("2>&-", marks=slow), pytest.param("<&- >&- 2>&-", marks=slow)])
+@slow
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
 def test_what_a_command_prints_to_a_closed_stream_goes_into_no_file(tmp_path: Path, closed: str) -> None:
     ran(tmp_path, "<&-", "call", "create_part", "part_number=CLOSED-2", "--sandbox")
     run = ran(tmp_path, closed, "writes")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import fraction_mcp
-from fraction_mcp.errors import AmbiguousReference, ConfigError, InputError, NotFound
+from fraction_mcp.errors import AmbiguousReference, ConfigError, InputError, NotFound, ReadOnly
 from tests.support import child_environment
 from tests.terminal import small_company, standing, state
 
@@ -58,6 +58,15 @@ async def test_what_goes_wrong_is_raised_as_the_error_it_is() -> None:
             await erp.call("create_part", part_number="X")
         with pytest.raises(AmbiguousReference):
             await erp.propose("create_enquiry", customer="nobody at all")
+
+
+async def test_a_read_only_program_is_told_so_and_not_that_there_is_no_such_tool(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRACTION_MCP_READ_ONLY", "true")
+    async with fraction_mcp.connect(sandbox=True) as erp:
+        with pytest.raises(ReadOnly, match="nothing was written"):
+            await erp.propose("create_part", part_number="PY-1")
 
 
 async def test_a_write_is_proposed_and_waits_for_a_person(state: Path) -> None:

@@ -248,6 +248,7 @@ def face(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple["subp
             process.wait(10)
 
 
+@pytest.mark.slow
 @pytest.mark.process
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="files and memory of another process are read in /proc")
 def test_250_idle_connections_take_neither_its_files_nor_its_memory_nor_its_log(

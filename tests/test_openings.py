@@ -58,6 +58,7 @@ def answers(folder: Path, *bursts: Sequence[dict[str, Any]], wanted: int) -> dic
     return asyncio.run(drive())
 
 
+@pytest.mark.slow
 def test_a_client_that_has_given_up_on_discover_while_the_server_started_is_served(tmp_path: Path) -> None:
     came = answers(tmp_path, [DISCOVER, INITIALIZE, INITIALIZED, LIST], wanted=3)
     assert came[2]["protocolVersion"] == "2025-11-25"
@@ -65,6 +66,7 @@ def test_a_client_that_has_given_up_on_discover_while_the_server_started_is_serv
     assert "2026-07-28" in came[1]["supportedVersions"]
 
 
+@pytest.mark.slow
 def test_one_that_cancelled_its_discover_before_it_is_served_too(tmp_path: Path) -> None:
     came = answers(tmp_path, [DISCOVER, CANCELLED, INITIALIZE, INITIALIZED, LIST], wanted=2)
     assert came[2]["protocolVersion"] == "2025-11-25"
@@ -76,12 +78,14 @@ def test_an_initialize_after_the_answer_to_discover_opens_the_older_protocol(tmp
     assert came[3]["tools"]
 
 
+@pytest.mark.slow
 def test_after_any_other_request_an_initialize_is_refused_and_the_connection_goes_on(tmp_path: Path) -> None:
     came = answers(tmp_path, [DISCOVER], [MODERN_LIST], [INITIALIZE], [MODERN_AGAIN], wanted=4)
     assert came[2]["code"] == -32022
     assert came[4]["tools"]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("opening", [[INITIALIZE, INITIALIZED, LIST], [MODERN_LIST]], ids=["older", "newer"])
 def test_what_opens_without_asking_is_served_as_before(tmp_path: Path, opening: list[dict[str, Any]]) -> None:
     assert answers(tmp_path, opening, wanted=sum("id" in line for line in opening))[3]["tools"]

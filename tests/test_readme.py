@@ -24,6 +24,8 @@ from fraction_mcp.cli import main
 from fraction_mcp.cli.demo import SCENES, session
 from fraction_mcp.config import Settings
 from fraction_mcp.tools.catalogue import catalogue
+from fraction_mcp.tools.prompts import PROMPTS
+from fraction_mcp.tools.resources import RESOURCES
 from tests.process import children_of_commands_are_ours, command
 
 ROOT = Path(__file__).parent.parent
@@ -157,6 +159,7 @@ def test_without_an_account_serve_stops_and_names_both_ways_on(capsys: pytest.Ca
 # ------------------------------------------------------------------------------------------------------------ the demo
 
 
+@pytest.mark.matrix
 @pytest.mark.process
 @pytest.mark.parametrize("width", [80, 140])
 def test_the_demo_fits_the_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,6 +226,13 @@ def test_the_table_of_tools_is_the_registry() -> None:
     ]
     found = [line for line in README.splitlines() if re.match(r"\| `[a-z_]+` \| (reads|writes) \|", line)]
     assert found == rows, "the table should be:\n" + "\n".join(rows)
+
+
+def test_the_tables_of_prompts_and_resources_are_the_program_s() -> None:
+    rows = [f"| `{prompt.name}` | {prompt.description} |" for prompt in PROMPTS]
+    rows += [f"| `{one.uri}` | {one.description} |" for one in RESOURCES]
+    found = [line for line in README.splitlines() if line in rows]
+    assert sorted(found) == sorted(rows), "the rows should be:\n" + "\n".join(rows)
 
 
 def test_the_table_of_settings_is_the_program_s() -> None:

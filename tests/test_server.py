@@ -168,7 +168,7 @@ from mcp.server.stdio import stdio_server
 print(*sys.modules, sep="\\n")
 """
 
-# What `serve` does up to the answer to tools/list, asked the way a stream is, then what is loaded by then.
+# What `serve` does up to the answers to what hosts list at once, asked the way a stream is; and what is loaded then.
 LISTED = """
 import sys
 before = set(sys.modules)
@@ -183,9 +183,9 @@ from tests.process import command
 async def main():
     async with Runtime(checked_settings(sandbox=False)) as runtime:
         server = create_server(runtime)
-        entry = server.get_request_handler("tools/list")
-        answer = await entry.handler(None, None)
-        assert len(answer.tools) > 8
+        for method in ("tools/list", "prompts/list", "resources/list", "resources/templates/list"):
+            answer = await server.get_request_handler(method).handler(None, None)
+            assert method != "tools/list" or len(answer.tools) > 8
         print(*sys.modules, sep="\\n")
 
 anyio.run(main)

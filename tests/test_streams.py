@@ -138,6 +138,7 @@ async def answers_all_the_same(client: Client) -> None:
         assert result.content[0].text == "te\ufffdxt"
 
 
+@pytest.mark.matrix
 @pytest.mark.process
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_half_a_character_in_a_result_ends_no_session_on_stdio(state: Path, mode: str) -> None:
@@ -149,6 +150,7 @@ async def test_half_a_character_in_a_result_ends_no_session_on_stdio(state: Path
             await answers_all_the_same(client)
 
 
+@pytest.mark.matrix
 @pytest.mark.process
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_half_a_character_in_a_result_ends_no_session_on_http(state: Path, mode: str) -> None:

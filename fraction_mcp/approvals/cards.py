@@ -70,6 +70,7 @@ class Card:
     rows: tuple[Row, ...]
     has_before: bool
     warnings: tuple[str, ...]
+    note: str
     notice: str
     outcome: str
     system: str
@@ -144,6 +145,7 @@ def card_of(service: WriteService, write: Write, events: Sequence[Event], now: f
         rows=rows,
         has_before=any(row.before for row in (*prices, *rows)),
         warnings=answer.warnings,
+        note=plan.note,
         notice=_notice(write, events, reaches=reaches),
         outcome=_outcome(answer, plan.title) if over else "",
         system=f"SANDBOX {erp.system.label}" if is_embedded(erp.base_url) else erp.system.label,

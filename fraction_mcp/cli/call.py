@@ -4,7 +4,7 @@ import difflib
 import json
 import re
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +21,7 @@ from fraction_mcp.cli.session import own_server
 from fraction_mcp.cli.signals import finishing, run
 from fraction_mcp.cli.tool_help import no_such_tool
 from fraction_mcp.cli.trace import told_tokens
+from fraction_mcp.config import Settings
 from fraction_mcp.errors import ConfigError
 from fraction_mcp.values.characters import spelt_out
 from fraction_mcp.values.text import clean
@@ -99,13 +100,20 @@ async def _call(
 ) -> int:
     async with where.session() as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-        if name not in tools:
+        if name not in tools and name not in _switched_off():
             raise ConfigError(no_such_tool(name, list(tools)))
-        arguments = arguments_of(tools[name])
+        arguments = arguments_of(tools[name]) if name in tools else {}  # which says itself that it is switched off
         result = await client.call_tool(name, arguments, progress_callback=show_progress)
         if where.trace:
             told_tokens("\n".join(block.text for block in result.content if isinstance(block, TextContent)))
         return show(result, as_json=as_json, as_csv=as_csv, sandbox=where.sandbox)
+
+
+def _switched_off() -> Collection[str]:
+    """Tools that are there and not listed: a read-only server says so itself, in the words that an assistant gets."""
+    from fraction_mcp.tools.catalogue import switched_off  # noqa: PLC0415 - only for a name that is not listed
+
+    return switched_off(Settings.load(stored=False))
 
 
 class _Asker:

@@ -21,7 +21,7 @@ from fraction_mcp.errors import ConfigError, FractionMcpError, WriteNotFound
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.plan import FrozenPlan
 from fraction_mcp.operations.writes.states import MOVES, WAITING, State, Step
-from fraction_mcp.operations.writes.wording import called_by
+from fraction_mcp.operations.writes.wording import in_its_own_words, reference_of
 from fraction_mcp.operations.writes.write import Event, Write, WriteOutcome
 from fraction_mcp.values.moments import moment
 from fraction_mcp.values.text import quoted
@@ -132,16 +132,7 @@ def _row(write: Write) -> tuple[str, ...]:
     erp = ", ".join(filter(None, (badge, write.identity.system.label, write.identity.company_name)))
     age = moment(write.created_at, time.time()).distance.removesuffix(" ago")
     state = str(write.state).replace("_", " ")
-    return write.id, state, write.plan.title, _reference(write), erp, write.asked_by, age
-
-
-def _reference(write: Write) -> str:
-    """What people call the record by that came of it; else what they called the request by."""
-    if number := called_by(write.outcome.result):
-        return number
-    names = ("customer_ref", "document", "part_number")
-    fields = {row.field: row.after for row in write.plan.preview}
-    return next((str(fields[name]) for name in names if fields.get(name)), "")
+    return write.id, state, write.plan.title, reference_of(write), erp, write.asked_by, age
 
 
 def _facts(write: Write) -> dict[str, Any]:
@@ -150,7 +141,7 @@ def _facts(write: Write) -> dict[str, Any]:
         "id": write.id,
         "state": str(write.state),
         "title": write.plan.title,
-        "reference": _reference(write),
+        "reference": reference_of(write),
         "system": str(erp.system),
         "company": erp.company_name,
         "account": erp.account,
@@ -276,6 +267,8 @@ def _detail(teller: Teller, event: Event, plan: FrozenPlan) -> None:
             teller.changes(plan.preview, indent=4)
             for warning in plan.warnings:
                 teller.say(f"Warning: {warning}", "yellow", indent=4)
+            if plan.note:
+                teller.say(in_its_own_words(plan.note), indent=2)
             teller.say(f"digest {detail.get('digest', '')}", "dim", indent=2)
         case Step.CLAIMED:
             teller.request(plan)

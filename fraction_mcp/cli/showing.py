@@ -17,7 +17,7 @@ from fraction_mcp.config import is_embedded
 from fraction_mcp.operations.writes.batch import gravest_first
 from fraction_mcp.operations.writes.plan import Change, FrozenPlan
 from fraction_mcp.operations.writes.states import State
-from fraction_mcp.operations.writes.wording import result_for
+from fraction_mcp.operations.writes.wording import in_its_own_words, result_for
 from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.values.characters import escaped, spelt_out
 from fraction_mcp.values.moments import moment
@@ -82,6 +82,8 @@ class Teller:
         asked, expires = moment(write.created_at, time.time()), moment(write.expires_at, time.time())
         until = f"; expires {expires.distance} ({expires.spoken})" if write.state is State.AWAITING else ""
         self.say(f"Asked for by {write.asked_by} {asked.distance}{until}.", "dim")
+        if plan.note:
+            self.say(in_its_own_words(plan.note), "dim")
         self.say()
         self.changes(plan.preview)
         self.say()

@@ -54,7 +54,8 @@ def _kind(argument: Mapping[str, Any]) -> str:
 def _example(tool: Mapping[str, Any]) -> str:
     """A call with every required argument, its value the one that its description names first."""
     schema = tool["inputSchema"]
-    words = [_spelt(name, schema["properties"][name]) for name in schema.get("required", [])]
+    names = [*schema.get("required", []), *_ONE_OF_TWO.get(tool["name"], ())]
+    words = [_spelt(name, schema["properties"][name]) for name in names]
     return " ".join(["fraction-mcp call --sandbox", tool["name"], *words])
 
 
@@ -64,6 +65,8 @@ def _spelt(name: str, argument: Mapping[str, Any]) -> str:
     return shlex.quote(f"{name}={allowed[0] if allowed and value not in allowed else value}")
 
 
+# Where one of two arguments is required, which a schema that every client takes cannot say.
+_ONE_OF_TWO = {"set_price_list": ("price_breaks",)}
 # Of what is required: records of the embedded company.
 _EXAMPLES = {
     "part": "WIDGET-001",

@@ -16,7 +16,7 @@ from fraction_mcp.operations.naming import name_of, without_punctuation
 from fraction_mcp.operations.results import ResultPart
 from fraction_mcp.values.text import clean, normalised, quoted
 
-__all__ = ["CUSTOMER", "PART", "Candidate", "NotOne", "Status", "Subject", "candidates_of"]
+__all__ = ["CUSTOMER", "PART", "Candidate", "NotOne", "Status", "Subject", "candidates_of", "part_candidate"]
 
 _CANDIDATES = 10
 
@@ -69,12 +69,13 @@ class NotOne:
     candidates: list[Candidate]
     complete: bool = True
     total: int | None = None  # how many come near in all, where that is known
+    own: str = ""  # what is known of a customer's own number that reads so, as a sentence
 
     @property
     def summary(self) -> str:
         alike = [one.name for one in self.candidates if one.description.startswith(_ALIKE)]
         told = f" {quoted(alike[0])} differs from it only in punctuation." if alike else ""
-        return self._what_is_there + told
+        return self._what_is_there + told + self.own
 
     @property
     def _what_is_there(self) -> str:
@@ -135,6 +136,11 @@ def candidates_of(subject: Subject, said: str, records: Sequence[Record], argume
         )
         for record, name in zip(ranked, names, strict=True)
     ]
+
+
+def part_candidate(record: Record, why: str) -> Candidate:
+    """A part that may be meant for another reason than its number."""
+    return Candidate(argument="part", id=shown_id(record), name=name_of(record, PART.key), description=why)
 
 
 _LISTED = {True: "has a price list of the part", False: "no price list of the part"}

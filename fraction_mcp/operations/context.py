@@ -8,6 +8,7 @@ from fraction_mcp.erp.endpoints import System
 from fraction_mcp.errors import NotConfigured
 from fraction_mcp.operations.known_fields import KnownFields, Recalled
 from fraction_mcp.operations.lookup import Lookup
+from fraction_mcp.operations.own_numbers import OwnNumbers
 from fraction_mcp.values.money import Money
 
 __all__ = ["ErpContext"]
@@ -25,6 +26,7 @@ class ErpContext:
     lookups: dict[System, Lookup]
     known: KnownFields = field(default_factory=KnownFields)
     described: Recalled = field(default_factory=Recalled)
+    own_numbers: OwnNumbers = field(default_factory=OwnNumbers)
 
     @classmethod
     def set_up(

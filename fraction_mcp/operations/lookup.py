@@ -21,9 +21,9 @@ from fraction_mcp.operations.candidates import CUSTOMER, PART, Candidate, NotOne
 from fraction_mcp.operations.naming import runs_of
 from fraction_mcp.values.text import clean, normalised, quoted
 
-__all__ = ["CUSTOMER", "PART", "Candidate", "Found", "Lookup", "NotOne", "Status", "Subject"]
+__all__ = ["CUSTOMER", "PAGE", "PART", "Candidate", "Found", "Lookup", "NotOne", "Status", "Subject"]
 
-_PAGE = 100  # FractionERP's most a page
+PAGE = 100  # FractionERP's most a page
 _MOST_PAGES = 50  # unsorted pages read for one name before giving up
 _ID_DIGITS = 18  # what any database counts in
 
@@ -32,13 +32,16 @@ _ID_DIGITS = 18  # what any database counts in
 class Found:
     """The one record, which has an id. `how` says by what; a near match must be named as such to the reader.
 
-    `alone` is whether another record of the same name could not have gone unseen.
+    `alone` is whether another record of the same name could not have gone unseen. `own`: by a number that is not ours
+    but the `owner`'s, a customer. `also` is what else the name may mean, as a sentence.
     """
 
     record: Record
-    how: Literal["exact", "id", "near"]
+    how: Literal["exact", "id", "near", "own"]
     said: str
     alone: bool = True
+    owner: str = ""
+    also: str = ""
 
     def remark(self, subject: Subject) -> str:
         """What the summary owes its reader about the match; empty for a plain exact one."""
@@ -47,9 +50,12 @@ class Found:
         if self.how == "near":
             name = quoted(str(self.record.get(subject.key)))
             return f"{name} is the only {subject.noun} like {quoted(self.said)}. "
+        if self.how == "own":
+            name = quoted(str(self.record.get(subject.key)))
+            return f"{quoted(self.said)} is the own number of {quoted(self.owner)} for {name}. "
         if self.how == "exact" and self.said.isdigit():
-            return f"{self.said} was taken as the {subject.key.replace('_', ' ')}, not as an id. "
-        return ""
+            return f"{self.said} was taken as the {subject.key.replace('_', ' ')}, not as an id. {self.also}"
+        return self.also
 
 
 class Lookup:
@@ -74,7 +80,7 @@ class Lookup:
         exact = _closest_spelling(scan.exact, subject, said)
         by_id = None
         if said.isascii() and said.isdigit() and len(said) <= _ID_DIGITS and (strict or not exact):
-            by_id = await self._by_id(subject, said, fresh=strict)
+            by_id = await self.by_id(subject, said, fresh=strict)
         if strict and by_id and exact and any(id_key(one.get("id")) != id_key(by_id["id"]) for one in exact):
             exact = [*exact, by_id]
         alone = scan.complete or subject.unique
@@ -100,7 +106,8 @@ class Lookup:
             raise unreadable(subject.listing, f"a {subject.noun} in it has no id")
         return Found({**record, "id": shown_id(record)}, how, said, alone)
 
-    async def _by_id(self, subject: Subject, said: str, *, fresh: bool) -> Record | None:
+    async def by_id(self, subject: Subject, said: str, *, fresh: bool = False) -> Record | None:
+        """The record of this id, None where there is none."""
         try:
             record = (await self._erp.call(subject.single, path={"id": int(said)}, fresh=fresh)).record()
         except NotFound:
@@ -111,13 +118,28 @@ class Lookup:
 
     async def search(self, subject: Subject, text: str, page: int, *, fresh: bool = False) -> ErpAnswer:
         """A page of what contains the text, sorted by the subject's own field where the ERP sorts by it."""
-        query: dict[str, str | int] = {"search": text, "per_page": _PAGE, "page": page}
         if subject.noun not in self._unsortable:
             try:
-                query_sorted = {**query, "sort": subject.key, "order": "asc"}
-                return await self._erp.call(subject.listing, query=query_sorted, fresh=fresh)
+                return await self._page(subject, text, page, fresh=fresh)
             except InvalidFields:
                 self._unsortable.add(subject.noun)
+        return await self._page(subject, text, page, fresh=fresh)
+
+    async def first_page(self, subject: Subject, text: str) -> ErpAnswer:
+        """The same of the first page, in one request whatever happens; without a text, of the whole list. Where the ERP
+        refuses to sort, it raises InvalidFields, once."""
+        try:
+            return await self._page(subject, text, 1)
+        except InvalidFields:
+            self._unsortable.add(subject.noun)
+            raise
+
+    async def _page(self, subject: Subject, text: str, page: int, *, fresh: bool = False) -> ErpAnswer:
+        query: dict[str, str | int] = {"per_page": PAGE, "page": page}
+        if text:
+            query["search"] = text
+        if subject.noun not in self._unsortable:
+            query |= {"sort": subject.key, "order": "asc"}
         return await self._erp.call(subject.listing, query=query, fresh=fresh)
 
     async def sorts(self, subject: Subject, text: str, lowest: Sequence[str], order: Callable[[str], str]) -> bool:
@@ -189,7 +211,7 @@ class _Scan:
         self.complete = True  # an exact match would have been seen
 
     async def run(self) -> "_Scan":
-        pages = Pages(_PAGE)
+        pages = Pages(PAGE)
         rows = await self._read(1)
         pages.take(self._answers[1])
         self.near = [row for row in rows if self._wanted in normalised(self._key(row))] or rows
@@ -261,7 +283,7 @@ class _Scan:
             await self._read_on(behind)
 
     def _from(self, page: int) -> Pages:
-        pages = Pages(_PAGE, first=page)
+        pages = Pages(PAGE, first=page)
         pages.take(self._answers[page])
         return pages
 

@@ -1,20 +1,28 @@
-"""One line in the log for each tools/call: who called what, what came of it, and what it cost. See `logs`."""
+"""One line in the log for each call, of a tool or by a resource's address: who called what, what came of it, and what
+it cost. See `logs`."""
 
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
+from mcp.server import ServerRequestContext
 from mcp.types import CallToolResult, InputRequiredResult
 
 from fraction_mcp.erp.tally import counted
 from fraction_mcp.logs import calls, log_call
 
-__all__ = ["logged"]
+__all__ = ["client_of", "logged"]
 
-Result = CallToolResult | InputRequiredResult
+ResultT = TypeVar("ResultT")
 
 
-async def logged(client: str, tool: str, work: Callable[[], Awaitable[Result]]) -> Result:
+def client_of(ctx: ServerRequestContext[Any, Any]) -> str:
+    told = ctx.session.client_params
+    return f"{told.client_info.name} {told.client_info.version}" if told else "an MCP client"
+
+
+async def logged(client: str, tool: str, work: Callable[[], Awaitable[ResultT]]) -> ResultT:
     """The result of the work, whatever it is; an exception is logged and goes on."""
     if not calls.isEnabledFor(logging.INFO):
         return await work()
@@ -40,10 +48,12 @@ async def logged(client: str, tool: str, work: Callable[[], Awaitable[Result]]) 
             )
 
 
-def _outcome(result: Result) -> tuple[str, str]:
+def _outcome(result: object) -> tuple[str, str]:
     """What a write's result says of itself; an error's code; a reading's status, or `ok`. And the write's id."""
-    if not isinstance(result, CallToolResult):
+    if isinstance(result, InputRequiredResult):
         return "asked", ""
+    if not isinstance(result, CallToolResult):
+        return "ok", ""
     data = result.structured_content or {}
     write_id = data.get("write_id")
     error = data.get("error")

@@ -26,6 +26,7 @@ from fraction_mcp.errors import (
     ErpOutcomeUnknown,
     FractionMcpError,
     JournalError,
+    ReadOnly,
 )
 from fraction_mcp.operations import progress
 from fraction_mcp.operations.results import ToolError, ToolResult
@@ -40,7 +41,7 @@ from fraction_mcp.tools.arguments import read_arguments
 from fraction_mcp.tools.render import rendered
 from fraction_mcp.tools.spec import Effect, ToolSpec
 
-__all__ = ["answered"]
+__all__ = ["answered", "read"]
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +72,14 @@ async def answered(runtime: Runtime, ctx: Context, params: CallToolRequestParams
         )
 
 
+async def read(runtime: Runtime, spec: ToolSpec, ask: Any) -> ToolResult:
+    """What a tool that plans nothing answers, and as of when."""
+    given = await (runtime.context() if spec.effect is Effect.READ else runtime.write_service())
+    with freshness.gathered() as reads:
+        answer: ToolResult = await spec.run(given, ask)
+    return answer.model_copy(update={"as_of": reads.as_of})
+
+
 class _Call:
     """One tools/call: its arguments, its client, and the way to a result."""
 
@@ -82,15 +91,15 @@ class _Call:
         self.sent = ""  # the id of a write that this call may have sent
 
     async def result(self) -> Result:
+        if self._runtime.settings.read_only and not self._spec.effect.reads:
+            raise ReadOnly(self._spec.name)
         arguments = self._params.arguments or {}
         ask = read_arguments(self._spec, arguments)
         if not (self._spec.effect.plans or self._is_batch):
             self.sent = "" if self._spec.effect.reads else str(arguments.get("write_id", ""))
-            reads_only = self._spec.effect is Effect.READ
-            given = await (self._runtime.context() if reads_only else self._runtime.write_service())
-            with self._progress(), freshness.gathered() as reads:
-                answer: ToolResult = await self._spec.run(given, ask)
-            return _result(answer.model_copy(update={"as_of": reads.as_of}), failed=_has_failed(answer))
+            with self._progress():
+                answer = await read(self._runtime, self._spec, ask)
+            return _result(answer, failed=_has_failed(answer))
         service = await self._runtime.write_service()
         consent = Consent(self._runtime, self._ctx, service)
         if (answer_to := await consent.reply_in(self._params)) is not None:
@@ -172,9 +181,9 @@ class _Call:
     async def _told(self, service: WriteService, write: Write, *, token: str = "", why: str = "") -> CallToolResult:
         """How it stands, with its whole batch where it was asked for in one."""
         answer: WriteResult = (
-            result_for_batch(await service.batch(write), token=token)
+            result_for_batch(await service.batch(write), token=token, place=service.place)
             if self._is_batch
-            else result_for(write, token=token)
+            else result_for(write, token=token, place=service.place)
         )
         if why:
             answer = answer.model_copy(update={"summary": f"{why} {answer.summary}"})

@@ -2,7 +2,7 @@
 
 A change is breaking where a call that was taken is refused or means something else, where a result that could be read
 no longer can, or where a host that was told "it only reads" would let a write through unasked. Words for people and
-models (titles, descriptions) break nothing. What is not known to be harmless counts as breaking.
+models (titles, descriptions) and pictures break nothing. What is not known to be harmless counts as breaking.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from typing import Any
 
 __all__ = ["Change", "changes"]
 
-_WORDS = {"title", "description", "examples"}
+_WORDS = {"title", "description", "examples", "icons"}
 # Narrower when they rise, and when they fall: of what is taken, that refuses calls; of what is given, it promises more.
 _AT_LEAST = {"minItems", "minLength", "minimum"}
 _AT_MOST = {"maxItems", "maxLength", "maximum"}

@@ -11,6 +11,7 @@ from typing import Any
 
 from fraction_mcp.operations.writes.batch import gravest_first
 from fraction_mcp.operations.writes.plan import Change
+from fraction_mcp.operations.writes.wording import in_its_own_words
 from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.values.text import clean
 
@@ -36,7 +37,8 @@ def choice_form(protocol_version: str) -> dict[str, Any]:
 
 
 def whole(writes: Sequence[Write]) -> str:
-    """Everything: each warning, then for each write the title, where it goes, and each line of the preview."""
+    """Everything: each warning, then for each write the title, where it goes, each line of the preview, and the
+    assistant's note."""
     warnings = _all_warnings(writes)
     numbered = [
         f"Warning{f' {number} of {len(warnings)}' if len(warnings) > 1 else ''}: {_sentence(warning)}"
@@ -45,6 +47,7 @@ def whole(writes: Sequence[Write]) -> str:
     lines = [f"{len(writes)} writes, approved or declined together?"] if len(writes) > 1 else []
     for number, write in enumerate(writes, start=1):
         rows = [_sentence(_row(row)) for row in write.plan.preview]
+        rows += [f"{in_its_own_words(write.plan.note)}."] if write.plan.note else []
         lines += [f"{_title(writes, number)}?", f"In {_place(write)}.", *rows]
     return "\n".join([*numbered, *lines])
 

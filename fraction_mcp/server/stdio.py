@@ -13,7 +13,7 @@ import re
 import stat
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import anyio
@@ -40,12 +40,31 @@ _TOO_LONG = (
 _HALF = re.compile(r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})")
 
 
+_LOOKS_S = 2.0
+
+
 async def serve_stdio(runtime: Runtime) -> None:
-    """Serve one client on stdin and stdout until it closes them."""
-    async with runtime:
+    """Serve one client on stdin and stdout until it closes them, or the program that started this one is gone."""
+    async with runtime, anyio.create_task_group() as group:
+        group.start_soon(_orphaned, group.cancel_scope)
         server = create_server(runtime)
         async with loop_streams() as (stdin, stdout), stdio_server(stdin, stdout) as (read, write):
             await serve_connection(server, read, write)
+        group.cancel_scope.cancel()
+
+
+async def _orphaned(serving: anyio.CancelScope) -> None:
+    """End the serving once the parent has died: another child of its may hold stdin open for ever.
+
+    A process whose parent dies becomes another one's child, on Linux and macOS alike; on Windows it keeps the dead
+    one's number, so that there nothing is known but the end of stdin.
+    """
+    parent = os.getppid()
+    while os.getppid() == parent:  # noqa: ASYNC110 - no event tells
+        await anyio.sleep(_LOOKS_S)
+    with suppress(OSError):  # nobody may read it any more
+        os.write(2, b"fraction-mcp: the program that started this server is gone, so it ends\n")
+    serving.cancel()
 
 
 class _Lines:

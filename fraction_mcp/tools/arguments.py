@@ -2,14 +2,16 @@
 
 import difflib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from fraction_mcp.errors import InputError
-from fraction_mcp.tools.schema import NOT_GIVEN
+from fraction_mcp.tools.schema import NOT_GIVEN, shape
 from fraction_mcp.tools.spec import ToolSpec
+from fraction_mcp.tools.spellings import nearest_choice, nearest_list, nearest_number
+from fraction_mcp.values.decimals import NO_DECIMAL
 from fraction_mcp.values.text import clean, quoted
 
 __all__ = ["read_arguments"]
@@ -73,12 +75,14 @@ def _reason(spec: ToolSpec, problem: ErrorDetails) -> str:
         case "extra_forbidden":
             known = _known(spec.input_schema, problem["loc"][:-1])
             near = difflib.get_close_matches(str(problem["loc"][-1]).lower(), known, n=1, cutoff=0.5)
-            return "is not a known name" + (f"; did you mean {near[0]}?" if near else "")
+            return "is not a known name" + _meant(*near)
         case "value_error":
-            return str(context["error"])
+            reason = str(context["error"])
+            return reason + _meant(*nearest_number(problem["input"]) if reason.startswith(NO_DECIMAL) else ())
         case "literal_error":
             expected = context["expected"].replace(" or ", ", ").replace("''", f"'{NOT_GIVEN}'")
-            return f"must be one of {expected}, not {_shown(problem['input'])}"
+            choice = nearest_choice(problem["input"], [word.strip("'") for word in expected.split(", ")])
+            return f"must be one of {expected}, not {_shown(problem['input'])}" + _meant(*choice)
         case "string_too_short" | "too_short":
             text = isinstance(problem["input"], str)
             return "must not be empty" if text else f"must hold at least {context['min_length']}"
@@ -89,18 +93,42 @@ def _reason(spec: ToolSpec, problem: ErrorDetails) -> str:
             return f"must be {context['ge']} or more, not {_shown(problem['input'])}"
         case "less_than_equal":
             return f"must be {context['le']} or less, not {_shown(problem['input'])}"
-    reason = _REASONS.get(kind)
-    if reason is None:
+    told = _REASONS.get(kind)
+    if told is None:
         return clean(problem["msg"])
-    return reason if kind == "missing" else f"{reason}, not {_shown(problem['input'])}"
+    return told if kind == "missing" else f"{told}, not {_shown(problem['input'])}{_instead(spec, problem)}"
+
+
+def _instead(spec: ToolSpec, problem: ErrorDetails) -> str:
+    """What to send in place of a value of the wrong type, where that can be told."""
+    node = _node(spec.input_schema, problem["loc"])
+    match problem["type"]:
+        case "list_type":
+            item = node.get("items", {})
+            told = nearest_list(problem["input"], shape(item) if "properties" in item else "")
+            return f"; {told}" if told else ""
+        case "int_type":
+            return _meant(*filter(str.isdigit, nearest_number(problem["input"])))
+        case "model_type" | "model_attributes_type" | "dict_type" if "properties" in node:
+            return f"; it holds {shape(node)}"
+    return ""
+
+
+def _meant(*near: str) -> str:
+    return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 def _known(schema: Mapping[str, Any], path: tuple[int | str, ...]) -> list[str]:
     """The names that an object at this path may hold."""
+    return list(_node(schema, path).get("properties", {}))
+
+
+def _node(schema: Mapping[str, Any], path: tuple[int | str, ...]) -> Mapping[str, Any]:
+    """What the schema says of the value at a path."""
     node: Any = schema
     for step in path:
         node = node.get("items", {}) if isinstance(step, int) else node.get("properties", {}).get(step, {})
-    return list(node.get("properties", {}))
+    return cast(Mapping[str, Any], node)
 
 
 def _shown(value: object) -> str:

@@ -18,7 +18,7 @@ from fraction_mcp.tools import (
 )
 from fraction_mcp.tools.spec import Effect, ToolSpec, registry
 
-__all__ = ["catalogue", "offered"]
+__all__ = ["catalogue", "offered", "switched_off"]
 
 _ORDER = (parts, prices, customers, records, connection, enquiries, warehouse_orders, batch, write_status)
 
@@ -50,3 +50,8 @@ def offered(settings: Settings) -> dict[str, ToolSpec]:
     return {
         name: spec for name, spec in catalogue().items() if spec.systems <= configured and spec.effect not in hidden
     }
+
+
+def switched_off(settings: Settings) -> dict[str, ToolSpec]:
+    """The tools that are not offered because the server is read-only: whoever knows their names is told so."""
+    return {name: spec for name, spec in catalogue().items() if settings.read_only and not spec.effect.reads}

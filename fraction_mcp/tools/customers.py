@@ -55,7 +55,7 @@ class AddContact(ToolInput):
 async def add_contact(context: ErpContext, ask: AddContact) -> Plan:
     """Add a contact to a customer, after a person approved it.
 
-    Use when a new contact is to be kept.
+    Use when a new contact is to be kept. It changes no existing one.
     """
     return await contact_plan(
         context, customer=ask.customer, name=ask.name, email=ask.email, phone=ask.phone, job_title=ask.job_title

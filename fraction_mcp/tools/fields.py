@@ -14,7 +14,9 @@ from fraction_mcp.values.money import TEXT_SCHEMA
 __all__ = [
     "IdText",
     "MoneyIn",
+    "Noted",
     "OptionalMoneyIn",
+    "PercentIn",
     "QuantityIn",
     "ToolInput",
     "visible_code",
@@ -38,6 +40,16 @@ def _not_negative(value: object) -> Decimal:
     return number
 
 
+def _percent(value: object) -> Decimal | None:
+    """`5`, `-2.5` or `3 %`; what leaves no price, or changes none, cannot be meant."""
+    if value == "":
+        return None
+    number = to_decimal(value.strip().removesuffix("%").rstrip() if isinstance(value, str) else value)
+    if number <= -100 or number == 0:
+        raise ValueError(f"must be above -100 and not 0, not {plain(number)}")
+    return number
+
+
 def _id_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
@@ -54,6 +66,8 @@ OptionalMoneyIn = Annotated[
     WithJsonSchema(TEXT_SCHEMA),
 ]
 """Money that may be left out: the default is an empty text, which becomes None (`validate_default=True`)."""
+PercentIn = Annotated[Decimal | None, BeforeValidator(_percent), WithJsonSchema({"type": "string"})]
+"""A change in per cent, which may be left out in the same way."""
 IdText = Annotated[str, BeforeValidator(_id_text), Field(max_length=200)]
 """A name, number or id: text; an integer is taken as its digits."""
 whole_number = BeforeValidator(_whole)
@@ -92,6 +106,12 @@ class ToolInput(BaseModel):
 
     # Validators are built at the first use (`defer_build`, here and below): a session uses few of the models.
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, str_strip_whitespace=True, defer_build=True)
+
+
+class Noted(ToolInput):
+    """What every tool that writes takes besides its own: why, in the assistant's words, for whoever decides."""
+
+    note: str = Field("", max_length=4_000, exclude=True, description="Why: shown, not sent")
 
 
 # ----------------------------------------------------------------------------------------------------- what tools share

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from fraction_mcp.erp import endpoints
 from fraction_mcp.operations.context import ErpContext
-from fraction_mcp.operations.plans.price_list import price_list_plan
+from fraction_mcp.operations.plans.price_list import AskedPrices, price_list_plan
 from fraction_mcp.operations.pricing import one_part, order_lines
 from fraction_mcp.operations.writes.plan import Plan
 from fraction_mcp.tools.fields import (
@@ -15,6 +15,7 @@ from fraction_mcp.tools.fields import (
     OptionalMoneyIn,
     OrderQuantity,
     PartName,
+    PercentIn,
     QuantityIn,
     ToolInput,
 )
@@ -68,7 +69,9 @@ class PriceBreak(ToolInput):
 class SetPriceList(ToolInput):
     part: PartName
     customer: CustomerName
-    price_breaks: list[PriceBreak] = Field(min_length=1, max_length=100, description="All that shall hold")
+    price_breaks: list[PriceBreak] = Field([], max_length=100, description="All that shall hold")
+    keep_other_breaks: bool = Field(False, description="Keep those not named")
+    change_percent: PercentIn = Field("", validate_default=True, description='Instead of breaks, e.g. "-2.5"')
     selling_price: OptionalMoneyIn = Field("", validate_default=True, description='e.g. "10.50"; empty: unchanged')
     customer_part_number: Line = Field("", description="Empty: unchanged")
 
@@ -78,15 +81,15 @@ class SetPriceList(ToolInput):
     calls=(endpoints.SET_PRICE_LIST, endpoints.PARTS, endpoints.CUSTOMERS, endpoints.PART_PRICE_LISTS),
 )
 async def set_price_list(context: ErpContext, ask: SetPriceList) -> Plan:
-    """Replace all price breaks of a part for a customer, in base currency, after a person approved it.
+    """Replace a customer's price breaks of a part, in base currency, after a person approved it.
 
-    Use when prices change. Breaks left out disappear: read them with get_part first.
+    Use when prices change: by new breaks (those left out disappear), or all by a percentage.
     """
-    return await price_list_plan(
-        context,
-        part=ask.part,
-        customer=ask.customer,
+    asked = AskedPrices(
         breaks=[(step.quantity, step.unit_price) for step in ask.price_breaks],
+        keep_others=ask.keep_other_breaks,
+        percent=ask.change_percent,
         selling_price=ask.selling_price,
         customer_part_number=ask.customer_part_number,
     )
+    return await price_list_plan(context, part=ask.part, customer=ask.customer, asked=asked)

@@ -10,7 +10,7 @@ from typing import Any, cast
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
-__all__ = ["NOT_GIVEN", "input_schema", "output_schema"]
+__all__ = ["NOT_GIVEN", "input_schema", "output_schema", "shape"]
 
 
 NOT_GIVEN = "none"
@@ -39,11 +39,11 @@ def _lean(schema: Any) -> Any:
     if "items" in kept:
         kept["items"] = _lean(kept["items"])
         if "properties" in kept["items"]:  # two frameworks drop the shape of what a list holds
-            kept["description"] = f"{kept['description']}. Each: {_shape(kept['items'])}"
+            kept["description"] = f"{kept['description']}. Each: {shape(kept['items'])}"
     return kept
 
 
-def _shape(item: Mapping[str, Any]) -> str:
+def shape(item: Mapping[str, Any]) -> str:
     """`{part, quantity, note?}`, with what an enum may hold."""
     names = []
     for name, node in item["properties"].items():

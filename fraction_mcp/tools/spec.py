@@ -12,13 +12,15 @@ from enum import Enum
 from functools import cache, cached_property
 from typing import Any
 
+from pydantic import create_model
+
 from fraction_mcp.erp.endpoints import Endpoint, System
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.results import ToolError, ToolResult
 from fraction_mcp.operations.writes.batch import PlannedBatch
 from fraction_mcp.operations.writes.plan import Plan
 from fraction_mcp.operations.writes.wording import WriteResult, WritesResult
-from fraction_mcp.tools.fields import ToolInput
+from fraction_mcp.tools.fields import Noted, ToolInput
 from fraction_mcp.tools.schema import input_schema, output_schema
 
 __all__ = ["Effect", "ToolSpec", "registry", "tool"]
@@ -64,20 +66,25 @@ Run = Callable[[Any, Any], Awaitable[Any]]
 
 @dataclass(frozen=True)
 class ToolSpec:
-    """One tool. `systems` are the ERPs it needs: it is listed only where all of them are configured."""
+    """One tool. `calls` are the endpoints that it needs; `answer` is the forms that its answer may have."""
 
     name: str
     description: str
     effect: Effect
     ask: type[ToolInput]
-    answer: type[ToolResult]
+    answer: tuple[type[ToolResult], ...]
     run: Run
-    systems: frozenset[System]
+    calls: tuple[Endpoint, ...]
 
     async def plan(self, context: ErpContext, ask: ToolInput) -> Plan:
         """What a tool that creates or replaces would write. Which of the two, its effect says."""
         plan: Plan = await self.run(context, ask)
-        return replace(plan, replaces=self.effect is Effect.REPLACE)
+        return replace(plan, replaces=self.effect is Effect.REPLACE, note=ask.note if isinstance(ask, Noted) else "")
+
+    @property
+    def systems(self) -> frozenset[System]:
+        """The ERPs it needs: it is listed only where all of them are configured."""
+        return frozenset(endpoint.system for endpoint in self.calls)
 
     @property
     def title(self) -> str:
@@ -93,14 +100,15 @@ class ToolSpec:
 
 
 @cache  # several tools answer in the same form, and rendering one takes milliseconds of the start
-def _result_schema(answer: type[ToolResult]) -> dict[str, Any]:
-    """The answer, or `error`: hosts hold a tool's error against its output schema, too, and drop it."""
-    schema = output_schema(answer)
-    required = [name for name in schema["required"] if name != "error"]
+def _result_schema(answers: tuple[type[ToolResult], ...]) -> dict[str, Any]:
+    """One of the answers, or `error`: hosts hold a tool's error against its output schema, too, and drop it."""
+    schemas = [output_schema(answer) for answer in answers]
+    properties = {name: node for schema in schemas for name, node in schema["properties"].items()}
+    required = [[name for name in schema["required"] if name != "error"] for schema in schemas]
     return {
-        **{key: value for key, value in schema.items() if key != "required"},
-        "properties": {**schema["properties"], "error": output_schema(ToolError)},
-        "anyOf": [{"required": required}, {"required": ["error"]}],
+        **{key: value for key, value in schemas[0].items() if key != "required"},
+        "properties": {**properties, "error": output_schema(ToolError)},
+        "anyOf": [*({"required": names} for names in required), {"required": ["error"]}],
     }
 
 
@@ -112,14 +120,15 @@ def registry() -> Mapping[str, ToolSpec]:
     return _registry
 
 
-_ANSWERS: Mapping[type, type[ToolResult]] = {Plan: WriteResult, PlannedBatch: WritesResult}
+_ANSWERS: Mapping[type, tuple[type[ToolResult], ...]] = {Plan: (WriteResult,), PlannedBatch: (WritesResult,)}
 
 
 def tool(*, effect: Effect, calls: tuple[Endpoint, ...] = ()) -> Callable[[Run], Run]:
     """Declare a tool: `async def name(context: ErpContext, ask: SomeInput) -> SomeResult` with a docstring for the
     model.
 
-    `calls` are the endpoints that it needs, and by them the ERPs. A tool that creates or replaces returns a Plan.
+    `calls` are the endpoints that it needs, and by them the ERPs. A tool that creates or replaces returns a Plan, and
+    is given a `note` besides what it declares.
     """
 
     def declare(run: Run) -> Run:
@@ -132,10 +141,10 @@ def tool(*, effect: Effect, calls: tuple[Endpoint, ...] = ()) -> Callable[[Run],
             name=run.__name__,
             description=inspect.cleandoc(run.__doc__ or "").replace("\n\n", "\n"),
             effect=effect,
-            ask=hints["ask"],
-            answer=_ANSWERS.get(hints["return"], hints["return"]),
+            ask=create_model(hints["ask"].__name__, __base__=(Noted, hints["ask"])) if effect.plans else hints["ask"],
+            answer=_ANSWERS.get(hints["return"]) or typing.get_args(hints["return"]) or (hints["return"],),
             run=run,
-            systems=frozenset(endpoint.system for endpoint in calls),
+            calls=calls,
         )
         return run
 

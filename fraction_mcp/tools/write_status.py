@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from fraction_mcp.operations.writes.overview import WriteList, writes_lately
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.wording import (
     WritesResult,
@@ -17,20 +18,23 @@ __all__: list[str] = []
 
 
 class GetWriteStatus(ToolInput):
-    write_id: str = Field(min_length=1, max_length=40, description="From its result")
+    write_id: str = Field("", max_length=40, description="Empty: what waits, and the latest")
 
 
 @tool(effect=Effect.STATUS)
-async def get_write_status(service: WriteService, ask: GetWriteStatus) -> WritesResult:
-    """Say where a write stands.
+async def get_write_status(service: WriteService, ask: GetWriteStatus) -> WritesResult | WriteList:
+    """Say where a write stands, or which writes wait and were made lately.
 
     Use when a write was awaiting approval, in progress or unknown.
     """
+    if not ask.write_id:
+        return await writes_lately(service)
     write = await service.follow_up(await service.write(ask.write_id))
-    return result_within(write, await service.batch(write))
+    return result_within(write, await service.batch(write), place=service.place)
 
 
-class ConfirmWrite(GetWriteStatus):
+class ConfirmWrite(ToolInput):
+    write_id: str = Field(min_length=1, max_length=40, description="From its result")
     confirmation_token: str = Field(min_length=1, max_length=80, description="From its result")
 
 
@@ -41,5 +45,9 @@ async def confirm_write(service: WriteService, ask: ConfirmWrite) -> WritesResul
     Use when a write answered confirmation_required and the user said yes to its preview.
     """
     write, counted = await service.confirm(ask.write_id, ask.confirmation_token)
-    answer = result_for_batch(await service.batch(write)) if write.batch else WritesResult(**dict(result_for(write)))
+    answer = (
+        result_for_batch(await service.batch(write), place=service.place)
+        if write.batch
+        else WritesResult(**dict(result_for(write, place=service.place)))
+    )
     return answer if counted else used_before(answer)

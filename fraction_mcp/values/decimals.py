@@ -15,6 +15,7 @@ from pydantic import BeforeValidator
 __all__ = [
     "CENT",
     "EXACT",
+    "NO_DECIMAL",
     "WireDecimal",
     "exact_product",
     "exact_sum",
@@ -34,6 +35,10 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,3})?")
 _PLAIN = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{1,6})?")
 _WIRE_DIGITS = 40
 _FLOAT_DIGITS = 15  # what an IEEE double carries through a decimal text unchanged
+
+
+NO_DECIMAL = "must be a plain decimal number"
+"""How the reason begins for a text that is no number as it stands."""
 
 
 def to_decimal(value: object) -> Decimal:
@@ -57,7 +62,7 @@ def to_decimal(value: object) -> Decimal:
         if text.lower().lstrip("+-") in {"nan", "inf", "infinity"}:
             raise ValueError("must be a finite number")
         raise ValueError(
-            "must be a plain decimal number such as 250 or 12.5, without thousands separators, currency signs or "
+            f"{NO_DECIMAL} such as 250 or 12.5, without thousands separators, currency signs or "
             "exponents, with at most 12 digits before the point and 6 behind it"
         )
     return Decimal(text)

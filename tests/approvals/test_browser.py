@@ -134,6 +134,7 @@ async def test_the_list_follows_what_happens_without_being_loaded_again(writer: 
         assert await page.evaluate("window.notLoadedAgain")
 
 
+@pytest.mark.slow
 async def test_a_click_that_meets_a_list_that_has_just_moved_decides_nothing(writer: Writer, chromium: str) -> None:
     first, second = await writer.part("REAL-5"), await writer.part("REAL-6")
     async with person(writer, chromium) as page:
@@ -169,6 +170,7 @@ async def test_a_page_whose_inbox_is_gone_says_so_and_asks_no_more(writer: Write
         assert await page.locator(f"#{write.id}-approve").is_disabled()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [360, pytest.param(1280, marks=slow)])
 async def test_no_page_is_wider_than_its_window_and_buttons_are_large_enough_for_a_thumb(
     writer: Writer, chromium: str, width: int

@@ -268,6 +268,7 @@ def open_state(company: Path) -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)  # the inbox clears its own files away meanwhile
 
 
+@pytest.mark.matrix
 @pytest.mark.process
 @pytest.mark.parametrize("command", ["serve", "approvals"])
 async def test_another_user_who_reads_the_process_list_finds_no_link_and_comes_in_nowhere(
@@ -355,6 +356,7 @@ def asked_by_three_processes(folder: Path) -> list[float]:
     return sorted(float(process.communicate(timeout=30)[0]) for process in processes)
 
 
+@pytest.mark.slow
 @pytest.mark.process
 def test_a_browser_is_opened_at_most_once_a_minute_whichever_process_asks(tmp_path: Path) -> None:
     assert wait_to_open_s(tmp_path) == 0

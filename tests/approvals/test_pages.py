@@ -325,6 +325,7 @@ async def test_an_expired_write_has_no_buttons(writer: Writer, browser: Browser)
 # ----------------------------------------------------------------------------------------------------------- very many
 
 
+@pytest.mark.slow
 async def test_however_many_wait_each_is_counted_and_can_be_reached(writer: Writer, browser: Browser) -> None:
     plan = await _replan(writer.service.context, "create_part", {"part_number": "MANY"})
     wanted = []

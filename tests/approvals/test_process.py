@@ -93,6 +93,7 @@ async def test_an_approval_is_carried_out_after_the_server_that_asked_has_gone_a
         assert said["secret"] not in text_of(state)
 
 
+@pytest.mark.slow
 async def test_the_next_server_finds_the_inbox_that_runs(state: Path, stand_in: StandIn) -> None:
     with anyio.fail_after(60):
         async with server(state) as client:
@@ -104,6 +105,7 @@ async def test_the_next_server_finds_the_inbox_that_runs(state: Path, stand_in: 
         assert (state / "inbox.json").read_text() == first
 
 
+@pytest.mark.slow
 async def test_where_no_inbox_shall_be_opened_none_is_started(state: Path, stand_in: StandIn) -> None:
     with anyio.fail_after(60):
         async with server(state, FRACTION_MCP_OPEN_INBOX="false") as client:

@@ -17,6 +17,7 @@ BEYOND = """() => [...document.querySelectorAll("article :not(.unseen)")].filter
 LONG = "C" * 119
 
 
+@pytest.mark.matrix
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [1200, 360])
 async def test_nothing_that_is_sent_stands_beyond_an_edge_or_looks_alike(

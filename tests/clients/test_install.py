@@ -79,8 +79,9 @@ def documents(client: Client) -> st.SearchStrategy[bytes]:
     return st.tuples(st.sampled_from([b"", b"\xef\xbb\xbf"]), texts).map(lambda both: both[0] + both[1].encode())
 
 
+@pytest.mark.matrix
 @EACH
-@settings(max_examples=40)
+@settings(max_examples=settings().max_examples // 2)
 @given(data=st.data())
 def test_whatever_the_file_is_it_comes_back_byte_for_byte(client: Client, data: st.DataObject) -> None:
     before = data.draw(documents(client))

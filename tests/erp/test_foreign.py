@@ -92,7 +92,7 @@ def test_a_name_is_a_line() -> None:
     assert 'a b"c' in decoded(b'{"a\\nb\\"c":1}')
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 @given(st.text(st.characters(codec=None, exclude_categories=[]), max_size=20))
 def test_what_gets_through_reads_as_it_would_be_shown(text: str) -> None:
     for spelt in spellings({"note": text}):
@@ -201,6 +201,7 @@ def test_numbers_are_exact() -> None:
     assert decoded(b'{"p":0.10,"n":12345678901234567890123}') == {"p": Decimal("0.10"), "n": 12345678901234567890123}
 
 
+@pytest.mark.slow
 def test_a_text_of_every_odd_character_there_is_is_cleaned_in_passing() -> None:
     """Not once for each of them through the whole text."""
     every = "".join(map(chr, range(0x10FFFF)))

@@ -51,6 +51,7 @@ def test_a_release_is_these_files_with_their_sums(built: Path) -> None:
     assert sums == {name: hashlib.sha256((built / name).read_bytes()).hexdigest() for name in names}
 
 
+@pytest.mark.slow
 @pytest.mark.process
 def test_a_tag_gives_the_same_bytes_whenever_it_is_built(
     clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -76,6 +77,7 @@ def test_a_tag_that_is_not_its_version_is_refused(
     assert "no release was built" in capsys.readouterr().err
 
 
+@pytest.mark.matrix
 @pytest.mark.process
 @pytest.mark.parametrize(
     ("file", "change", "told"),

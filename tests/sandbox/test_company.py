@@ -166,6 +166,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.process
 def test_processes_that_start_at_once_share_one_company(tmp_path: Path) -> None:
     path = tmp_path / "state" / "sandbox.db"
@@ -194,6 +195,7 @@ async def test_a_token_of_one_process_holds_in_another(path: Path, fraction: Asy
     other.state.store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_a_hundred_thousand_parts_open_and_answer_quickly(tmp_path: Path) -> None:
     import httpx

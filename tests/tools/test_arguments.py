@@ -179,6 +179,70 @@ async def test_arguments_that_do_not_fit_are_refused_by_path_and_reason(
     assert error["message"].startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("tool", "arguments", "message"),
+    [
+        ("list_records", {"kind": "contract"}, "not 'contract'; did you mean 'contracts'?"),
+        ("list_records", {"kind": "Quotes"}, "not 'Quotes'; did you mean 'contracts'?"),
+        ("list_records", {"kind": "WorkOrder"}, "did you mean 'work_orders'?"),
+        ("list_records", {"kind": "purchase-orders"}, "did you mean 'purchase_orders'?"),
+        ("list_records", {"kind": "xyz"}, "not 'xyz'"),
+        ("list_records", {"kind": "boms", "order": "descending"}, "did you mean 'desc'?"),
+        ("describe_records", {"kind": "invoice"}, "did you mean 'invoices'?"),
+        ("get_connection_status", {"system": "FractionERP"}, "did you mean 'fractionerp'?"),
+        ("list_records", {"kind": "boms", "fields": "status, id"}, """did you mean ["status", "id"]?"""),
+        ("list_records", {"kind": "boms", "fields": '["id"]'}, "send the list itself, not its JSON as text"),
+        ("list_records", {"kind": "boms", "filters": {"field": "id", "op": "="}}, "put it into one: [{…}]"),
+        ("summarise_records", {"kind": "boms", "group_by": "status"}, """did you mean ["status"]?"""),
+        ("summarise_records", {"kind": "boms", "group_by": 7}, "must be a list, not 7"),
+        ("price_order_lines", {"customer": "x", "lines": "WIDGET-001"}, "each item is {part, quantity}"),
+        ("price_order_lines", {"customer": "x", "lines": ["WIDGET-001"]}, "it holds {part, quantity}"),
+        ("search_parts", {"limit": "5"}, "not '5'; did you mean 5?"),
+        ("search_parts", {"page": "1,000"}, "not '1,000'; did you mean 1000?"),
+        ("search_parts", {"limit": "2.5"}, "not '2.5'"),
+    ],
+)
+async def test_a_refusal_names_the_nearest_right_spelling(
+    client: Client, tool: str, arguments: dict[str, Any], message: str
+) -> None:
+    error = await refusal(client, tool, arguments)
+    assert error["message"].endswith(message)
+    assert error["written"] is None
+
+
+@pytest.mark.parametrize(
+    ("said", "near"),
+    [
+        ("1,000", "; did you mean 1000 or 1.000?"),
+        ("12,5", "; did you mean 12.5?"),
+        ("1,234,567", "; did you mean 1234567?"),
+        ("1,234.50", "; did you mean 1234.50?"),
+        ("1.234,50", "; did you mean 1234.50?"),
+        ("1.234.567", "; did you mean 1234567?"),
+        ("1 000", "; did you mean 1000?"),
+        ("1\u202f000,25", "; did you mean 1000.25?"),
+        ("1'000", "; did you mean 1000?"),
+        ("£12.50", "; did you mean 12.50?"),
+        ("EUR 7", "; did you mean 7?"),
+        ("250 EA", "; did you mean 250?"),
+        ("1e3", "; did you mean 1000?"),
+        ("1e99", ""),
+        ("1k", ""),
+        ("2 m", ""),
+        ("10 x 5", ""),
+        ("abc", ""),
+        ("", ""),
+        ("5/8", ""),
+        ("1" * 30, ""),
+    ],
+)
+async def test_a_number_written_for_people_is_refused_with_every_number_that_it_may_be(
+    client: Client, said: str, near: str
+) -> None:
+    error = await refusal(client, "get_price_for_quantity", {"part": "WIDGET-001", "quantity": said})
+    assert error["message"].partition("6 behind it")[2] == near
+
+
 async def test_every_problem_is_told_at_once(client: Client) -> None:
     error = await refusal(client, "get_price_for_quantity", {"quantity": -1, "prat": "x"})
     assert error["message"] == (

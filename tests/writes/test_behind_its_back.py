@@ -256,6 +256,7 @@ async def firm_write(seat: Any) -> Any:
 # ---------------------------------------------------------------------------------------------------------- very many
 
 
+@pytest.mark.slow
 async def test_however_many_wait_whatever_is_approved_is_sent(firm: Any) -> None:
     async with firm.runtime() as runtime:
         service = await runtime.write_service()

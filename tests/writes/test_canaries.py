@@ -160,6 +160,7 @@ async def test_an_address_that_no_journal_can_have_stops_the_start_and_lets_no_s
     assert PASSWORD.encode() not in ran.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.process
 async def test_a_journal_that_cannot_be_opened_lets_no_secret_out(firm: Any, issued: list[str], tmp_path: Path) -> None:
     url = f"postgresql+asyncpg://clerk:{PASSWORD}@127.0.0.1:1/journal"
@@ -171,6 +172,7 @@ async def test_a_journal_that_cannot_be_opened_lets_no_secret_out(firm: Any, iss
     assert firm.sent() == []
 
 
+@pytest.mark.slow
 @pytest.mark.process
 async def test_wrong_credentials_are_not_repeated_to_anybody(firm: Any, tmp_path: Path) -> None:
     async with served(firm, tmp_path / "stderr", yes) as client:  # the sandbox does not know the canaries here

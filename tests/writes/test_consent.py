@@ -107,10 +107,30 @@ async def test_a_read_only_server_offers_the_status_of_writes_and_no_write(firm:
     async with firm.seat("yes", read_only=True, confirm=confirm) as seat:
         offered = await seat.tools()
         assert offered & (WRITES | {"get_write_status", "confirm_write"}) == {"get_write_status"}
+        assert "read-only" in (seat.client.instructions or "")
+        assert "awaiting_approval" not in (seat.client.instructions or "")
+        assert (
+            "This server is read-only: nothing can be written."
+            in (await seat.call("get_connection_status", system="fractionerp"))["summary"]
+        )
+
+
+@pytest.mark.parametrize("arguments", [{}, {"part_number": "NEW-1"}, {"nonsense": 1}])
+async def test_the_name_of_a_write_on_a_read_only_server_says_so_and_that_nothing_was_written(
+    firm: Any, arguments: dict[str, Any]
+) -> None:
+    """An assistant may know the name from another session: it is not told that there is no such tool."""
+    async with firm.seat("yes", read_only=True) as seat:
         for tool in (*WRITES, "confirm_write"):
-            with pytest.raises(MCPError) as refused:
-                await seat.call(tool)
-            assert refused.value.error.code == -32602
+            told = await seat.call(tool, **arguments)
+            assert (told["is_error"], told["error"]["code"]) == (True, "READ_ONLY")
+            assert (told["error"]["written"], told["error"]["retryable"]) == ("no", False)
+            assert "nothing was written" in told["error"]["message"]
+            assert "whoever runs this server" in told["error"]["hint"]
+        with pytest.raises(MCPError) as refused:
+            await seat.call("write_anything")
+        assert refused.value.error.code == -32602
+    assert firm.sent() == []
 
 
 async def test_a_read_only_server_does_not_commit_what_others_approved(firm: Any) -> None:

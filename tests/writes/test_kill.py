@@ -188,6 +188,7 @@ async def test_killed_when_written_down_it_is_done(firm: Any, mortal: Any) -> No
     assert len(firm.parts("MORTAL-1")) == len(firm.sent()) == 1
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("base", ["sqlite", "postgresql"])
 async def test_beside_a_killed_process_a_live_one_s_write_in_flight_is_left_alone(
     firm: Any, mortal: Any, base: str, request: pytest.FixtureRequest

@@ -130,21 +130,104 @@ async def test_the_reads_for_the_warning_name_their_dates(firm: Any) -> None:
     assert "until=2027-07-01" in query
 
 
-async def test_an_item_or_a_supplier_that_is_not_there_is_a_warning_and_the_erp_s_to_refuse(firm: Any) -> None:
-    async with firm.seat("yes") as seat:
-        items = [{"code": "NO-SUCH", "quantity": 1, "unit_cost": "1"}]
-        told = await seat.call(
-            "create_fracttal_purchase_order", **{**ORDER, "items": items, "supplier_code": "SUP-999"}
+def stocked(firm: Any, *codes: str, warehouse: str = "1254") -> None:
+    """Items of these codes, in the warehouse."""
+    for code in codes:
+        firm.run("INSERT INTO items (code, description, unit, unit_cost) VALUES (?, 'An item', 'Unit', '1')", code)
+        firm.run(
+            """INSERT INTO warehouse_items (warehouse_id, item_id, stock)
+               SELECT warehouses.id, items.id, '1' FROM warehouses, items
+               WHERE warehouses.code = ? AND items.code = ?""",
+            warehouse,
+            code,
         )
-    assert any("'NO-SUCH' is not among the items" in warning for warning in told["warnings"])
+
+
+async def test_a_supplier_that_is_not_there_is_a_warning_and_the_erp_s_to_refuse(firm: Any) -> None:
+    async with firm.seat("yes") as seat:
+        told = await seat.call("create_fracttal_purchase_order", **{**ORDER, "supplier_code": "SUP-999"})
     assert any("No supplier with the code 'SUP-999'" in warning for warning in told["warnings"])
     assert (told["outcome"], told["error"]["written"]) == ("failed", "no")
+    assert told["next"] == told["error"]["hint"] != ""
     assert firm.orders("OC_PLAN") == []
+
+
+# ---------------------------------------------------------------------------------- what a list proves, and what it does not
+
+
+async def test_an_order_for_a_warehouse_that_is_not_there_is_refused_with_those_that_are(firm: Any) -> None:
+    told = await shown(firm, warehouse_code="MAIN STOR")
+    assert (told["outcome"], told["write_id"], told["is_error"]) == ("not_found", None, False)
+    assert told["summary"] == "Fracttal has no warehouse with the code 'MAIN STOR'. Nothing was written."
+    assert told["next"] == "Ask the user which warehouse is meant, then call again with its code."
+    assert told["candidates"][0]["argument"] == "warehouse_code"
+    assert told["candidates"][0]["id"] == "MAIN STORE"
+    assert firm.sent() == []
+
+
+async def test_an_order_of_items_that_the_warehouse_does_not_have_is_refused_once_for_all_of_them(firm: Any) -> None:
+    items = [{**ORDER["items"][0], "code": code} for code in ("DEST1", "DEST01", "NO-SUCH", "DEST1")]
+    told = await shown(firm, items=items)
+    assert told["outcome"] == "not_found"
+    assert (
+        told["summary"] == "The warehouse '1254' has no items with the codes 'DEST1', 'NO-SUCH'. Nothing was written."
+    )
+    assert (told["candidates"][0]["argument"], told["candidates"][0]["id"]) == ("items", "DEST01")
+    assert len(told["candidates"]) <= 10
+
+
+async def test_an_item_on_a_later_page_is_there(firm: Any) -> None:
+    stocked(firm, *(f"BULK-{number}" for number in range(230)))
+    told = await shown(firm, items=[{**ORDER["items"][0], "code": "BULK-229"}])
+    assert told["outcome"] == "awaiting_approval"
+    assert "not checked" not in rows(told)
+
+
+async def test_of_a_warehouse_with_more_items_than_are_read_nothing_is_proved(firm: Any) -> None:
+    stocked(firm, *(f"BULK-{number}" for number in range(1_000)))
+    told = await shown(firm, items=[{**ORDER["items"][0], "code": "NO-SUCH"}])
+    assert told["outcome"] == "awaiting_approval"
+    assert rows(told)["not checked"] == "whether the warehouse has 'NO-SUCH': Fracttal did not list all of them"
+
+
+async def test_an_empty_list_proves_nothing_an_account_may_be_shown_none(firm: Any) -> None:
+    firm.run("DELETE FROM warehouse_items")
+    told = await shown(firm)
+    assert told["outcome"] == "awaiting_approval"
+    assert rows(told)["not checked"] == "whether the warehouse has 'DEST01': Fracttal did not list all of them"
+
+
+async def test_lists_that_cannot_be_read_leave_the_order_to_the_erp_and_the_preview_says_so(firm: Any) -> None:
+    for path in ("/warehouses", "/warehouses_items/"):
+        firm.arm("status", path=path, method="GET", status=403, times=20)
+    told = await shown(firm, warehouse_code="NOWHERE")
+    assert told["outcome"] == "awaiting_approval"
+    assert (
+        rows(told)["not checked"]
+        == "whether the warehouse exists, and has these items: Fracttal did not list all of them"
+    )
+
+
+async def test_an_order_of_what_is_there_costs_no_read_of_the_warehouses(firm: Any) -> None:
+    await shown(firm)
+    assert not [entry for entry in firm.app.state.requests if entry.endpoint == "/warehouses"]
+
+
+async def test_an_item_that_has_gone_since_the_preview_is_not_ordered(firm: Any) -> None:
+    async with firm.seat() as seat:
+        told = await seat.call("create_fracttal_purchase_order", **ORDER)
+        firm.run("DELETE FROM warehouse_items WHERE item_id = (SELECT id FROM items WHERE code = 'DEST01')")
+        service = await seat.runtime.write_service()
+        write = await service.write(told["write_id"])
+        after = await service.approve(write, digest=write.digest, by="a test")
+    assert str(after.state) == "failed"
+    assert after.outcome.error.message.endswith("has no item with the code 'DEST01'; nothing was written")
+    assert firm.sent("/warehouse_purchase_orders/1254") == []
 
 
 @pytest.mark.parametrize("fault", ["status", "html", "garbage"])
 async def test_supporting_reads_that_fail_do_not_fail_the_plan(firm: Any, fault: str) -> None:
-    for path in ("/warehouse_purchase_orders/", "/warehouses_items/", "/third_parties/"):
+    for path in ("/warehouse_purchase_orders/", "/warehouses", "/warehouses_items/", "/third_parties/"):
         firm.arm(fault, path=path, method="GET", times=20, **({} if fault == "garbage" else {"status": 403}))
     told, _ = await sent(firm, supplier_code="SUP-002")
     assert told["warnings"] == ["Whether this document was used in the last 90 days could not be checked."]
@@ -218,15 +301,16 @@ async def test_a_description_may_have_lines_and_a_long_one_stands_there_whole(fi
 
 async def test_two_item_codes_that_differ_at_their_very_end_are_shown_to_differ(firm: Any) -> None:
     codes = ["C" * 119 + end for end in "12"]
+    stocked(firm, *codes)
     told = await shown(firm, items=[{**ORDER["items"][0], "code": code, "tax_name": code} for code in codes])
     for number, code in enumerate(codes, start=1):
         assert (rows(told)[f"item {number}"] or "").startswith(f"'{code}': ")
         assert (rows(told)[f"item {number}"] or "").endswith(f", tax '{code}'")
-        assert any(code in warning for warning in told["warnings"])
 
 
 async def test_a_code_with_a_quotation_mark_is_shown_as_it_is_sent(firm: Any) -> None:
     codes = ["A'B", "A’B"]
+    stocked(firm, *codes)
     told = await shown(firm, items=[{**ORDER["items"][0], "code": code} for code in codes])
     assert (rows(told)["item 1"] or "").startswith('"A\'B": ')
     assert (rows(told)["item 2"] or "").startswith("'A’B': ")
@@ -245,6 +329,7 @@ async def test_a_cost_center_s_code_and_its_description_stand_apart(firm: Any) -
 
 async def test_a_code_that_the_erp_has_with_odd_spaces_can_be_sent_and_they_are_shown_by_name(firm: Any) -> None:
     items = [{**ORDER["items"][0], "code": "BOLT  M8\u00a0X"}]
+    stocked(firm, "BOLT  M8\u00a0X")
     async with firm.seat() as seat:
         told = await seat.call("create_fracttal_purchase_order", **{**ORDER, "items": items, "supplier_code": "S  1"})
         content = (await (await seat.runtime.write_service()).write(told["write_id"])).plan.content

@@ -115,7 +115,7 @@ async def test_a_price_of_exactly_the_base_selling_price_is_not_above_it(firm: A
 
 async def test_a_new_base_selling_price_is_the_one_that_counts(firm: Any) -> None:
     told = await prices(firm, *breaks(q1="12.50", q100="10", q500="8.50"), selling_price="12.50")
-    assert rows(told)["base selling price"] == ("10.50", "12.50")
+    assert rows(told)["base selling price"] == ("10.50", "12.50 (+19.0 %)")
     assert rows(told)["pays below 1"] == ("10.50 each", "12.50 each (+19.0 %)")
     assert told["warnings"] == []
 
@@ -142,6 +142,18 @@ async def test_a_break_given_twice_at_two_prices_cannot_be_meant(firm: Any) -> N
     assert told["error"]["code"] == "INVALID_INPUT"
     assert told["error"]["written"] == "no"
     assert "price_breaks[2].quantity" in told["error"]["message"]
+
+
+@pytest.mark.parametrize(("given", "told"), [({}, "EA (FractionERP's default)"), ({"uom": "KG"}, "KG")])
+async def test_a_new_part_s_unit_is_shown_where_the_erp_fills_it_in_by_itself(
+    firm: Any, given: dict[str, str], told: str
+) -> None:
+    async with firm.seat("yes") as seat:
+        done = await seat.call("create_part", part_number="NEW-1", **given)
+        sent = (await (await seat.runtime.write_service()).write(done["write_id"])).plan.content
+    assert rows(done)["uom"] == (None, told)
+    assert ("uom" in json.loads(sent)) is bool(given)
+    assert done["result"]["uom"] == told[:2]
 
 
 async def test_what_was_not_asked_to_change_is_sent_as_it_was_read(firm: Any) -> None:
@@ -237,7 +249,7 @@ async def test_an_enquiry_can_be_planned_while_contracts_cannot_be_read(firm: An
 async def test_a_contact_of_the_same_name_or_e_mail_is_a_warning(firm: Any) -> None:
     told = await shown(firm, "add_contact", customer="52", name="ruth ADEYEMI", email="Zoe.Lambert@acmecorp.example")
     assert told["warnings"] == [
-        "This customer already has a contact called 'ruth ADEYEMI' (id 42).",
+        "This customer already has a contact called 'ruth ADEYEMI' (id 42), who stays as they are.",
         "The e-mail 'Zoe.Lambert@acmecorp.example' is already that of 'Zoë Lambert' (id 139).",
     ]
 
@@ -398,7 +410,7 @@ async def test_what_is_sent_stands_whole_in_its_preview_however_long(firm: Any) 
     note, line = "n" * 3_999 + "1", "l" * 199 + "1"
     assert rows(await shown(firm, "create_enquiry", customer="52", notes=note))["notes"] == (None, note)
     told = await shown(firm, "create_part", part_number=line, description=line)
-    assert rows(told) == {"part_number": (None, line), "description": (None, line)}
+    assert rows(told)["part_number"] == rows(told)["description"] == (None, line)
     assert line in told["summary"]
     told = await shown(firm, "add_contact", customer="52", name=line)
     assert rows(told)["name"] == (None, line)

@@ -291,6 +291,7 @@ async def test_approvals_ends_after_the_write_that_was_approved_in_it(
     landed_once(firm)
 
 
+@pytest.mark.matrix
 @ENDINGS
 async def test_approve_ends_after_its_write_and_says_what_came_of_it(
     firm: Any, slow: SlowErp, environment: dict[str, str], ending: signal.Signals
@@ -311,6 +312,7 @@ async def test_approve_ends_after_its_write_and_says_what_came_of_it(
     landed_once(firm)
 
 
+@pytest.mark.matrix
 @ENDINGS
 async def test_call_ends_after_the_write_of_its_child_and_says_what_came_of_it(
     firm: Any, slow: SlowErp, environment: dict[str, str], ending: signal.Signals
@@ -354,6 +356,7 @@ async def test_a_terminal_that_hangs_up_in_mid_write_does_not_tear_it(
     landed_once(firm)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP], ids=lambda one: one.name)
 @pytest.mark.parametrize(
     "words", [("call", "create_part", "part_number=SIGNAL-1"), ("approve",)], ids=lambda one: one[0]

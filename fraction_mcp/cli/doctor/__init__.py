@@ -6,8 +6,7 @@ earlier one failed is left out, so that the first failure is the one to mend.
 
 import sys
 from collections.abc import AsyncIterator
-
-import anyio.to_thread
+from functools import partial
 
 from fraction_mcp.cli.doctor import erps, machine, network
 from fraction_mcp.cli.doctor.check import Check, failure
@@ -16,6 +15,7 @@ from fraction_mcp.cli.serve import checked_settings, is_embedded_place
 from fraction_mcp.cli.signals import run
 from fraction_mcp.config import Settings
 from fraction_mcp.errors import ConfigError
+from fraction_mcp.threads import left_behind
 
 __all__ = ["doctor"]
 
@@ -71,14 +71,14 @@ async def _checks(profile: str, sandbox: bool) -> AsyncIterator[Check]:
 async def _working(settings: Settings) -> AsyncIterator[Check]:
     """The keychain's secret, the network, the accounts, the journal."""
     try:
-        await anyio.to_thread.run_sync(settings.fetch_secrets)
+        await left_behind(settings.fetch_secrets)
     except ConfigError as error:
         yield failure("secret", error.message, "fraction-mcp login keeps it anew")
         return
     reached = True
     if not is_embedded_place(settings):
         for name, url in erps.addresses(settings):
-            for check in await anyio.to_thread.run_sync(network.checks, name, url):
+            for check in await left_behind(partial(network.checks, name, url)):
                 yield check
                 reached = reached and check.state != "failure"
     if reached:

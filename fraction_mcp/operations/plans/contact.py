@@ -34,7 +34,7 @@ async def contact_plan(
     ]
     warnings = [f"This very contact is there already {id_of(one)}; a second one would be added." for one in same]
     warnings += [
-        f"This customer already has a contact called {exactly(name)} {id_of(one)}."
+        f"This customer already has a contact called {exactly(name)} {id_of(one)}, who stays as they are."
         for one in namesakes
         if one not in same
     ]

@@ -36,7 +36,10 @@ async def part_plan(context: ErpContext, *, part_number: str, fields: Mapping[st
         title=f"Create the part {exactly(part_number)}",
         endpoint=endpoints.CREATE_PART,
         body=body,
-        preview=[Change(field=name, before=None, after=spelt_out(value)) for name, value in body.items()],
+        preview=[
+            *(Change(field=name, before=None, after=spelt_out(value)) for name, value in body.items()),
+            *([] if "uom" in body else [Change(field="uom", before=None, after="EA (FractionERP's default)")]),
+        ],
         warnings=warnings,
         reads=[thing("part", part_number)],
         writes=[thing("part", part_number)],

@@ -16,7 +16,19 @@ from fraction_mcp.operations.pricing.price_list import Priced, Unpriced, price_a
 from fraction_mcp.operations.writes.plan import Change
 from fraction_mcp.values.decimals import exact_product, exact_sum, plain
 
-__all__ = ["PAYS", "Step", "break_list", "changes", "compared", "listed", "money", "percent", "unchanged", "warnings"]
+__all__ = [
+    "PAYS",
+    "Step",
+    "break_list",
+    "changes",
+    "compared",
+    "listed",
+    "money",
+    "percent",
+    "percentage",
+    "unchanged",
+    "warnings",
+]
 
 PAYS = "pays "
 """How the lines of a preview begin that say what is paid at a quantity."""
@@ -127,16 +139,27 @@ def _both(price: Unpriced) -> str:
 
 
 def _in_brackets(step: Step) -> str:
-    told = percent(step)
+    told = _percent(step)
     return f" ({told})" if told else ""
 
 
-def percent(step: Step) -> str:
-    """`−99.9 %`; empty where there is nothing to compare, or no change that shows."""
-    if not (isinstance(step.before, Priced) and isinstance(step.after, Priced)) or step.before.unit_price <= 0:
+def _percent(step: Step) -> str:
+    if not (isinstance(step.before, Priced) and isinstance(step.after, Priced)):
         return ""
-    change = (step.after.unit_price - step.before.unit_price) / step.before.unit_price * 100
+    return percent(step.before.unit_price, step.after.unit_price)
+
+
+def percent(before: Decimal | None, after: Decimal | None) -> str:
+    """`−99.9 %`; empty where there is nothing to compare, or no change that shows."""
+    if before is None or after is None or before <= 0:
+        return ""
+    change = (after - before) / before * 100
     return f"{change:+.1f} %".replace("-", "−") if change else ""
+
+
+def percentage(value: Decimal) -> str:
+    """A percentage as it was asked for: `+3.25 %`."""
+    return f"{'−' if value < 0 else '+'}{plain(abs(value))} %"
 
 
 def break_list(one: PriceList | None) -> str | None:
@@ -177,7 +200,7 @@ def _worst(run: Sequence[Step]) -> Step:
 
 def _jump(run: Sequence[Step]) -> str:
     worst = _worst(run)
-    told = percent(worst)
+    told = _percent(worst)
     return (
         f"At {plain(worst.at)} the customer would pay {_money_of(worst.after)} instead of {_money_of(worst.before)}"
         f"{f' ({told})' if told else ''}: more than 20 % {run[0].kind} {_range(run)}."

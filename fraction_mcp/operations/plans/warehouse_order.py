@@ -1,8 +1,7 @@
 """The plan for a Fracttal purchase order to a warehouse (`fracttal-create-purchase-orders.txt`).
 
-Quantities go out as text, costs as numbers, and each line's total is worked out here, exactly. Who the supplier is,
-whether the items stand in the warehouse and whether the document was used before are reads that only inform: Fracttal
-is the one to refuse.
+Quantities go out as text, costs as numbers, and each line's total is worked out here, exactly. What Fracttal's lists
+tell of the order beforehand is `warehouse_facts`'s to say.
 """
 
 from collections import Counter
@@ -12,27 +11,21 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import anyio
-
-from fraction_mcp.erp import Erp, endpoints
-from fraction_mcp.erp.endpoints import Endpoint, System
-from fraction_mcp.erp.pages import Pages
-from fraction_mcp.erp.records import Record
-from fraction_mcp.errors import ErpError, InputError
+from fraction_mcp.erp import endpoints
+from fraction_mcp.erp.endpoints import System
+from fraction_mcp.errors import InputError
 from fraction_mcp.operations.context import ErpContext
-from fraction_mcp.operations.records.all_pages import PAGE
-from fraction_mcp.operations.records.fresh_pages import MOST, read_fresh_pages
+from fraction_mcp.operations.plans.warehouse_facts import Sought, WarehouseFacts
 from fraction_mcp.operations.writes.plan import Change, Plan, thing
 from fraction_mcp.operations.writes.readback import Leeway, LookFor
 from fraction_mcp.values.characters import spelt_out
 from fraction_mcp.values.decimals import exact_product, exact_sum, plain
-from fraction_mcp.values.text import clean, exactly, normalised, quoted
+from fraction_mcp.values.text import exactly, quoted
 
 __all__ = ["PRIORITIES", "OrderItem", "WarehouseOrder", "warehouse_order_plan"]
 
 PRIORITIES: Mapping[str, int] = {"very_high": 1, "high": 2, "medium": 3, "low": 4, "very_low": 5}
 _SEEN_BEFORE = timedelta(days=90)
-_MOST_MISSING = 5  # items that a warning of its own names
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +56,15 @@ class WarehouseOrder:
 async def warehouse_order_plan(
     context: ErpContext, order: WarehouseOrder, today: Callable[[], date] = date.today
 ) -> Plan:
+    """Raises InputError for a date that is none, AmbiguousReference for a warehouse or items that are not there."""
     erp = context.erp(System.FRACTTAL)
     due = _due(order.delivery_date)
     day = today()
-    known = await _Advice.ask(erp, order, day, due)
+    items = [item.code for item in order.items]
+    recent = _recent(order, day, due)
+    known = await WarehouseFacts.read(
+        erp, Sought(order.warehouse_code, items, order.supplier_code, order.document, recent)
+    )
     total = exact_sum(exact_product(item.unit_cost, item.quantity) for item in order.items)
     document = [thing("order", order.warehouse_code, order.document)]
     return Plan(
@@ -86,7 +84,7 @@ async def warehouse_order_plan(
             unlike=_answered(order),
             # The document's own sample answers with another cost than was sent.
             leeway=Leeway(told=("unit_cost",)),
-            query=_recent(order, day, due),
+            query=recent,
             known=None if known.same is None else [one.get("id") for one in known.same],
         ),
     )
@@ -178,75 +176,3 @@ def _recent(order: WarehouseOrder, day: date, due: date | None) -> dict[str, str
         "start": 0,
         "limit": 100,
     }
-
-
-@dataclass(slots=True)
-class _Advice:
-    """What the supporting reads told. Each may fail without failing the plan; `same` is then None."""
-
-    warnings: list[str]
-    notes: list[Change]
-    same: list[Record] | None
-
-    @classmethod
-    async def ask(cls, erp: Erp, order: WarehouseOrder, day: date, due: date | None) -> "_Advice":
-        advice = cls([], [], None)
-        async with anyio.create_task_group() as group:
-            group.start_soon(advice._document, erp, order, _recent(order, day, due))
-            group.start_soon(advice._items, erp, order)
-            if order.supplier_code:
-                group.start_soon(advice._supplier, erp, order)
-        advice.warnings.sort(key=lambda words: "Whether" in words)
-        return advice
-
-    async def _document(self, erp: Erp, order: WarehouseOrder, query: Mapping[str, str | int]) -> None:
-        try:
-            recent, whole = await read_fresh_pages(erp, endpoints.WAREHOUSE_ORDERS, query)
-        except ErpError:
-            self.warnings.append("Whether this document was used in the last 90 days could not be checked.")
-            return
-        same = [one for one in recent if normalised(one.get("document")) == normalised(order.document)]
-        # Of orders that were not all seen, an older one of this document could be taken for ours afterwards.
-        self.same = same if whole else None
-        self.warnings += [
-            f"The document {exactly(order.document)} was used before, by the order {quoted(str(one.get('id')))}."
-            for one in same[:3]
-        ]
-        if not whole:
-            self.warnings.append(f"Whether other orders used this document is not known: only {MOST:,} were looked at.")
-
-    async def _items(self, erp: Erp, order: WarehouseOrder) -> None:
-        pages, query = Pages(PAGE), {"code": order.warehouse_code}
-        try:
-            asked = {**query, **pages.query(endpoints.WAREHOUSE_ITEMS, 1)}
-            there = pages.take(await erp.call(endpoints.WAREHOUSE_ITEMS, query=asked, fresh=True))
-        except ErpError:
-            return
-        if not there or not pages.whole:
-            return  # nothing, or not all, is known of the warehouse: silence is honest
-        codes = {normalised(code) for one in there for code in (one.get("code"), one.get("item_code")) if code}
-        missing = [item.code for item in order.items if codes and normalised(item.code) not in codes]
-        self.warnings += [
-            f"{exactly(code)} is not among the items of this warehouse; Fracttal may refuse the order."
-            for code in missing[:_MOST_MISSING]
-        ]
-        if len(missing) > _MOST_MISSING:
-            more = len(missing) - _MOST_MISSING
-            self.warnings.append(f"{more} more of the items are not among those of this warehouse, either.")
-
-    async def _supplier(self, erp: Erp, order: WarehouseOrder) -> None:
-        query: dict[str, str | int] = {"code": order.supplier_code, "start": 0, "limit": 10}
-        found = await _tried(erp, endpoints.THIRD_PARTIES, query)
-        named = [one for one in found or [] if normalised(one.get("code")) == normalised(order.supplier_code)]
-        if named:
-            name = next((str(named[0][key]) for key in ("name", "description") if named[0].get(key)), "")
-            self.notes.append(Change(field="supplier's name", before=None, after=clean(name)))
-        elif found is not None:
-            self.warnings.append(f"No supplier with the code {exactly(order.supplier_code)} was found.")
-
-
-async def _tried(erp: Erp, endpoint: Endpoint, query: Mapping[str, str | int]) -> list[Record] | None:
-    try:
-        return (await erp.call(endpoint, query=query, fresh=True)).records()
-    except ErpError:
-        return None

@@ -13,6 +13,7 @@ from fraction_mcp.operations.fitting import ROOM, pieces_fitting
 from fraction_mcp.operations.lookup import CUSTOMER, PART, Candidate, Found, NotOne
 from fraction_mcp.operations.naming import counted, name_of
 from fraction_mcp.operations.pricing.answer import Figures, further_words
+from fraction_mcp.operations.pricing.own_part import also_called, called_by_customer
 from fraction_mcp.operations.pricing.price_list import Priced, Unpriced, price_at
 from fraction_mcp.operations.pricing.reading import price_lists
 from fraction_mcp.operations.pricing.units import bare_unit, is_pack, pack_question, pack_warning, per_unit
@@ -84,9 +85,12 @@ async def price_for_quantity(context: ErpContext, part: str, quantity: Decimal, 
     price lists first, since a customer without one has no price whatever else is true of it. Where a name is not one
     record, the other one is looked for all the same, so that its failure is not found one call later.
     """
-    found = await context.lookup.find(PART, part)
+    found, buyer = await context.lookup.find(PART, part), None
+    if customer and _may_be_their_own(context, found, part):
+        buyer = await context.lookup.find(CUSTOMER, customer)
+        if isinstance(buyer, Found):
+            found = await called_by_customer(context, found, part, buyer.record)
     if isinstance(found, NotOne):
-        buyer = await context.lookup.find(CUSTOMER, customer) if customer else None
         return _nobody_named(context, quantity, found, buyer)
     sold = part_of(found)
     lists = await price_lists(context, sold.id)
@@ -102,11 +106,18 @@ async def price_for_quantity(context: ErpContext, part: str, quantity: Decimal, 
             chosen = [one for one in lists if one.customer_id == id_key(known.record["id"])]
             nobody = _without_list(known)
         lists = chosen
+        if lists and found.how == "exact":
+            remark += await also_called(context, found, part, lists[0].customer_id, clean(lists[0].customer_name))
     offers, unpriced = _sorted_out(context, lists, quantity)
     if nobody is not None and not lists:
         unpriced = [nobody]
     answer = _result(context, sold, quantity, offers, unpriced)
     return answer.model_copy(update={"summary": remark + answer.summary})
+
+
+def _may_be_their_own(context: ErpContext, found: Found | NotOne, part: str) -> bool:
+    """Whether it is worth a request to know which customer it is that may call a part so."""
+    return isinstance(found, NotOne) or (found.how != "exact" and context.own_numbers.anyone_calls(part))
 
 
 def _result(

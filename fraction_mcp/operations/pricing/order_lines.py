@@ -1,17 +1,18 @@
 """The lines of an order, each priced at its own quantity, and their sum: a total only where every line has a price."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Literal
 
 import anyio
 
-from fraction_mcp.erp.records import PriceList
+from fraction_mcp.erp.records import PriceList, Record
 from fraction_mcp.operations.context import ErpContext
-from fraction_mcp.operations.lookup import CUSTOMER, PART, Candidate, NotOne
+from fraction_mcp.operations.lookup import CUSTOMER, PART, Candidate, Found, NotOne
 from fraction_mcp.operations.naming import name_of
 from fraction_mcp.operations.pricing.answer import Basis, CheaperAtMore, Figures, NextBreak
 from fraction_mcp.operations.pricing.one_part import PricedPart, part_of
+from fraction_mcp.operations.pricing.own_part import called_by_customer
 from fraction_mcp.operations.pricing.price_list import Priced, Unpriced, price_at
 from fraction_mcp.operations.pricing.reading import price_lists
 from fraction_mcp.operations.pricing.units import is_pack, pack_question, pack_warning
@@ -74,7 +75,7 @@ async def price_lines(context: ErpContext, customer: str, lines: Sequence[AskedL
     if isinstance(known, NotOne):
         return _nobody_named(context, known, lines, await _gathered(context, lines))
     buyer = QuotedCustomer(id=known.record["id"], name=name_of(known.record, CUSTOMER.key))
-    parts = await _gathered(context, lines, buyer.id)
+    parts = await _gathered(context, lines, known.record)
     priced = [_priced_line(context, line, parts[normalised(line.part)]) for line in lines]
     totals = (context.money(line.line_total) for line in priced if line.line_total is not None)
     total = Money.sum(totals, context.currency)
@@ -117,29 +118,49 @@ def _candidates(lines: Sequence[AskedLine], parts: _Parts) -> Iterator[Candidate
                 yield candidate.model_copy(update={"argument": f"lines[{index}].part"})
 
 
-async def _gathered(context: ErpContext, lines: Sequence[AskedLine], customer_id: int | str | None = None) -> _Parts:
-    """Every distinct part once, a few at a time, with this customer's price list of it; without one, with none."""
+async def _gathered(context: ErpContext, lines: Sequence[AskedLine], buyer: Record | None = None) -> _Parts:
+    """Every distinct part once, a few at a time, with this customer's price list of it; without one, with none.
+
+    What is not a number of ours comes second, when all the lists are read that may hold it as the customer's own.
+    """
     wanted = {normalised(line.part): line.part for line in lines}
+    found: dict[str, Found | NotOne] = {}
+    lists: dict[str, list[PriceList]] = {}
     parts: _Parts = {}
+
+    async def find(key: str) -> None:
+        one = found[key] = await context.lookup.find(PART, wanted[key])
+        if isinstance(one, Found) and one.how == "exact" and buyer:
+            lists[key] = await price_lists(context, one.record["id"], buyer["id"])
+
+    async def settle(key: str) -> None:
+        one = await called_by_customer(context, found[key], wanted[key], buyer) if buyer else found[key]
+        if isinstance(one, NotOne):
+            parts[key] = one
+            return
+        if key not in lists:
+            lists[key] = await price_lists(context, one.record["id"], buyer["id"]) if buyer else []
+        parts[key] = (part_of(one), one.remark(PART), lists[key])
+
+    await _each(find, wanted)
+    await _each(settle, wanted)
+    return parts
+
+
+async def _each(work: Callable[[str], Awaitable[None]], keys: Iterable[str]) -> None:
+    """Work on all of them, a few at a time."""
     gate = anyio.CapacityLimiter(_AT_ONCE)
 
-    async def fetch(key: str, said: str) -> None:
+    async def in_turn(key: str) -> None:
         async with gate:
-            found = await context.lookup.find(PART, said)
-            if isinstance(found, NotOne):
-                parts[key] = found
-                return
-            part = part_of(found)
-            lists = [] if customer_id is None else await price_lists(context, part.id, customer_id)
-            parts[key] = (part, found.remark(PART), lists)
+            await work(key)
 
     try:
         async with anyio.create_task_group() as group:
-            for key, said in wanted.items():
-                group.start_soon(fetch, key, said)
+            for key in keys:
+                group.start_soon(in_turn, key)
     except BaseExceptionGroup as failures:
         raise _first_of(failures) from None
-    return parts
 
 
 def _first_of(failures: BaseExceptionGroup) -> BaseException:

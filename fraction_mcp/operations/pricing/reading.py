@@ -31,6 +31,7 @@ async def price_lists(
         if not pages.whole:
             raise unreadable(endpoint, "it does not hold all that it counts")
     lists = [answer.read(PriceList, row) for row in rows]
+    context.own_numbers.look(part_id, lists)
     return [one for one in lists if customer_id is None or one.customer_id == id_key(customer_id)]
 
 

@@ -13,7 +13,7 @@ from fraction_mcp.operations.writes.plan import Plan, Thing
 from fraction_mcp.operations.writes.states import State
 from fraction_mcp.operations.writes.write import Write, hash_of
 
-__all__ = ["MOST", "Batch", "PlannedBatch", "PlannedWrite", "conflicts", "digest_of", "gravest_first"]
+__all__ = ["MOST", "Batch", "PlannedBatch", "PlannedWrite", "conflicts", "digest_of", "gravest_first", "is_open"]
 
 MOST = 50
 """How many writes one question may be about: more, nobody would read."""
@@ -139,4 +139,13 @@ def _needs(earlier: str) -> InputError:
     return InputError(
         {"": f"rests on what {earlier} writes, so nobody could be shown what it would change"},
         hint="Ask for it again when the earlier one is done.",
+    )
+
+
+def is_open(write: Write) -> InputError:
+    """Why an item that is open already is not asked for within a batch."""
+    state = str(write.state).replace("_", " ")
+    return InputError(
+        {"": f"is the same write as {write.id}, which is {state}"},
+        hint="What is open already is not asked for twice: get_write_status tells where it stands.",
     )

@@ -159,7 +159,7 @@ class Committer:
 
     async def _refuse(self, write: Write, why: str, preview: tuple[Change, ...] = ()) -> None:
         hint = "Call the tool again: the new state is shown, and a person is asked anew."
-        refusal = errors.ConsentError(f"{why}; nothing was written", hint=hint)
+        refusal = errors.ConsentError(f"{why.removesuffix('.')}; nothing was written", hint=hint)
         await self._journal.finish(write.id, Step.REFUSED, replace(nothing_written(refusal), preview=preview))
 
     async def look_again(self, write: Write) -> Write:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from fraction_mcp.errors import BatchRefused, InputError
-from fraction_mcp.operations.writes.batch import digest_of
+from fraction_mcp.errors import BatchRefused
+from fraction_mcp.operations.writes.batch import digest_of, is_open
 from fraction_mcp.operations.writes.journal_tables import Transaction, dumped, read_write, writes
 from fraction_mcp.operations.writes.states import MOVES, OPEN, State, Step
 from fraction_mcp.operations.writes.write import Draft, Write
@@ -30,16 +30,8 @@ async def same_batch(transaction: Transaction, drafts: Sequence[Draft]) -> list[
     if [member.key for member in members] == keys:
         return members
     found = {write.key: write for write in there}
-    reasons = {index: _open(found[key]) for index, key in enumerate(keys) if key in found}
+    reasons = {index: is_open(found[key]) for index, key in enumerate(keys) if key in found}
     raise BatchRefused([draft.plan.tool for draft in drafts], reasons)
-
-
-def _open(write: Write) -> InputError:
-    state = str(write.state).replace("_", " ")
-    return InputError(
-        {"": f"is the same write as {write.id}, which is {state}"},
-        hint="What is open already is not asked for twice: get_write_status tells where it stands.",
-    )
 
 
 async def enter(transaction: Transaction, drafts: Sequence[Draft], there: Sequence[Write] | None) -> list[Write]:

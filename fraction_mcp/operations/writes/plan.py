@@ -26,6 +26,9 @@ def thing(kind: str, *names: object) -> Thing:
     return kind, *("".join(normalised(name).split()) for name in names)
 
 
+_ONCE_UNKNOWN = ("note", "repeats")  # to the first journals; kept where they say something
+
+
 class Change(ResultPart):
     """One line of a preview. `before` is null for what is new, `after` for what disappears."""
 
@@ -39,9 +42,11 @@ class Plan:
     """A write that could be sent, and all that a person needs to judge it.
 
     `notes` are further preview lines that only inform (a supplier's name): they may be missing when they cannot be
-    read, and are not part of what the approval is bound to. `basis` is: facts that the preview does not show.
+    read, and are not part of what the approval is bound to. `basis` is: facts that the preview does not show. `note` is
+    why, in the words of the assistant that asked: people read it as such, and nothing is bound to it.
     `replaces` follows from the tool's effect, and is set where the tool is run. `refusal` says why the ERP is known to
-    refuse it: nobody is asked about such a write.
+    refuse it: nobody is asked about such a write. `repeats` says what is done again where the same is asked twice,
+    for a write whose bytes follow from what is there: by them the second would be another one. Empty for all others.
 
     `reads` are the things that it rests on and `writes` those that it changes, by which two writes of one batch are
     told to be in each other's way. Customers stand in neither: nothing here changes one.
@@ -58,6 +63,8 @@ class Plan:
     basis: Mapping[str, Any] = field(default_factory=dict)
     replaces: bool = False
     refusal: FractionMcpError | None = None
+    note: str = ""
+    repeats: str = ""
     reads: Collection[Thing] = ()
     writes: Collection[Thing] = ()
 
@@ -83,6 +90,8 @@ class FrozenPlan:
     preview: tuple[Change, ...]
     warnings: tuple[str, ...]
     look: FrozenLook
+    note: str = ""
+    repeats: str = ""
 
     @classmethod
     def of(cls, plan: Plan, *, tool: str, arguments: Mapping[str, Any]) -> "FrozenPlan":
@@ -99,12 +108,15 @@ class FrozenPlan:
             preview=(*plan.preview, *plan.notes),
             warnings=tuple(clean(warning, 300) for warning in plan.warnings),
             look=FrozenLook.of(plan.look, replaces=plan.replaces),
+            note=clean(plan.note, 300),
+            repeats=plan.repeats,
         )
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> "FrozenPlan":
         """Raises KeyError, TypeError or ValueError for what is no plan."""
         texts = {name: kept[name] for name in ("tool", "title", "endpoint", "method", "target", "content")}
+        texts |= {name: kept.get(name, "") for name in _ONCE_UNKNOWN}
         if not all(isinstance(text, str) for text in (*texts.values(), *kept["warnings"])):
             raise ValueError("a plan's words are texts")
         return cls(
@@ -131,6 +143,7 @@ class FrozenPlan:
             "preview": [change.model_dump() for change in self.preview],
             "warnings": list(self.warnings),
             "look": self.look.to_json(),
+            **{name: text for name in _ONCE_UNKNOWN if (text := getattr(self, name))},
         }
 
     @property

@@ -20,13 +20,13 @@ from fraction_mcp import errors
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.progress import report
 from fraction_mcp.operations.results import ToolError
-from fraction_mcp.operations.writes.batch import Batch, PlannedWrite, conflicts
+from fraction_mcp.operations.writes.batch import Batch, PlannedWrite, conflicts, is_open
 from fraction_mcp.operations.writes.committing import Committer, Replan, reaches
 from fraction_mcp.operations.writes.failing import logged_once
 from fraction_mcp.operations.writes.identity import ErpIdentity
 from fraction_mcp.operations.writes.plan import FrozenPlan, Plan
+from fraction_mcp.operations.writes.repeated import UNDER_WAY, asked_before, repeats
 from fraction_mcp.operations.writes.states import State
-from fraction_mcp.operations.writes.wording import called_by
 from fraction_mcp.operations.writes.write import Draft, Write
 from fraction_mcp.values.text import clean, quoted
 
@@ -39,9 +39,7 @@ __all__ = ["Replan", "Terms", "ToItsEnd", "WriteService"]
 logger = logging.getLogger(__name__)
 
 _ID = re.compile(r"w[0-9a-f]{12}")
-_JUST_LANDED_S = 900
 _WATCH_S = 1.0
-_UNDER_WAY = (State.APPROVED, State.SENDING, State.UNKNOWN)
 _MANY = 1_000
 _TROUBLED_S = 10.0
 _LONGEST_REASON = 300
@@ -64,7 +62,8 @@ class Terms:
 
 class WriteService:
     """One process's hand in the writes. Give it the ERPs' context and the journal; `replan` comes from the tools,
-    `asker` is who asks: the account that this process runs under, or whoever has signed in."""
+    `asker` is who asks: the account that this process runs under, or whoever has signed in. `place` says in words where
+    a person decides, as far as that is known."""
 
     def __init__(
         self,
@@ -75,12 +74,14 @@ class WriteService:
         terms: Terms,
         asker: str,
         to_its_end: "ToItsEnd | None" = None,
+        place: str = "",
     ) -> None:
         self.context = context
         self.journal = journal
         self._committer = Committer(context, journal, replan, asker=asker, lease_s=terms.lease_s)
         self._terms = terms
         self._asker = asker
+        self.place = place
         self._to_its_end = to_its_end or _here
         self._committing = anyio.Lock()
 
@@ -93,12 +94,15 @@ class WriteService:
         """
         draft = self._draft(PlannedWrite(tool, arguments, plan), asked_by)
         if plan.refusal is not None:
-            under_way = await self.journal.latest(_UNDER_WAY, identity=draft.identity, limit=_MANY)
+            under_way = await self.journal.latest(UNDER_WAY, identity=draft.identity, limit=_MANY)
             for write in under_way:
                 if write.key == draft.key:
                     return write
             raise plan.refusal
-        return await self.journal.propose(await self._warned(draft))
+        before = await asked_before(self.journal, draft)
+        if before is not None and before.state is not State.DONE:
+            return before
+        return await self.journal.propose(self._warned(draft, before))
 
     async def propose_batch(self, writes: Sequence[PlannedWrite], *, asked_by: str) -> Batch:
         """All of them in the journal, waiting for one decision; or the batch of just these, if some of it is open.
@@ -107,10 +111,15 @@ class WriteService:
         """
         drafts = [self._draft(one, asked_by) for one in writes]
         tools = [one.tool for one in writes]
-        if reasons := conflicts(dict(enumerate(writes)), tools, [draft.key for draft in drafts]):
+        before = {index: await asked_before(self.journal, draft) for index, draft in enumerate(drafts)}
+        reasons = conflicts(dict(enumerate(writes)), tools, [draft.key for draft in drafts])
+        # What has other bytes now, and is under way or unsure with those from before.
+        reasons |= {index: is_open(each) for index, each in before.items() if each and each.state is not State.DONE}
+        if reasons:
             raise errors.BatchRefused(tools, reasons)
         refused = {index: one.plan.refusal for index, one in enumerate(writes) if one.plan.refusal is not None}
-        batch = await self.journal.propose_batch([await self._warned(draft) for draft in drafts], tuple(refused))
+        warned = [self._warned(draft, before[index]) for index, draft in enumerate(drafts)]
+        batch = await self.journal.propose_batch(warned, tuple(refused))
         if batch is None:
             raise errors.BatchRefused(tools, refused)
         return batch
@@ -126,15 +135,11 @@ class WriteService:
             expires_at=self.journal.now() + self._terms.wait_s,
         )
 
-    async def _warned(self, draft: Draft) -> Draft:
+    def _warned(self, draft: Draft, landed: Write | None) -> Draft:
         """With a warning, first of all, where the same landed a moment ago."""
-        landed = await self.journal.landed_before(draft.key, self.journal.now() - _JUST_LANDED_S)
         if landed is None:
             return draft
-        minutes = int((self.journal.now() - landed.updated_at) // 60)
-        when = f"{minutes} minutes ago" if minutes > 1 else "a moment ago"
-        number = called_by(landed.outcome.result)
-        again = f"An identical write landed {when}{f' as {quoted(number)}' if number else ''}; this repeats it."
+        again = repeats(landed, self.journal.now())
         return replace(draft, plan=replace(draft.plan, warnings=(again, *draft.plan.warnings)))
 
     async def new_token(self, write: Write) -> str:
@@ -202,6 +207,10 @@ class WriteService:
     def reaches(self, write: Write) -> bool:
         """Whether this process works in the ERP and account of the write, as far as it knows."""
         return reaches(self.context, write)
+
+    def is_own(self, write: Write) -> bool:
+        """Whether the same account asked for it, in an ERP that this process works in."""
+        return write.asker == self._asker and self.reaches(write)
 
     def identities(self) -> list[ErpIdentity]:
         """The ERPs and accounts that this process works in, as far as it knows."""

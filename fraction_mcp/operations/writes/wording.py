@@ -18,11 +18,15 @@ __all__ = [
     "WriteResult",
     "WritesResult",
     "called_by",
+    "in_its_own_words",
+    "outcome_word",
+    "reference_of",
     "refused_batch",
     "result_for",
     "result_for_batch",
     "result_within",
     "used_before",
+    "what_next",
 ]
 
 Outcome = Literal[
@@ -90,7 +94,7 @@ _WORDS = {
 }
 _OUTCOMES = {"approved": "in_progress", "sending": "in_progress"}
 _NEXT = {
-    "awaiting_approval": "Ask the user to decide in the approval inbox, then call get_write_status.",
+    "awaiting_approval": "Ask the user to decide {place}, then call get_write_status.",
     "approved": "Call get_write_status in a few seconds.",
     "sending": "Call get_write_status in a few seconds.",
     "unknown": "Tell the user to look in the ERP and to settle it in the approval inbox. Do not ask for it again.",
@@ -98,10 +102,21 @@ _NEXT = {
 
 
 _TOGETHER = "submit_writes"
+_SOMEWHERE = "in the approval inbox"
 
 
-def result_for(write: Write, *, token: str = "") -> WriteResult:
-    """Where a write stands, as a tool result."""
+def what_next(state: State, place: str) -> str:
+    """What is left to do for a write in this state; `place` says where a person decides."""
+    return _NEXT.get(state, "").format(place=place or _SOMEWHERE)
+
+
+def outcome_word(write: Write) -> str:
+    """A state as results name it."""
+    return _OUTCOMES.get(write.state, str(write.state))
+
+
+def result_for(write: Write, *, token: str = "", place: str = "") -> WriteResult:
+    """Where a write stands, as a tool result; `place` says where a person decides, as far as that is known."""
     state, outcome = str(write.state), write.outcome
     number = called_by(outcome.result)
     title = write.plan.title
@@ -118,7 +133,7 @@ def result_for(write: Write, *, token: str = "") -> WriteResult:
         told = ToolError(code="OUTCOME_UNKNOWN", message=_WORDS[state], hint="", retryable=False, written="maybe")
     if state == "awaiting_approval" and outcome.error:
         words += f". Sending it was tried: {outcome.error.message}"
-    step = _NEXT.get(state, "")
+    step = what_next(write.state, place)
     if token:
         words = f"{title}: it waits for a confirmation; nothing was written yet"
         step = "Show the preview to the user; only if they agree, call confirm_write with the token."
@@ -127,7 +142,7 @@ def result_for(write: Write, *, token: str = "") -> WriteResult:
     return WriteResult(
         summary=words + ".",
         next=step,
-        outcome="confirmation_required" if token else _OUTCOMES.get(state, state),  # type: ignore[arg-type]
+        outcome="confirmation_required" if token else outcome_word(write),  # type: ignore[arg-type]
         write_id=write.id,
         system=write.plan.system,
         operation=write.plan.tool,
@@ -140,18 +155,18 @@ def result_for(write: Write, *, token: str = "") -> WriteResult:
     )
 
 
-def result_for_batch(batch: Batch, *, token: str = "") -> WritesResult:
+def result_for_batch(batch: Batch, *, token: str = "", place: str = "") -> WritesResult:
     """Where all of a batch stands: its outcome is that of the first that is not done."""
-    told = result_for(batch.tells, token=token)
+    told = result_for(batch.tells, token=token, place=place)
     return WritesResult(
         **{**dict(told), **_of_all(batch), "summary": _summary(batch, token=token)},
         writes=tuple(result_for(write).model_copy(update={"next": ""}) for write in batch.writes),
     )
 
 
-def result_within(write: Write, batch: Batch) -> WritesResult:
+def result_within(write: Write, batch: Batch, *, place: str = "") -> WritesResult:
     """Where one write stands; and, where it is not decided alone, everything that is decided with it."""
-    told = dict(result_for(write))
+    told = dict(result_for(write, place=place))
     if write.state is not State.AWAITING or not batch.is_together:
         return WritesResult(**told)
     waiting = tuple(result_for(one).model_copy(update={"next": ""}) for one in batch.waiting)
@@ -223,6 +238,11 @@ def _summary(batch: Batch, *, token: str) -> str:
     return " ".join(words)
 
 
+def in_its_own_words(note: str) -> str:
+    """A note as people read it: whose words they are, in quotes that they cannot close. Empty where there is none."""
+    return "The assistant's own words: “" + note.replace("“", '"').replace("”", '"') + "”" if note else ""
+
+
 def used_before(answer: WritesResult) -> WritesResult:
     """The answer to a confirmation of a write that no longer waits: an error, and how the write stands."""
     told = ToolError(
@@ -237,6 +257,15 @@ def used_before(answer: WritesResult) -> WritesResult:
 
 def _iso(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
+
+
+def reference_of(write: Write) -> str:
+    """What people call the record by that came of it; else what they called the request by."""
+    if number := called_by(write.outcome.result):
+        return number
+    names = ("customer_ref", "document", "part_number")
+    fields = {row.field: row.after for row in write.plan.preview}
+    return next((str(fields[name]) for name in names if fields.get(name)), "")
 
 
 def called_by(result: object) -> str:

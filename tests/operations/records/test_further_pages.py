@@ -20,7 +20,7 @@ from fraction_mcp.operations.records.coverage import Coverage
 from fraction_mcp.operations.records.fresh_pages import read_fresh_pages
 from tests.support import AT, ListedErp, Record, context_of, sent_prices
 
-SETTINGS = settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=4 * settings().max_examples, suppress_health_check=[HealthCheck.too_slow])
 SIZE = 10
 DECISIVE = ("total", "last", "has_more")
 
@@ -275,7 +275,7 @@ def test_a_list_is_called_complete_only_where_it_is_and_its_next_pages_lead_to_t
 # ---------------------------------------------------------------------------------------------------------- lookups
 
 
-@settings(SETTINGS, max_examples=150)
+@settings(SETTINGS, max_examples=settings().max_examples)
 @given(erp=ERPS, subject=st.sampled_from([PART, CUSTOMER]), strict=st.booleans(), place=st.integers(0, 70))
 @example(
     erp=PagingErp(count=70, cap=7, states={"last": "little", "total": "truth"}), subject=PART, strict=True, place=69

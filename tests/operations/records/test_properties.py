@@ -19,7 +19,7 @@ from tests.support import Record, context_of
 
 from .conftest import PagedErp, table
 
-SETTINGS = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=settings().max_examples, suppress_health_check=[HealthCheck.too_slow])
 
 NUMBERS = st.decimals(-(10**9), 10**9, places=5)
 AMOUNTS = st.one_of(

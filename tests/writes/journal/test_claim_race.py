@@ -100,6 +100,7 @@ async def test_a_process_that_waited_for_its_turn_judges_by_the_time_of_its_turn
     assert not await claim(journal, write, "late")
 
 
+@pytest.mark.matrix
 async def test_an_inbox_s_yes_racing_a_form_s_no_has_one_outcome(database: Any) -> None:
     here, there = await database.open(), await database.open()
     for _ in range(50):

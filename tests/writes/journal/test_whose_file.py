@@ -108,6 +108,7 @@ def test_another_user_s_sandbox_is_refused_at_start(
     assert "sandbox.sqlite3 belongs to another user" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.process
 def test_a_sandbox_that_was_left_open_is_closed(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (state / "sandbox.sqlite3").chmod(0o664)

@@ -1,0 +1,72 @@
+"""The part that a customer's order means: by our number or id, or else by the customer's own number for it.
+
+Our exact number always wins. Otherwise the customer's price lists that were read here are looked through; what comes of
+it is always said, also that nothing was there to look through.
+"""
+
+from dataclasses import replace
+
+from fraction_mcp.erp.records import Record, id_key
+from fraction_mcp.operations.candidates import part_candidate
+from fraction_mcp.operations.context import ErpContext
+from fraction_mcp.operations.lookup import CUSTOMER, PART, Found, NotOne
+from fraction_mcp.operations.naming import counted, name_of
+from fraction_mcp.operations.pricing.reading import price_lists
+from fraction_mcp.values.text import clean, normalised, quoted
+
+__all__ = ["also_called", "called_by_customer", "own_number_words", "parts_called"]
+
+
+async def called_by_customer(context: ErpContext, found: Found | NotOne, said: str, buyer: Record) -> Found | NotOne:
+    """What was found by our own numbers, or what the customer's own number means where it was none of ours.
+
+    No request where no price list that was read holds the number. Raises what `Lookup.find` raises.
+    """
+    who = name_of(buyer, CUSTOMER.key)
+    if isinstance(found, Found) and found.how == "exact":
+        return replace(found, also=await also_called(context, found, said, buyer["id"], who))
+    parts = await parts_called(context, said, buyer["id"])
+    meant = [part_candidate(one, own_number_words(who)) for one in parts]
+    if isinstance(found, Found) and found.how == "id" and _others(parts, found):
+        meant.append(part_candidate(found.record, "by its id"))
+    if len(meant) > 1:
+        return NotOne("ambiguous", PART, clean(said), meant)
+    if parts:
+        return Found(parts[0], "own", clean(said), owner=who)
+    return found if isinstance(found, Found) else replace(found, own=_not_there(context, buyer["id"], who))
+
+
+def own_number_words(who: str) -> str:
+    return f"{quoted(who)} calls it so"
+
+
+async def also_called(context: ErpContext, found: Found, said: str, customer_id: object, who: str) -> str:
+    """A sentence where the customer calls another part by the very number that is one of ours; else empty."""
+    others = _others(await parts_called(context, said, customer_id), found)
+    return f"{quoted(who)} calls {quoted(name_of(others[0], PART.key))} so as well. " if others else ""
+
+
+def _others(parts: list[Record], found: Found) -> list[Record]:
+    return [one for one in parts if id_key(one.get("id")) != id_key(found.record["id"])]
+
+
+async def parts_called(context: ErpContext, said: str, customer_id: object) -> list[Record]:
+    """The parts whose price list for the customer holds this as its own number, each read again."""
+    parts = []
+    for part_id in context.own_numbers.parts_called(said, customer_id):
+        held = await price_lists(context, part_id, customer_id)  # which is remembered in turn
+        if held and not any(normalised(one.customer_part_number) == normalised(said) for one in held):
+            continue
+        if held and (record := await context.lookup.by_id(PART, str(part_id))):
+            parts.append({**record, "id": part_id})
+        else:
+            context.own_numbers.forget(part_id, customer_id)
+    return parts
+
+
+def _not_there(context: ErpContext, customer_id: object, who: str) -> str:
+    seen = context.own_numbers.lists_of(customer_id)
+    if not seen:
+        return f" Own part numbers of {quoted(who)} were not searched: no price list of theirs was read here yet."
+    lists = counted(seen, "price list")
+    return f" None of the {lists} of {quoted(who)} that {'was' if seen == 1 else 'were'} read here holds it either."

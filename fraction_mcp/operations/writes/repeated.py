@@ -1,0 +1,39 @@
+"""Whether a write that is asked for was done before, or may have been: by its bytes, or by what its plan says it
+repeats. Knows the journal; decides nothing."""
+
+from typing import TYPE_CHECKING
+
+from fraction_mcp.operations.writes.states import State
+from fraction_mcp.operations.writes.wording import called_by
+from fraction_mcp.operations.writes.write import Draft, Write
+from fraction_mcp.values.text import quoted
+
+if TYPE_CHECKING:
+    from fraction_mcp.operations.writes.journal import Journal
+
+__all__ = ["UNDER_WAY", "asked_before", "repeats"]
+
+UNDER_WAY = (State.APPROVED, State.SENDING, State.UNKNOWN)
+_JUST_LANDED_S = 900
+_MANY = 1_000
+
+
+async def asked_before(journal: "Journal", draft: Draft) -> Write | None:
+    """The latest write that is this one, and is under way, unsure, or landed a while ago.
+
+    One whose bytes follow from what is there has other bytes once it has landed: it is known by what it `repeats`.
+    """
+    since = journal.now() - _JUST_LANDED_S
+    if not draft.plan.repeats:
+        return await journal.landed_before(draft.key, since)
+    there = await journal.latest((*UNDER_WAY, State.DONE), identity=draft.identity, limit=_MANY)
+    same = (one for one in there if one.plan.repeats == draft.plan.repeats)
+    return next((one for one in same if one.state is not State.DONE or one.updated_at >= since), None)
+
+
+def repeats(landed: Write, now: float) -> str:
+    """The warning that it landed already."""
+    minutes = int((now - landed.updated_at) // 60)
+    when = f"{minutes} minutes ago" if minutes > 1 else "a moment ago"
+    number = called_by(landed.outcome.result)
+    return f"An identical write landed {when}{f' as {quoted(number)}' if number else ''}; this repeats it."

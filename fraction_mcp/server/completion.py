@@ -1,0 +1,93 @@
+"""Completion while somebody types: part numbers and customers' names, in prompts and in resources' addresses.
+
+A keystroke costs one request of the ERP at most, and calls off the one before it. Whatever fails completes to nothing:
+an error would stop the typing, and the call that follows says what is wrong.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import anyio
+from mcp.server import ServerRequestContext
+from mcp.types import CompleteRequestParams, CompleteResult, Completion, PromptReference
+
+from fraction_mcp.errors import FractionMcpError
+from fraction_mcp.operations.lookup import Subject
+from fraction_mcp.operations.suggestions import Suggester, Suggestions
+from fraction_mcp.runtime import Runtime
+from fraction_mcp.tools.prompts import PromptSpec
+from fraction_mcp.tools.resources import Address, subject_of
+
+__all__ = ["Completer"]
+
+logger = logging.getLogger(__name__)
+
+Context = ServerRequestContext[Any, Any]
+
+_PATIENCE_S = 5.0  # longer, and whoever types has typed on
+_SPARED = 50  # requests of the ERP's budget that typing leaves for the call itself
+
+
+class Completer:
+    """Completes for every client of one server. Each has one completion under way at most."""
+
+    def __init__(self, runtime: Runtime, prompts: Mapping[str, PromptSpec], addresses: Sequence[Address]) -> None:
+        self._runtime = runtime
+        self._prompts = prompts
+        self._addresses = {address.uri: address for address in addresses}
+        self._suggester = Suggester(runtime.settings.cache_s)
+        self._under_way: dict[str, anyio.CancelScope] = {}
+
+    async def complete(self, ctx: Context, params: CompleteRequestParams) -> CompleteResult:
+        found = Suggestions()
+        with self._alone(ctx), anyio.move_on_after(_PATIENCE_S):
+            try:
+                found = await self._found(params)
+            except FractionMcpError as error:
+                logger.info("completion: %s: %s", error.code, error.message)
+            except Exception:
+                logger.exception("completion failed")
+        values = list(found.values)
+        return CompleteResult(completion=Completion(values=values, total=found.total, has_more=found.has_more))
+
+    async def _found(self, params: CompleteRequestParams) -> Suggestions:
+        typed, known = params.argument.value, self._subject(params)
+        if not isinstance(known, Subject):
+            words = tuple(word for word in known or () if word.startswith(typed))
+            return Suggestions(words, total=len(words))
+        context = await self._runtime.context()
+        budget = context.fraction.connection().budget
+        if budget is not None and budget.remaining is not None and budget.remaining < _SPARED:
+            return Suggestions(has_more=True)
+        return await self._suggester.suggestions(context, known, typed)
+
+    def _subject(self, params: CompleteRequestParams) -> Subject | Sequence[str] | None:
+        name, ref = params.argument.name, params.ref
+        if isinstance(ref, PromptReference):
+            prompt = self._prompts.get(ref.name)
+            return next((each.names for each in prompt.arguments if each.name == name), None) if prompt else None
+        address = self._addresses.get(ref.uri)
+        if address is None or f"{{{name}}}" not in address.uri:
+            return None
+        filled_in = params.context.arguments if params.context else None
+        return subject_of(address, name, filled_in or {})
+
+    @contextmanager
+    def _alone(self, ctx: Context) -> Iterator[None]:
+        """Calls off the completion before it, of the same client. Over HTTP without a session nothing says which one
+        that is: there a client that types on closes the request itself."""
+        session = "" if ctx.request is None else ctx.request.headers.get("mcp-session-id")
+        if session is None:
+            yield
+            return
+        if (before := self._under_way.get(session)) is not None:
+            before.cancel()
+        with anyio.CancelScope() as scope:
+            self._under_way[session] = scope
+            try:
+                yield
+            finally:
+                if self._under_way.get(session) is scope:
+                    del self._under_way[session]
