@@ -22,6 +22,7 @@ from fraction_mcp.operations.writes import journal_tables as tables
 from fraction_mcp.operations.writes.batch import Batch
 from fraction_mcp.operations.writes.identity import ErpIdentity
 from fraction_mcp.operations.writes.journal_database import JournalDatabase
+from fraction_mcp.operations.writes.journal_history import History
 from fraction_mcp.operations.writes.journal_tables import (
     Transaction,
     dumped,
@@ -127,6 +128,10 @@ class Journal:
         """What a write was asked for within, or it alone. Raises KeyError for an id that is not there."""
         async with self._transaction() as transaction:
             return Batch(tuple(await transaction.members(write_id)))
+
+    @property
+    def history(self) -> History:
+        return History(self._database, self._readable)
 
     def _readable(self, row: sa.Row[Any]) -> Write | None:
         """One that somebody spoilt must not keep the others from being seen; it is said once, and `verify` names it."""
