@@ -20,6 +20,7 @@ from fraction_mcp.operations.writes.write import Write
 __all__ = ["Board", "Result", "read_board", "result_of", "write_of"]
 
 _SHOWN_DECIDED, _PAGE = 10, 50
+_MARK = 60  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,17 +178,21 @@ async def _entry(service: WriteService, writes: Sequence[Write], now: float, ali
 
 
 def _told_apart(sections: Sequence[Section]) -> list[Section]:
-    """Cards to decide about that have one title each say what else they are about; or their id, where that is one,
-    too."""
+    """Cards to decide about that have one title each say what sets them apart, be it their id."""
     open_ones = [card for section in sections if section.name != "decided" for card in section.cards]
     titles = Counter(card.title for card in open_ones)
-    whole = Counter((card.title, card.about) for card in open_ones)
+    marks = Counter((card.title, mark) for card in open_ones for mark in _marks(card))
 
     def told(card: Card) -> Card:
         if titles[card.title] < 2 or card.decided:
             return card
-        about = ", ".join(value for _, value in card.about)
-        mark = about if about and whole[card.title, card.about] == 1 else f"write {card.id}"
+        mark = next((mark for mark in _marks(card) if marks[card.title, mark] == 1), f"write {card.id}")
         return with_version(replace(card, apart=mark))
 
     return [replace(section, cards=tuple(map(told, section.cards))) for section in sections]
+
+
+def _marks(card: Card) -> list[str]:
+    """What might set a card apart from others of its title."""
+    about = [f"{name} {value}" for name, value in card.about]
+    return about + [f"{row.field} {row.after}" for row in card.changes.rows if row.after and len(row.after) <= _MARK]

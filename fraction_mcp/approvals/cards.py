@@ -217,7 +217,7 @@ def _outcome(answer: WriteResult, title: str) -> str:
     words = sentence(answer.summary.removeprefix(f"{title}: "))
     if answer.error is None:
         return words
-    reason = sentence(answer.error.message)
+    reason = sentence(answer.error.message.removesuffix("; nothing was written"))  # which the words say
     return f"{words} {reason}" + ("" if reason.rstrip("'’").endswith((".", "!", "?")) else ".")
 
 
@@ -284,7 +284,7 @@ def _notice(write: Write, events: Sequence[Event], *, reaches: bool) -> str:
 def _unclear(write: Write) -> str:
     """Why nobody knows what became of it."""
     why = write.outcome.error.message if write.outcome.error else write.outcome.why
-    return f"{sentence(why).removesuffix('.')}." if why else ""
+    return f"{sentence(why).removesuffix('.').removesuffix('; it may have been written')}." if why else ""
 
 
 def _sent(events: Sequence[Event], now: float) -> Moment | None:
