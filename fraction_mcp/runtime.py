@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from fraction_mcp.approvals.process import InboxProcess
+    from fraction_mcp.approvals.webhook import Webhook
     from fraction_mcp.erp.client import ErpClient
     from fraction_mcp.operations.context import ErpContext
+    from fraction_mcp.operations.writes.batch import Batch
     from fraction_mcp.operations.writes.plan import Plan
     from fraction_mcp.operations.writes.service import WriteService
     from fraction_mcp.operations.writes.write import Write
@@ -61,6 +63,7 @@ class Runtime:
         self._watching = False
         self._inbox_command = inbox_command
         self._inbox_process: InboxProcess | None = None
+        self._webhook: Webhook | None = None
         self._said_no_browser = False
 
     async def __aenter__(self) -> Self:
@@ -193,6 +196,25 @@ class Runtime:
         elif self.settings.open_inbox and self._inbox_command and not self._said_no_browser:
             self._said_no_browser = True
             sys.stderr.write(_NO_BROWSER)
+
+    async def tell_webhook(self, batch: "Batch") -> None:
+        """Tell the operator's webhook that these writes wait, in the background."""
+        address = self.settings.notify_url.get_secret_value()
+        if not address:
+            return
+        if self._webhook is None:
+            from fraction_mcp.approvals.webhook import Webhook  # noqa: PLC0415 - see the docstring
+
+            self._webhook = Webhook(address)
+        self._tasks.start_soon(self._told, self._webhook, batch)
+
+    async def _told(self, webhook: "Webhook", batch: "Batch") -> None:
+        try:
+            with anyio.CancelScope(shield=True):
+                waiting = await (await self.write_service()).count_waiting()
+            await webhook.tell(batch, max(waiting, len(batch.waiting)))
+        except Exception:
+            logger.exception("the webhook could not be told that a write waits")
 
     async def _shown(self, inbox: "InboxProcess") -> None:
         try:

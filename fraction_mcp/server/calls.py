@@ -176,6 +176,7 @@ class _Call:
             return await self._told(service, write, token=await service.new_token(write))
         if not reply.led:
             await self._runtime.open_inbox()
+            await self._runtime.tell_webhook(await service.batch(write))
         return await self._told(service, write, why=reply.why)
 
     async def _told(self, service: WriteService, write: Write, *, token: str = "", why: str = "") -> CallToolResult:

@@ -180,6 +180,10 @@ class WriteService:
         """What it was asked for within, as it now stands, or it alone."""
         return await self.journal.batch(write.id)
 
+    async def count_waiting(self) -> int:
+        """How many writes wait for a person, whoever asked for them."""
+        return await self.journal.history.count((State.AWAITING,))
+
     # -------------------------------------------------------------------------------------------------------- deciding
 
     async def approve(self, write: Write, *, digest: str, by: str) -> Write:
