@@ -95,7 +95,8 @@ class Seat:
         for one in data.get("writes") or [data]:
             write = await service.write(str(one["write_id"]))
             if self._person is Person.APPROVES_LATER:
-                await service.approve(write, digest=write.digest, by="the approval inbox")
+                shown = (await service.batch(write)).digest
+                await service.approve(write, digest=shown, by="the approval inbox")
             elif self._person is Person.DECLINES_LATER:
                 await service.decline(write, by="the approval inbox")
 

@@ -7,6 +7,14 @@ _ENQUIRY = Made("contracts", {"customer.id": 52, "customer_ref": "RFQ-500", "sta
 _SAID = "Raise an enquiry for Acme Corp, ref RFQ-500, with the note '500 of WIDGET-001, in two lots'."
 _STATUS = call("get_write_status", write_id=Pick("write_id"))
 
+_NOZZLES = call(
+    "submit_writes",
+    writes=[
+        {"tool": "create_part", "arguments": {"part_number": f"NOZ-{number}", "description": "Nozzle"}}
+        for number in (1, 2, 3)
+    ],
+)
+
 TASKS = (
     Task(
         id="write-enquiry",
@@ -244,5 +252,23 @@ TASKS = (
         tells=["WIDGET-001"],
         writes=["declined"],
         world=World(person=Person.DECLINES),
+    ),
+    Task(
+        id="write-three-at-once",
+        says="Create NOZ-1, NOZ-2 and NOZ-3 for me, all nozzles. I only want to say yes once.",
+        oracle=[_NOZZLES],
+        tells=["3"],
+        end=[Made("parts", {"part_number": f"NOZ-{number}", "description": "Nozzle"}) for number in (1, 2, 3)],
+        writes=["done"] * 3,
+        world=World(person=Person.APPROVES_LATER),
+    ),
+    Task(
+        id="write-three-of-which-one-is-refused",
+        says="Create NOZ-1, NOZ-2 and NOZ-3 for me, all nozzles, in one go. Tell me what became of each.",
+        oracle=[_NOZZLES.failing("FORBIDDEN").telling("writes")],
+        tells=["NOZ-1", "NOZ-2", "NOZ-3", ("done", "created"), ("failed", "refused"), ("wait", "waits", "waiting")],
+        end=[Made("parts", {"part_number": "NOZ-1", "description": "Nozzle"})],
+        writes=["done", "failed", "awaiting_approval"],
+        world=World(person=Person.APPROVES, faults=[Fault("status", "/parts", method="POST", status=403, after=1)]),
     ),
 )

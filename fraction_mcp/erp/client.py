@@ -31,6 +31,7 @@ from fraction_mcp.erp.decipher import decipher
 from fraction_mcp.erp.endpoints import LOGOUT, REFRESH, TOKEN, Endpoint, System
 from fraction_mcp.erp.request import Request, build
 from fraction_mcp.erp.response import ErpAnswer, Response
+from fraction_mcp.erp.tries import tries
 
 __all__ = ["ErpClient", "fraction_client", "fracttal_client"]
 
@@ -205,12 +206,13 @@ class ErpClient:
         self, endpoint: Endpoint, request: Request, headers: Mapping[str, str], start: int = 0
     ) -> ErpAnswer:
         """The exchange, repeated for a read while that may help: back-off doubles, with full jitter."""
-        for attempt in range(1, _TRIES + 1):
+        most = tries()
+        for attempt in range(1, most + 1):
             try:
                 return await self._exchange(endpoint, request, headers, start)
             except errors.ErpError as error:
                 wait_s = _worth_another(error, attempt)
-                if wait_s is None or attempt == _TRIES:
+                if wait_s is None or attempt == most:
                     raise
                 logger.info("%s: %s; trying again in %.1f s", self.system.label, error.message, wait_s)
             await self._sleep(wait_s)

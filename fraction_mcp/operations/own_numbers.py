@@ -41,10 +41,14 @@ class OwnNumbers:
         """The part, or this customer's list of it, is no more."""
         self._numbers.pop((id_key(customer_id), id_key(part_id)), None)
 
-    def parts_called(self, said: str, customer_id: object) -> list[Key]:
-        """The ids of the parts that a customer calls so."""
+    def parts_called(self, said: str, customer_id: object) -> list[int]:
+        """The ids of the parts that a customer calls so: numbers, as the document has them."""
         wanted, buyer = normalised(said), id_key(customer_id)
-        return [part for (customer, part), held in self._numbers.items() if customer == buyer and wanted in held]
+        return [
+            part
+            for (customer, part), held in self._numbers.items()
+            if customer == buyer and wanted in held and isinstance(part, int)
+        ]
 
     def anyone_calls(self, said: str) -> bool:
         wanted = normalised(said)

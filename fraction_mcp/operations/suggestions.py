@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fraction_mcp.erp.pages import Pages
+from fraction_mcp.erp.tries import tried_once
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.lookup import PAGE, Subject
 from fraction_mcp.operations.naming import name_of
@@ -68,7 +69,8 @@ class Suggester:
 
     async def _search(self, context: ErpContext, subject: Subject, text: str) -> _Seen:
         began, writes = self._clock(), context.fraction.writes
-        answer = await context.lookup.first_page(subject, text)
+        with tried_once():
+            answer = await context.lookup.first_page(subject, text)
         pages = Pages(PAGE)
         pages.take(answer)
         names = dict.fromkeys(name for record in answer.records() if (name := name_of(record, subject.key)))

@@ -122,20 +122,31 @@ def _open(path: Path, *, parts: int, seed: int, reset: bool) -> sqlite3.Connecti
         _create(path, parts=parts, seed=seed)
         reset = False
     db = _connect(path)
-    if reset or not _is_current(db):
-        # In place and in one transaction: a file replaced under another process would leave it in a dead company.
-        with _transaction(db):
-            if reset or not _is_current(db):
-                _rebuild(db, parts=parts, seed=seed)
+    with _closed_on_error(db):
+        if reset or not _is_current(db):
+            # In place and in one transaction: a file replaced under another process would leave it in a dead company.
+            with _transaction(db):
+                if reset or not _is_current(db):
+                    _rebuild(db, parts=parts, seed=seed)
     return db
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
     db.row_factory = sqlite3.Row
-    db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-    db.execute("PRAGMA synchronous = NORMAL")
+    with _closed_on_error(db):  # a damaged file shows at the first statement
+        db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        db.execute("PRAGMA synchronous = NORMAL")
     return db
+
+
+@contextlib.contextmanager
+def _closed_on_error(db: sqlite3.Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        db.close()
+        raise
 
 
 def _is_ours(path: Path) -> bool:

@@ -31,18 +31,18 @@ _SPARED = 50  # requests of the ERP's budget that typing leaves for the call its
 
 
 class Completer:
-    """Completes for every client of one server. Each has one completion under way at most."""
+    """Completes for every client of one server. Each field of one has one completion under way at most."""
 
     def __init__(self, runtime: Runtime, prompts: Mapping[str, PromptSpec], addresses: Sequence[Address]) -> None:
         self._runtime = runtime
         self._prompts = prompts
         self._addresses = {address.uri: address for address in addresses}
         self._suggester = Suggester(runtime.settings.cache_s)
-        self._under_way: dict[str, anyio.CancelScope] = {}
+        self._under_way: dict[tuple[str, str, str], anyio.CancelScope] = {}
 
     async def complete(self, ctx: Context, params: CompleteRequestParams) -> CompleteResult:
         found = Suggestions()
-        with self._alone(ctx), anyio.move_on_after(_PATIENCE_S):
+        with self._alone(ctx, params), anyio.move_on_after(_PATIENCE_S):
             try:
                 found = await self._found(params)
             except FractionMcpError as error:
@@ -75,19 +75,20 @@ class Completer:
         return subject_of(address, name, filled_in or {})
 
     @contextmanager
-    def _alone(self, ctx: Context) -> Iterator[None]:
-        """Calls off the completion before it, of the same client. Over HTTP without a session nothing says which one
-        that is: there a client that types on closes the request itself."""
+    def _alone(self, ctx: Context, params: CompleteRequestParams) -> Iterator[None]:
+        """Calls off the completion before it, of the same field and client. Over HTTP without a session nothing says
+        which client it is: there one that types on closes the request itself."""
         session = "" if ctx.request is None else ctx.request.headers.get("mcp-session-id")
         if session is None:
             yield
             return
-        if (before := self._under_way.get(session)) is not None:
+        field = (session, params.ref.model_dump_json(), params.argument.name)
+        if (before := self._under_way.get(field)) is not None:
             before.cancel()
         with anyio.CancelScope() as scope:
-            self._under_way[session] = scope
+            self._under_way[field] = scope
             try:
                 yield
             finally:
-                if self._under_way.get(session) is scope:
-                    del self._under_way[session]
+                if self._under_way.get(field) is scope:
+                    del self._under_way[field]

@@ -34,6 +34,9 @@ API_REFERENCE = "fraction://api-reference"
 RESOURCES = (
     Address(API_REFERENCE, "api-reference", "What the ERPs can do", "Every endpoint of the ERPs that are configured."),
     Address(
+        "fraction://writes", "writes", "Writes", "What waits for a person, and the latest writes.", "get_write_status"
+    ),
+    Address(
         "fraction://writes/{id}",
         "write",
         "A write",

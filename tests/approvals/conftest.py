@@ -3,7 +3,7 @@
 import contextlib
 import re
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,13 @@ from fraction_mcp import sandbox
 from fraction_mcp.approvals.auth import InboxAuth
 from fraction_mcp.approvals.pages import Pages
 from fraction_mcp.config import Settings
+from fraction_mcp.operations.writes.batch import Batch
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import State
 from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.runtime import Runtime, _replan
+from fraction_mcp.tools.arguments import read_arguments
+from fraction_mcp.tools.catalogue import catalogue
 
 PORT = 8123
 HERE = f"http://127.0.0.1:{PORT}"
@@ -57,6 +60,13 @@ class Writer:
 
     async def part(self, number: str = "PART-1") -> Write:
         return await self.asked("create_part", part_number=number)
+
+    async def batch(self, *numbers: str, more: Sequence[dict[str, Any]] = ()) -> Batch:
+        """Parts of these numbers, and more writes, asked for under one question."""
+        writes = [{"tool": "create_part", "arguments": {"part_number": number}} for number in numbers]
+        spec = catalogue()["submit_writes"]
+        planned = await spec.run(self.service.context, read_arguments(spec, {"writes": [*writes, *more]}))
+        return await self.service.propose_batch(planned.writes(), asked_by="Claude Desktop 1.4")
 
     async def unsure(self, number: str = "PART-1") -> Write:
         """A write of which nobody knows what became."""

@@ -256,7 +256,7 @@ def test_root_leaves_no_file_of_its_own_in_another_user_s_folder(tmp_path: Path)
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can become somebody else")
 def test_a_folder_that_may_not_be_written_is_told_in_a_line() -> None:
     program = (
-        "import os, sys; from fraction_mcp.cli import main; from fraction_mcp.cli.clients import install\n"
+        "import locale, os, sys; from fraction_mcp.cli import main; from fraction_mcp.cli.clients import install\n"
         "install.Running.here()\n"
         "os.setgid(65534); os.setuid(65534)  # once everything is loaded: it may stand where only root can read\n"
         "sys.exit(main(['install', 'cursor', '--sandbox']))"

@@ -91,6 +91,21 @@ async def test_typing_on_calls_off_the_completion_before(hosted: Hosted, app: St
     assert found[1].values[:2] == ["Acme Corp", "Acme Corp (Scotland)"]
 
 
+async def test_typing_in_another_field_calls_nothing_off(hosted: Hosted, app: Starlette) -> None:
+    fault = app.state.faults.arm("timeout_after", method="GET", path="/customers*", seconds=0.2)
+    found: list[Completion] = []
+
+    async def types() -> None:
+        found.append(await completed(client, QUOTE, "customer", "acme co"))
+
+    with anyio.fail_after(10):
+        async with hosted() as client, anyio.create_task_group() as group:
+            group.start_soon(types)
+            await wait_until(lambda: fault not in app.state.faults.armed)
+            assert (await completed(client, PART, "part_number", "gear/")).values == ["GEAR/24T"]
+    assert found[0].values
+
+
 @pytest.mark.parametrize("kind", ["status", "html", "garbage", "truncate", "drop_before"])
 async def test_a_failure_completes_to_nothing_and_the_next_keystroke_is_served(
     hosted: Hosted, app: Starlette, kind: str
@@ -99,7 +114,9 @@ async def test_a_failure_completes_to_nothing_and_the_next_keystroke_is_served(
         assert (await completed(client, QUOTE, "customer", "wharfe")).values
         app.state.faults.arm(kind, method="GET", path="/customers*", times=9)
         try:
+            app.state.requests.clear()
             assert await completed(client, QUOTE, "customer", "acme c") == NOTHING
+            assert len(list(app.state.requests)) == 1, "a keystroke costs one request, also where it fails"
         finally:
             app.state.faults.clear()
         assert (await completed(client, QUOTE, "customer", "acme c")).values

@@ -131,6 +131,13 @@ async def test_the_server_has_an_icon_and_a_website_small_enough_for_every_resul
     assert len(icon.src) < 300
 
 
+async def test_no_list_in_a_result_holds_what_its_schema_does_not_name(tools: list[dict[str, Any]]) -> None:
+    """Hosts mark `items: {}` as a schema that not every validator takes."""
+    for tool in tools:
+        for node in nodes(tool["outputSchema"]):
+            assert "items" not in node or {"type", "anyOf"} & set(node["items"]), tool["name"]
+
+
 async def test_structured_off_sends_text_alone_and_no_output_schemas(hosted: Hosted, mode: str) -> None:
     async with hosted(mode, structured="off") as client:
         tools = (await client.list_tools()).tools

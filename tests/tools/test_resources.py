@@ -102,6 +102,17 @@ async def test_a_resource_holds_what_the_tool_answers(
         assert await at(client, uri) == answer.structured_content
 
 
+async def test_what_waits_stands_at_an_address_of_its_own_and_so_does_each_write(hosted: Hosted, mode: str) -> None:
+    async with hosted(mode) as client:
+        before = await at(client, "fraction://writes")
+        assert (before["rows"], before["summary"]) == ([], "Nothing waits for a person.")
+        proposed = (await client.call_tool("create_part", {"part_number": "NEW-1"})).structured_content or {}
+        (row,) = (await at(client, "fraction://writes/"))["rows"]
+        assert row[:2] == [proposed["write_id"], "awaiting_approval"]
+        one = await at(client, f"fraction://writes/{row[0]}")
+        assert (one["outcome"], one["operation"]) == ("awaiting_approval", "create_part")
+
+
 @pytest.mark.parametrize("name", PARTS_BY_NAME)
 async def test_a_part_of_any_number_has_an_address(client: Client, name: str) -> None:
     assert (await at(client, PART.expand({"part_number": name})))["part"]["part_number"] == name

@@ -167,9 +167,10 @@ class Firm:
         wired: bool = False,
         reads_s: float = READS_S,
         client_info: Implementation | None = None,
+        within_s: float = 20,
         **changes: Any,
     ) -> AsyncIterator[Seat]:
-        """`reads_s` is how long whoever answers takes, by the journal's clock."""
+        """`reads_s` is how long whoever answers takes, by the journal's clock; `within_s` bounds the test."""
         from fraction_mcp.server.app import create_server
 
         given = ANSWERS[answer] if isinstance(answer, str) else answer
@@ -183,7 +184,7 @@ class Firm:
             return came
 
         callback = cast(ElicitationFnT, after_reading) if given is not None else None
-        with anyio.fail_after(20):
+        with anyio.fail_after(within_s):
             async with (
                 self.runtime(wired=wired, **changes) as runtime,
                 Client(

@@ -152,7 +152,7 @@ async def test_a_supplier_that_is_not_there_is_a_warning_and_the_erp_s_to_refuse
     assert firm.orders("OC_PLAN") == []
 
 
-# ---------------------------------------------------------------------------------- what a list proves, and what it does not
+# ------------------------------------------------------------------------ what a list proves, and what it does not
 
 
 async def test_an_order_for_a_warehouse_that_is_not_there_is_refused_with_those_that_are(firm: Any) -> None:

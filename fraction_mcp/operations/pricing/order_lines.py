@@ -1,6 +1,7 @@
 """The lines of an order, each priced at its own quantity, and their sum: a total only where every line has a price."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
@@ -81,7 +82,7 @@ async def price_lines(context: ErpContext, customer: str, lines: Sequence[AskedL
     total = Money.sum(totals, context.currency)
     count = sum(line.status == "priced" for line in priced)
     return OrderPrices(
-        summary=known.remark(CUSTOMER) + _order_sentence(buyer, priced, total),
+        summary=known.remark(CUSTOMER) + _order_sentence(buyer, priced, total) + _own_numbers(parts),
         next=_order_next(priced),
         status="priced" if count == len(priced) else "partly_priced" if count else "no_price",
         customer=buyer,
@@ -94,8 +95,20 @@ async def price_lines(context: ErpContext, customer: str, lines: Sequence[AskedL
     )
 
 
-_Parts = dict[str, "NotOne | tuple[PricedPart, str, list[PriceList]]"]
-"""What each name of a part means: the part, the remark that is owed for it, and the customer's price lists of it."""
+@dataclass(frozen=True, slots=True)
+class _Meant:
+    """What a name of a part means: the part, and the customer's price lists of it. `said` is the name."""
+
+    said: str
+    found: Found
+    lists: list[PriceList]
+
+    @property
+    def part(self) -> PricedPart:
+        return part_of(self.found)
+
+
+_Parts = dict[str, NotOne | _Meant]
 
 
 def _nobody_named(context: ErpContext, known: NotOne, lines: Sequence[AskedLine], parts: _Parts) -> OrderPrices:
@@ -140,7 +153,7 @@ async def _gathered(context: ErpContext, lines: Sequence[AskedLine], buyer: Reco
             return
         if key not in lists:
             lists[key] = await price_lists(context, one.record["id"], buyer["id"]) if buyer else []
-        parts[key] = (part_of(one), one.remark(PART), lists[key])
+        parts[key] = _Meant(wanted[key], one, lists[key])
 
     await _each(find, wanted)
     await _each(settle, wanted)
@@ -171,14 +184,12 @@ def _first_of(failures: BaseExceptionGroup) -> BaseException:
     return first
 
 
-def _priced_line(
-    context: ErpContext, line: AskedLine, entry: "NotOne | tuple[PricedPart, str, list[PriceList]]"
-) -> PricedLine:
+def _priced_line(context: ErpContext, line: AskedLine, entry: NotOne | _Meant) -> PricedLine:
     if isinstance(entry, NotOne):
         said = clean(line.part)
         return PricedLine(part_number=said, quantity=line.quantity, status=entry.status, reason=entry.summary)
-    part, remark, lists = entry
-    found = _the_price(lists, line.quantity)
+    part, remark = entry.part, entry.found.remark(PART)
+    found = _the_price(entry.lists, line.quantity)
     if isinstance(found, Unpriced):
         return PricedLine(
             part_number=part.part_number,
@@ -228,6 +239,13 @@ def _order_sentence(buyer: QuotedCustomer, lines: Sequence[PricedLine], total: M
     packs = {line.uom: line for line in lines if is_pack(line.uom)}
     sentence += "".join(f"; of {quoted(line.part_number)}, {pack_warning(uom)}" for uom, line in packs.items())
     return sentence + "."
+
+
+def _own_numbers(parts: _Parts) -> str:
+    """Which lines were found by a number that is not ours but the customer's."""
+    own = [one for one in parts.values() if isinstance(one, _Meant) and one.found.how == "own"]
+    told = [f"{quoted(one.said)} is their own number for {quoted(one.part.part_number)}" for one in own[:_NAMED]]
+    return f" {', '.join(told)}{f' (and {len(own) - _NAMED} more)' * (len(own) > _NAMED)}." if own else ""
 
 
 def _named(numbers: Sequence[str]) -> str:

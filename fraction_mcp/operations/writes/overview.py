@@ -4,7 +4,7 @@ Knows the writes of this asker in the ERPs and accounts of this process; those o
 """
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fraction_mcp.operations.results import ToolResult
 from fraction_mcp.operations.writes.states import OPEN, State
@@ -26,7 +26,7 @@ class WriteList(ToolResult):
     """Writes, those that are open before those that were decided, the newest first. `at` is the last change of each."""
 
     columns: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
+    rows: tuple[tuple[str, ...], ...]
 
 
 async def writes_lately(service: "WriteService") -> WriteList:
@@ -58,6 +58,6 @@ def _told(count: int, one: str, several: str) -> list[str]:
     return [f"1 write {one}" if count == 1 else f"{count} writes {several}"] if count else []
 
 
-def _row(write: "Write") -> tuple[Any, ...]:
+def _row(write: "Write") -> tuple[str, ...]:
     at = datetime.fromtimestamp(write.updated_at, UTC).isoformat(timespec="seconds")
     return write.id, outcome_word(write), clean(write.plan.title, 120), clean(reference_of(write), 60), at

@@ -122,7 +122,9 @@ class WriteService:
         batch = await self.journal.propose_batch(warned, tuple(refused))
         if batch is None:
             raise errors.BatchRefused(tools, refused)
-        return batch
+        for write in batch.writes:
+            await self.look_again(write)
+        return await self.batch(batch.writes[0])
 
     def _draft(self, planned: PlannedWrite, asked_by: str) -> Draft:
         plan = planned.plan

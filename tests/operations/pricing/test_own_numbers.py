@@ -67,6 +67,7 @@ async def test_an_order_s_lines_may_carry_the_customer_s_own_numbers() -> None:
         ("WIDGET-001", "priced"),
         ("ACM-7", "not_found"),
     ]
+    assert answer.summary.endswith(" 'ACM-B1' is their own number for 'BRKT-1'.")
     assert answer.lines[0].reason == "'ACM-B1' is the own number of 'Acme Corp' for 'BRKT-1'."
     assert answer.lines[1].reason == ""
 
@@ -187,6 +188,8 @@ async def test_what_is_remembered_is_bounded_and_the_oldest_goes_first() -> None
     numbers.look(2, [PriceList.model_validate(listed(None))])
     assert numbers.parts_called("B", 52) == []
     assert numbers.parts_called("", 52) == []
+    numbers.look("a text", [PriceList.model_validate(listed("D"))])
+    assert numbers.parts_called("D", 52) == [], "no part that could be read by it"
 
 
 # -------------------------------------------------------------------------------------------------------------- writing

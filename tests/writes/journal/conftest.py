@@ -40,6 +40,7 @@ class Database:
     folder: Path
     clock: Clock
     journals: list[Journal] = field(default_factory=list)
+    version: int = 0  # of the schema that a test found there
 
     async def open(self, clock: Callable[[], float] | None = None) -> Journal:
         self.journals.append(await Journal.open(self.url, self.folder, clock=clock or self.clock))

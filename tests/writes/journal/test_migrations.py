@@ -1,6 +1,6 @@
 """The journal's schema: an older one is brought up and loses nothing, a newer one is refused, and none is made twice.
 
-A journal of version 1 is built from frozen SQL (`released/`), with the database's own driver.
+Journals of the versions before are built from frozen SQL (`released/`), with the database's own driver.
 """
 
 import hashlib
@@ -37,6 +37,7 @@ HEAD = "fbc3ca5e1042456d33c82f17b6c23fe159520272830a7fb5a6aeeab51e2032b6"
 FROZEN = (
     "f6dbe86c6fad8267a46499917fb51ef9a64daed6529aa00e7df985ef7246a248",
     "2f1bea0f8379e1a151efa6ec36c76eda6c1384587305066d94e85de4ccef7022",
+    "8a890449e9befa2fed92393201083a6c3e72baa93f3c0bf4584306164d1eeefa",
 )
 
 
@@ -54,13 +55,15 @@ async def carried_out(database: Any, script: str) -> None:
     await connection.close()
 
 
-@pytest.fixture
-async def older(database: Any) -> Any:
-    """A journal of version 1 with real writes in it."""
+@pytest.fixture(params=[1, 2], ids=["of version 1", "of version 2"])
+async def older(database: Any, request: pytest.FixtureRequest) -> Any:
+    """A journal of a version before, with real writes in it."""
     tables = RELEASED / f"version_1.{'postgresql' if database.url else 'sqlite'}.sql"
     await carried_out(database, tables.read_text(encoding="utf-8"))
     await carried_out(database, (RELEASED / "version_1.rows.sql").read_text(encoding="utf-8"))
-    database.clock.now = AT
+    for version in range(2, request.param + 1):
+        await carried_out(database, (RELEASED / f"version_{version}.sql").read_text(encoding="utf-8"))
+    database.clock.now, database.version = AT, request.param
     return database
 
 
@@ -89,7 +92,7 @@ async def schema_of(database: Any) -> dict[str, Any]:
 
 
 async def test_an_older_journal_is_brought_up_and_holds_what_it_held(older: Any) -> None:
-    assert await Journal.migrate(older.url, older.folder) == (1, VERSION)
+    assert await Journal.migrate(older.url, older.folder) == (older.version, VERSION)
     journal = await older.open()
     assert [write.state for write in reversed(await journal.latest())] == [
         State.DONE,
@@ -194,9 +197,9 @@ async def test_of_several_that_start_at_once_one_brings_the_journal_up(
             group.start_soon(one)
             await both.wait()
     await holder.aclose()
-    assert sorted(found) == [(1, VERSION), (VERSION, VERSION)]
+    assert sorted(found) == [(older.version, VERSION), (VERSION, VERSION)]
     assert [record.getMessage() for record in caplog.records] == [
-        f"the journal's schema was version 1, and is version {VERSION} now"
+        f"the journal's schema was version {older.version}, and is version {VERSION} now"
     ]
 
 
@@ -208,13 +211,13 @@ async def test_a_step_that_fails_leaves_the_journal_as_it_was(older: Any, monkey
         await Journal.migrate(older.url, older.folder)
     assert await schema_of(older) == before
     monkeypatch.undo()
-    assert await Journal.migrate(older.url, older.folder) == (1, VERSION)
+    assert await Journal.migrate(older.url, older.folder) == (older.version, VERSION)
 
 
 async def test_a_journal_that_nobody_shares_is_brought_up_by_whoever_opens_it(older: Any) -> None:
     """A shared one is not: the first of several servers to be upgraded would shut the others out."""
     if older.url:
-        with pytest.raises(ConfigError, match=r"schema is version 1.*needs 3.*fraction-mcp migrate") as refused:
+        with pytest.raises(ConfigError, match=rf"version {older.version}.*needs 3.*fraction-mcp migrate") as refused:
             await older.open()
         assert older.url not in str(refused.value)
         await Journal.migrate(older.url, older.folder)
@@ -293,7 +296,9 @@ async def ran(*words: str) -> int:
 
 async def test_migrate_says_from_which_version_to_which(here: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert await ran("migrate") == 0
-    assert capsys.readouterr().out == f"The journal's schema was version 1, and is version {VERSION} now.\n"
+    assert (
+        capsys.readouterr().out == f"The journal's schema was version {here.version}, and is version {VERSION} now.\n"
+    )
     assert await ran("migrate") == 0
     assert capsys.readouterr().out == f"The journal's schema is version {VERSION}, as it should be.\n"
     assert await ran("audit", "--verify", "--anchor", HEAD) == 0
