@@ -188,11 +188,12 @@ class Runtime:
         known = await inbox.found() if inbox else None
         return f"{known.address}/writes/{write.id}" if known else ""
 
-    async def open_inbox(self) -> None:
-        """Show the person at this machine what waits: in their browser, where there is one."""
+    async def open_inbox(self, *, again: bool = False) -> None:
+        """Show the person at this machine what waits: in their browser, where there is one. `again`: it was asked about
+        only, and they may have been shown it before."""
         inbox = self._inbox()
         if inbox is not None:
-            self._tasks.start_soon(self._shown, inbox)
+            self._tasks.start_soon(self._shown, inbox.show_again if again else inbox.show)
         elif self.settings.open_inbox and self._inbox_command and not self._said_no_browser:
             self._said_no_browser = True
             sys.stderr.write(_NO_BROWSER)
@@ -216,9 +217,9 @@ class Runtime:
         except Exception:
             logger.exception("the webhook could not be told that a write waits")
 
-    async def _shown(self, inbox: "InboxProcess") -> None:
+    async def _shown(self, show: "Callable[[], Awaitable[bool]]") -> None:
         try:
-            await inbox.show()
+            await show()
         except Exception:
             logger.exception("the approval inbox could not be opened; `fraction-mcp approvals` opens it")
 

@@ -33,7 +33,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from fraction_mcp.approvals.access import SESSION, AccessMiddleware, SignedIn
 from fraction_mcp.approvals.auth import InboxAuth, Session
 from fraction_mcp.approvals.board import Result, read_board, result_of, write_of
-from fraction_mcp.approvals.known import Proofs
+from fraction_mcp.approvals.bookmark import HERE, proof_of
+from fraction_mcp.approvals.known import Known, Proofs
 from fraction_mcp.approvals.searching import table_of
 from fraction_mcp.approvals.view import View
 from fraction_mcp.errors import FractionMcpError, JournalError, WriteNotFound
@@ -79,6 +80,7 @@ class Around:
     open_here: Callable[[str], Awaitable[float]] | None = None
     show: Callable[[], None] = lambda: None
     proofs: Proofs | None = None
+    known: Known | None = None
     alive: Callable[[Write], bool] = lambda _write: False
     kept: Callable[[], str] = lambda: ""
 
@@ -117,6 +119,7 @@ class Pages:
         routes = [
             Route("/enter", self._enter, methods=["GET"]),
             Route("/static/{name}", self._static),
+            Route(HERE, self._here, methods=["GET"]),
             Route("/open", self._open, methods=["POST"]),
             Route("/known", self._known, methods=["POST"]),
             Route("/known/show", self._show, methods=["POST"]),
@@ -260,6 +263,13 @@ class Pages:
             f"The browser was opened a moment ago, and is not opened again for {wait_s:.0f} seconds."
         )  # fmt: skip
         return self._page("shut.html", status=200, opens=wait_s > 0, write=write, words=words)
+
+    async def _here(self, request: Request) -> Response:
+        """For the page of the file that people bookmark, whose origin is `null`: that this is the inbox it was of."""
+        if self._around.known is None:
+            return PlainTextResponse("Not found\n", 404)
+        proof = proof_of(self._around.known, request.query_params.get("number", "")[:80])
+        return PlainTextResponse(proof, headers={"access-control-allow-origin": "null"})
 
     async def _known(self, request: Request) -> Response:
         if self._around.proofs is None:
