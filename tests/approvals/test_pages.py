@@ -191,7 +191,7 @@ async def test_what_it_rests_on_changed_in_the_erp_and_so_it_is_refused_with_the
     with writer.erps.state.store.writing() as db:
         db.execute("UPDATE price_breaks SET price = '7.77' WHERE price = '8.50'")
     page = await browser.press(write, "approve")
-    assert "has changed since it was shown; nothing was written" in text(page)
+    assert "It failed: nothing was written. What it was based on has changed since it was shown." in text(page)
     assert "7.77" in text(browser.card(write))
     assert await writer.state(write) is State.FAILED
 
