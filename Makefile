@@ -7,6 +7,7 @@
 #   make cover   every test, slow ones as well, and which branches they took: what CI runs
 #   make bench   measure, beside references in the same run
 #   make evals   the scripted solution of every task in evals/, with the table of their calls (docs/evals.md)
+#   make torture  kill, break and mistreat it, on every core: 20 to 30 minutes; writes docs/torture.md
 #   make clients drive real clients of other makers, each in an environment of its own
 #   make lock    resolve the pinned environments anew (maintainers; needs a package index)
 #   make release TAG=v0.1.0    build and check everything that is published of a tag, into dist
@@ -19,7 +20,7 @@ PIP := -m pip --disable-pip-version-check -q
 # Bytecode is kept, whatever the environment says: without it, every test process compiles the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test cover check fix lint schemas bench evals clients lock release clean
+.PHONY: demo test cover check fix lint schemas bench evals clients lock release torture clean
 
 demo: .venv-demo/.made
 	@$(RUN)/fraction-mcp demo
@@ -51,6 +52,9 @@ bench: .venv/.made
 
 evals: .venv/.made
 	$(DEV)/python -m evals
+
+torture: .venv/.made
+	$(DEV)/python -m torture
 
 clients: .venv/.made
 	$(DEV)/python -m clients

@@ -69,15 +69,20 @@ __all__ = [
 
 
 class FractionMcpError(Exception):
-    """What happened (`message`), and what to do about it (`hint`, may be empty)."""
+    """What happened (`message`), and what to do about it (`hint`).
+
+    `mend` is the hint where whoever raises it has no better one: who can mend it, and whether to try again. It is empty
+    where that depends on the reader: who runs a command at a terminal runs the server, too.
+    """
 
     code: ClassVar[str] = "INTERNAL_ERROR"
     retryable: ClassVar[bool] = False
+    mend: ClassVar[str] = ""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = hint or self.mend
 
 
 class ConfigError(FractionMcpError):
@@ -94,12 +99,14 @@ class NotConfigured(FractionMcpError):
     """The ERP that this tool works in has no credentials here."""
 
     code = "NOT_CONFIGURED"
+    mend = "Whoever runs this server sets its account; trying again before does not help."
 
 
 class InputError(FractionMcpError):
     """The arguments cannot mean anything. `problems` maps a path such as `lines[2].quantity` to the reason."""
 
     code = "INVALID_INPUT"
+    mend = "Mend the arguments, then call again."
 
     def __init__(self, problems: Mapping[str, str] | Sequence[tuple[str, str]], *, hint: str = "") -> None:
         self.problems = dict(problems)
@@ -111,6 +118,7 @@ class AmbiguousReference(FractionMcpError):
     `sought` what was looked for (`operations.writes.plan.thing`), empty where nothing here could make it."""
 
     code = "NOT_FOUND"
+    mend = "Ask the user which one is meant."
 
     def __init__(
         self, message: str, *, next_step: str, status: str, candidates: Sequence[object], sought: tuple[str, ...] = ()
@@ -126,6 +134,7 @@ class BatchRefused(FractionMcpError):
     cannot be to why, `tools` has the tool of each item."""
 
     code = "INVALID_INPUT"
+    mend = "Mend the items that are named, then call again."
 
     def __init__(self, tools: Sequence[str], reasons: Mapping[int, FractionMcpError]) -> None:
         self.tools = tuple(tools)
@@ -153,6 +162,7 @@ class ConsentError(FractionMcpError):
     """A confirmation that does not count: wrong, used, expired, or given for another state of things."""
 
     code = "CONFIRMATION_INVALID"
+    mend = "Call the write's own tool again: a person is asked anew."
 
 
 class ReadOnly(FractionMcpError):
@@ -171,18 +181,21 @@ class TooManyWaiting(FractionMcpError):
     """One asker has so many writes waiting for a person that nobody would read another one."""
 
     code = "TOO_MANY_WAITING"
+    mend = "Ask the user to decide about those that wait first."
 
 
 class WriteNotFound(FractionMcpError):
     """No write of that id is in the journal."""
 
     code = "NOT_FOUND"
+    mend = "get_write_status without an id lists what waits and the latest."
 
 
 class TooCostly(FractionMcpError):
     """What was asked would eat too much of the ERP's rate budget, and was not started."""
 
     code = "RATE_LIMITED"
+    mend = "Narrow what is asked for; the same again is refused until the limit is renewed."
 
 
 class JournalError(FractionMcpError):
@@ -200,12 +213,14 @@ class JournalUnreachable(JournalError):
     """The journal's database does not answer, and may do so in a while."""
 
     retryable = True
+    mend = "Try again in a moment; if it stays, whoever runs this server looks at the journal's database."
 
 
 class ErpError(FractionMcpError):
     """Something between us and an ERP. `status` is the HTTP status, or None where no answer came."""
 
     code = "UPSTREAM_ERROR"
+    mend = "Tell the user; whoever runs this server can look into its log."
 
     def __init__(
         self,
@@ -229,44 +244,63 @@ class ErpUnreachable(ErpError):
 
     code = "UPSTREAM_UNREACHABLE"
     retryable = True
+    mend = "Try again in a moment; if it stays, whoever runs this server checks its network and the address."
 
 
 class ErpOutcomeUnknown(ErpError):
     """A write may have left, and no answer says what became of it."""
 
     code = "OUTCOME_UNKNOWN"
+    mend = "Tell the user to look in the ERP. Do not ask for it again."
 
 
 class ErpRejected(ErpError):
     """The ERP refused, in its own documented envelope."""
 
+    mend = "The same again is refused again; whoever manages the ERP can say why."
+
 
 class NotAuthenticated(ErpRejected):
     code = "NOT_AUTHENTICATED"
+    mend = "Whoever runs this server checks the credentials of its account; trying again before does not help."
 
 
 class Forbidden(ErpRejected):
     code = "FORBIDDEN"
+    mend = (
+        "The account of this server lacks the right: its administrator can grant it; trying again before does not help."
+    )
 
 
 class PlanRestricted(ErpRejected):
     code = "PLAN_RESTRICTED"
+    mend = (
+        "FractionERP itself refuses: API access needs its Pro or Moulding plan. Ask whoever manages the company's "
+        "subscription, or FractionERP's support where it has one of these; trying again does not help."
+    )
 
 
 class AccountInactive(ErpRejected):
     code = "ACCOUNT_INACTIVE"
+    mend = (
+        "The company's FractionERP account is inactive: its administrator can reactivate it; "
+        "trying again before does not help."
+    )
 
 
 class NotFound(ErpRejected):
     code = "NOT_FOUND"
+    mend = "Look the record up in a list: the same again will not be found either."
 
 
 class Duplicate(ErpRejected):
     code = "DUPLICATE"
+    mend = "Look at the record that is there: the same again will be refused again."
 
 
 class InvalidFields(ErpRejected):
     code = "VALIDATION_ERROR"
+    mend = "Mend what it names, then call again."
 
 
 class RateLimited(ErpRejected):
@@ -274,6 +308,7 @@ class RateLimited(ErpRejected):
 
     code = "RATE_LIMITED"
     retryable = True
+    mend = "Wait a while, then ask again."
 
     def __init__(
         self, message: str, *, retry_after_s: float | None, system: str, operation: str, status: int, hint: str = ""
@@ -286,6 +321,7 @@ class ErpBroken(ErpError):
     """The ERP failed (5xx), or the connection broke under a read."""
 
     retryable = True
+    mend = "Try again in a moment; if it stays, the ERP's support can mend it."
 
 
 class ErpTimedOut(ErpBroken):
@@ -296,3 +332,4 @@ class ErpContractBroken(ErpError):
     """An answer that cannot be read as what the documents promise: HTML, nothing, cut JSON, a wrong type."""
 
     code = "UPSTREAM_UNREADABLE"
+    mend = "Trying again seldom helps: whoever runs this server checks the base URL and any proxy in between."

@@ -131,7 +131,7 @@ class Runtime:
                     terms=terms,
                     asker=who_is_here(),
                     to_its_end=self._to_its_end,
-                    place=_ON_ITS_PAGE if self._inbox() else "",
+                    place=_ON_ITS_PAGE if settings.confirm == "human" and self._inbox() else "",
                 )
             return self._service
 

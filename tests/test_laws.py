@@ -12,6 +12,7 @@ import pytest
 
 from fraction_mcp import errors
 from fraction_mcp.erp import endpoints
+from fraction_mcp.operations.results import ToolError
 from fraction_mcp.tools.catalogue import catalogue
 from tests.writes.conftest import CASES
 
@@ -161,3 +162,44 @@ def parsed(folder: Path, pattern: str = "*.py") -> list[tuple[str, ast.Module]]:
         (path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8")))
         for path in sorted(folder.rglob(pattern))
     ]
+
+
+# ------------------------------------------------------------------------------------------------------ who can mend it
+
+# Who is spoken of: those who can act, or what an assistant can do itself.
+ACTORS = (
+    "hoever",
+    "user",
+    "administrator",
+    "call again",
+    "Call ",
+    "get_write_status",
+    "Look ",
+    "Narrow",
+    "Wait",
+    "support",
+)
+
+
+def every_error() -> Iterator[errors.FractionMcpError]:
+    """One of each class, raised by somebody who had nothing better to say than what happened."""
+    for name in errors.__all__:
+        kind = getattr(errors, name)
+        given: dict[str, object] = {}
+        for argument, parameter in inspect.signature(kind.__init__).parameters.items():
+            if argument == "problems":
+                given[argument] = {"quantity": "is required"}
+            elif argument in {"candidates", "tools", "reasons"}:
+                given[argument] = {} if argument == "reasons" else ()
+            elif argument != "self" and parameter.default is inspect.Parameter.empty:
+                given[argument] = "" if argument == "next_step" else None if argument == "retry_after_s" else "words"
+        yield kind(**given)
+
+
+@pytest.mark.parametrize("error", list(every_error()), ids=lambda error: type(error).__name__)
+def test_every_error_says_who_can_mend_it_and_whether_to_try_again(error: errors.FractionMcpError) -> None:
+    told = ToolError.from_exception(error, written="no")
+    assert any(actor in told.hint for actor in ACTORS), told.hint
+    assert told.retryable is (
+        "ry again in a moment" in told.hint or "ry again once" in told.hint or "Wait" in told.hint
+    )

@@ -38,7 +38,7 @@ BADGES = {
     State.EXPIRED: ("expired", "off"),
 }
 # What a write is about, rather than what it changes: shown above the table.
-_ABOUT = frozenset({"part", "customer", "contact", "warehouse", "supplier", "document", "currency"})
+_ABOUT = frozenset({"part", "customer", "contact", "warehouse", "supplier", "document", "currency", "change"})
 _DECIDED = {
     Step.APPROVED: "Approved",
     Step.DECLINED: "Declined",

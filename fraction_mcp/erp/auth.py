@@ -199,11 +199,8 @@ def _as_sign_in(error: errors.ErpRejected) -> errors.ErpError:
         return error
     where = {"system": error.system, "operation": error.operation}
     if isinstance(error, errors.InvalidFields):
-        hint = "Check the credentials of the account in the server's settings."
-        return errors.NotAuthenticated(
-            error.message, **where, status=error.status, request_id=error.request_id, hint=hint
-        )
-    hint = "The base URL in the server's settings is the place to look."
+        return errors.NotAuthenticated(error.message, **where, status=error.status, request_id=error.request_id)
+    hint = "Whoever runs this server checks the base URL in its settings; trying again before does not help."
     return errors.ErpContractBroken(error.message, **where, status=error.status, request_id=error.request_id, hint=hint)
 
 

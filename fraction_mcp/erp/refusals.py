@@ -4,6 +4,7 @@ Rules stand beside the document they come from; `FractionERP` is `fractionerp-re
 pages. What an ERP itself said is quoted, cleaned and cut; a body is never put into a message.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -45,24 +46,11 @@ _BY_STATUS: Mapping[int, type[errors.ErpRejected]] = {
     409: errors.Duplicate,
     422: errors.InvalidFields,
 }
-_HINTS: Mapping[type[errors.ErpRejected], str] = {
-    errors.NotFound: "Look the record up in a list: the same again will not be found either.",
-    errors.InvalidFields: "Mend what it names, then call again.",
-    errors.Duplicate: "Look at the record that is there: the same again will be refused again.",
-    errors.NotAuthenticated: (
-        "Whoever runs this server checks the credentials of its account; trying again before does not help."
-    ),
-    errors.Forbidden: (
-        "The account of this server lacks the right: its administrator can grant it; trying again before does not help."
-    ),
-    errors.PlanRestricted: (
-        "FractionERP itself refuses: API access needs its Pro or Moulding plan. Ask whoever manages the company's "
-        "subscription, or FractionERP's support where it has one of these; trying again does not help."
-    ),
-    errors.AccountInactive: (
-        "The company's FractionERP account is inactive: its administrator can reactivate it; trying again before does "
-        "not help."
-    ),
+# What Fracttal's statuses ask for in a write that it refuses.
+_ORDER_HINTS: Mapping[int, str] = {
+    400: "Ask the user for what it names as it stands in Fracttal, then call again: the same again is refused again.",
+    404: "Ask the user for the warehouse's code as it stands in Fracttal, then call again.",
+    405: "Whoever manages Fracttal can say whether its API takes orders; the same again is refused again.",
 }
 
 
@@ -82,13 +70,15 @@ def refusal(endpoint: Endpoint, response: Response, envelope: dict[str, Any] | N
     hint = ""
     if endpoint.system is System.FRACTTAL:
         kind, hint = _fracttal_meaning(status, told, kind)
+        hint = hint or (_ORDER_HINTS.get(status, "") if endpoint.writes else "")
+        told = _in_words(told)
     return kind(
         f"{endpoint.system.label} refused to {endpoint.name}: {told or 'it gave no reason'}",
         system=endpoint.system,
         operation=endpoint.name,
         status=status,
         request_id=response.request_id,
-        hint=hint or _HINTS.get(kind, ""),
+        hint=hint,
     )
 
 
@@ -116,12 +106,27 @@ def _tells_refusal(
 def _fracttal_meaning(status: int, told: str, kind: type[errors.ErpRejected]) -> tuple[type[errors.ErpRejected], str]:
     """Fracttal's own statuses (public pages): 407 is a clock, 408 is a duplicate and never a time-out."""
     if status == 407:
-        return errors.ErpRejected, "Fracttal says that the timestamp is out of range: check this machine's clock."
+        return errors.ErpRejected, (
+            "Fracttal finds the time of the request out of range: whoever runs this server sets its machine's clock "
+            "right; trying again before does not help."
+        )
     if status == 408:
-        return errors.Duplicate, "Fracttal says that the item already exists."
+        return errors.Duplicate, (
+            "Fracttal says that the item already exists: look at it with list_fracttal_purchase_orders. The same again "
+            "is refused again."
+        )
     if status == 401 and "UNAUTHORIZED_ENDPOINT" in told:
-        return errors.Forbidden, "This module is not enabled for the account in Fracttal; a new sign-in does not help."
+        return errors.Forbidden, (
+            "This module is not enabled for the account in Fracttal: whoever manages Fracttal can enable it; a new "
+            "sign-in does not help."
+        )
     return kind, ""
+
+
+def _in_words(told: str) -> str:
+    """`'WAREHOUSE_NOT_FOUND'`, as Fracttal puts it, in plain words with its own behind; a sentence stays one."""
+    code = re.fullmatch(r"'([A-Z]+(?:_[A-Z]+)+)'", told)
+    return f"{code[1].replace('_', ' ').lower()} ({told})" if code else told
 
 
 def _complaints(envelope: dict[str, Any] | None) -> tuple[list[str], str]:

@@ -107,5 +107,4 @@ def _unreadable(endpoint: Endpoint, status: int, why: str, request_id: str = "")
         operation=endpoint.name,
         status=status,
         request_id=request_id,
-        hint="Try again once; if it stays, whoever runs this server checks the base URL and any proxy in between.",
     )

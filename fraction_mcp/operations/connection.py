@@ -8,7 +8,7 @@ from fraction_mcp.config import is_embedded
 from fraction_mcp.erp import Erp, endpoints
 from fraction_mcp.erp.endpoints import System
 from fraction_mcp.erp.records import Identity
-from fraction_mcp.errors import ErpError, ErpRejected, PlanRestricted
+from fraction_mcp.errors import ErpBroken, ErpContractBroken, ErpError, ErpRejected, PlanRestricted
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.results import ResultPart, ToolResult
 from fraction_mcp.values.text import clean, quoted
@@ -73,7 +73,7 @@ async def _status(context: ErpContext, system: System) -> SystemStatus:
         signed_in = True
         problem = await _what_it_refuses(erp, company)
     except ErpError as error:
-        problem = error.message
+        problem = _with_hint(error)
     known = erp.connection()
     user, company = user or known.user or {}, company or known.company or {}
     resets_at = known.budget.resets_at if known.budget else None
@@ -93,17 +93,17 @@ async def _status(context: ErpContext, system: System) -> SystemStatus:
 
 async def _signed_in(erp: Erp) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
     """A request that proves the sign-in: FractionERP says who it is. Of Fracttal one warehouse is asked for; an account
-    that may not list warehouses is signed in all the same where its purchase orders can be listed."""
+    whose warehouses cannot be listed is signed in all the same where its purchase orders can be."""
     if erp.system is System.FRACTIONERP:
         identity = (await erp.call(endpoints.ME, fresh=True)).read(Identity)
         return identity.user, identity.tenant
     try:
         await erp.call(endpoints.WAREHOUSES, query=_ONE, fresh=True)
-    except ErpRejected as refused:
+    except (ErpRejected, ErpBroken, ErpContractBroken) as failed:
         try:
             await erp.call(endpoints.WAREHOUSE_ORDERS, query=_ONE, fresh=True)
         except ErpError:
-            raise refused from None
+            raise failed from None
     return None, None
 
 
@@ -116,14 +116,19 @@ async def _what_it_refuses(erp: Erp, company: Mapping[str, Any] | None) -> str:
     except PlanRestricted as error:
         plan = _text(company or {}, "plan") or ""
         if plan.casefold() not in _PLANS_WITH_ACCESS:
-            return f"{error.message}; {error.hint}".rstrip(".")
+            return _with_hint(error)
         return (
             f"FractionERP itself refuses API access although it says that the plan is {quoted(plan)}: its support can "
             "mend that, and trying again does not help"
         )
     except ErpError as error:
-        return f"{error.message}; {error.hint}".rstrip("; .")
+        return _with_hint(error)
     return ""
+
+
+def _with_hint(error: ErpError) -> str:
+    """What is wrong, and who can mend it."""
+    return f"{error.message}; {error.hint}".rstrip("; .")
 
 
 def _text(source: Mapping[str, Any], *names: str) -> str | None:

@@ -6,7 +6,7 @@ from fraction_mcp.erp import endpoints
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.fitting import whole
 from fraction_mcp.operations.lookup import CUSTOMER, Candidate, NotOne, Status
-from fraction_mcp.operations.naming import counted, name_of, with_id
+from fraction_mcp.operations.naming import counted, with_id
 from fraction_mcp.operations.records.detail import BESIDE_OTHERS, what_was_cut
 from fraction_mcp.operations.results import ToolResult
 
@@ -35,7 +35,7 @@ async def customer_record(context: ErpContext, said: str) -> CustomerResult:
     customer = whole({name: value for name, value in record.items() if name != "contacts"}, BESIDE_OTHERS)
     beside = whole({"contacts": contacts}, BESIDE_OTHERS)
     fit = [one for one in beside.value["contacts"] if isinstance(one, dict)]
-    who = f"Customer {with_id(name_of(record, CUSTOMER.key), record)}, with {counted(len(contacts), 'contact')}"
+    who = f"Customer {with_id(record, CUSTOMER.key)}, with {counted(len(contacts), 'contact')}"
     return CustomerResult(
         summary=f"{found.remark(CUSTOMER)}{who}{what_was_cut(beside, customer)}.",
         next="The other contacts are to be seen in FractionERP itself." if len(fit) < len(contacts) else "",

@@ -1,10 +1,12 @@
 """Which fields the records of each kind were seen to have, and what was made of a look at them.
 
 No document states the fields of most kinds. What has been seen is remembered for an hour, so that a guessed name is
-refused before pages are read for it. Nothing here reads.
+refused before pages are read for it: of a kind that was seen whole, since a page may lack what only few records have.
+Nothing here reads.
 """
 
 import difflib
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -46,8 +48,10 @@ class FieldNames:
     """The field paths that records offer, of however many records."""
 
     def __init__(self) -> None:
+        self._whole_at: int | None = None
         self._names: dict[str, None] = {}
         self._shapes: dict[tuple[str, ...], int] = {}
+        self._skipped = False
 
     def look(self, records: Iterable[Record]) -> None:
         for record in records:
@@ -56,6 +60,8 @@ class FieldNames:
             if seen < _ALIKE and len(self._names) < _MOST:  # more of the same would cost more than folding them
                 self._shapes[shape] = seen + 1
                 self._names.update(dict.fromkeys(field_paths(record)))
+            else:
+                self._skipped = True
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -69,6 +75,17 @@ class FieldNames:
             or path.startswith((f"{name}.", f"{name}["))
             for name in self._names
         )
+
+    def seen_whole(self, writes: int) -> None:
+        """Every record that there is was looked at, after so many writes (`Erp.writes`): another may bring a field."""
+        self._whole_at = writes
+
+    def rules_out(self, path: str, writes: int) -> bool:
+        """Whether no record of the kind has it. What lies deeper was not looked for in each of very many records."""
+        if self._whole_at != writes or self.may_hold(path):
+            return False
+        top = re.split(r"[.\[]", path)[0]
+        return not self._skipped or not any(re.split(r"[.\[]", name)[0] == top for name in self._names)
 
 
 class KnownFields:
@@ -85,16 +102,14 @@ class KnownFields:
         self._kinds[kind] = (since, names)
         return names
 
-    def check(self, kind: str, asked: Mapping[str, Sequence[str]]) -> None:
-        """Raises InputError for paths (by argument) that no record of the kind was seen to have, where any was seen."""
+    def check(self, kind: str, asked: Mapping[str, Sequence[str]], *, writes: int) -> None:
+        """Raises InputError for paths (by argument) that no record has, of a kind that was seen whole after so many
+        writes."""
         names = self.of(kind)
-        unknown = {argument: [path for path in paths if not names.may_hold(path)] for argument, paths in asked.items()}
-        refuse_unknown(
-            unknown,
-            names,
-            noun=f"{KINDS[kind].noun} seen so far",
-            rare="A field that only few have is known once get_record has read one of them.",
-        )
+        unknown = {
+            argument: [path for path in paths if names.rules_out(path, writes)] for argument, paths in asked.items()
+        }
+        refuse_unknown(unknown, names, noun=KINDS[kind].noun)
 
 
 class Recalled:
@@ -117,7 +132,7 @@ class Recalled:
 
 
 def refuse_unknown(
-    asked: Mapping[str, Sequence[str]], fields: Iterable[str], *, noun: str = "record", among: str = "", rare: str = ""
+    asked: Mapping[str, Sequence[str]], fields: Iterable[str], *, noun: str = "record", among: str = ""
 ) -> None:
     """Raises InputError for the paths (by argument) that no record had, naming the nearest and all fields that exist.
     `among` says which records were looked at, where it was not all."""
@@ -128,9 +143,7 @@ def refuse_unknown(
         if paths
     }
     if problems:
-        raise InputError(
-            problems, hint=" ".join(filter(None, (f"The fields here are: {_listed(names[:_NAMED])}.", rare)))
-        )
+        raise InputError(problems, hint=f"The fields here are: {_listed(names[:_NAMED])}.")
 
 
 def _meant(paths: Sequence[str], names: Sequence[str]) -> str:

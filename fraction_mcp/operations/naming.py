@@ -13,6 +13,7 @@ from fraction_mcp.values.text import clean, normalised, quoted
 __all__ = [
     "bare_or_quoted",
     "counted",
+    "id_of",
     "name_of",
     "number_field",
     "numbers",
@@ -36,9 +37,14 @@ def name_of(record: Record, field: str) -> str:
     return "" if value is None else clean(str(value))
 
 
-def with_id(name: str, record: Record) -> str:
-    """`'Acme Corp' (id 52)`."""
-    return f"{quoted(name)} (id {clean(str(shown_id(record)), 80)})"
+def id_of(record: Record) -> str:
+    """`(id 52)`: an id may be a text, anyone's, and so cleaned."""
+    return f"(id {clean(str(shown_id(record)), 80)})"
+
+
+def with_id(record: Record, field: str = "name") -> str:
+    """`'Acme Corp' (id 52)`, by the field that such a record is called by."""
+    return f"{quoted(name_of(record, field), 120)} {id_of(record)}"
 
 
 def counted(count: int, noun: str) -> str:
@@ -87,5 +93,4 @@ def record_name(kind: RecordKind, record: Record) -> str:
     """`Contract Q1232 (id 650)`; `Shipment 12` where it has no number."""
     noun = f"{kind.noun[0].upper()}{kind.noun[1:]}"
     name = name_of(record, number_field(kind, [record]))
-    shown = clean(str(shown_id(record)), 80)
-    return f"{noun} {bare_or_quoted(name)} (id {shown})" if name else f"{noun} {shown}"
+    return f"{noun} {bare_or_quoted(name)} {id_of(record)}" if name else f"{noun} {clean(str(shown_id(record)), 80)}"

@@ -62,7 +62,7 @@ async def part_record(context: ErpContext, said: str) -> PartResult:
         return PartResult(
             summary=found.summary, next=found.next, status=found.status, candidates=tuple(found.candidates)
         )
-    part_id, number = found.record["id"], name_of(found.record, PART.key)
+    part_id = found.record["id"]
     sent = await price_lists(context, part_id)
     lists = [ShownPriceList.of(one) for one in sent]
     part, fit = whole(found.record, BESIDE_OTHERS), pieces_fitting(lists, BESIDE_OTHERS)
@@ -70,7 +70,7 @@ async def part_record(context: ErpContext, said: str) -> PartResult:
     owners += f", of which {fit} fit into a result" if fit < len(lists) else ""
     uom = name_of(found.record, "uom")
     return PartResult(
-        summary=f"{found.remark(PART)}Part {with_id(number, found.record)}, with {owners}{what_was_cut(part)}."
+        summary=f"{found.remark(PART)}Part {with_id(found.record, PART.key)}, with {owners}{what_was_cut(part)}."
         + _in_words(context, sent, uom),
         next=_next(context, fit, len(lists), uom),
         status="found",

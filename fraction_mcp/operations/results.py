@@ -34,7 +34,8 @@ class ToolError(ResultPart):
     def from_exception(cls, error: FractionMcpError, *, written: Written | None) -> "ToolError":
         """What nobody knows to be unwritten is not to be tried again, whatever its kind."""
         retryable = error.retryable and written != "maybe"
-        return cls(code=error.code, message=error.message, hint=error.hint, retryable=retryable, written=written)
+        hint = error.hint or "Whoever runs this server can mend it; trying again before does not help."
+        return cls(code=error.code, message=error.message, hint=hint, retryable=retryable, written=written)
 
 
 class ToolResult(ResultPart):

@@ -34,7 +34,7 @@ from fraction_mcp.operations.writes.batch import Batch, PlannedBatch
 from fraction_mcp.operations.writes.overview import WriteList
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import State
-from fraction_mcp.operations.writes.wording import WriteResult, refused_batch, result_for, result_for_batch
+from fraction_mcp.operations.writes.wording import WriteResult, of_several, refused_batch, result_for, result_for_batch
 from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.runtime import Runtime
 from fraction_mcp.server.consent import Consent, Reply
@@ -199,6 +199,8 @@ class _Call:
         )
         if why:
             answer = answer.model_copy(update={"summary": f"{why} {answer.summary}"})
+        if not self._is_batch and write.state is State.AWAITING and (batch := await service.batch(write)).is_together:
+            answer = answer.model_copy(update={"summary": f"{answer.summary} {of_several(batch)}"})
         return _result(answer, failed=_has_failed(answer))
 
 
@@ -235,8 +237,7 @@ def _error(error: FractionMcpError, spec: ToolSpec, *, unsure: bool = False) -> 
     if writes and "written" not in error.message:
         text += "; it may have been written" if unsure else "; nothing was written"
     text += "."
-    text += f" {error.hint}" if error.hint else ""
-    text += f" Retryable: {'yes' if error.retryable else 'no'}."
+    text += f" {told.hint} Retryable: {'yes' if told.retryable else 'no'}."
     return CallToolResult(
         content=[TextContent(text=text)], structured_content={"error": told.model_dump()}, is_error=True
     )

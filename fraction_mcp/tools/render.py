@@ -17,6 +17,9 @@ _SEVERAL = 4  # rows, from which on what all of them say alike is said once
 def rendered(data: Mapping[str, Any]) -> str:
     """The text of a structured result (`Answer.to_wire`)."""
     facts = {name: value for name, value in data.items() if name not in {"summary", "next", "columns", "rows"}}
+    error = facts.get("error")
+    if isinstance(error, dict) and error.get("hint") == data.get("next"):  # it stands at the end
+        facts["error"] = {**error, "hint": ""}
     plain = {name: value for name, value in facts.items() if not isinstance(value, dict | list)}
     blocks = [str(data["summary"]), _pairs(plain)]
     blocks += [f"{name}: {_pairs(value)}" for name, value in facts.items() if isinstance(value, dict) and value]

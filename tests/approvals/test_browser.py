@@ -116,6 +116,21 @@ async def test_a_person_reads_a_card_approves_one_write_and_declines_another(
     assert await writer.state(unwanted) is State.DECLINED
 
 
+async def test_a_card_of_fifty_is_approved_with_one_press_and_the_page_shows_how_far_it_has_come(
+    writer: Writer, chromium: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fraction_mcp.approvals.pages._BATCH_S", 0.2)  # the rest is sent while the page is there
+    batch = await writer.batch(*(f"FIFTY-{number}" for number in range(50)))
+    async with person(writer, chromium) as page:
+        card = page.locator(f"#{batch.writes[0].id}")
+        assert await card.locator("li[aria-labelledby]").count() == 50
+        await page.locator("button", has_text="Approve all 50").click()
+        assert "of 50 writes are done" in await page.locator("p[role=alert]:not([hidden])").inner_text()
+        await page.locator("h2", has_text="On their way").wait_for(state="detached")
+        assert await page.locator("#headline").inner_text() == "Nothing waits for you"
+    assert {write.state for write in (await writer.service.batch(batch.writes[0])).writes} == {State.DONE}
+
+
 async def test_the_list_follows_what_happens_without_being_loaded_again(writer: Writer, chromium: str) -> None:
     first = await writer.part("REAL-3")
     async with person(writer, chromium) as page:
@@ -190,6 +205,7 @@ async def test_no_page_is_wider_than_its_window_and_buttons_are_large_enough_for
         customer_part_number="A-VERY-LONG-NUMBER-" * 5,
     )
     await writer.asked("create_enquiry", customer="Acme Corp", notes="long" * 200)
+    await writer.batch("WIDE-" + "W" * 180, "WIDE-2")
     async with person(writer, chromium, viewport={"width": width, "height": 740}) as page:
         assert await page.evaluate("document.documentElement.scrollWidth") <= width
         for button in await page.locator("form button").all():

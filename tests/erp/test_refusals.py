@@ -26,7 +26,7 @@ def refusal(
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
     with pytest.raises(kind) as caught:
         decipher(endpoint, Response(status, headers, body, NOW))
-    assert type(caught.value) is kind
+    assert kind is ErpError or type(caught.value) is kind
     return caught.value
 
 
@@ -200,3 +200,20 @@ def test_a_refused_client_of_oauth_is_not_authenticated() -> None:
     error = refusal(e.TOKEN, 401, {"error": "invalid_client"}, errors.NotAuthenticated)
     assert "invalid_client" in error.message
     assert "credentials" in error.hint
+
+
+# -------------------------------------------------------------------------------------------------- who can mend it
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 407, 408])
+def test_a_refusal_of_an_order_by_fracttal_says_in_plain_words_what_is_wrong_and_what_to_do(status: int) -> None:
+    error = refusal(e.CREATE_WAREHOUSE_ORDER, status, fracttal("WAREHOUSE_NOT_FOUND"))
+    assert "refused to create a purchase order: warehouse not found ('WAREHOUSE_NOT_FOUND')" in error.message
+    assert "again" in error.hint, "whether to try again"
+    assert any(who in error.hint for who in ("the user", "hoever", "administrator", "list_fracttal")), "who can mend it"
+    assert not error.retryable
+
+
+def test_a_sentence_of_fracttal_s_stays_its_own() -> None:
+    error = refusal(e.CREATE_WAREHOUSE_ORDER, 400, fracttal("The item X is not associated with the warehouse."))
+    assert "'The item X is not associated with the warehouse.'" in error.message

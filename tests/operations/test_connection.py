@@ -7,7 +7,7 @@ import pytest
 
 from fraction_mcp.erp.endpoints import System
 from fraction_mcp.erp.response import ErpAnswer
-from fraction_mcp.errors import ErpBroken, ErpRejected, Forbidden, NotAuthenticated, PlanRestricted
+from fraction_mcp.errors import ErpBroken, ErpContractBroken, ErpRejected, Forbidden, NotAuthenticated, PlanRestricted
 from fraction_mcp.operations.connection import connection_status
 from tests.support import ListedErp, context_of
 
@@ -52,9 +52,10 @@ async def test_a_failure_is_reported_and_does_not_hide_the_other_erp(failure: Er
     fraction.fails = failure
     answer = await connection_status(context_of(fraction, fracttal), "all")
     first, second = answer.systems
-    assert (first.configured, first.signed_in, first.problem) == (True, False, failure.message)
+    assert (first.configured, first.signed_in) == (True, False)
+    assert first.problem == f"{failure.message}; {failure.hint}".rstrip(".")
     assert second.signed_in
-    assert f"FractionERP is configured, but not usable: {failure.message}." in answer.summary
+    assert f"FractionERP is configured, but not usable: {first.problem}." in answer.summary
 
 
 async def test_an_erp_that_is_not_configured_is_said_to_be_so() -> None:
@@ -113,8 +114,9 @@ async def test_a_sign_in_without_access_to_data_says_who_can_mend_it(plan: str, 
     assert words in answer.summary
 
 
-async def test_fracttal_is_usable_while_its_purchase_orders_can_be_listed() -> None:
-    no = {"/warehouses": refused(Forbidden)}
+@pytest.mark.parametrize("kind", [Forbidden, ErpBroken, ErpContractBroken])
+async def test_fracttal_is_usable_while_its_purchase_orders_can_be_listed(kind: type[ErpRejected]) -> None:
+    no = {"/warehouses": refused(kind)}
     answer = await connection_status(context_of(Refusing(System.FRACTTAL, no)), "fracttal")
     assert (answer.systems[0].signed_in, answer.systems[0].problem) == (True, "")
     neither = Refusing(System.FRACTTAL, {**no, "/warehouse_purchase_orders/": refused(Forbidden)})

@@ -260,7 +260,7 @@ async def test_what_was_sent_is_cleaned_and_cut_before_it_is_told_back(client: C
 async def test_a_field_that_no_record_has_is_the_assistants_to_mend(client: Client) -> None:
     error = await refusal(client, "list_records", {"kind": "contracts", "fields": ["colour"]})
     assert error["code"] == "INVALID_INPUT"
-    assert error["message"].startswith("fields: no record has ")
+    assert error["message"].startswith("fields: no record shown here has ")
     assert "colour" in error["message"]
     assert "quote_number" in error["message"] + error["hint"]
 

@@ -109,5 +109,6 @@ async def test_a_server_that_opens_the_page_says_its_title(firm: Firm, monkeypat
     settings = firm.settings(open_inbox=True)
     async with Runtime(settings, firm.app, inbox_command=["false"]) as runtime:
         assert "“Approval inbox”, opened in the browser" in (await runtime.write_service()).place
-    async with Runtime(settings.model_copy(update={"open_inbox": False}), firm.app, inbox_command=["false"]) as runtime:
-        assert (await runtime.write_service()).place == ""
+    for other in ({"open_inbox": False}, {"confirm": "two_step"}):
+        async with Runtime(settings.model_copy(update=other), firm.app, inbox_command=["false"]) as runtime:
+            assert (await runtime.write_service()).place == "", "no page is opened"

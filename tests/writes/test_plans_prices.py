@@ -68,7 +68,7 @@ async def test_zeros_that_the_erp_pads_with_are_no_decimals_of_a_price(firm: Any
 
 async def test_the_preview_of_a_percentage_shows_each_break_and_the_rule_of_its_rounding(firm: Any) -> None:
     told = await asked(firm, change_percent="-2.5 %")
-    assert told["summary"].startswith("Set the price list of 'WIDGET-001' for 'Acme Corp': every price −2.5 %")
+    assert told["summary"].startswith("Set the price list of 'WIDGET-001' for 'Acme Corp', every price −2.5 %")
     assert rows(told)["change"][1] == "−2.5 % on every price, each rounded half up to its own decimals, at least 2"
     assert rows(told)["pays at 1"] == ("12.50 each", "12.19 each (−2.5 %)")
     assert rows(told)["pays at 100"] == ("10.00 each", "9.75 each (−2.5 %)")

@@ -4,7 +4,8 @@ from fraction_mcp.erp import endpoints
 from fraction_mcp.errors import InputError
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.lookup import CUSTOMER
-from fraction_mcp.operations.plans.named import NOT_ALL, contacts_of, exactly_one, given, id_of, named_record
+from fraction_mcp.operations.naming import id_of, with_id
+from fraction_mcp.operations.plans.named import NOT_ALL, contacts_of, exactly_one, given
 from fraction_mcp.operations.writes.plan import Change, Plan, thing
 from fraction_mcp.operations.writes.readback import LookFor
 from fraction_mcp.values.characters import spelt_out
@@ -51,7 +52,7 @@ async def contact_plan(
         path={"id": buyer["id"]},
         body=body,
         preview=[
-            Change(field="customer", before=None, after=named_record(buyer)),
+            Change(field="customer", before=None, after=with_id(buyer)),
             *(Change(field=field, before=None, after=spelt_out(value)) for field, value in body.items()),
         ],
         warnings=warnings,

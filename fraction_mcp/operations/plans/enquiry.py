@@ -9,7 +9,8 @@ from fraction_mcp.erp.records import Record
 from fraction_mcp.errors import ErpError
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.lookup import CUSTOMER
-from fraction_mcp.operations.plans.named import NOT_ALL, contacts_of, exactly_one, given, named_record, the_contact
+from fraction_mcp.operations.naming import with_id
+from fraction_mcp.operations.plans.named import NOT_ALL, contacts_of, exactly_one, given, the_contact
 from fraction_mcp.operations.records.fresh_pages import MOST, read_fresh_pages
 from fraction_mcp.operations.writes.plan import Change, Plan, thing
 from fraction_mcp.operations.writes.readback import LookFor
@@ -26,13 +27,13 @@ async def enquiry_plan(context: ErpContext, *, customer: str, contact: str, cust
     """Create Enquiry: the customer and contact by their ids; FractionERP gives the quote number."""
     buyer = await exactly_one(context, CUSTOMER, customer, "customer")
     body: dict[str, Any] = {"customer_id": buyer["id"], **given(customer_ref=customer_ref, notes=notes)}
-    preview = [Change(field="customer", before=None, after=named_record(buyer))]
+    preview = [Change(field="customer", before=None, after=with_id(buyer))]
     whole = True
     if contact:
         contacts, whole = await contacts_of(context, buyer["id"])
         person = the_contact(contacts, contact, whole=whole, of=buyer["id"])
         body["customer_contact_id"] = person["id"]
-        preview.append(Change(field="contact", before=None, after=named_record(person)))
+        preview.append(Change(field="contact", before=None, after=with_id(person)))
     for name, value in given(customer_ref=customer_ref, notes=notes).items():
         preview.append(Change(field=name, before=None, after=spelt_out(value)))
     reads = [thing("contact", buyer["id"], contact)] if contact else []

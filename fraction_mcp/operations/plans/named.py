@@ -1,4 +1,4 @@
-"""What several plans need: the one record that was named, how a preview calls it, a customer's contacts."""
+"""What several plans need: the one record that was named, what was given, a customer's contacts."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from fraction_mcp.operations.records.fresh_pages import MOST, read_fresh_pages
 from fraction_mcp.operations.writes.plan import thing
 from fraction_mcp.values.text import clean, normalised, quoted
 
-__all__ = ["NOT_ALL", "contacts_of", "exactly_one", "given", "id_of", "named_record", "the_contact"]
+__all__ = ["NOT_ALL", "contacts_of", "exactly_one", "given", "the_contact"]
 
 NOT_ALL = f"Only the first {MOST:,} contacts of this customer were looked at."
 
@@ -29,15 +29,6 @@ async def exactly_one(context: ErpContext, subject: Subject, said: str, argument
             sought=thing(subject.noun, said),
         )
     return found.record
-
-
-def named_record(record: Record, key: str = "name") -> str:
-    return f"{quoted(str(record.get(key) or ''), 120)} {id_of(record)}"
-
-
-def id_of(record: Record) -> str:
-    """The id of a record, which a text may be: anyone's, and so cleaned."""
-    return f"(id {clean(str(record.get('id')), 80)})"
 
 
 def given(**values: str) -> dict[str, str]:

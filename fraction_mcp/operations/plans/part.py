@@ -7,7 +7,8 @@ from fraction_mcp.erp.records import Record
 from fraction_mcp.errors import Duplicate
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.lookup import PART
-from fraction_mcp.operations.plans.named import given, id_of
+from fraction_mcp.operations.naming import id_of
+from fraction_mcp.operations.plans.named import given
 from fraction_mcp.operations.writes.plan import Change, Plan, thing
 from fraction_mcp.operations.writes.readback import LookFor
 from fraction_mcp.values.characters import spelt_out

@@ -11,8 +11,9 @@ from fraction_mcp.erp.records import PriceList
 from fraction_mcp.errors import InputError
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.lookup import CUSTOMER
+from fraction_mcp.operations.naming import with_id
 from fraction_mcp.operations.plans import repricing
-from fraction_mcp.operations.plans.named import exactly_one, given, named_record
+from fraction_mcp.operations.plans.named import exactly_one, given
 from fraction_mcp.operations.plans.own_numbers import exactly_the_part
 from fraction_mcp.operations.plans.repricing import Step, listed, money, percentage
 from fraction_mcp.operations.pricing.price_list import Break
@@ -73,13 +74,13 @@ async def price_list_plan(context: ErpContext, *, part: str, customer: str, aske
         reads=[itself, thing("part", part), thing("part", item["part_number"])],
         writes=[itself],
         title=f"Set the price list of {quoted(str(item['part_number']))} for {quoted(str(buyer.get('name')))}"
-        + (f": every price {by}" if by else ""),
+        + (f", every price {by}" if by else ""),
         endpoint=endpoints.SET_PRICE_LIST,
         path={"id": item["id"]},
         body=body,
         preview=[
-            Change(field="part", before=None, after=named_record(item, "part_number")),
-            Change(field="customer", before=None if there is None else named_record(buyer), after=named_record(buyer)),
+            Change(field="part", before=None, after=with_id(item, "part_number")),
+            Change(field="customer", before=None if there is None else with_id(buyer), after=with_id(buyer)),
             Change(field="currency", before=None, after=context.currency or "base currency"),
             *([Change(field="change", before=None, after=f"{by} on every price, {_ROUNDED}")] if by else []),
             *_changes(there, then, steps),

@@ -8,15 +8,16 @@ order is planned all the same, and its preview says what was not checked.
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import anyio
 
 from fraction_mcp.erp import Erp, endpoints
 from fraction_mcp.erp.endpoints import Endpoint
+from fraction_mcp.erp.pages import Pages
 from fraction_mcp.erp.records import Record
 from fraction_mcp.errors import AmbiguousReference, ErpError
 from fraction_mcp.operations.lookup import Candidate
+from fraction_mcp.operations.records.all_pages import PAGE
 from fraction_mcp.operations.records.fresh_pages import MOST, read_fresh_pages
 from fraction_mcp.operations.writes.plan import Change
 from fraction_mcp.values.characters import flaw_in_code
@@ -25,7 +26,7 @@ from fraction_mcp.values.text import clean, exactly, normalised, quoted
 __all__ = ["Sought", "WarehouseFacts"]
 
 _NAMED = 5  # missing items that a sentence names
-_CANDIDATES = 10
+_CANDIDATES, _OF_ONE = 10, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,24 +81,25 @@ class WarehouseFacts:
 
     async def _stock(self, erp: Erp, sought: Sought) -> None:
         """The warehouse's items; where there are none to be seen, whether the warehouse is there at all."""
-        stock = await _Codes.read(erp, endpoints.WAREHOUSE_ITEMS, {"code": sought.warehouse})
+        stock = await _Codes.read(erp, endpoints.WAREHOUSE_ITEMS, {"code": sought.warehouse}, sought.items)
         missing = stock.without(sought.items)
         if missing and stock.proves:
-            self._absent = _no_items(sought.warehouse, missing, stock.records)
+            self._absent = _no_items(sought, missing, stock.records)
             return
         if not stock.records:
-            warehouses = await _Codes.read(erp, endpoints.WAREHOUSES, {})
+            warehouses = await _Codes.read(erp, endpoints.WAREHOUSES, {}, [sought.warehouse])
             if warehouses.without([sought.warehouse]) and warehouses.proves:
                 self._absent = _no_warehouse(sought.warehouse, warehouses.records)
                 return
             if not warehouses.records:
-                self._unchecked("whether the warehouse exists, and has these items")
+                self._unchecked("whether the warehouse exists, and has these items", warehouses)
                 return
         if missing:
-            self._unchecked(f"whether the warehouse has {_listed(missing)}")
+            self._unchecked(f"whether the warehouse has {_listed(missing)}", stock)
 
-    def _unchecked(self, what: str) -> None:
-        self.notes.append(Change(field="not checked", before=None, after=f"{what}: Fracttal did not list all of them"))
+    def _unchecked(self, what: str, looked_in: "_Codes") -> None:
+        why = "is empty" if looked_in.whole and not looked_in.records else "could not be read to its end"
+        self.notes.append(Change(field="not checked", before=None, after=f"{what}: Fracttal's list of them {why}"))
 
     async def _supplier(self, erp: Erp, sought: Sought) -> None:
         query: dict[str, str | int] = {"code": sought.supplier, "start": 0, "limit": 10}
@@ -121,11 +123,20 @@ class _Codes:
     whole: bool
 
     @classmethod
-    async def read(cls, erp: Erp, endpoint: Endpoint, query: Mapping[str, str | int]) -> "_Codes":
+    async def read(
+        cls, erp: Erp, endpoint: Endpoint, query: Mapping[str, str | int], wanted: Sequence[str]
+    ) -> "_Codes":
+        """As many pages as it takes to see all that is wanted, `MOST` records at most."""
+        pages, records = Pages(PAGE), list[Record]()
         try:
-            return cls(*await read_fresh_pages(erp, endpoint, query))
+            while pages.more and len(records) < MOST:
+                asked = {**query, **pages.query(endpoint, pages.next)}
+                records += pages.take(await erp.call(endpoint, query=asked, fresh=True))
+                if not cls(records, whole=False).without(wanted):
+                    break
         except ErpError:
-            return cls([], whole=False)
+            return cls(records, whole=False)
+        return cls(records, whole=pages.whole)
 
     @property
     def proves(self) -> bool:
@@ -151,15 +162,16 @@ def _no_warehouse(said: str, there: Sequence[Record]) -> AmbiguousReference:
     )
 
 
-def _no_items(warehouse: str, missing: Sequence[str], there: Sequence[Record]) -> AmbiguousReference:
+def _no_items(sought: Sought, missing: Sequence[str], there: Sequence[Record]) -> AmbiguousReference:
     several = len(missing) > 1
-    each = max(1, _CANDIDATES // len(missing))
+    each = max(1, min(_OF_ONE, _CANDIDATES // len(missing)))
+    near = [_nearest(f"items[{sought.items.index(code)}].code", code, there, each) for code in missing]
     return AmbiguousReference(
-        f"The warehouse {exactly(warehouse)} has no item{'s' if several else ''} with the "
+        f"The warehouse {exactly(sought.warehouse)} has no item{'s' if several else ''} with the "
         f"code{'s' if several else ''} {_listed(missing)}.",
         next_step="Ask the user which items are meant, then call again with their codes.",
         status="not_found",
-        candidates=[one for code in missing for one in _nearest("items", code, there, each)][:_CANDIDATES],
+        candidates=[one for of_one in near for one in of_one][:_CANDIDATES],
     )
 
 
@@ -168,9 +180,7 @@ def _listed(codes: Sequence[str]) -> str:
     return ", ".join(map(exactly, codes[:_NAMED])) + (f" and {more} more" if more > 0 else "")
 
 
-def _nearest(
-    argument: Literal["warehouse_code", "items"], said: str, there: Sequence[Record], most: int
-) -> list[Candidate]:
+def _nearest(argument: str, said: str, there: Sequence[Record], most: int) -> list[Candidate]:
     """By code or description; the code is what an order names, so it is the candidate's id, as it can be sent."""
 
     def likeness(record: Record) -> float:

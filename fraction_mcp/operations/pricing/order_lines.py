@@ -3,9 +3,10 @@
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 import anyio
+from pydantic import Field
 
 from fraction_mcp.erp.records import PriceList, Record
 from fraction_mcp.operations.context import ErpContext
@@ -35,19 +36,40 @@ class AskedLine(ResultPart):
     quantity: Decimal
 
 
-class PricedLine(ResultPart):
+_where_there_is_one: Any = Field(default="", exclude_if=lambda value: not value)
+
+
+class _Line(ResultPart):
     part_number: str
     uom: str = ""
     quantity: Quantity
-    status: Literal["priced", "no_price", "ambiguous", "not_found"]
-    unit_price: UnitPrice | None = None
-    line_total: Amount | None = None
+
+
+class PricedLine(_Line):
+    """`reason` is what a reader should know of how the part was found."""
+
+    status: Literal["priced"] = "priced"
+    unit_price: UnitPrice
+    line_total: Amount
     line_total_exact: ExactAmount | None = where_it_says_something
-    basis: Basis | Literal[""] = ""
-    break_quantity: Quantity | None = None
-    next_break: NextBreak | None = None
-    cheaper_at_more: CheaperAtMore | None = None
-    reason: str = ""
+    basis: Basis
+    break_quantity: Quantity | None
+    next_break: NextBreak | None
+    cheaper_at_more: CheaperAtMore | None
+    reason: str = _where_there_is_one
+
+
+class UnpricedLine(_Line):
+    """A line without a price has no break and nothing that costs less; `reason` says why."""
+
+    status: Literal["no_price", "ambiguous", "not_found"]
+    unit_price: None = None
+    line_total: None = None
+    break_quantity: None = None
+    reason: str
+
+
+_AnyLine = PricedLine | UnpricedLine
 
 
 class QuotedCustomer(ResultPart):
@@ -62,7 +84,7 @@ class OrderPrices(ToolResult):
     priced_lines: int = 0
     priced_total: Amount = Decimal(0)
     total: Amount | None = None
-    lines: tuple[PricedLine, ...] = ()
+    lines: tuple[_AnyLine, ...] = ()
     candidates: tuple[Candidate, ...] = ()
 
 
@@ -184,14 +206,14 @@ def _first_of(failures: BaseExceptionGroup) -> BaseException:
     return first
 
 
-def _priced_line(context: ErpContext, line: AskedLine, entry: NotOne | _Meant) -> PricedLine:
+def _priced_line(context: ErpContext, line: AskedLine, entry: NotOne | _Meant) -> _AnyLine:
     if isinstance(entry, NotOne):
         said = clean(line.part)
-        return PricedLine(part_number=said, quantity=line.quantity, status=entry.status, reason=entry.summary)
+        return UnpricedLine(part_number=said, quantity=line.quantity, status=entry.status, reason=entry.summary)
     part, remark = entry.part, entry.found.remark(PART)
     found = _the_price(entry.lists, line.quantity)
     if isinstance(found, Unpriced):
-        return PricedLine(
+        return UnpricedLine(
             part_number=part.part_number,
             uom=part.uom,
             quantity=line.quantity,
@@ -202,7 +224,6 @@ def _priced_line(context: ErpContext, line: AskedLine, entry: NotOne | _Meant) -
         part_number=part.part_number,
         uom=part.uom,
         quantity=line.quantity,
-        status="priced",
         **dict(Figures.of(found, line.quantity, context.currency)),
         reason=remark.strip(),
     )
@@ -217,7 +238,7 @@ def _the_price(lists: list[PriceList], quantity: Decimal) -> Priced | Unpriced:
     return price_at(lists[0], quantity)
 
 
-def _order_sentence(buyer: QuotedCustomer, lines: Sequence[PricedLine], total: Money) -> str:
+def _order_sentence(buyer: QuotedCustomer, lines: Sequence[_AnyLine], total: Money) -> str:
     unpriced = [line.part_number for line in lines if line.status != "priced"]
     priced = len(lines) - len(unpriced)
     who = quoted(buyer.name)
@@ -256,12 +277,16 @@ def _named(numbers: Sequence[str]) -> str:
     return ", ".join(map(quoted, shown)) + (f" and {more} more" if more else "")
 
 
-def _order_next(lines: Sequence[PricedLine]) -> str:
+def _order_next(lines: Sequence[_AnyLine]) -> str:
     words = []
     if any(line.status in {"ambiguous", "not_found"} for line in lines):
         words.append("Ask the user which parts are meant where a line is ambiguous or not found.")
     words += [pack_question(uom) for uom in dict.fromkeys(line.uom for line in lines) if is_pack(uom)]
-    cheaper = [f"line {number}" for number, line in enumerate(lines, start=1) if line.cheaper_at_more]
+    cheaper = [
+        f"line {number}"
+        for number, line in enumerate(lines, start=1)
+        if isinstance(line, PricedLine) and line.cheaper_at_more
+    ]
     if cheaper:
         words.append(f"Mention that more costs less on {', '.join(cheaper)}: cheaper_at_more says how much.")
     return " ".join(words)

@@ -18,6 +18,7 @@ from fraction_mcp.erp.records import Record
 from fraction_mcp.erp.response import ErpAnswer
 from fraction_mcp.errors import ErpError, TooCostly
 from fraction_mcp.operations.progress import report
+from fraction_mcp.values.text import quoted
 
 __all__ = ["PAGE", "Reading", "counted", "read_all"]
 
@@ -61,6 +62,12 @@ class Reading:
     @property
     def complete(self) -> bool:
         return self.whole and not (self.capped or self.interrupted or self.cut)
+
+    def among(self, search: str) -> str:
+        """Of which records an answer speaks, where it is not of all."""
+        if not self.complete:
+            return f" of the {self.scanned} that were read"
+        return f" that matches {quoted(search)}" if search else ""
 
     def warnings(self) -> list[str]:
         """Why this is not everything, or may have shifted under the reader; the gravest first."""

@@ -203,6 +203,8 @@ async def _one_kind(context: ErpContext, kind: str) -> Description:
     fields = [_described(path, records, record_kind) for path in paths]
     fit = pieces_fitting(fields)
     total = stated_total(answer, PAGE)
+    if total == len(records):
+        names.seen_whole(context.fraction.writes)
     of = f" of {total}" if total is not None and total > len(records) else ""
     cut = f", of which {fit} fit into a result" if fit < len(fields) else ""
     return Description(

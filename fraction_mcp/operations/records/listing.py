@@ -8,7 +8,7 @@ from fraction_mcp.erp.pages import Pages
 from fraction_mcp.erp.paths import ABSENT, at_path
 from fraction_mcp.erp.records import Record
 from fraction_mcp.operations.context import ErpContext
-from fraction_mcp.operations.known_fields import refuse_unknown
+from fraction_mcp.operations.known_fields import FieldNames, nearest, refuse_unknown
 from fraction_mcp.operations.naming import bare_or_quoted, runs_of, without_punctuation
 from fraction_mcp.operations.records.all_pages import PAGE, Query, Reading, read_all
 from fraction_mcp.operations.records.coverage import Coverage
@@ -53,7 +53,7 @@ async def list_kind(
     """One page of any kind of record; with conditions, of those that meet them: then all pages are read."""
     record = endpoints.KINDS[kind]
     endpoint = record.list
-    context.known.check(kind, _named_fields(shown, conditions))
+    context.known.check(kind, _named_fields(shown, conditions), writes=context.fraction.writes)
     query = {**shown.query, **({"search": search} if search else {})}
     words = f" matching {quoted(search)}" if search else ""
     order = f", sorted by {clean(shown.sort, 40)}{' descending' if shown.order == 'desc' else ''}" if shown.sort else ""
@@ -72,14 +72,17 @@ async def list_kind(
     records = answer.records()
     if search and not records and shown.page == 1 and (loose := await _loosely(context, kind, search, shown)):
         return loose
-    context.known.of(kind).look(records)
+    fields = context.known.of(kind)
+    fields.look(records)
     coverage = Coverage.of_page(answer, shown.page, shown.limit)
+    if coverage.complete and not search:
+        fields.seen_whole(context.fraction.writes)
     phrase = coverage.phrase(record.noun)
-    warnings = []
+    warnings = _unseen_order(shown, fields) if records else []
     if shown.sort and coverage.next_page and records:
         following = {**query, "per_page": 1, "page": shown.page * shown.limit + 1}
         after = (await context.fraction.call(endpoint, query=following)).records()[:1]
-        warnings = _tie(shown, coverage.last, records[-1], *after)
+        warnings += _tie(shown, coverage.last, records[-1], *after)
     return _listing(
         kind,
         coverage,
@@ -128,6 +131,15 @@ def _tie(shown: Shown, row: int | None, last: Record, after: Record | None = Non
     return [
         f"The limit falls into a tie: row {row} and the one after it have the same {field}, {quoted(called(value))}."
     ]
+
+
+def _unseen_order(shown: Shown, fields: FieldNames) -> list[str]:
+    """An ERP may ignore being asked to sort by what it does not have."""
+    if not shown.sort or fields.may_hold(shown.sort):
+        return []
+    near = nearest(shown.sort, fields)
+    meant = f"; did you mean {bare_or_quoted(near[0])}?" if near else "."
+    return [f"No record looked at has {quoted(shown.sort)}, so the rows may be in no such order{meant}"]
 
 
 def _sorted_amounts(shown: Shown, records: Sequence[Record]) -> list[str]:
@@ -247,6 +259,7 @@ class _Matches:
 
         reading = await read_all(context.fraction, endpoints.KINDS[kind].list, query, take, max_pages=_EVERY_PAGE)
         if reading.scanned:
-            among = "" if reading.complete else f" of the {reading.scanned} that were read"
-            refuse_unknown({"filters": filters.unknown()}, fields, among=among)
+            if reading.complete and "search" not in query:
+                fields.seen_whole(context.fraction.writes)
+            refuse_unknown({"filters": filters.unknown()}, fields, among=reading.among(str(query.get("search", ""))))
         return cls(reading, page, filters)

@@ -48,7 +48,8 @@ async def summarise(
     query: dict[str, str | int] = {"search": search} if search else {}
     filters = Filters(conditions)
     groups = Aggregates(asked)
-    context.known.check(kind, {"filters": [condition[0] for condition in conditions], **_named(asked)})
+    named = {"filters": [condition[0] for condition in conditions], **_named(asked)}
+    context.known.check(kind, named, writes=context.fraction.writes)
     if not (asked.paths or filters) and (total := await counted(context.fraction, endpoint, query)) is not None:
         return _count(kind, noun, search, total)
     matched = 0
@@ -65,8 +66,10 @@ async def summarise(
 
     reading = await read_all(context.fraction, endpoint, query, take, max_pages=max_pages, max_records=max_records)
     if reading.scanned:
-        among = "" if reading.complete else f" of the {reading.scanned} that were read"
-        refuse_unknown({"filters": filters.unknown(), **_never(asked, groups)}, fields, among=among)
+        if reading.complete and not search:
+            fields.seen_whole(context.fraction.writes)
+        unknown = {"filters": filters.unknown(), **_never(asked, groups)}
+        refuse_unknown(unknown, fields, among=reading.among(search))
     rows, remark = _shown(groups, top)
     return Summary(
         summary=_sentence(groups, reading, noun, search, matched if filters else None),

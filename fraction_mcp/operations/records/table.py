@@ -58,7 +58,8 @@ def chosen_columns(records: Sequence[Record], fields: Sequence[str] = ()) -> lis
         return ["id", *(name for name in known if name != "id")][:_ALL]
     if records:
         missing = [field for field in fields if all(at_path(record, field) is ABSENT for record in records)]
-        refuse_unknown({"fields": missing}, dict.fromkeys(path for one in records for path in field_paths(one)))
+        there = dict.fromkeys(path for one in records for path in field_paths(one))
+        refuse_unknown({"fields": missing}, there, among=" shown here")
     return ["id", *(name for name in dict.fromkeys(fields) if name != "id")]
 
 

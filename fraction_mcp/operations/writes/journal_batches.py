@@ -27,11 +27,17 @@ async def same_batch(transaction: Transaction, drafts: Sequence[Draft]) -> list[
     if not there:
         return None
     members = await transaction.members(there[0].id) if there[0].batch else []
-    if [member.key for member in members] == keys:
+    if len(members) == len(drafts) and all(map(_is_same, members, drafts)):
         return members
     found = {write.key: write for write in there}
     reasons = {index: is_open(found[key]) for index, key in enumerate(keys) if key in found}
     raise BatchRefused([draft.plan.tool for draft in drafts], reasons)
+
+
+def _is_same(write: Write, draft: Draft) -> bool:
+    """By its bytes; or, once it is decided, by what it repeats, where the bytes follow from what is there."""
+    repeats = write.state is not State.AWAITING and write.plan.repeats
+    return write.key == draft.key or (bool(repeats) and repeats == draft.plan.repeats)
 
 
 async def enter(transaction: Transaction, drafts: Sequence[Draft], there: Sequence[Write] | None) -> list[Write]:

@@ -5,6 +5,7 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields, replace
 from typing import Any
 
@@ -89,14 +90,18 @@ class Transaction:
         return await self.lapsed(read_write(row))
 
     async def members(self, write_id: str) -> list[Write]:
-        """All writes of its batch in order, or it alone. Raises KeyError, and JournalError where one cannot be read."""
+        """All writes of its batch in order, or it alone. Raises KeyError for an id that is not there.
+
+        One that cannot be read is left out: it keeps nothing from being seen, is not approved with the others, and
+        `verify` names it.
+        """
         write = await self.write(write_id)
         if not write.batch:
             return [write]
         query = sa.select(writes).where(writes.c.batch == write.batch).order_by(writes.c.position, writes.c.id)
-        for row in (await self.execute(query)).all():
-            await self.lapsed(read_write(row))
-        return [read_write(row) for row in (await self.execute(query)).all()]
+        for one in _readable((await self.execute(query)).all()):
+            await self.lapsed(one)
+        return _readable((await self.execute(query)).all())
 
     async def flaw(self, write: Write, planned: Draft) -> str:
         """Why an approved write must not be sent as `planned`; empty where nothing stands against it.
@@ -332,6 +337,14 @@ def read_write(row: sa.Row[Any]) -> Write:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _changed(f"the write {held['id']}") from error
     return Write(**{name: held[name] for name in _FIELDS})
+
+
+def _readable(rows: Sequence[sa.Row[Any]]) -> list[Write]:
+    found = []
+    for row in rows:
+        with suppress(JournalError):
+            found.append(read_write(row))
+    return found
 
 
 def read_event(row: sa.Row[Any]) -> Event:

@@ -1,8 +1,10 @@
 """Whether a write that is asked for was done before, or may have been: by its bytes, or by what its plan says it
 repeats. Knows the journal; decides nothing."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from fraction_mcp.operations.writes.identity import ErpIdentity
 from fraction_mcp.operations.writes.states import State
 from fraction_mcp.operations.writes.wording import called_by
 from fraction_mcp.operations.writes.write import Draft, Write
@@ -11,7 +13,7 @@ from fraction_mcp.values.text import quoted
 if TYPE_CHECKING:
     from fraction_mcp.operations.writes.journal import Journal
 
-__all__ = ["UNDER_WAY", "asked_before", "repeats"]
+__all__ = ["UNDER_WAY", "all_asked_before", "asked_before", "repeats"]
 
 UNDER_WAY = (State.APPROVED, State.SENDING, State.UNKNOWN)
 _JUST_LANDED_S = 900
@@ -19,16 +21,27 @@ _MANY = 1_000
 
 
 async def asked_before(journal: "Journal", draft: Draft) -> Write | None:
-    """The latest write that is this one, and is under way, unsure, or landed a while ago.
+    """The latest write that is this one, and is under way, unsure, or landed a while ago."""
+    return (await all_asked_before(journal, [draft]))[0]
+
+
+async def all_asked_before(journal: "Journal", drafts: Sequence[Draft]) -> list[Write | None]:
+    """The same for each of several.
 
     One whose bytes follow from what is there has other bytes once it has landed: it is known by what it `repeats`.
     """
     since = journal.now() - _JUST_LANDED_S
-    if not draft.plan.repeats:
-        return await journal.landed_before(draft.key, since)
-    there = await journal.latest((*UNDER_WAY, State.DONE), identity=draft.identity, limit=_MANY)
-    same = (one for one in there if one.plan.repeats == draft.plan.repeats)
-    return next((one for one in same if one.state is not State.DONE or one.updated_at >= since), None)
+    repeated: dict[tuple[ErpIdentity, str], Write] = {}
+    for identity in {draft.identity for draft in drafts if draft.plan.repeats}:
+        for one in await journal.latest((*UNDER_WAY, State.DONE), identity=identity, limit=_MANY):
+            if one.state is not State.DONE or one.updated_at >= since:
+                repeated.setdefault((identity, one.plan.repeats), one)
+    return [
+        repeated.get((draft.identity, draft.plan.repeats))
+        if draft.plan.repeats
+        else await journal.landed_before(draft.key, since)
+        for draft in drafts
+    ]
 
 
 def repeats(landed: Write, now: float) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
 
 from fraction_mcp import errors
 from fraction_mcp.operations.context import ErpContext
@@ -25,7 +26,7 @@ from fraction_mcp.operations.writes.committing import Committer, Replan, reaches
 from fraction_mcp.operations.writes.failing import logged_once
 from fraction_mcp.operations.writes.identity import ErpIdentity
 from fraction_mcp.operations.writes.plan import FrozenPlan, Plan
-from fraction_mcp.operations.writes.repeated import UNDER_WAY, asked_before, repeats
+from fraction_mcp.operations.writes.repeated import UNDER_WAY, all_asked_before, asked_before, repeats
 from fraction_mcp.operations.writes.states import State
 from fraction_mcp.operations.writes.write import Draft, Write
 from fraction_mcp.values.text import clean, quoted
@@ -111,10 +112,12 @@ class WriteService:
         """
         drafts = [self._draft(one, asked_by) for one in writes]
         tools = [one.tool for one in writes]
-        before = {index: await asked_before(self.journal, draft) for index, draft in enumerate(drafts)}
+        before = await all_asked_before(self.journal, drafts)
         reasons = conflicts(dict(enumerate(writes)), tools, [draft.key for draft in drafts])
-        # What has other bytes now, and is under way or unsure with those from before.
-        reasons |= {index: is_open(each) for index, each in before.items() if each and each.state is not State.DONE}
+        for index, (draft, there) in enumerate(zip(drafts, before, strict=True)):
+            # What has other bytes now, and is under way or unsure with those from before.
+            if there is not None and there.state is not State.DONE and there.key != draft.key:
+                reasons[index] = is_open(there)
         if reasons:
             raise errors.BatchRefused(tools, reasons)
         refused = {index: one.plan.refusal for index, one in enumerate(writes) if one.plan.refusal is not None}
@@ -173,9 +176,7 @@ class WriteService:
         """Raises WriteNotFound."""
         found = await self.journal.get(write_id) if _ID.fullmatch(write_id) else None
         if found is None:
-            raise errors.WriteNotFound(
-                f"there is no write {quoted(write_id)} in the journal", hint="Its id stands in the write's own result."
-            )
+            raise errors.WriteNotFound(f"there is no write {quoted(write_id)} in the journal")
         return found
 
     async def batch(self, write: Write) -> Batch:
@@ -227,8 +228,9 @@ class WriteService:
         outcome = write.outcome
         if not landed:
             told = "a person found that it was not written"
+            hint = "Ask the user whether it is wanted still; if so, call its tool again."
             outcome = replace(
-                outcome, error=ToolError(code="UPSTREAM_ERROR", message=told, hint="", retryable=False, written="no")
+                outcome, error=ToolError(code="UPSTREAM_ERROR", message=told, hint=hint, retryable=False, written="no")
             )
         return await self.journal.settle(write.id, landed=landed, by=by, outcome=outcome)
 
@@ -243,6 +245,7 @@ class WriteService:
         if not write.batch:
             return await self._committed(write)
         while True:
+            await anyio.lowlevel.checkpoint()  # all else here is out of reach of who cancels
             batch = await self.batch(write)
             await report(sum(one.state is State.DONE for one in batch.writes), len(batch.writes), "writes done")
             due = batch.to_send[:1]

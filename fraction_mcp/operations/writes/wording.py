@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from fraction_mcp.errors import AmbiguousReference, BatchRefused, InputError
+from fraction_mcp.errors import AmbiguousReference, BatchRefused, ErpOutcomeUnknown, InputError
 from fraction_mcp.operations.lookup import Candidate
 from fraction_mcp.operations.results import ToolError, ToolResult
 from fraction_mcp.operations.writes.batch import Batch
@@ -19,6 +19,7 @@ __all__ = [
     "WritesResult",
     "called_by",
     "in_its_own_words",
+    "of_several",
     "outcome_word",
     "reference_of",
     "refused_batch",
@@ -130,10 +131,12 @@ def result_for(write: Write, *, token: str = "", place: str = "") -> WriteResult
         words += f". {conflict[0].removesuffix('.')}"
     told = outcome.error if state in {"failed", "unknown"} else None
     if state == "unknown" and told is None:
-        told = ToolError(code="OUTCOME_UNKNOWN", message=_WORDS[state], hint="", retryable=False, written="maybe")
+        told = ToolError(
+            code="OUTCOME_UNKNOWN", message=_WORDS[state], hint=ErpOutcomeUnknown.mend, retryable=False, written="maybe"
+        )
     if state == "awaiting_approval" and outcome.error:
         words += f". Sending it was tried: {outcome.error.message}"
-    step = what_next(write.state, place)
+    step = what_next(write.state, place) or (told.hint if told else "")
     if token:
         words = f"{title}: it waits for a confirmation; nothing was written yet"
         step = "Show the preview to the user; only if they agree, call confirm_write with the token."
@@ -170,8 +173,13 @@ def result_within(write: Write, batch: Batch, *, place: str = "") -> WritesResul
     if write.state is not State.AWAITING or not batch.is_together:
         return WritesResult(**told)
     waiting = tuple(result_for(one).model_copy(update={"next": ""}) for one in batch.waiting)
-    told["summary"] += f" It is one of {len(waiting)} writes that are approved or declined together."
+    told["summary"] += f" {of_several(batch)}"
     return WritesResult(**told, writes=waiting)
+
+
+def of_several(batch: Batch) -> str:
+    """What is to be said of a write that is not decided alone."""
+    return f"It is one of {len(batch.waiting)} writes that are approved or declined together."
 
 
 def refused_batch(refused: BatchRefused) -> WritesResult:

@@ -146,10 +146,10 @@ async def test_what_was_looked_at_is_said(client: Client) -> None:
         ({"conditions": [("issuedOn", "=", "x", ())]}, "filters", "issued_on"),
     ],
 )
-async def test_a_guessed_field_is_refused_before_a_page_is_read_once_the_kind_was_seen(
+async def test_a_guessed_field_is_refused_before_a_page_is_read_once_the_kind_was_seen_whole(
     asked: dict[str, Any], argument: str, near: str
 ) -> None:
-    fraction = erp()
+    fraction = erp(60)
     context = context_of(fraction)
     await describe_kind(context, "invoices")
     fraction.asked.clear()
@@ -162,9 +162,9 @@ async def test_a_guessed_field_is_refused_before_a_page_is_read_once_the_kind_wa
 
 
 async def test_a_summary_refuses_each_guessed_field_at_once() -> None:
-    fraction = erp()
+    fraction = erp(60)
     context = context_of(fraction)
-    await list_kind(context, "invoices", Shown(limit=1))
+    await list_kind(context, "invoices", Shown(limit=60))
     asked = Asked(group_by=["status"], sums=["total"], dates=("invoice_date", "month"))
     fraction.asked.clear()
     with pytest.raises(InputError) as caught:
@@ -177,19 +177,66 @@ async def test_a_summary_refuses_each_guessed_field_at_once() -> None:
 async def test_a_path_that_leads_to_or_into_a_known_field_is_none_to_be_refused(path: str) -> None:
     known = KnownFields()
     known.of("invoices").look([bill(1)])
-    known.check("invoices", {"filters": [path]})
-    known.check("boms", {"filters": ["of a kind that was not seen"]})
+    known.of("invoices").seen_whole(writes=0)
+    known.check("invoices", {"filters": [path]}, writes=0)
+    known.check("boms", {"filters": ["of a kind that was not seen"]}, writes=0)
 
 
-async def test_a_rare_field_is_known_once_a_record_that_has_it_was_read() -> None:
+async def test_after_a_write_a_kind_is_no_longer_seen_whole_for_it_may_have_brought_a_field() -> None:
+    known = KnownFields()
+    known.of("invoices").look([bill(1)])
+    known.of("invoices").seen_whole(writes=3)
+    with pytest.raises(InputError, match="no invoice has 'dispute'"):
+        known.check("invoices", {"filters": ["dispute"]}, writes=3)
+    known.check("invoices", {"filters": ["dispute"]}, writes=5)
+
+
+async def test_a_rare_field_that_the_page_seen_lacks_is_read_for_and_found() -> None:
     fraction = ListedErp(invoices=[*(bill(n) for n in range(1, 151)), bill(151, dispute="yes")])
     context = context_of(fraction)
     await describe_kind(context, "invoices")
     filters = [("dispute", "=", "yes", ())]
-    with pytest.raises(InputError, match="no invoice seen so far has 'dispute'") as caught:
-        await list_kind(context, "invoices", Shown(), conditions=filters)
-    assert "known once get_record has read one of them" in caught.value.hint
-    from fraction_mcp.operations.records.detail import record_detail
-
-    await record_detail(context, "invoices", "151")
     assert (await list_kind(context, "invoices", Shown(), conditions=filters)).coverage.total == 1
+    summary = await summarise(context, "invoices", Asked(group_by=["dispute"]))
+    assert summary.rows == (("", 150), ("yes", 1))
+
+
+async def test_a_guess_about_a_kind_of_which_one_page_was_seen_is_refused_once_all_were_read_and_then_at_once() -> None:
+    fraction = erp(150)
+    context = context_of(fraction)
+    await describe_kind(context, "invoices")
+    for requests in (True, False):
+        fraction.asked.clear()
+        with pytest.raises(InputError, match=r"no (invoice|record) has 'total_amount'"):
+            await list_kind(context, "invoices", Shown(), conditions=[("total_amount", ">", "5", ())])
+        assert bool(fraction.requests) is requests
+
+
+async def test_what_was_searched_for_is_not_all_and_a_refusal_says_of_what_it_speaks() -> None:
+    fraction = erp(60)
+    context = context_of(fraction)
+    filters = [("dispute", "=", "yes", ())]
+    with pytest.raises(InputError, match="no record that matches 'B0007' has 'dispute'"):
+        await list_kind(context, "invoices", Shown(), search="B0007", conditions=filters)
+    with pytest.raises(InputError, match="no record has 'dispute'"):  # read anew: a part proves nothing of the whole
+        await list_kind(context, "invoices", Shown(), conditions=filters)
+
+
+async def test_an_order_by_what_no_record_seen_has_is_said_to_be_none() -> None:
+    fraction = erp(60, sorting="ignores")
+    answer = await list_kind(context_of(fraction), "invoices", Shown(limit=5, sort="total"))
+    assert "No record looked at has 'total', so the rows may be in no such order; did you mean grand_total?" in (
+        answer.warnings
+    )
+
+
+async def test_in_very_many_records_of_one_shape_a_deeper_field_is_looked_for_all_the_same() -> None:
+    """What lies within a record is remembered of the first hundred of its shape."""
+    odd = {**bill(130), "payer": {"name": "P", "vat": "GB1"}}
+    fraction = ListedErp(invoices=[*(bill(n) for n in range(1, 130)), odd])
+    context = context_of(fraction)
+    await summarise(context, "invoices", Asked(group_by=["state"]))
+    filters = [("payer.vat", "=", "GB1", ())]
+    assert (await list_kind(context, "invoices", Shown(), conditions=filters)).coverage.total == 1
+    with pytest.raises(InputError):
+        await list_kind(context, "invoices", Shown(), conditions=[("total_amount", ">", "5", ())])

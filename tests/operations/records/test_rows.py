@@ -114,7 +114,7 @@ async def test_named_fields_reach_into_records_and_lists(client: Client, everyth
             cell == numbers if len(numbers) <= 60 else (cell.endswith("…") and numbers.startswith(cell[:-1].rstrip()))
         )
     told = error(await client.call_tool("list_records", {"kind": "contracts", "fields": ["customer.colour"]}))
-    assert told["message"].startswith("fields: no contract seen so far has 'customer.colour'; did you mean customer.")
+    assert told["message"].startswith("fields: no record shown here has 'customer.colour'; did you mean customer.")
     assert "customer.name" in told["hint"]
 
 

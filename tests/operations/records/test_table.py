@@ -99,7 +99,7 @@ def test_an_asterisk_takes_every_field() -> None:
 def test_a_field_that_no_record_has_is_refused_with_those_there_are(unknown: str) -> None:
     with pytest.raises(InputError) as caught:
         table(CONTRACTS, ["status", unknown])
-    assert caught.value.problems["fields"].partition("; ")[0] == f"no record has '{unknown}'"
+    assert caught.value.problems["fields"].partition("; ")[0] == f"no record shown here has '{unknown}'"
     assert caught.value.hint.startswith(
         "The fields here are: notes, company, created_at, total_amount, contract_date, "
     )

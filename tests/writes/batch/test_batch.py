@@ -429,3 +429,153 @@ async def test_arguments_are_taken_as_json_text_too(firm: Any) -> None:
     async with firm.seat("yes") as seat:
         writes = [{"tool": "create_part", "arguments": '{"part_number": "TEXT-1"}'}]
         assert (await seat.call("submit_writes", writes=writes))["outcome"] == "done"
+
+
+async def test_where_nothing_may_be_written_its_name_says_so(firm: Any, batches: Any) -> None:
+    async with firm.seat("yes", read_only=True) as seat:
+        told = await seat.call("submit_writes", writes=batches.parts(2))
+        assert (told["error"]["code"], told["error"]["written"]) == ("READ_ONLY", "no")
+
+
+# -------------------------------------------------------------------------------------------- what comes from elsewhere
+
+
+async def test_a_row_that_cannot_be_read_keeps_the_others_of_its_batch_from_nothing(
+    firm: Any, batches: Any, behind: Any
+) -> None:
+    async with firm.runtime() as runtime, firm.seat() as seat:
+        told = await seat.call("submit_writes", writes=batches.parts(3))
+        await behind("UPDATE writes SET plan = '{}' WHERE position = 2")
+        service = await runtime.write_service()
+        first = await service.write(told["writes"][0]["write_id"])
+        batch = await service.batch(first)
+        assert [write.position for write in batch.waiting] == [1, 3]
+        await service.approve(first, digest=batch.digest, by="a person who saw two")
+        assert [write.state for write in (await service.batch(first)).writes] == ["done", "done"]
+    assert firm.parts("BATCH-2") == []
+
+
+async def test_a_percentage_that_landed_is_not_applied_again_with_the_rest_of_its_batch(
+    firm: Any, batches: Any
+) -> None:
+    writes = [item("set_price_list", part="WIDGET-001", customer="Acme Corp", change_percent="10"), *batches.parts(3)]
+    async with firm.seat("yes") as seat:
+        firm.arm("status", status=403, method="POST", path="/parts", after=1)
+        told = await seat.call("submit_writes", writes=writes)
+        assert batches.states(told) == ["done", "done", "failed", "awaiting_approval"]
+        raised = firm.breaks("WIDGET-001", 52)
+        firm.app.state.faults.clear()
+        again = await seat.call("submit_writes", writes=writes)
+        assert [one["write_id"] for one in again["writes"]] == [one["write_id"] for one in told["writes"]]
+        assert batches.states(again) == ["done", "done", "failed", "done"]
+        assert firm.breaks("WIDGET-001", 52) == raised
+
+
+async def test_a_caller_that_leaves_half_way_stops_nothing_and_doubles_nothing(
+    firm: Any, batches: Any, until: Any
+) -> None:
+    async with firm.seat() as seat, firm.runtime() as runtime:
+        told = await seat.call("submit_writes", writes=batches.parts(6))
+        service = await runtime.write_service()
+        first = await service.write(told["writes"][0]["write_id"])
+        batch = await service.batch(first)
+        async with anyio.create_task_group() as group:
+            group.start_soon(lambda: service.approve(first, digest=batch.digest, by="a person"))
+            await until(lambda: len(firm.sent()) >= 2)
+            group.cancel_scope.cancel()
+        async with anyio.create_task_group() as group:
+            group.start_soon(service.watch)
+            await until(lambda: len(firm.sent()) == 6)
+        assert [write.state for write in (await service.batch(first)).writes] == ["done"] * 6
+    assert len(firm.sent()) == 6
+
+
+async def test_a_process_that_ends_half_way_leaves_what_is_approved_to_the_next(
+    firm: Any, batches: Any, until: Any
+) -> None:
+    async with firm.seat() as seat:
+        told = await seat.call("submit_writes", writes=batches.parts(6))
+    async with firm.runtime() as runtime:
+        service = await runtime.write_service()
+        first = await service.write(told["writes"][0]["write_id"])
+        digest = (await service.batch(first)).digest
+        async with anyio.create_task_group() as group:
+            group.start_soon(lambda: service.approve(first, digest=digest, by="a person"))
+            await until(lambda: len(firm.sent()) >= 2)
+            group.cancel_scope.cancel()
+    async with firm.seat() as seat:
+        service = await seat.runtime.write_service()
+        states = [str(write.state) for write in (await service.batch(first)).writes]
+        assert set(states) == {"done", "approved"}, "none of them is half way"
+        last = told["writes"][-1]["write_id"]
+        assert (await seat.call("get_write_status", write_id=last))["outcome"] == "done"
+    assert len(firm.sent()) == 6
+
+
+async def test_a_form_s_no_racing_an_inbox_s_yes_to_a_batch_has_one_outcome(firm: Any, batches: Any) -> None:
+    async with firm.runtime() as one, firm.runtime() as two, firm.seat() as seat:
+        told = await seat.call("submit_writes", writes=batches.parts(3))
+        services = [await each.write_service() for each in (one, two)]
+        write = await services[0].write(told["writes"][1]["write_id"])
+        digest = (await services[0].batch(write)).digest
+        async with anyio.create_task_group() as group:
+            group.start_soon(lambda: services[0].decline(write, by="a form"))
+            group.start_soon(lambda: services[1].approve(write, digest=digest, by="the inbox"))
+        states = {str(each.state) for each in (await services[0].batch(write)).writes}
+        # A no that comes when the first is on its way withdraws the others.
+        assert states in ({"declined"}, {"done"}, {"done", "declined"})
+        assert len(firm.sent()) == [each.state for each in (await services[0].batch(write)).writes].count("done")
+
+
+async def test_of_a_batch_for_two_erps_a_process_of_one_sends_up_to_the_other_s(firm: Any, batches: Any) -> None:
+    writes = [batches.part("TWO-1"), batches.mixed()[3], batches.part("TWO-3")]
+    async with firm.seat() as seat, firm.runtime(fracttal_client_id="") as half:
+        told = await seat.call("submit_writes", writes=writes)
+        service = await half.write_service()
+        first = await service.write(told["writes"][0]["write_id"])
+        await service.approve(first, digest=(await service.batch(first)).digest, by="a person")
+        assert [write.state for write in (await service.batch(first)).writes] == ["done", "approved", "approved"]
+        last = await seat.call("get_write_status", write_id=told["writes"][2]["write_id"])
+        assert last["outcome"] == "done"
+    assert len(firm.sent()) == 3
+
+
+# --------------------------------------------------------------------------------------------------- what it costs
+
+
+async def test_what_several_items_rest_on_is_read_once_for_their_plans_and_anew_for_each_send(firm: Any) -> None:
+    numbers = [row["part_number"] for row in firm.rows("SELECT part_number FROM parts LIMIT 6")]
+    async with firm.seat("yes") as seat:
+        await seat.call("get_connection_status")
+        before = len(firm.app.state.requests)
+        planned: list[str] = []
+
+        async def asked(_: ClientRequestContext, __: ElicitRequestParams) -> ElicitResult:
+            planned.extend(f"{one.method} {one.endpoint}" for one in list(firm.app.state.requests)[before:])
+            return ElicitResult(action="accept", content={"decision": "approve"})
+
+        async with firm.seat(asked) as asking:
+            told = await asking.call("submit_writes", writes=[price(part=number) for number in numbers])
+        assert told["outcome"] == "done"
+        assert planned.count("GET /customers") == 1
+        every = [f"{one.method} {one.endpoint}" for one in list(firm.app.state.requests)[before:]]
+        assert every.count("GET /customers") == 1 + len(numbers)
+
+
+async def test_a_question_about_a_batch_that_was_planned_anew_since_is_asked_anew(firm: Any, batches: Any) -> None:
+    writes = {"writes": [batches.part("R-1"), price()]}
+    async with firm.seat("yes") as seat:
+        state = (await seat.round("submit_writes", writes)).request_state
+        firm.run("UPDATE price_breaks SET price = '77' WHERE part_customer_id IN "
+                 "(SELECT part_customer_id FROM price_lists WHERE part_id = 1 AND customer_id = 52)")  # fmt: skip
+        newer = (await seat.round("submit_writes", writes)).request_state
+        yes = ElicitResult(action="accept", content={"decision": "approve"})
+        again = await seat.round("submit_writes", writes, state, yes)
+        assert again.request_state not in {None, state}, "another question"
+        assert firm.sent() == []
+        assert newer is not None
+        done = await seat.round("submit_writes", writes, again.request_state, yes)
+        assert done.structured_content["outcome"] == "done"
+        replayed = await seat.round("submit_writes", writes, again.request_state, yes)
+        assert replayed.structured_content["outcome"] == "done"
+    assert len(firm.sent()) == 2

@@ -1,0 +1,239 @@
+"""`python -m torture [PART ...] [--short]`: each part prints what it did and what went wrong; the exit code is 1 where
+anything did. Without --short, and for all parts, the figures are written into docs/torture.md."""
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import product
+from multiprocessing import get_context
+from pathlib import Path
+
+import anyio
+
+from fraction_mcp import __version__
+from torture import crash, hosts, matrix, others, worlds
+from torture.broken import BROKEN, broken
+from torture.wire import FAULTS, Wire
+
+_PAGE = Path(__file__).parents[1] / "docs" / "torture.md"
+
+
+@dataclass(slots=True)
+class Section:
+    """What one part came to: a sentence, a table, and what went wrong."""
+
+    title: str
+    sentence: str
+    columns: Sequence[str]
+    rows: list[Sequence[object]] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+# --------------------------------------------------------------------------------------------------------------- crash
+
+
+def crashes(*, short: bool, broke: str = "", stride: int = 0) -> Section:
+    jobs = [(tool, fault, stride or (150 if short else 1)) for tool, fault in product(worlds.SUBJECTS, worlds.FAULTS)]
+    jobs = jobs[::11] if short else jobs
+    kills, found = Counter[str](), Counter[tuple[str, str]]()
+    section = Section(
+        "Killed at every step", "", ("tool", "kills", "never proposed", "waiting", "done", "unknown", "other")
+    )
+    context = get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), context, initializer=broken, initargs=(broke,)) as pool:
+        for job, tally in zip(jobs, pool.map(crash.shard, jobs), strict=True):
+            kills[job[0]] += tally.kills
+            for (tool, _, state, _), count in tally.outcomes.items():
+                found[tool, state] += count
+            section.wrong += [str(kill) for kill in tally.wrong]
+    known = ("none", "awaiting_approval", "done", "unknown")
+    for tool in kills:
+        other = sum(count for (of, state), count in found.items() if of == tool and state not in known)
+        section.rows.append((tool, kills[tool], *(found[tool, state] for state in known), other))
+    section.sentence = (
+        f"{kills.total():,} kills, at every step of the event loop between the proposal of a write and its answer, "
+        f"under {len(worlds.FAULTS)} behaviours of the ERP; beside every tenth a second process was at work in the "
+        f"same journal. Doubled, lost, or told wrongly: {len(section.wrong)}. The columns say how a fresh "
+        "process found the write."
+    )
+    return section
+
+
+# --------------------------------------------------------------------------------------------------------------- model
+
+
+def model(*, short: bool, broke: str = "") -> Section:
+    from hypothesis import HealthCheck, Phase, settings
+    from hypothesis.stateful import run_state_machine_as_test
+
+    from torture.model import Writes
+
+    short = short and not broke
+    runs = settings(
+        max_examples=6 if short else 300,
+        stateful_step_count=20 if short else 40,
+        phases=[Phase.generate] if broke else list(Phase),
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    section = Section("Any order of events", "", ())
+    try:
+        run_state_machine_as_test(Writes, settings=runs)
+    except AssertionError as error:
+        section.wrong.append(str(error))
+    shutil.rmtree(Writes.folder)
+    section.sentence = (
+        f"{Writes.steps:,} steps: proposals, approvals, declines, expiries, restarts, faults and settlements by two "
+        "processes on one journal, in orders that Hypothesis chose; after each step the journal was held against the "
+        f"ERP's own file and against what a person had said. Broken rules: {len(section.wrong)}."
+    )
+    return section
+
+
+# --------------------------------------------------------------------------------------------------------------- hosts
+
+
+def careless(*, short: bool) -> Section:
+    section = Section("Hosts", "", ("host", "protocol", "the write is then", "written"))
+
+    async def run(folder: Path, seeded: Path) -> None:
+        for mode, (name, habit) in product(hosts.MODES, hosts.HOSTS.items()):
+            if habit.rounds and mode == "legacy":
+                continue
+            verdict = await hosts.met(name, mode, folder, seeded)
+            section.rows.append((name, "2025-11-25" if mode == "legacy" else mode, verdict.state, verdict.written))
+            section.wrong += [f"{name} ({mode}): {verdict.wrong}"] if verdict.wrong else []
+
+    _in_worlds(run)
+    del short
+    section.sentence = (
+        f"{len(section.rows)} scripted clients. Written without an explicit yes a second or more after its question, "
+        f"or lost: {len(section.wrong)}."
+    )
+    return section
+
+
+# -------------------------------------------------------------------------------------------------------------- faults
+
+
+def faults(*, short: bool) -> Section:
+    tools = tuple(dict.fromkeys(tool for tool, _ in matrix.cells()))
+    section = Section("Faults of the wire", "", ("fault", *tools))
+    said: dict[tuple[str, str], str] = {}
+
+    async def run(folder: Path, seeded: Path) -> None:
+        for tool, fault in matrix.cells()[:: 23 if short else 1]:
+            truth = None
+            if tool in matrix.READS:
+                async with Wire(
+                    (world := worlds.World.made(folder / f"t{time.monotonic_ns()}", seeded)).erps()
+                ).served() as wire:
+                    truth = await matrix.asked(world, wire, tool, matrix.READS[tool])
+            cell = await matrix.cell(folder, seeded, tool, fault, truth)
+            said[fault.name, tool] = cell.said
+            section.wrong += [f"{tool}, {fault.name}: {cell.wrong}"] if cell.wrong else []
+
+    _in_worlds(run)
+    section.rows = [(name, *(said.get((name, tool), "") for tool in tools)) for name in FAULTS]
+    section.sentence = (
+        f"{len(said)} cells, each from a run over real sockets. A write's fault meets the write itself. Hanging, "
+        f"raising, written twice, or told wrongly: {len(section.wrong)}."
+    )
+    return section
+
+
+def comparison(*, short: bool) -> Section:
+    columns = ("client", "written twice", "called written, and is not", "called failed, and is written")
+    section = Section("The same faults, other clients", "", columns)
+    of_writes = [fault for fault in FAULTS.values() if not fault.sign_in and not fault.only][:: 9 if short else 1]
+
+    async def run(folder: Path, seeded: Path) -> None:
+        for name in others.CLIENTS:
+            judged = Counter([(await others.made(name, folder, seeded, fault)).judged for fault in of_writes])
+            section.rows.append((name, *(judged[column] for column in columns[1:])))
+
+    _in_worlds(run)
+    section.sentence = (
+        f"An enquiry under each of {len(of_writes)} faults, by clients without a journal. Of fraction-mcp the table "
+        "above tells: it is wrong in none."
+    )
+    return section
+
+
+def _in_worlds(run: Callable[[Path, Path], object]) -> None:
+    folder = worlds.worlds_folder()
+    try:
+        anyio.run(run, folder, worlds.seed(folder))  # type: ignore[arg-type]
+    finally:
+        shutil.rmtree(folder)
+
+
+# ---------------------------------------------------------------------------------------------------------------- page
+
+PARTS: dict[str, Callable[..., Section]] = {
+    "hosts": careless,
+    "faults": faults,
+    "comparison": comparison,
+    "model": model,
+    "crash": crashes,
+}
+
+
+def _page(sections: Sequence[Section]) -> Iterator[str]:
+    yield "# Torture\n"
+    yield (
+        f"Written by `make torture` on {datetime.now(UTC):%Y-%m-%d}: fraction-mcp {__version__}, Python "
+        f"{platform.python_version()}, {os.cpu_count()} cores, {sum(each.seconds for each in sections) / 60:.0f} min. "
+        "What is promised: [reliability.md](reliability.md). A short form of each part is in `make test`.\n"
+    )
+    for section in sections:
+        yield f"## {section.title}\n"
+        yield f"{section.sentence} ({section.seconds:.0f} s)\n"
+        if section.rows:
+            yield "\n".join(_table(section)) + "\n"
+
+
+def _table(section: Section) -> Iterator[str]:
+    yield f"| {' | '.join(section.columns)} |"
+    yield f"|{' --- |' * len(section.columns)}"
+    for row in section.rows:
+        yield f"| {' | '.join(str(cell).replace('|', '/') for cell in row)} |"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m torture", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="all of them by default")
+    parser.add_argument("--short", action="store_true", help="a sample of each")
+    parser.add_argument("--stride", type=int, default=0, help="kill at every so many steps; at each by default")
+    parser.add_argument("--broken", choices=BROKEN, default="", help="break a promise first: each part must notice")
+    asked = parser.parse_args()
+    wanted = asked.parts or list(PARTS)
+    broken(asked.broken)
+    sections = []
+    for name in wanted:
+        began = time.monotonic()
+        more = {"broke": asked.broken} if name in {"model", "crash"} else {}
+        section = PARTS[name](short=asked.short, **more, **({"stride": asked.stride} if name == "crash" else {}))
+        section.seconds = time.monotonic() - began
+        sections.append(section)
+        sys.stdout.write(
+            "\n".join([f"{section.title}: {section.sentence} ({section.seconds:.0f} s)", *section.wrong[:20]]) + "\n"
+        )
+        sys.stdout.flush()
+    if not asked.parts and not asked.short and not asked.broken:
+        _PAGE.write_text("\n".join(_page(sections)), encoding="utf-8")
+    return 1 if any(section.wrong for section in sections) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

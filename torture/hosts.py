@@ -1,0 +1,296 @@
+"""Hosts as they were seen to be, and worse: each a scripted client that asks for a write and mistreats its question.
+
+Nothing may be written unless somebody chose `approve` a second or more after the question; and what nobody explicitly
+declined waits in the inbox. One that answers by itself with an explicit yes after a second is not told from a person.
+"""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import anyio
+from mcp import Client, MCPError
+from mcp.client import ClientRequestContext
+from mcp.client.session import ElicitationFnT
+from mcp.types import ElicitRequestParams, ElicitResult, ErrorData, Implementation, InputRequiredResult
+from pydantic import SecretStr
+
+from fraction_mcp.runtime import Runtime
+from fraction_mcp.server.app import create_server
+from torture.worlds import SUBJECTS, World
+
+__all__ = ["HOSTS", "Verdict", "met"]
+
+SUBJECT = SUBJECTS["create_part"]
+YES, NO = (ElicitResult(action="accept", content={"decision": word}) for word in ("approve", "decline"))
+EMPTY, CLOSED, UNSEEN = (ElicitResult(action="accept"), ElicitResult(action="cancel"), ElicitResult(action="decline"))
+READS_S = 2.0
+MODES = ("2026-07-28", "legacy")
+_KEY = "k" * 48
+_GIVES_UP_S = 0.3
+
+
+@dataclass
+class Clock:
+    ahead_s: float = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead_s
+
+
+Answered = ElicitResult | ErrorData
+
+
+@dataclass
+class Host:
+    """One host at one server. `answers` gives what comes back to a question, and how long after it by the journal's
+    clock; `yes` counts what the model of a person would call an approval."""
+
+    world: World
+    mode: str
+    clock: Clock
+    client: Client | None = None
+    answers: list[tuple[Answered, float]] = field(default_factory=list)
+    hangs: bool = False
+
+    @asynccontextmanager
+    async def at_work(self, key: str = _KEY) -> AsyncIterator["Host"]:
+        async def callback(_: ClientRequestContext, __: ElicitRequestParams) -> Answered:
+            if self.hangs:
+                await anyio.sleep_forever()
+            answer, after_s = self.answers.pop(0) if self.answers else (CLOSED, 0.0)
+            self.clock.ahead_s += after_s
+            return answer
+
+        settings = self.world.settings().model_copy(update={"secret_key": SecretStr(key), "elicitation": "full"})
+        async with Runtime(settings, self.world.erps(), clock=self.clock) as runtime:
+            info = Implementation(name="a careless host", version="1")
+            server = create_server(runtime)
+            async with Client(
+                server, mode=self.mode, elicitation_callback=cast(ElicitationFnT, callback), client_info=info
+            ) as self.client:
+                yield self
+
+    async def call(self, *answers: tuple[Answered, float], arguments: Mapping[str, Any] = SUBJECT.arguments) -> str:
+        """The outcome that the host was told; empty where it had given up."""
+        assert self.client is not None
+        self.answers = list(answers)
+        result = await self.client.call_tool(SUBJECT.tool, dict(arguments))
+        return str((result.structured_content or {}).get("outcome", ""))
+
+    async def leg(self, state: str | None = None, answer: ElicitResult | None = None, after_s: float = 0.0) -> Any:
+        """One round of a call of 2026-07-28, by hand."""
+        assert self.client is not None
+        self.clock.ahead_s += after_s
+        return await self.client.session.call_tool(
+            SUBJECT.tool,
+            dict(SUBJECT.arguments),
+            input_responses=None if answer is None else {"decision": answer},
+            request_state=state,
+            allow_input_required=True,
+        )
+
+    async def question(self) -> str:
+        asked = await self.leg()
+        assert isinstance(asked, InputRequiredResult)
+        assert asked.request_state is not None
+        return asked.request_state
+
+
+Behaviour = Callable[[Host], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Habit:
+    """`declined`: somebody explicitly said no, so that it need not wait. `approved`: somebody explicitly said yes in
+    time. `rounds`: only the newer protocol gives a host the chance."""
+
+    does: Behaviour
+    declined: bool = False
+    approved: bool = False
+    rounds: bool = False
+
+
+HOSTS: dict[str, Habit] = {}
+
+
+def host(name: str, **facts: bool) -> Callable[[Behaviour], Behaviour]:
+    def kept(does: Behaviour) -> Behaviour:
+        HOSTS[name] = Habit(does, **facts)
+        return does
+
+    return kept
+
+
+@host("accepts with nothing in the form")
+async def _empty(host: Host) -> None:
+    async with host.at_work():
+        await host.call((EMPTY, READS_S))
+
+
+@host("says yes at once, by itself")
+async def _at_once(host: Host) -> None:
+    async with host.at_work():
+        await host.call((YES, 0.0))
+        await host.call((YES, READS_S))  # and, when asked again, after a while: it is asked no more
+
+
+@host("says yes at once, and sends the same again later", rounds=True)
+async def _again_later(host: Host) -> None:
+    async with host.at_work():
+        state = await host.question()
+        await host.leg(state, YES)
+        await host.leg(state, YES, READS_S)
+
+
+@host("closes a form that nobody saw")
+async def _closes(host: Host) -> None:
+    async with host.at_work():
+        await host.call((CLOSED, 0.0))
+
+
+@host("declines a form that nobody saw")
+async def _declines(host: Host) -> None:
+    async with host.at_work():
+        await host.call((UNSEEN, 0.0))
+
+
+@host("declines when somebody has read it", declined=True)
+async def _declined(host: Host) -> None:
+    async with host.at_work():
+        await host.call((NO, READS_S))
+
+
+@host("never answers, and gives up")
+async def _never(host: Host) -> None:
+    async with host.at_work():
+        host.hangs = True
+        with anyio.move_on_after(_GIVES_UP_S):
+            await host.call()
+
+
+@host("answers twice: no, then yes", declined=True, rounds=True)
+async def _twice(host: Host) -> None:
+    async with host.at_work():
+        state = await host.question()
+        await host.leg(state, NO, READS_S)
+        await host.leg(state, YES, READS_S)
+
+
+@host("says yes once, and sends it five times at once", approved=True, rounds=True)
+async def _five(host: Host) -> None:
+    async with host.at_work():
+        state = await host.question()
+        host.clock.ahead_s += READS_S
+        async with anyio.create_task_group() as group:
+            for _ in range(5):
+                group.start_soon(host.leg, state, YES)
+
+
+@host("says yes when the approval has expired", rounds=True, declined=True)
+async def _too_late(host: Host) -> None:
+    async with host.at_work():
+        state = await host.question()
+        with suppress(MCPError):
+            await host.leg(state, YES, 100_000.0)
+
+
+@host("repeats the call, unanswered, with the same arguments")
+async def _repeats(host: Host) -> None:
+    async with host.at_work():
+        for _ in range(3):
+            await host.call((CLOSED, 0.0))
+
+
+@host("repeats the call with other arguments, and says yes to those at once")
+async def _others(host: Host) -> None:
+    async with host.at_work():
+        await host.call((CLOSED, 0.0))
+        await host.call((YES, 0.0), arguments=SUBJECT.beside)
+
+
+@host("loses the sealed state", rounds=True)
+async def _loses(host: Host) -> None:
+    async with host.at_work():
+        await host.question()
+        await host.leg(None, YES, READS_S)
+
+
+@host("changes the sealed state", rounds=True)
+async def _tampers(host: Host) -> None:
+    async with host.at_work():
+        state = await host.question()
+        for changed in (state[:-2] + ("AA" if state[-2:] != "AA" else "BB"), state[: len(state) // 2], "x"):
+            with suppress(MCPError):
+                await host.leg(changed, YES, READS_S)
+
+
+@host("takes the question's state to a server of another key", rounds=True)
+async def _elsewhere(host: Host) -> None:
+    async with host.at_work():
+        state = await host.question()
+    async with host.at_work("e" * 48):
+        with suppress(MCPError):
+            await host.leg(state, YES, READS_S)
+
+
+@host("claims forms, and has none")
+async def _has_none(host: Host) -> None:
+    async with host.at_work():
+        with suppress(MCPError):
+            await host.call((ErrorData(code=-32601, message="Method not found"), READS_S))
+
+
+@host("ends the server while the form is open")
+async def _ends_it(host: Host) -> None:
+    async with host.at_work():
+        host.hangs = True
+        with anyio.move_on_after(_GIVES_UP_S):
+            await host.call()
+    async with host.at_work():
+        pass
+
+
+@host("shows it, and somebody says yes", approved=True)
+async def _good(host: Host) -> None:
+    async with host.at_work():
+        await host.call((YES, READS_S))
+        await host.call((YES, READS_S))  # the same again, at once: a host that lost the answer
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`wrong` is empty where all is well."""
+
+    name: str
+    mode: str
+    state: str
+    written: int
+    wrong: str
+
+
+async def met(name: str, mode: str, folder: Path, seeded: Path) -> Verdict:
+    """This host at a server of this protocol, in a world of its own."""
+    habit = HOSTS[name]
+    world = World.made(folder / f"h{time.monotonic_ns()}", seeded)
+    this = Host(world, "auto" if mode == "2026-07-28" else mode, Clock())
+    with anyio.fail_after(30):
+        await habit.does(this)
+        async with Runtime(world.settings(), world.erps(), clock=this.clock) as runtime:
+            journal = (await runtime.write_service()).journal
+            writes = await journal.latest(limit=None)
+            chain = await journal.verify()
+    written = sum(SUBJECT.held(world, arguments) for arguments in (SUBJECT.arguments, SUBJECT.beside))
+    world.remove()
+    states = sorted({write.state.value for write in writes})
+    wrong = [
+        (chain != "", f"the journal's chain: {chain}"),
+        (not writes, "the write was lost"),
+        (written > habit.approved, f"written {written} times"),
+        (habit.approved and not written, "approved, and not written"),
+        (not habit.approved and not habit.declined and states != ["awaiting_approval"], f"it is {states}"),
+    ]
+    return Verdict(name, mode, ", ".join(states), written, next((what for is_so, what in wrong if is_so), ""))

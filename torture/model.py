@@ -1,0 +1,230 @@
+"""Two processes, one journal, one ERP that misbehaves, and a person: any order of what they may do, against a model.
+
+The model knows what a person said and what the ERP's own file and request log hold. It is asked after every step:
+nothing was sent without a yes, at most once for each yes, never before the journal had it; what is `done` is in the
+ERP, and what is in the ERP is in the journal.
+"""
+
+import json
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anyio.from_thread import start_blocking_portal
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
+from starlette.types import Receive, Scope, Send
+
+from fraction_mcp import errors
+from fraction_mcp.operations.writes.service import WriteService
+from fraction_mcp.operations.writes.states import State
+from fraction_mcp.operations.writes.write import Write
+from fraction_mcp.runtime import Runtime, _replan
+from torture.worlds import FAULTS, SUBJECTS, Subject, World, seed, worlds_folder
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+__all__ = ["Writes"]
+
+TOOLS = ("create_enquiry", "create_part", "set_price_list")
+PROCESSES = (0, 1)
+_SENT = {State.SENDING, State.UNKNOWN, State.DONE, State.FAILED, State.AWAITING}
+_MAY_BE_HELD = {State.SENDING, State.UNKNOWN, State.DONE}
+
+
+class _Witness:
+    """The ERPs, with somebody who looks into the journal's file whenever a write arrives there."""
+
+    def __init__(self, app: "Starlette", journal: Path) -> None:
+        self.app = app
+        self._journal = journal
+        self.sent: Counter[str] = Counter()
+        self.unheard_of: list[str] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] in {"POST", "PUT"} and not _signs_in(scope["path"]):
+            message = await receive()
+            body = message["body"].decode()
+            again = iter([message])
+
+            async def replayed() -> Any:
+                return next(again, None) or await receive()
+
+            self.sent[body] += 1
+            if body not in self._being_sent():
+                self.unheard_of.append(body)
+            await self.app(scope, replayed, send)
+        else:
+            await self.app(scope, receive, send)
+
+    def _being_sent(self) -> set[str]:
+        with sqlite3.connect(self._journal) as database:
+            rows = database.execute("SELECT plan FROM writes WHERE state = 'sending'").fetchall()
+        return {json.loads(plan)["content"] for (plan,) in rows}
+
+
+def _signs_in(path: str) -> bool:
+    return "/auth/" in path or "token" in path
+
+
+class Writes(RuleBasedStateMachine):
+    """What may happen to writes. `yes` counts a person's approvals for each body that they were shown."""
+
+    folder = worlds_folder()
+    seeded: Path | None = None
+    steps = 0
+    proposed = Bundle("proposed")
+
+    def __init__(self) -> None:
+        super().__init__()
+        if Writes.seeded is None:
+            Writes.seeded = seed(self.folder)
+        self.ahead = 0.0
+        self.yes: Counter[str] = Counter()
+        self.settled: set[str] = set()
+        self.stack = ExitStack()
+
+    @initialize()
+    def opens(self) -> None:
+        assert Writes.seeded is not None
+        self.world = World.made(self.folder / f"w{time.monotonic_ns()}", Writes.seeded)
+        self.erps = self.world.erps()
+        self.witness = _Witness(self.erps, self.world.folder / "state" / "journal.sqlite3")
+        self.portal = self.stack.enter_context(start_blocking_portal())
+        self.running: dict[int, tuple[ExitStack, Runtime]] = {}
+        for process in PROCESSES:
+            self.starts(process)
+
+    def starts(self, process: int) -> None:
+        stack = ExitStack()
+        runtime = Runtime(self.world.settings(), self.witness, clock=lambda: time.time() + self.ahead)
+        self.running[process] = (stack, stack.enter_context(self.portal.wrap_async_context_manager(runtime)))
+
+    def teardown(self) -> None:
+        for stack, _ in getattr(self, "running", {}).values():
+            stack.close()
+        self.stack.close()
+        if hasattr(self, "world"):
+            self.erps.state.store.close()
+            self.world.remove()
+
+    # ---------------------------------------------------------------------------------------------------- what happens
+
+    @rule(target=proposed, process=st.sampled_from(PROCESSES), tool=st.sampled_from(TOOLS), other=st.booleans())
+    def asks(self, process: int, tool: str, *, other: bool) -> Any:
+        """An assistant asks for a write, perhaps for one that there is already."""
+        subject = SUBJECTS[tool]
+        arguments = subject.beside if other else subject.arguments
+        write = self._try(process, lambda service: _proposed(service, tool, arguments))
+        return write.id if write else multiple()
+
+    @rule(write=proposed, process=st.sampled_from(PROCESSES), shown=st.sampled_from(["this", "this", "this", "before"]))
+    def says_yes(self, write: str, process: int, shown: str) -> None:
+        was = self._write(write)
+        digest = was.digest if shown == "this" else "0" * 64
+        if was.state is State.AWAITING and shown == "this" and was.expires_at > time.time() + self.ahead:
+            self.yes[was.plan.content] += 1
+        self._try(process, lambda service: service.approve(was, digest=digest, by="a person"))
+
+    @rule(write=proposed, process=st.sampled_from(PROCESSES), cancelled=st.booleans())
+    def says_no(self, write: str, process: int, *, cancelled: bool) -> None:
+        was = self._write(write)
+        self._try(process, lambda service: service.decline(was, by="a person", cancelled=cancelled))
+
+    @rule(write=proposed, process=st.sampled_from(PROCESSES))
+    def is_asked_about(self, write: str, process: int) -> None:
+        self._try(process, lambda service: _followed_up(service, write))
+
+    @rule(write=proposed, process=st.sampled_from(PROCESSES))
+    def is_settled(self, write: str, process: int) -> None:
+        """A person has looked in the ERP, and says what is true."""
+        was = self._write(write)
+        if was.state is not State.UNKNOWN:
+            return
+        landed = self._held(was) > 0
+        self._try(process, lambda service: service.settle(was, landed=landed, by="a person"))
+
+    @rule(seconds=st.sampled_from([1.0, 10.0, 600.0, 100_000.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.ahead += seconds
+
+    @rule(fault=st.sampled_from([name for name in FAULTS if name != "none"]))
+    def the_erp_will_fail(self, fault: str) -> None:
+        facts = {**FAULTS[fault], **({"seconds": 0.2} if "seconds" in FAULTS[fault] else {})}
+        for tool in TOOLS:
+            self.erps.state.faults.arm(method=SUBJECTS[tool].method, path=SUBJECTS[tool].path, **facts)
+
+    @rule()
+    def the_erp_is_well(self) -> None:
+        self.erps.state.faults.clear()
+
+    @rule(process=st.sampled_from(PROCESSES))
+    def starts_anew(self, process: int) -> None:
+        self.running[process][0].close()
+        self.starts(process)
+
+    # ------------------------------------------------------------------------------------------------- what must be so
+
+    @invariant()
+    def is_as_it_must_be(self) -> None:
+        Writes.steps += 1
+        if not hasattr(self, "running"):
+            return
+        assert not self.witness.unheard_of, f"sent before the journal had it: {self.witness.unheard_of}"
+        for body, times in self.witness.sent.items():
+            assert times <= self.yes[body], f"sent {times} times after {self.yes[body]} approvals: {body}"
+        writes = self._all()
+        for write in writes:
+            if write.state is State.DONE:
+                assert self._held(write), f"done, and the ERP does not hold it: {write.id}"
+        for tool in TOOLS:
+            for arguments in (SUBJECTS[tool].arguments, SUBJECTS[tool].beside):
+                self._is_known(SUBJECTS[tool], arguments, writes)
+
+    def _is_known(self, subject: Subject, arguments: Mapping[str, Any], writes: list[Write]) -> None:
+        held = subject.held(self.world, arguments)
+        mine = [write for write in writes if write.plan.tool == subject.tool and write.plan.arguments == arguments]
+        known = sum(write.state in _MAY_BE_HELD for write in mine)
+        if subject.method == "PUT":
+            assert not held or known, f"the ERP holds a price list that no write is known to have set: {arguments}"
+        else:
+            assert held <= known, f"the ERP holds {held}, and {known} writes may have made them: {arguments}"
+
+    # --------------------------------------------------------------------------------------------------------- getting
+
+    def _try(self, process: int, work: Any) -> Any:
+        """What the process makes of it; None where it refuses, which it may at any time."""
+
+        async def run() -> Any:
+            service = await self.running[process][1].write_service()
+            try:
+                return await work(service)
+            except errors.FractionMcpError:
+                return None
+
+        return self.portal.call(run)
+
+    def _write(self, write_id: str) -> Write:
+        found = self._try(0, lambda service: service.write(write_id))
+        assert found is not None, f"{write_id} is not in the journal"
+        return found  # type: ignore[no-any-return]
+
+    def _all(self) -> list[Write]:
+        return self._try(0, lambda service: service.journal.latest(limit=None)) or []
+
+    def _held(self, write: Write) -> int:
+        return SUBJECTS[write.plan.tool].held(self.world, write.plan.arguments)
+
+
+async def _proposed(service: WriteService, tool: str, arguments: Mapping[str, Any]) -> Write:
+    plan = await _replan(service.context, tool, arguments)
+    return await service.propose(plan, tool=tool, arguments=arguments, asked_by="an assistant")
+
+
+async def _followed_up(service: WriteService, write_id: str) -> Write:
+    return await service.follow_up(await service.write(write_id))
