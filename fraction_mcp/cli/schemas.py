@@ -64,7 +64,10 @@ def schemas(*, write: str | None, check: str | None, style: str) -> int:
     """The published contract does not depend on the environment: both ERPs, every tool."""
     tools = anyio.run(_served, _everything())
     if write is not None:
-        contract.write(tools, Path(write))
+        try:
+            contract.write(tools, Path(write))
+        except OSError as error:
+            raise ConfigError(f"{write} cannot be written: {error.strerror or error}") from None
         return 0
     if check is not None:
         found = contract.differences(tools, Path(check))
