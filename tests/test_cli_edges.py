@@ -44,7 +44,7 @@ def test_every_event_of_the_embedded_company_carries_the_badge(state: Path, caps
     assert all("SANDBOX" in row for row in rows)
 
 
-# ------------------------------------------------------------------------------------------------ what cannot be written
+# ----------------------------------------------------------------------------------------------- what cannot be written
 
 
 NOWHERE = "/dev/null/state"
