@@ -20,11 +20,11 @@ from fraction_mcp.config import Settings, is_embedded
 from fraction_mcp.errors import ConfigError, FractionMcpError, WriteNotFound
 from fraction_mcp.operations.writes.identity import ErpIdentity
 from fraction_mcp.operations.writes.journal import Journal
+from fraction_mcp.operations.writes.listing import COLUMNS, SHORT, row_of
 from fraction_mcp.operations.writes.plan import FrozenPlan
 from fraction_mcp.operations.writes.states import MOVES, WAITING, State, Step
 from fraction_mcp.operations.writes.wording import in_its_own_words, reference_of
 from fraction_mcp.operations.writes.write import Event, Write, WriteOutcome
-from fraction_mcp.values.moments import moment
 from fraction_mcp.values.text import quoted
 
 __all__ = ["audit", "migrate", "writes"]
@@ -106,9 +106,6 @@ def _in_journal(
     return anyio.run(run)
 
 
-_COLUMNS = ("ID", "STATE", "WHAT", "REFERENCE", "ERP", "ASKED BY", "AGE")
-
-
 async def _list(journal: Journal, states: Sequence[State], shape: str) -> int:
     found = await journal.latest(states, limit=_LISTED + 1)
     if not found:
@@ -118,22 +115,15 @@ async def _list(journal: Journal, states: Sequence[State], shape: str) -> int:
     if shape == "json":
         print(as_json_text([_facts(write) for write in shown]))
         return 0
-    rows = [_row(write) for write in shown]
+    decisions = await journal.history.decisions([write.id for write in shown])
+    rows = [row_of(write, decisions[write.id], time.time()) for write in shown]
     if shape == "csv":
-        print_csv(_COLUMNS, rows)
+        print_csv(COLUMNS, rows)
         return 0
-    print_table(_COLUMNS, rows)
+    print_table(COLUMNS[:SHORT], [row[:SHORT] for row in rows])
     if len(found) > _LISTED:
         Teller().say(f"The newest {_LISTED}; `audit` lists every event.", "dim")
     return 0
-
-
-def _row(write: Write) -> tuple[str, ...]:
-    badge = "SANDBOX" if is_embedded(write.identity.base_url) else ""
-    erp = ", ".join(filter(None, (badge, write.identity.system.label, write.identity.company_name)))
-    age = moment(write.created_at, time.time()).distance.removesuffix(" ago")
-    state = str(write.state).replace("_", " ")
-    return write.id, state, write.plan.title, reference_of(write), erp, write.asked_by, age
 
 
 def _facts(write: Write) -> dict[str, Any]:
@@ -225,8 +215,8 @@ _WORDS = {
     Step.PROPOSED: "asked for by {asked_by}",
     Step.REPLANNED: "planned anew: what it is based on had changed",
     Step.APPROVED: "approved by {by}",
-    Step.DECLINED: "declined by {by}",
-    Step.CANCELLED: "cancelled by {by}",
+    Step.DECLINED: "declined by {by}{reason}",
+    Step.CANCELLED: "cancelled by {by}{reason}",
     Step.EXPIRED: "expired: nobody had decided",
     Step.CLAIMED: "sent by process {owner}",
     Step.REFUSED: "not sent: {error}",
@@ -254,6 +244,7 @@ def _sentence(event: Event) -> str:
     reason = error.get("message") if isinstance(error, Mapping) else error
     facts = {
         "by": detail.get("by", "somebody"),
+        "reason": f": {quoted(detail['reason'], 300)}" if detail.get("reason") else "",
         "asked_by": detail.get("asked_by", "an MCP client"),
         "owner": detail.get("owner", "?"),
         "found": detail.get("found", "?"),

@@ -23,7 +23,7 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
 from fraction_mcp.approvals import browser, serve_for_servers, serve_inbox
-from fraction_mcp.approvals.browser import _readable, browser_is_there, wait_to_open_s
+from fraction_mcp.approvals.browser import browser_is_there, readable_folder, wait_to_open_s
 from fraction_mcp.approvals.known import ask, read_known
 from tests.process import command
 from tests.support import child_environment, end_inbox, wait_until
@@ -463,9 +463,9 @@ def test_a_snap_finds_its_way_in_where_it_can_see_it(
     environment = {"BROWSER": named, "PATH": f"{machine / 'snap' / 'bin'}:{machine / 'bin'}"}
     state = machine / "home" / ".local" / "state"
     shown = machine / "home" / "fraction-mcp-inbox"
-    assert _readable(state, environment) == (shown if visible else state)
-    assert _readable(machine / "elsewhere", environment) == (shown if visible else machine / "elsewhere")
-    assert _readable(machine / "home" / "state", environment) == machine / "home" / "state"  # in sight already
+    assert readable_folder(state, environment) == (shown if visible else state)
+    assert readable_folder(machine / "elsewhere", environment) == (shown if visible else machine / "elsewhere")
+    assert readable_folder(machine / "home" / "state", environment) == machine / "home" / "state"  # in sight already
 
 
 @pytest.mark.process

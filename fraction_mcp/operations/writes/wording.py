@@ -124,6 +124,8 @@ def result_for(write: Write, *, token: str = "", place: str = "") -> WriteResult
     words = f"{title}: it {_WORDS[state]}" + (f", as {quoted(number)}" if state == "done" and number else "")
     if outcome.differs:
         words += f". The ERP holds something else than was sent: {'; '.join(outcome.differs)}"
+    if outcome.reason:
+        words += f". The reason given: {quoted(outcome.reason, 300)}"
     conflict = [outcome.conflict] if outcome.conflict else []
     if conflict:
         words += f". {conflict[0].removesuffix('.')}"
