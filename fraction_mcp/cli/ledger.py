@@ -18,6 +18,7 @@ from fraction_mcp.cli.showing import Teller, outcome_of
 from fraction_mcp.cli.tables import print_csv, print_table
 from fraction_mcp.config import Settings, is_embedded
 from fraction_mcp.errors import ConfigError, FractionMcpError, WriteNotFound
+from fraction_mcp.operations.writes.identity import ErpIdentity
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.listing import COLUMNS, SHORT, row_of
 from fraction_mcp.operations.writes.plan import FrozenPlan
@@ -173,16 +174,27 @@ async def _life(journal: Journal, text: str, *, as_json: bool) -> int:
 
 
 async def _events(journal: Journal) -> int:
-    rows = [("SEQ", "WHEN", "WRITE", "EVENT", "HASH")]
-    rows += [
-        (str(event.seq), _when(event), event.write_id, _sentence(event), event.hash[:12])
-        for event in await journal.events()
-    ]
-    if len(rows) == 1:
+    events = await journal.events()
+    if not events:
         print(_NONE)
         return 0
-    Teller().rows(rows, heading=True, give=(3,))
+    places = {event.write_id: _place(event) for event in events if event.kind is Step.PROPOSED}
+    rows = [("SEQ", "WHEN", "WRITE", "ERP", "EVENT", "HASH")]
+    rows += [
+        (str(one.seq), _when(one), one.write_id, places.get(one.write_id, ""), _sentence(one), one.hash[:12])
+        for one in events
+    ]
+    Teller().rows(rows, heading=True, give=(4,))
     return 0
+
+
+def _place(event: Event) -> str:
+    """Which ERP a write was asked for in. A journal that was changed is still listed: `--verify` judges it."""
+    try:
+        erp = ErpIdentity.parse(event.detail["identity"])
+    except (KeyError, TypeError, ValueError):
+        return ""
+    return f"{'SANDBOX ' * is_embedded(erp.base_url)}{erp.system.label}"
 
 
 async def _head(journal: Journal) -> int:
