@@ -2,7 +2,8 @@
 #   make demo    watch an assistant's session on the embedded ERPs
 #   make test    the fast tests, on every core
 #   make check   lint, and the fast tests: before each commit
-#   make fix     mend what can be mended by a program: style, format, published schemas
+#   make fix     mend what can be mended by a program: style, format, published schemas, generated pages
+#   make docs    write docs/tools.md and the table of settings anew
 #   make lint    style, types, house rules
 #   make cover   every test, slow ones as well, and which branches they took: what CI runs
 #   make bench   measure, beside references in the same run
@@ -21,7 +22,7 @@ PIP := -m pip --disable-pip-version-check -q
 # Bytecode is kept, whatever the environment says: without it, every test process compiles the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test cover check fix lint schemas bench evals clients lock audit release torture clean
+.PHONY: demo test cover check fix lint schemas docs bench evals clients lock audit release torture clean
 
 demo: .venv-demo/.made
 	@$(RUN)/fraction-mcp demo
@@ -38,6 +39,7 @@ fix: .venv/.made
 	$(DEV)/ruff check --fix .
 	$(DEV)/ruff format .
 	$(DEV)/fraction-mcp schemas --write tool_schemas
+	$(DEV)/python docs/pages.py
 
 lint: .venv/.made
 	$(DEV)/ruff check .
@@ -47,6 +49,9 @@ lint: .venv/.made
 
 schemas: .venv/.made
 	$(DEV)/fraction-mcp schemas --write tool_schemas
+
+docs: .venv/.made
+	$(DEV)/python docs/pages.py
 
 bench: .venv/.made
 	$(DEV)/python -m benchmarks.run

@@ -62,6 +62,22 @@ def _database_url(value: SecretStr) -> SecretStr:
     return SecretStr(read_database_url(text).text) if text else value
 
 
+def _webhook(value: SecretStr) -> SecretStr:
+    """An address that is told something: encrypted, or on this machine. Who knows it may post there: a secret."""
+    text = value.get_secret_value().strip()
+    try:
+        url = urlsplit(text)
+        usable = bool(url.hostname) and url.port != 0 and not (url.username or url.password or url.fragment)
+    except ValueError:
+        url, usable = urlsplit(""), False
+    plain = text.isascii() and text.isprintable() and " " not in text
+    if text and not (usable and plain and url.scheme in {"https", "http"}):
+        raise ValueError("must be a URL such as https://chat.example.com/hooks/1, with no user name and no fragment")
+    if url.scheme == "http" and not stays_here(text):
+        raise ValueError("must begin with https:// (plain http is taken for this machine only)")
+    return SecretStr(text)
+
+
 def _profile_name(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", value):
         raise ValueError("must be letters, digits, dots, dashes and underscores, 64 at most, no dot or dash first")
@@ -74,6 +90,7 @@ def profile_folder(root: Path, profile: str) -> Path:
 
 PROFILE_FILE = "profile.json"
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
+WebhookSecret = Annotated[SecretStr, AfterValidator(_webhook)]
 DatabaseSecret = Annotated[SecretStr, AfterValidator(_database_url)]
 
 _YEAR_S = 31_536_000
@@ -112,6 +129,7 @@ class Settings(BaseSettings):
     database_url: DatabaseSecret = Field(SecretStr(""), alias="FRACTION_MCP_DATABASE_URL")
     secret_key: SecretStr = Field(SecretStr(""), alias="FRACTION_MCP_SECRET_KEY")
     open_inbox: bool = Field(default=True, alias="FRACTION_MCP_OPEN_INBOX")
+    notify_url: WebhookSecret = Field(SecretStr(""), alias="FRACTION_MCP_NOTIFY_URL")
     approval_ttl_s: Annotated[int, Field(ge=10, le=_YEAR_S, alias="FRACTION_MCP_APPROVAL_TTL_S")] = 86_400
     cache_s: Annotated[float, Field(ge=0, le=3600, alias="FRACTION_MCP_CACHE_S")] = 30
     timeout_s: Annotated[float, Field(gt=0, le=600, alias="FRACTION_MCP_TIMEOUT_S")] = 30

@@ -134,6 +134,7 @@ class BatchRefused(FractionMcpError):
     cannot be to why, `tools` has the tool of each item."""
 
     code = "INVALID_INPUT"
+    mend = "Mend the items that are named, then call again."
 
     def __init__(self, tools: Sequence[str], reasons: Mapping[int, FractionMcpError]) -> None:
         self.tools = tuple(tools)

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from fraction_mcp.approvals.process import InboxProcess
+    from fraction_mcp.approvals.webhook import Webhook
     from fraction_mcp.erp.client import ErpClient
     from fraction_mcp.operations.context import ErpContext
+    from fraction_mcp.operations.writes.batch import Batch
     from fraction_mcp.operations.writes.plan import Plan
     from fraction_mcp.operations.writes.service import WriteService
     from fraction_mcp.operations.writes.write import Write
@@ -61,6 +63,7 @@ class Runtime:
         self._watching = False
         self._inbox_command = inbox_command
         self._inbox_process: InboxProcess | None = None
+        self._webhook: Webhook | None = None
         self._said_no_browser = False
 
     async def __aenter__(self) -> Self:
@@ -185,18 +188,38 @@ class Runtime:
         known = await inbox.found() if inbox else None
         return f"{known.address}/writes/{write.id}" if known else ""
 
-    async def open_inbox(self) -> None:
-        """Show the person at this machine what waits: in their browser, where there is one."""
+    async def open_inbox(self, *, again: bool = False) -> None:
+        """Show the person at this machine what waits: in their browser, where there is one. `again`: it was asked about
+        only, and they may have been shown it before."""
         inbox = self._inbox()
         if inbox is not None:
-            self._tasks.start_soon(self._shown, inbox)
+            self._tasks.start_soon(self._shown, inbox.show_again if again else inbox.show)
         elif self.settings.open_inbox and self._inbox_command and not self._said_no_browser:
             self._said_no_browser = True
             sys.stderr.write(_NO_BROWSER)
 
-    async def _shown(self, inbox: "InboxProcess") -> None:
+    async def tell_webhook(self, batch: "Batch") -> None:
+        """Tell the operator's webhook that these writes wait, in the background."""
+        address = self.settings.notify_url.get_secret_value()
+        if not address:
+            return
+        if self._webhook is None:
+            from fraction_mcp.approvals.webhook import Webhook  # noqa: PLC0415 - see the docstring
+
+            self._webhook = Webhook(address)
+        self._tasks.start_soon(self._told, self._webhook, batch)
+
+    async def _told(self, webhook: "Webhook", batch: "Batch") -> None:
         try:
-            await inbox.show()
+            with anyio.CancelScope(shield=True):
+                waiting = await (await self.write_service()).count_waiting()
+            await webhook.tell(batch, max(waiting, len(batch.waiting)))
+        except Exception:
+            logger.exception("the webhook could not be told that a write waits")
+
+    async def _shown(self, show: "Callable[[], Awaitable[bool]]") -> None:
+        try:
+            await show()
         except Exception:
             logger.exception("the approval inbox could not be opened; `fraction-mcp approvals` opens it")
 

@@ -49,7 +49,7 @@ def test_writes_lists_them_and_one_write_s_whole_life_can_be_read(
     assert main(["writes"]) == 0
     said = capsys.readouterr()
     head, line = said.out.splitlines()
-    assert head == "ID,STATE,WHAT,REFERENCE,ERP,ASKED BY,AGE"
+    assert head == "ID,STATE,WHAT,REFERENCE,ERP,ASKED BY,AGE,ASKED,DECIDED BY,DECIDED,REASON"
     assert re.match(
         rf"{write_id},done,Create an enquiry for 'Acme Corp',Q\d+,\"SANDBOX, FractionERP, Harrow & Pike", line
     )

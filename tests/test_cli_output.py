@@ -12,6 +12,7 @@ import pytest
 
 from fraction_mcp.cli import main
 from fraction_mcp.cli.output import as_json_text, speak_any_character_set
+from fraction_mcp.cli.parser import parser
 from tests.process import command
 from tests.support import child_environment
 from tests.terminal import enquiries, piped, small_company, state, terminal, waiting
@@ -41,6 +42,18 @@ COMMANDS = {
     "audit --verify": ["audit", "--verify"],
     "audit --anchor": ["audit", "--anchor"],
     "approve without a terminal": ["approve", "→"],
+    "decline without a terminal": ["decline", "→"],
+    "resolve without a terminal": ["resolve", "→", "landed"],
+    "approvals where nothing may be kept": ["approvals", "--no-open", "--profile", "→"],
+    "login without a terminal": ["login"],
+    "logout of nothing": ["logout", "--profile", "nobody"],
+    "setup without a terminal": ["setup"],
+    "doctor": ["doctor", "--sandbox"],
+    "install": ["install", "cursor", "--sandbox", "--dry-run"],
+    "uninstall": ["uninstall", "cursor", "--dry-run"],
+    "migrate": ["migrate"],
+    "sandbox reset": ["sandbox", "reset"],
+    "serve without an account": ["serve"],
 }
 
 
@@ -85,6 +98,10 @@ def test_a_command_ends_as_ever_whatever_its_character_set(printed: Printed, wri
             if "as_of" in exact:
                 same["as_of"] = exact["as_of"]
             assert same == exact
+
+
+def test_no_command_was_left_out() -> None:
+    assert set(parser().commands()) == {words[0] for words in COMMANDS.values()}
 
 
 def test_what_a_character_set_lacks_has_a_spelling_or_stands_there_as_its_escape(

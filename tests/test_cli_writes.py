@@ -78,13 +78,13 @@ def test_ctrl_c_at_the_question_decides_nothing(state: Path) -> None:
     assert standing(state) == ["awaiting_approval"]
 
 
-def test_a_typed_yes_declines(state: Path) -> None:
+def test_a_typed_yes_declines_and_tells_why(state: Path) -> None:
     write_id = waiting(state)
-    with terminal(state, "decline", write_id) as screen:  # no account is needed to decline
+    with terminal(state, "decline", write_id, "--reason", "too dear") as screen:  # no account is needed to decline
         screen.until(r"Decline\? Type yes: ")
         screen.types("yes\n")
         assert screen.exit_code() == 0
-        assert "it was declined: nothing was written" in screen.seen
+        assert "it was declined: nothing was written. The reason given: 'too dear'" in screen.seen
     with terminal(state, "approve", write_id) as screen:
         assert screen.exit_code() == 3
         assert "was declined" in screen.seen

@@ -28,6 +28,7 @@ CONTRACT = [
     ("FRACTION_MCP_DATABASE_URL", "database_url", "", "postgresql+asyncpg://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
     ("FRACTION_MCP_SECRET_KEY", "secret_key", "", "k" * 32, "k" * 32),
     ("FRACTION_MCP_OPEN_INBOX", "open_inbox", True, "0", False),
+    ("FRACTION_MCP_NOTIFY_URL", "notify_url", "", "https://chat.test/hook?x=1", "https://chat.test/hook?x=1"),
     ("FRACTION_MCP_APPROVAL_TTL_S", "approval_ttl_s", 86_400, "600", 600),
     ("FRACTION_MCP_CACHE_S", "cache_s", 30, "0", 0),
     ("FRACTION_MCP_TIMEOUT_S", "timeout_s", 30, "2.5", 2.5),
@@ -156,6 +157,21 @@ def test_a_url_that_would_not_do_is_refused_by_name_and_not_shown(
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "http://chat.test/canary", "HTTP://chat.test/canary", "http://127.0.0.1.evil.test/canary", "ftp://h/canary",
+        "chat.test/canary", "https://", "https://u:canary@chat.test", "https://chat.test/#canary", "https://[canary",
+        "https://chat.test:canary/", "https://chat.test/canary canary", "file:///canary", "https://canary℀x.test",
+    ],
+)  # fmt: skip
+def test_a_webhook_that_would_not_do_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("FRACTION_MCP_NOTIFY_URL", url)
+    said = refusal()
+    assert said.startswith("FRACTION_MCP_NOTIFY_URL: must")
+    assert "canary" not in said
+
+
+@pytest.mark.parametrize(
     ("name", "text"),
     [
         ("FRACTION_MCP_CONFIRM", "never"), ("FRACTION_MCP_ELICITATION", "on"), ("FRACTION_MCP_STRUCTURED", "yes"),
@@ -182,6 +198,7 @@ def test_no_secret_is_in_a_repr_or_an_error(monkeypatch: pytest.MonkeyPatch) -> 
     for name in SECRETS:
         monkeypatch.setenv(name, "canary" * 8)
     monkeypatch.setenv("FRACTION_MCP_DATABASE_URL", "postgresql+asyncpg://u:canary@h/d")
+    monkeypatch.setenv("FRACTION_MCP_NOTIFY_URL", "https://chat.test/canary")
     monkeypatch.setenv("FRACTION_EMAIL", "a@b.test")
     monkeypatch.setenv("FRACTTAL_CLIENT_ID", "id")
     settings = Settings.load()

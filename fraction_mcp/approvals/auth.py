@@ -66,6 +66,7 @@ class InboxAuth:
         """A sign-in link that counts once, within `lasts_s` seconds (None: as long as the inbox is served), and leads
         to one write where that is named."""
         token = secrets.token_urlsafe(24)
+        self._links = {digest: link for digest, link in self._links.items() if link.until > self._clock()}
         while len(self._links) >= _MOST_LINKS:
             del self._links[next(iter(self._links))]
         until = float("inf") if lasts_s is None else self._clock() + lasts_s
@@ -73,6 +74,10 @@ class InboxAuth:
         link = Link(f"{self.address}/enter?token={token}{to}", until, anyio.Event())
         self._links[_digest(token)] = link
         return link
+
+    def forget(self, link: Link) -> None:
+        """A link that counts no more, whether or not it was used."""
+        self._links = {digest: kept for digest, kept in self._links.items() if kept is not link}
 
     def enter(self, token: str) -> Session | None:
         """A new session for the token of a link, which is used up by this; None where it does not count."""

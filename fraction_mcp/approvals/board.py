@@ -1,81 +1,49 @@
 """The inbox's list: which writes stand on it, in which order, and which of them share a card.
 
-Knows the journal; what a card says is `cards`'.
+Knows the journal; what a card says is `cards`', and what is looked at `view`'s.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from fraction_mcp.approvals.cards import (
-    BADGES,
-    BUSY,
-    DECIDED,
-    Alive,
-    Card,
-    card_of,
-    nobody,
-    sentence,
-    together,
-    with_version,
-)
+from fraction_mcp.approvals.cards import BADGES, Alive, Card, card_of, nobody, sentence, together, with_version
+from fraction_mcp.approvals.searching import found_in, looked_back
+from fraction_mcp.approvals.view import BUSY, DECIDED, SECTIONS, View
 from fraction_mcp.errors import WriteNotFound
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import WAITING, State
 from fraction_mcp.operations.writes.wording import result_for_batch
 from fraction_mcp.operations.writes.write import Write
 
-__all__ = ["Board", "Notice", "View", "notice_of", "read_board", "write_of"]
+__all__ = ["Board", "Result", "read_board", "result_of", "write_of"]
 
 _SHOWN_DECIDED, _PAGE = 10, 50
-_EVERY = 2**31 - 1  # whatever waits is counted, and can be reached
-_SECTIONS = (
-    ("waiting", "Waiting for you", (State.AWAITING,)),
-    ("busy", "On their way", BUSY),
-    ("unsure", "To be settled", (State.UNKNOWN,)),
-    ("decided", "Decided lately", DECIDED),
-)
+_MARK = 60  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
-    """What a button did, said at the top of the page that it leads to."""
+class Result:
+    """What a button did, at the top of the page that it leads to: on the write's own card, where it has one."""
 
     prefix: str
-    title: str
     words: str
     tone: str
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What is looked at: the whole list, a further page of one of its sections, or one write alone."""
-
-    of: str = ""
-    page: int = 1
-    write: str = ""
-
-    @classmethod
-    def read(cls, said: Mapping[str, str]) -> "View":
-        """From an address or a form; whatever else stands there is the whole list."""
-        of, page = said.get("of", ""), said.get("page", "")
-        number = int(page) if page.isascii() and page.isdigit() and len(page) < 6 else 1
-        return cls(of if of in {name for name, _, _ in _SECTIONS} else "", max(1, number), said.get("write", ""))
-
-    def query(self) -> dict[str, str]:
-        told = {"of": self.of, "page": str(self.page) if self.of else "", "write": self.write}
-        return {name: value for name, value in told.items() if value}
+    card: Card | None
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Some of the cards of one kind: those after the first `before`, of `total`."""
+    """Some of the cards of one kind: those after the first `before`, of `total`. `looked` is how many writes a search
+    looked through, where that were not all."""
 
     name: str
     heading: str
     cards: tuple[Card, ...]
     before: int
     total: int
+    looked: int = 0
 
     @property
     def after(self) -> int:
@@ -85,11 +53,16 @@ class Section:
     def page(self) -> int:
         return self.before // _PAGE + 1
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether a whole page has more than is shown, so that the next one begins where this one did."""
+        return not self.before and len(self.cards) < min(_PAGE, self.total)
+
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """The list, in its order: what waits (the oldest first, so that a new one moves nothing that is being read), what
-    is on its way, what is unsure, what was decided lately. What is counted is counted in full."""
+    """The list, in its order: what is unsure, what waits (the oldest first, so that a new one moves nothing that is
+    being read), what is on its way, what was decided lately. What is counted is counted in full."""
 
     sections: tuple[Section, ...]
     waiting: int
@@ -105,6 +78,10 @@ class Board:
     def needing(self) -> int:
         return self.waiting + self.unsure
 
+    @property
+    def is_quiet(self) -> bool:
+        return all(section.name == "decided" for section in self.sections)
+
 
 async def write_of(service: WriteService, said: str) -> Write | None:
     """The write that an address names, which anybody may have typed."""
@@ -114,51 +91,65 @@ async def write_of(service: WriteService, said: str) -> Write | None:
         return None
 
 
-async def notice_of(service: WriteService, write: Write, prefix: str) -> Notice:
-    """How a write stands now, or all of its batch: the same words as on its card."""
-    card = card_of(service, write, await service.journal.events(write.id), time.time())
+async def result_of(service: WriteService, write: Write, prefix: str, alive: Alive = nobody) -> Result:
+    """How a write stands now, or all of its batch, whose writes then have their cards on the list."""
     batch = await service.batch(write)
-    if len(batch.writes) == 1:
-        return Notice(prefix, card.title, card.outcome or card.notice or "it waits for you.", card.tone)
-    tells = BADGES[batch.tells.state]
-    return Notice(prefix, f"{len(batch.writes)} writes", sentence(result_for_batch(batch).summary), tells[1])
+    tone = BADGES[batch.tells.state][1]
+    if len(batch.writes) > 1 and write.state is not State.AWAITING:
+        return Result(prefix, sentence(result_for_batch(batch).summary), tone, None)
+    card = await _entry(service, _beside(write, batch.writes), time.time(), alive)
+    return Result(prefix, "", card.tone, card)
 
 
 async def read_board(service: WriteService, view: View, alive: Alive = nobody) -> Board:
     """The list as the journal has it now, as much of it as is looked at."""
-    journal = service.journal
-    there = await journal.latest((*BUSY, State.AWAITING, State.UNKNOWN), limit=_EVERY)
-    kinds = {name: [write for write in there if write.state in states] for name, _, states in _SECTIONS}
-    counts = {name: len(writes) for name, writes in kinds.items()}
-    if view.write:
-        found = await write_of(service, view.write)
-        beside = [] if found is None else _beside(found, (await service.batch(found)).writes)
-        kinds = {name: [write for write in beside if write.state in states] for name, _, states in _SECTIONS}
-    else:
-        kinds["decided"] = await journal.latest(DECIDED, limit=_SHOWN_DECIDED)
-    now = time.time()
-    sections = [
-        await _section(service, name, heading, kinds[name], now, alive=alive, page=view.page if view.of else 1)
-        for name, heading, _ in _SECTIONS
-        if view.of in {name, ""}
-    ]
-    return Board(tuple(section for section in sections if section.cards), counts["waiting"], counts["unsure"])
+    journal, now = service.journal, time.time()
+    there = await journal.latest((*BUSY, State.AWAITING, State.UNKNOWN), limit=None)
+    counts = Counter(write.state for write in there)
+    looked_at = await _beside_one(service, view.write) if view.write else await found_in(journal, view.search, there)
+    sections = []
+    for name, heading, states in SECTIONS:
+        if view.of not in {name, ""}:
+            continue
+        if name == "decided" and not view.write:
+            sections.append(await _looked_back(service, view, now))
+        else:
+            kind = [write for write in looked_at if write.state in states]
+            sections.append(await _section(service, name, heading, kind, now, alive=alive, view=view))
+    told = _told_apart([section for section in sections if section.cards])
+    return Board(tuple(told), counts[State.AWAITING], counts[State.UNKNOWN])
+
+
+async def _looked_back(service: WriteService, view: View, now: float) -> Section:
+    """What was decided: the last few, or a page of all that there is."""
+    states = tuple(state for state in DECIDED if state in (view.search.states or DECIDED))
+    whole = view.of == "decided" or view.searches
+    before = (view.page - 1) * _PAGE if view.of else 0
+    found = await looked_back(service.journal, view, states, skip=before, limit=_PAGE if whole else _SHOWN_DECIDED)
+    if before and not found.writes:  # beyond the last page is the first
+        return await _looked_back(service, replace(view, page=1), now)
+    decisions = await service.journal.history.decisions([write.id for write in found.writes])
+    cards = tuple(card_of(service, write, decisions[write.id], now) for write in found.writes)
+    return Section("decided", "Decided" if whole else "Decided lately", cards, before, found.total, found.looked)
 
 
 async def _section(
-    service: WriteService, name: str, heading: str, writes: Sequence[Write], now: float, *, alive: Alive, page: int
+    service: WriteService, name: str, heading: str, writes: Sequence[Write], now: float, *, alive: Alive, view: View
 ) -> Section:
-    if name == "decided":
-        ordered = sorted(writes, key=lambda write: (-write.updated_at, write.id))
-    else:
-        ordered = sorted(writes, key=lambda write: (write.created_at, write.batch, write.position, write.id))
+    ordered = sorted(writes, key=lambda write: (write.created_at, write.batch, write.position, write.id))
     groups: dict[str, list[Write]] = {}
     for write in ordered:
         groups.setdefault(f"{write.batch} {write.state}" if _is_with_others(write) else write.id, []).append(write)
-    entries = list(groups.values())
+    entries = [group for group in groups.values() if view.without not in {write.id for write in group}]
+    page = view.page if view.of else 1
     before = min(page - 1, max(0, len(entries) - 1) // _PAGE) * _PAGE
     cards = [await _entry(service, entry, now, alive) for entry in entries[before : before + _PAGE]]
     return Section(name, heading, tuple(cards), before, len(entries))
+
+
+async def _beside_one(service: WriteService, write_id: str) -> list[Write]:
+    found = await write_of(service, write_id)
+    return [] if found is None else _beside(found, (await service.batch(found)).writes)
 
 
 def _is_with_others(write: Write) -> bool:
@@ -173,11 +164,35 @@ def _beside(write: Write, batch: Sequence[Write]) -> list[Write]:
 
 async def _entry(service: WriteService, writes: Sequence[Write], now: float, alive: Alive) -> Card:
     first = writes[0]
-    events = await service.journal.events(first.id) if first.state is State.UNKNOWN else ()
-    cards = tuple(card_of(service, write, events, now, alive) for write in writes)
+    if first.state is State.UNKNOWN:
+        events = {first.id: await service.journal.events(first.id)}
+    else:
+        events = await service.journal.history.decisions([write.id for write in writes])
+    cards = tuple(card_of(service, write, events[write.id], now, alive) for write in writes)
     before = ""
     if first.state is State.AWAITING and first.batch:
         batch = await service.batch(first)
         before = "" if len(batch.waiting) == len(batch.writes) else sentence(result_for_batch(batch).summary)
     card = together(writes, cards) if len(cards) > 1 else cards[0]
     return with_version(replace(card, notice=" ".join(filter(None, (before, card.notice)))))
+
+
+def _told_apart(sections: Sequence[Section]) -> list[Section]:
+    """Cards to decide about that have one title each say what sets them apart, be it their id."""
+    open_ones = [card for section in sections if section.name != "decided" for card in section.cards]
+    titles = Counter(card.title for card in open_ones)
+    marks = Counter((card.title, mark) for card in open_ones for mark in _marks(card))
+
+    def told(card: Card) -> Card:
+        if titles[card.title] < 2 or card.decided:
+            return card
+        mark = next((mark for mark in _marks(card) if marks[card.title, mark] == 1), f"write {card.id}")
+        return with_version(replace(card, apart=mark))
+
+    return [replace(section, cards=tuple(map(told, section.cards))) for section in sections]
+
+
+def _marks(card: Card) -> list[str]:
+    """What might set a card apart from others of its title."""
+    about = [f"{name} {value}" for name, value in card.about]
+    return about + [f"{row.field} {row.after}" for row in card.changes.rows if row.after and len(row.after) <= _MARK]

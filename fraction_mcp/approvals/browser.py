@@ -21,7 +21,7 @@ import anyio
 from fraction_mcp.approvals.auth import Link
 from fraction_mcp.private_files import private_file, private_folder
 
-__all__ = ["browser_is_there", "lead_in", "wait_to_open_s"]
+__all__ = ["browser_is_there", "lead_in", "readable_folder", "wait_to_open_s"]
 
 ENTER_S = 15.0
 """How long a browser has to come in by the file that it was given."""
@@ -81,7 +81,7 @@ async def lead_in(link: Link, folder: Path) -> None:
 
     `folder` is where this user's state is kept. Raises ConfigError where it is not this user's alone.
     """
-    with _way_in(link, _readable(folder, os.environ)) as way:
+    with _way_in(link, readable_folder(folder, os.environ)) as way:
         async with _started(way.as_uri()):
             with anyio.move_on_after(ENTER_S):
                 await link.used.wait()
@@ -140,7 +140,7 @@ def _locked(descriptor: int) -> None:
 # --------------------------------------------------------------------------------------------------------------- snaps
 
 
-def _readable(folder: Path, environment: Mapping[str, str]) -> Path:
+def readable_folder(folder: Path, environment: Mapping[str, str]) -> Path:
     """`folder`, or one in sight where the browser would be a snap, which sees no hidden folder of its user's home."""
     if not _is_snap(environment):
         return folder

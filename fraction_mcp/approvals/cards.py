@@ -14,17 +14,18 @@ from fraction_mcp.approvals.payload import readable
 from fraction_mcp.config import is_embedded
 from fraction_mcp.operations.plans.repricing import PAYS
 from fraction_mcp.operations.writes.batch import digest_of, gravest_first
+from fraction_mcp.operations.writes.journal_history import DECIDING
+from fraction_mcp.operations.writes.listing import decided_by
 from fraction_mcp.operations.writes.plan import Change
 from fraction_mcp.operations.writes.service import WriteService
-from fraction_mcp.operations.writes.states import State, Step
+from fraction_mcp.operations.writes.states import OPEN, State, Step
 from fraction_mcp.operations.writes.wording import WriteResult, result_for
 from fraction_mcp.operations.writes.write import Event, Write
 from fraction_mcp.values.moments import Moment, moment
+from fraction_mcp.values.text import clean
 
-__all__ = ["BADGES", "BUSY", "DECIDED", "Alive", "Card", "card_of", "nobody", "sentence", "together", "with_version"]
+__all__ = ["BADGES", "Alive", "Card", "card_of", "nobody", "sentence", "together", "with_version"]
 
-BUSY = (State.APPROVED, State.SENDING)
-DECIDED = (State.DONE, State.FAILED, State.DECLINED, State.CANCELLED, State.EXPIRED)
 BADGES = {
     State.AWAITING: ("waits for you", "wait"),
     State.APPROVED: ("approved", "busy"),
@@ -38,6 +39,13 @@ BADGES = {
 }
 # What a write is about, rather than what it changes: shown above the table.
 _ABOUT = frozenset({"part", "customer", "contact", "warehouse", "supplier", "document", "currency", "change"})
+_DECIDED = {
+    Step.APPROVED: "Approved",
+    Step.DECLINED: "Declined",
+    Step.CANCELLED: "Cancelled",
+    Step.SETTLED_LANDED: "Settled: it is there",
+    Step.SETTLED_ABSENT: "Settled: it is not there",
+}
 _SOUGHT = {
     "none": "It was not seen there. That is no proof that it was not written.",
     "several": "Several records look like it: which of them is this one, only a person can tell.",
@@ -56,6 +64,27 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Changes:
+    """A preview as tables: what a customer pays at each quantity, and everything else that is written."""
+
+    prices: tuple[Row, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def has_before(self) -> bool:
+        return any(row.before for row in (*self.prices, *self.rows))
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What somebody has decided: `Approved`, by whom, when."""
+
+    what: str
+    by: str
+    at: Moment
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """One write; or, where it has `items`, several that are decided together, and go `elsewhere` than to one place."""
 
@@ -66,9 +95,8 @@ class Card:
     tone: str
     title: str
     about: tuple[tuple[str, str], ...]
-    prices: tuple[Row, ...]
-    rows: tuple[Row, ...]
-    has_before: bool
+    changes: Changes
+    was: Changes | None
     warnings: tuple[str, ...]
     note: str
     notice: str
@@ -81,6 +109,9 @@ class Card:
     asked: Moment
     expires: Moment | None
     decided: Moment | None
+    sent: Moment | None
+    unclear: str
+    said: tuple[Said, ...]
     method: str
     target: str
     payload: str
@@ -93,6 +124,7 @@ class Card:
     items: tuple["Card", ...] = ()
     elsewhere: bool = False
     more_warnings: int = 0
+    apart: str = ""
 
     @property
     def all(self) -> str:
@@ -129,10 +161,11 @@ def together(writes: Sequence[Write], cards: Sequence[Card]) -> Card:
 
 def card_of(service: WriteService, write: Write, events: Sequence[Event], now: float, alive: Alive = nobody) -> Card:
     plan, erp, answer = write.plan, write.identity, result_for(write)
-    about, prices, rows = _split(answer.preview)
+    about, changes = _split(answer.preview)
+    refused = write.state is State.FAILED and bool(write.outcome.preview)  # it had changed: the preview is of now
     reaches = service.reaches(write)
     badge, tone = BADGES[write.state]
-    over = write.state in DECIDED
+    over = write.state not in OPEN
     card = Card(
         id=write.id,
         digest=write.digest,
@@ -141,9 +174,8 @@ def card_of(service: WriteService, write: Write, events: Sequence[Event], now: f
         tone=tone,
         title=plan.title,
         about=about,
-        prices=prices,
-        rows=rows,
-        has_before=any(row.before for row in (*prices, *rows)),
+        changes=changes,
+        was=_split(plan.preview)[1] if refused else None,
         warnings=answer.warnings,
         note=plan.note,
         notice=_notice(write, events, reaches=reaches),
@@ -156,6 +188,9 @@ def card_of(service: WriteService, write: Write, events: Sequence[Event], now: f
         asked=moment(write.created_at, now),
         expires=moment(write.expires_at, now) if write.state is State.AWAITING else None,
         decided=moment(write.updated_at, now) if over else None,
+        sent=_sent(events, now) if write.state is State.UNKNOWN else None,
+        unclear=_unclear(write) if write.state is State.UNKNOWN else "",
+        said=tuple(_said(event, now) for event in events if event.kind in DECIDING),
         method=plan.method,
         target=plan.target,
         payload=readable(plan.content),
@@ -171,8 +206,9 @@ def card_of(service: WriteService, write: Write, events: Sequence[Event], now: f
 def with_version(card: Card) -> Card:
     """A card's version changes with whatever it shows except the passing of time."""
     shown = asdict(card)
-    for name in ("asked", "expires", "decided"):
+    for name in ("asked", "expires", "decided", "sent"):
         shown[name] = shown[name] and shown[name]["iso"]
+    shown["said"] = [(one.what, one.by, one.at.iso) for one in card.said]
     shown["items"] = [item.version for item in card.items]
     return replace(card, version=hashlib.sha256(repr(sorted(shown.items())).encode()).hexdigest()[:16])
 
@@ -181,14 +217,12 @@ def _outcome(answer: WriteResult, title: str) -> str:
     words = sentence(answer.summary.removeprefix(f"{title}: "))
     if answer.error is None:
         return words
-    reason = sentence(answer.error.message)
+    reason = sentence(answer.error.message.removesuffix("; nothing was written"))  # which the words say
     return f"{words} {reason}" + ("" if reason.rstrip("'’").endswith((".", "!", "?")) else ".")
 
 
-def _split(
-    preview: Sequence[Change],
-) -> tuple[tuple[tuple[str, str], ...], tuple[Row, ...], tuple[Row, ...]]:
-    """What it is about, what a customer pays at each quantity, and everything else that is written."""
+def _split(preview: Sequence[Change]) -> tuple[tuple[tuple[str, str], ...], Changes]:
+    """What it is about, and what it changes."""
     about, prices, rows = [], [], []
     for change in preview:
         name, before, after = change.field, change.before, change.after
@@ -198,7 +232,7 @@ def _split(
             prices.append(Row(sentence(name.removeprefix(PAYS)), before or "", after or "", _kind(before, after)))
         else:
             rows.append(Row(_label(name), before or "", after or "", _kind(before, after)))
-    return tuple(about), tuple(prices), tuple(rows)
+    return tuple(about), Changes(tuple(prices), tuple(rows))
 
 
 def _kind(before: str | None, after: str | None) -> Literal["same", "new", "changed", "removed"]:
@@ -245,3 +279,18 @@ def _notice(write: Write, events: Sequence[Event], *, reaches: bool) -> str:
             told = _SOUGHT.get(str(looked[-1].detail.get("found")), "") if looked else ""
             return f"It was sent, and no clear answer came back: it may have been written. {told}".strip()
     return ""
+
+
+def _unclear(write: Write) -> str:
+    """Why nobody knows what became of it."""
+    why = write.outcome.error.message if write.outcome.error else write.outcome.why
+    return f"{sentence(why).removesuffix('.').removesuffix('; it may have been written')}." if why else ""
+
+
+def _sent(events: Sequence[Event], now: float) -> Moment | None:
+    claims = [event.at for event in events if event.kind == Step.CLAIMED]
+    return moment(claims[-1], now) if claims else None
+
+
+def _said(event: Event, now: float) -> Said:
+    return Said(_DECIDED[event.kind], clean(decided_by(event), 160), moment(event.at, now))

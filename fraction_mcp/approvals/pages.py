@@ -8,7 +8,8 @@ import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qs, urlencode
@@ -31,14 +32,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fraction_mcp.approvals.access import SESSION, AccessMiddleware, SignedIn
 from fraction_mcp.approvals.auth import InboxAuth, Session
-from fraction_mcp.approvals.board import Notice, View, notice_of, read_board, write_of
-from fraction_mcp.approvals.known import Proofs
+from fraction_mcp.approvals.board import Result, read_board, result_of, write_of
+from fraction_mcp.approvals.bookmark import HERE, proof_of
+from fraction_mcp.approvals.known import Known, Proofs
+from fraction_mcp.approvals.searching import table_of
+from fraction_mcp.approvals.view import View
 from fraction_mcp.errors import FractionMcpError, JournalError, WriteNotFound
-from fraction_mcp.operations.writes.decisions import DECISIONS
+from fraction_mcp.operations.writes.decisions import DECISIONS, Said
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import State
 from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.os_account import who_is_here
+from fraction_mcp.tools.catalogue import catalogue
 
 __all__ = ["Around", "Decide", "Pages"]
 
@@ -69,12 +74,15 @@ _TOLD = {
 @dataclass(frozen=True, slots=True)
 class Around:
     """What stands around an inbox. `open_here` opens the person's browser on a write ('' for all), once a minute, and
-    says in how many seconds it may (0: it does); None where there is none. `show` does so unless somebody looks."""
+    says in how many seconds it may (0: it does); None where there is none. `show` does so unless somebody looks. `kept`
+    is the file that a person may bookmark."""
 
     open_here: Callable[[str], Awaitable[float]] | None = None
     show: Callable[[], None] = lambda: None
     proofs: Proofs | None = None
+    known: Known | None = None
     alive: Callable[[Write], bool] = lambda _write: False
+    kept: Callable[[], str] = lambda: ""
 
 
 class Pages:
@@ -104,12 +112,14 @@ class Pages:
         pages = [
             Route("/", self._list),
             Route("/cards", self._cards),
+            Route("/writes.csv", self._table, methods=["GET"]),
             Route("/events", self._events, methods=["GET"]),
             Route("/writes/{id}/{what}", self._decision, methods=["POST"]),
         ]
         routes = [
             Route("/enter", self._enter, methods=["GET"]),
             Route("/static/{name}", self._static),
+            Route(HERE, self._here, methods=["GET"]),
             Route("/open", self._open, methods=["POST"]),
             Route("/known", self._known, methods=["POST"]),
             Route("/known/show", self._show, methods=["POST"]),
@@ -122,24 +132,39 @@ class Pages:
     # --------------------------------------------------------------------------------------------------------- looking
 
     async def _list(self, request: Request) -> Response:
-        told = await self._told(request)
-        return self._page("page.html", told=told, **await self._board(request))
+        around: dict[str, Any] = {"states": list(State), "tools": _writing_tools(), "kept": self._around.kept()}
+        return self._page("page.html", **around, **await self._board(request))
 
-    async def _told(self, request: Request) -> Notice | None:
+    async def _told(self, request: Request) -> Result | None:
         """What the button did that led here; the address says only which write it was and why."""
         for name, prefix in _TOLD.items():
             write = await write_of(self._service, request.query_params.get(name, ""))
             if write is not None:
-                return await notice_of(self._service, write, prefix)
+                return await result_of(self._service, write, prefix, self._around.alive)
         return None
 
     async def _cards(self, request: Request) -> Response:
         return self._page("cards.html", **await self._board(request))
 
     async def _board(self, request: Request) -> dict[str, Any]:
-        view = View.read(request.query_params)
+        told = await self._told(request)
+        view = replace(View.read(request.query_params), without=told.card.id if told and told.card else "")
         board = await read_board(self._service, view, self._around.alive)
-        return {"board": board, "view": view, "csrf": _session(request).csrf}
+        return {"told": told, "board": board, "view": view, "csrf": _session(request).csrf}
+
+    async def _table(self, request: Request) -> Response:
+        """All that is found, as a file."""
+        search = View.read(request.query_params).search
+        headers = {"content-disposition": f'attachment; filename="writes-{datetime.now().astimezone():%Y-%m-%d}.csv"'}
+        pieces = table_of(self._service.journal, search)
+        first = await anext(pieces)  # a journal that fails is told on a page
+
+        async def all_of_it() -> AsyncIterator[str]:
+            yield first
+            async for piece in pieces:
+                yield piece
+
+        return StreamingResponse(all_of_it(), media_type="text/csv; charset=utf-8", headers=headers)
 
     async def _events(self, _request: Request) -> Response:
         return StreamingResponse(self._changes(), media_type="text/event-stream")
@@ -190,7 +215,8 @@ class Pages:
         after: list[Write] = []
 
         async def decided() -> None:
-            after.append(await decision.act(self._service, write, f"{who_is_here()} in the approval inbox", digest))
+            said = Said(f"{who_is_here()} in the approval inbox", digest, form.get("reason", ""))
+            after.append(await decision.act(self._service, write, said))
 
         batch = await self._service.batch(write)
         try:
@@ -245,6 +271,13 @@ class Pages:
         )  # fmt: skip
         return self._page("shut.html", status=200, opens=wait_s > 0, write=write, words=words)
 
+    async def _here(self, request: Request) -> Response:
+        """For the page of the file that people bookmark, whose origin is `null`: that this is the inbox it was of."""
+        if self._around.known is None:
+            return PlainTextResponse("Not found\n", 404)
+        proof = proof_of(self._around.known, request.query_params.get("number", "")[:80])
+        return PlainTextResponse(proof, headers={"access-control-allow-origin": "null"})
+
     async def _known(self, request: Request) -> Response:
         if self._around.proofs is None:
             return PlainTextResponse("Not found\n", 404)
@@ -297,3 +330,7 @@ async def _form(request: Request) -> dict[str, str]:
         if len(body) > _LARGEST_FORM:
             return {}
     return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
+
+
+def _writing_tools() -> list[str]:
+    return sorted(name for name, spec in catalogue().items() if spec.effect.plans)

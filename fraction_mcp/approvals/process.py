@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 _START_S = 20.0
 _LOOK_S = 0.1
+_LEFT_ALONE_S = 300.0
 _NEEDLESS_S = 10.0  # for the page that is only being opened
 _OPEN = (State.AWAITING, State.APPROVED, State.SENDING)
 
@@ -37,11 +38,21 @@ class InboxProcess:
         self._folder = folder
         self._command = list(command)
         self._lock = anyio.Lock()
+        self._shown_at = -_LEFT_ALONE_S
 
     async def show(self) -> bool:
         """Have it open its person's browser, unless somebody looks already; whether it does."""
+        self._shown_at = anyio.current_time()
         known = await self.found()
         return known is not None and await ask(known, "show")
+
+    async def show_again(self) -> bool:
+        """The same for a person who may have closed it: while it runs, they are left alone for five minutes."""
+        if anyio.current_time() - self._shown_at < _LEFT_ALONE_S:
+            known = read_known(self._folder)
+            if known is not None and await ask(known):
+                return False
+        return await self.show()
 
     async def found(self) -> Known | None:
         """The one that runs, proved, or a new one; None where it does not come up."""

@@ -18,6 +18,7 @@ from anyio.abc import TaskGroup
 from starlette.types import ASGIApp
 
 from fraction_mcp.approvals.auth import InboxAuth
+from fraction_mcp.approvals.bookmark import kept_bookmark
 from fraction_mcp.approvals.browser import browser_is_there, lead_in, wait_to_open_s
 from fraction_mcp.approvals.known import Known, Proofs, new_known
 from fraction_mcp.approvals.pages import Around, Pages
@@ -99,6 +100,7 @@ async def _inbox(
         auth = InboxAuth(listener.getsockname()[1])
         known = new_known(listener.getsockname()[1])
         recall = [anyio.Event()]
+        bookmark: list[Path | None] = [None]
         async with anyio.create_task_group() as decisions:
             usher = _Usher(service, auth, folder)
 
@@ -112,12 +114,14 @@ async def _inbox(
                 open_here=open_here if opens else None,
                 show=show,
                 proofs=Proofs(known) if for_servers else None,
+                known=known,
                 alive=lambda write: is_anybody_alive(folder, write),
+                kept=lambda: str(bookmark[0] or ""),
             )
             shut_down = anyio.Event()
             pages = Pages(service, auth, lambda work: _to_its_end(decisions, work), shut_down, around)
             usher.pages = pages
-            async with _served(pages.app, listener, shut_down):
+            async with _served(pages.app, listener, shut_down), kept_bookmark(auth, known, folder) as bookmark[0]:
                 yield _Inbox(auth, pages, usher, known, recall)
 
 
@@ -218,7 +222,7 @@ class _Usher:
         """Whether, after a while, a person must still be shown in."""
         if asked:
             return not self._auth.visitors
-        return bool(await self._service.journal.latest((State.AWAITING,), limit=1))
+        return bool(await self._service.journal.latest((State.AWAITING, State.UNKNOWN), limit=1))
 
 
 def _say(what: str) -> None:

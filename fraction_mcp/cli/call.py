@@ -16,7 +16,7 @@ from mcp.types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult
 
 from fraction_mcp.cli.consent import NO_FASTER_S, on_a_terminal, typed_yes
 from fraction_mcp.cli.results import show
-from fraction_mcp.cli.serve import check_journal, checked_settings
+from fraction_mcp.cli.serve import check_journal, checked_settings, sandbox_file
 from fraction_mcp.cli.session import own_server
 from fraction_mcp.cli.signals import finishing, run
 from fraction_mcp.cli.tool_help import no_such_tool
@@ -80,6 +80,8 @@ class _Where:
     def check(self) -> None:
         """Raises ConfigError here, and not in a child that would not start."""
         check_journal(checked_settings(sandbox=self.sandbox, profile=self.profile))
+        if self.sandbox:
+            sandbox_file()
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Client]:

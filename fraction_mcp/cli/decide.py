@@ -15,7 +15,7 @@ from fraction_mcp.cli.showing import Teller, outcome_of
 from fraction_mcp.cli.signals import finishing, run
 from fraction_mcp.errors import WriteNotFound
 from fraction_mcp.operations.writes.batch import Batch, digest_of
-from fraction_mcp.operations.writes.decisions import APPROVE, DECISIONS, DECLINE, Decision, cannot_send_here
+from fraction_mcp.operations.writes.decisions import APPROVE, DECISIONS, DECLINE, Decision, Said, cannot_send_here
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import WAITING, State, Step
@@ -36,13 +36,13 @@ _QUESTIONS = {
 }
 
 
-def decide(*, what: str, id: str, sandbox: bool, profile: str) -> int:  # noqa: A002 - as it is called where it is typed
+def decide(*, what: str, id: str, sandbox: bool, profile: str, reason: str = "") -> int:  # noqa: A002 - as it is called where it is typed
     """Show the write, ask, and do it; without an id, offer what waits. Raises ConfigError without a terminal."""
     needs_terminal("resolve" if what in {"landed", "absent"} else what)
-    return run(_decide, DECISIONS[what], id, sandbox, profile)
+    return run(_decide, DECISIONS[what], id, sandbox, profile, reason)
 
 
-async def _decide(decision: Decision, write_id: str, sandbox: bool, profile: str) -> int:
+async def _decide(decision: Decision, write_id: str, sandbox: bool, profile: str, reason: str) -> int:
     async with runtime_for(sandbox=sandbox, profile=profile) as runtime:
         settings = runtime.settings
         if not Journal.is_there(settings.database_url.get_secret_value(), settings.state_folder()):
@@ -71,7 +71,8 @@ async def _decide(decision: Decision, write_id: str, sandbox: bool, profile: str
             sys.stderr.write("Nothing was decided: it stands as before.\n")
             return code_of_result({"outcome": str(write.state)}, failed=True)
         with finishing():
-            await decision.act(service, shown[0], f"{who_is_here()} in a terminal", digest_of(shown))
+            said = Said(f"{who_is_here()} in a terminal", digest_of(shown), reason)
+            await decision.act(service, shown[0], said)
             return _told(await service.batch(shown[0]), shown, decision)
 
 

@@ -18,12 +18,13 @@ from fraction_mcp.cli.showing import Teller, outcome_of
 from fraction_mcp.cli.tables import print_csv, print_table
 from fraction_mcp.config import Settings, is_embedded
 from fraction_mcp.errors import ConfigError, FractionMcpError, WriteNotFound
+from fraction_mcp.operations.writes.identity import ErpIdentity
 from fraction_mcp.operations.writes.journal import Journal
+from fraction_mcp.operations.writes.listing import COLUMNS, SHORT, row_of
 from fraction_mcp.operations.writes.plan import FrozenPlan
 from fraction_mcp.operations.writes.states import MOVES, WAITING, State, Step
 from fraction_mcp.operations.writes.wording import in_its_own_words, reference_of
 from fraction_mcp.operations.writes.write import Event, Write, WriteOutcome
-from fraction_mcp.values.moments import moment
 from fraction_mcp.values.text import quoted
 
 __all__ = ["audit", "migrate", "writes"]
@@ -105,9 +106,6 @@ def _in_journal(
     return anyio.run(run)
 
 
-_COLUMNS = ("ID", "STATE", "WHAT", "REFERENCE", "ERP", "ASKED BY", "AGE")
-
-
 async def _list(journal: Journal, states: Sequence[State], shape: str) -> int:
     found = await journal.latest(states, limit=_LISTED + 1)
     if not found:
@@ -117,22 +115,15 @@ async def _list(journal: Journal, states: Sequence[State], shape: str) -> int:
     if shape == "json":
         print(as_json_text([_facts(write) for write in shown]))
         return 0
-    rows = [_row(write) for write in shown]
+    decisions = await journal.history.decisions([write.id for write in shown])
+    rows = [row_of(write, decisions[write.id], time.time()) for write in shown]
     if shape == "csv":
-        print_csv(_COLUMNS, rows)
+        print_csv(COLUMNS, rows)
         return 0
-    print_table(_COLUMNS, rows)
+    print_table(COLUMNS[:SHORT], [row[:SHORT] for row in rows])
     if len(found) > _LISTED:
         Teller().say(f"The newest {_LISTED}; `audit` lists every event.", "dim")
     return 0
-
-
-def _row(write: Write) -> tuple[str, ...]:
-    badge = "SANDBOX" if is_embedded(write.identity.base_url) else ""
-    erp = ", ".join(filter(None, (badge, write.identity.system.label, write.identity.company_name)))
-    age = moment(write.created_at, time.time()).distance.removesuffix(" ago")
-    state = str(write.state).replace("_", " ")
-    return write.id, state, write.plan.title, reference_of(write), erp, write.asked_by, age
 
 
 def _facts(write: Write) -> dict[str, Any]:
@@ -147,6 +138,7 @@ def _facts(write: Write) -> dict[str, Any]:
         "account": erp.account,
         "sandbox": is_embedded(erp.base_url),
         "asked_by": write.asked_by,
+        **({"batch": write.batch, "position": write.position} if write.batch else {}),
         "created_at": datetime.fromtimestamp(write.created_at).astimezone().isoformat(timespec="seconds"),
         "expires_at": datetime.fromtimestamp(write.expires_at).astimezone().isoformat(timespec="seconds"),
     }
@@ -166,6 +158,11 @@ async def _life(journal: Journal, text: str, *, as_json: bool) -> int:
     teller.say(f"{write.id}  {outcome_of(write)}", "bold")
     badge = "SANDBOX  " if is_embedded(write.identity.base_url) else ""
     teller.say(f"{badge}{write.identity.system.label} of {write.identity.company_name or 'its company'}", "dim")
+    if write.batch:
+        others = (await journal.batch(write.id)).writes
+        teller.say(
+            f"{write.position} of {len(others)} asked for together: {', '.join(one.id for one in others)}", "dim"
+        )
     plan = write.plan
     for event in await journal.events(write_id):
         if MOVES[event.kind].plans:
@@ -177,16 +174,27 @@ async def _life(journal: Journal, text: str, *, as_json: bool) -> int:
 
 
 async def _events(journal: Journal) -> int:
-    rows = [("SEQ", "WHEN", "WRITE", "EVENT", "HASH")]
-    rows += [
-        (str(event.seq), _when(event), event.write_id, _sentence(event), event.hash[:12])
-        for event in await journal.events()
-    ]
-    if len(rows) == 1:
+    events = await journal.events()
+    if not events:
         print(_NONE)
         return 0
-    Teller().rows(rows, heading=True, give=(3,))
+    places = {event.write_id: _place(event) for event in events if event.kind is Step.PROPOSED}
+    rows = [("SEQ", "WHEN", "WRITE", "ERP", "EVENT", "HASH")]
+    rows += [
+        (str(one.seq), _when(one), one.write_id, places.get(one.write_id, ""), _sentence(one), one.hash[:12])
+        for one in events
+    ]
+    Teller().rows(rows, heading=True, give=(4,))
     return 0
+
+
+def _place(event: Event) -> str:
+    """Which ERP a write was asked for in. A journal that was changed is still listed: `--verify` judges it."""
+    try:
+        erp = ErpIdentity.parse(event.detail["identity"])
+    except (KeyError, TypeError, ValueError):
+        return ""
+    return f"{'SANDBOX ' * is_embedded(erp.base_url)}{erp.system.label}"
 
 
 async def _head(journal: Journal) -> int:
@@ -213,8 +221,8 @@ _WORDS = {
     Step.PROPOSED: "asked for by {asked_by}",
     Step.REPLANNED: "planned anew: what it is based on had changed",
     Step.APPROVED: "approved by {by}",
-    Step.DECLINED: "declined by {by}",
-    Step.CANCELLED: "cancelled by {by}",
+    Step.DECLINED: "declined by {by}{reason}",
+    Step.CANCELLED: "cancelled by {by}{reason}",
     Step.EXPIRED: "expired: nobody had decided",
     Step.CLAIMED: "sent by process {owner}",
     Step.REFUSED: "not sent: {error}",
@@ -242,6 +250,7 @@ def _sentence(event: Event) -> str:
     reason = error.get("message") if isinstance(error, Mapping) else error
     facts = {
         "by": detail.get("by", "somebody"),
+        "reason": f": {quoted(detail['reason'], 300)}" if detail.get("reason") else "",
         "asked_by": detail.get("asked_by", "an MCP client"),
         "owner": detail.get("owner", "?"),
         "found": detail.get("found", "?"),

@@ -223,8 +223,11 @@ def _deciding(commands: Commands) -> None:
     )  # started by `serve`, not by people
     _where(inbox)
     for name, told in (("approve", "approve a write, in this terminal"), ("decline", "decline one")):
-        command = _add(commands, name, told, _calls("decide", "decide", "id", "sandbox", "profile", what=name))
+        given = ("id", "sandbox", "profile", *(["reason"] if name == "decline" else []))
+        command = _add(commands, name, told, _calls("decide", "decide", *given, what=name))
         command.add_argument("id", metavar="ID", nargs="?", default="", help="or its beginning; without it, what waits")
+        if name == "decline":
+            command.add_argument("--reason", metavar="TEXT", default="", help="why: the assistant is told")
         _where(command)
     resolve = _add(
         commands, "resolve", "settle a write whose outcome is unknown",

@@ -40,7 +40,8 @@ def _show_answer(data: Mapping[str, Any], text: str, *, as_csv: bool, badge: str
             facts = {name: value for name, value in data.items() if not isinstance(value, dict | list)}
             print_csv(list(facts), [list(facts.values())])
         else:
-            print(f"{badge if sys.stdout.isatty() else ''}{text}")
+            _beside_the_text(badge)
+            print(text)
         return
     columns, rows = table
     piped = as_csv or not sys.stdout.isatty()
@@ -54,6 +55,14 @@ def _show_answer(data: Mapping[str, Any], text: str, *, as_csv: bool, badge: str
         print_table(columns, rows)
     if data.get("next"):
         print(("" if piped else "\n") + str(data["next"]), file=beside)
+
+
+def _beside_the_text(badge: str) -> None:
+    """Before the sentence on a terminal; into a pipe goes the result alone, and its badge beside it."""
+    if sys.stdout.isatty():
+        sys.stdout.write(badge)
+    elif badge:
+        sys.stderr.write(f"{badge}The embedded company; nothing here is real.\n")
 
 
 def _words(data: Mapping[str, Any], badge: str) -> list[str]:

@@ -16,7 +16,7 @@ from fraction_mcp.runtime import Runtime
 from fraction_mcp.server import contract
 from fraction_mcp.server.app import create_server
 
-__all__ = ["list_tools", "schemas", "show_tool"]
+__all__ = ["every_tool", "list_tools", "schemas", "show_tool"]
 
 _ACCOUNTS: dict[str, Any] = {
     "fraction_email": "x",
@@ -62,9 +62,12 @@ def _named(offered: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
 
 def schemas(*, write: str | None, check: str | None, style: str) -> int:
     """The published contract does not depend on the environment: both ERPs, every tool."""
-    tools = anyio.run(_served, _everything())
+    tools = anyio.run(every_tool)
     if write is not None:
-        contract.write(tools, Path(write))
+        try:
+            contract.write(tools, Path(write))
+        except OSError as error:
+            raise ConfigError(f"{write} cannot be written: {error.strerror or error}") from None
         return 0
     if check is not None:
         found = contract.differences(tools, Path(check))
@@ -81,6 +84,11 @@ def schemas(*, write: str | None, check: str | None, style: str) -> int:
 def _everything() -> Settings:
     """Settings under which every tool is listed. Nothing signs in: no tool is called."""
     return Settings.model_construct(**{"confirm": "two_step", **_ACCOUNTS})
+
+
+async def every_tool() -> list[dict[str, Any]]:
+    """Every tool as tools/list sends it, whatever the environment."""
+    return await _served(_everything())
 
 
 async def _served(settings: Settings) -> list[dict[str, Any]]:

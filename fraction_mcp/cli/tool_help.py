@@ -1,13 +1,25 @@
-"""A tool for a person at a terminal: what it does, its arguments with their types, and a call to begin with."""
+"""A tool for a person, at a terminal and in docs/tools.md: what it does, its arguments with their types, and a call to
+begin with."""
 
 import difflib
 import json
 import shlex
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["no_such_tool", "print_tool"]
+__all__ = ["Argument", "arguments_of", "effect_of", "example_of", "no_such_tool", "print_tool"]
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument in words: `need` is `required`, `optional` or its default."""
+
+    name: str
+    kind: str
+    need: str
+    told: str
 
 
 def no_such_tool(name: str, offered: Sequence[str]) -> str:
@@ -18,22 +30,34 @@ def no_such_tool(name: str, offered: Sequence[str]) -> str:
 
 
 def print_tool(tool: Mapping[str, Any]) -> None:
-    """A tool for a person: what it does, each argument with its type, and how it is called."""
+    print(f"{tool['name']}: {tool['description']}\n\nEffect: {effect_of(tool)}.\n\nArguments:")
+    for argument in arguments_of(tool):
+        print(f"  {argument.name}  ({argument.kind}, {argument.need})")
+        for line in textwrap.wrap(argument.told, 96):
+            print(f"      {line}")
+    print(f"\nExample:\n  {example_of(tool)}")
+
+
+def effect_of(tool: Mapping[str, Any]) -> str:
     hints = tool.get("annotations", {})
-    reads = hints.get("readOnlyHint")
+    if hints.get("readOnlyHint"):
+        return "reads"
     writes = "replaces what is there" if hints.get("destructiveHint") else "writes"
-    effect = "reads" if reads else f"{writes}, after a person approved it"
-    print(f"{tool['name']}: {tool['description']}\n\nEffect: {effect}.\n\nArguments:")
+    return f"{writes}, after a person approved it"
+
+
+def arguments_of(tool: Mapping[str, Any]) -> list[Argument]:
     schema = tool["inputSchema"]
     required = schema.get("required", [])
+    found = []
     for name, argument in schema.get("properties", {}).items():
-        need = "required" if name in required else _default(argument)
         allowed = [str(one) for one in argument.get("enum", ()) if one != ""]
-        print(f"  {name}  ({_kind(argument)}, {need})")
-        told = str(argument.get("description", "")) + (f" One of: {', '.join(allowed)}." if allowed else "")
-        for line in textwrap.wrap(told, 96):
-            print(f"      {line}")
-    print(f"\nExample:\n  {_example(tool)}")
+        told = str(argument.get("description", ""))
+        if allowed:
+            told = f"{told.rstrip('.')}{'. ' if told else ''}One of: {', '.join(allowed)}."
+        need = "required" if name in required else _default(argument)
+        found.append(Argument(name, _kind(argument), need, told.strip()))
+    return found
 
 
 def _default(argument: Mapping[str, Any]) -> str:
@@ -51,10 +75,10 @@ def _kind(argument: Mapping[str, Any]) -> str:
     return f"list of {words.get(str(items.get('type')), 'values')}" if kind == "array" else told
 
 
-def _example(tool: Mapping[str, Any]) -> str:
+def example_of(tool: Mapping[str, Any]) -> str:
     """A call with every required argument, its value the one that its description names first."""
     schema = tool["inputSchema"]
-    names = [*schema.get("required", []), *_ONE_OF_TWO.get(tool["name"], ())]
+    names = [*schema.get("required", []), *_NAMED_TOO.get(tool["name"], ())]
     words = [_spelt(name, schema["properties"][name]) for name in names]
     return " ".join(["fraction-mcp call --sandbox", tool["name"], *words])
 
@@ -65,10 +89,18 @@ def _spelt(name: str, argument: Mapping[str, Any]) -> str:
     return shlex.quote(f"{name}={allowed[0] if allowed and value not in allowed else value}")
 
 
-# Where one of two arguments is required, which a schema that every client takes cannot say.
-_ONE_OF_TWO = {"set_price_list": ("price_breaks",)}
-# Of what is required: records of the embedded company.
+# What an example says beside what is required: one of two that a schema that every client takes cannot ask for, or what
+# the tool is called for.
+_NAMED_TOO = {
+    "set_price_list": ("price_breaks",),
+    "search_parts": ("query",),
+    "search_customers": ("query",),
+    "summarise_records": ("group_by",),
+}
+# Records of the embedded company.
 _EXAMPLES = {
+    "query": "ac",
+    "group_by": '["status"]',
     "part": "WIDGET-001",
     "part_number": "BRKT-2",
     "quantity": "250",

@@ -8,7 +8,9 @@ is older than a write that this process has seen done. An answer's age counts fr
 
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 import anyio
@@ -20,7 +22,7 @@ from fraction_mcp.erp.response import ErpAnswer
 from fraction_mcp.errors import ErpError
 from fraction_mcp.values.text import clean
 
-__all__ = ["RememberingErp"]
+__all__ = ["RememberingErp", "read_once"]
 
 _MOST_ANSWERS = 128
 _MOST_RECORDS = 2_000  # a page of 100 is some 300 kB in memory: reading a whole long list must not fill it
@@ -64,6 +66,35 @@ class _Asked:
     def __init__(self) -> None:
         self.done = anyio.Event()
         self.failure: ErpError | None = None
+
+
+class _Once:
+    """What was read within one `read_once`, by ERP and question."""
+
+    def __init__(self) -> None:
+        self._answers: dict[tuple[int, _Key], ErpAnswer] = {}
+        self._locks: dict[tuple[int, _Key], anyio.Lock] = {}
+
+    async def ask(self, erp: "RememberingErp", key: _Key, read: Callable[[], Awaitable[ErpAnswer]]) -> ErpAnswer:
+        """Who asks the same meanwhile waits, and asks again where that failed."""
+        question = (id(erp), key)
+        async with self._locks.setdefault(question, anyio.Lock()):
+            if question not in self._answers:
+                self._answers[question] = await read()
+            return self._answers[question]
+
+
+_once: ContextVar[_Once | None] = ContextVar("once", default=None)
+
+
+@contextmanager
+def read_once() -> Iterator[None]:
+    """Within it the same question is sent once, also where it is asked anew: for plans that are made for one moment."""
+    token = _once.set(_Once())
+    try:
+        yield
+    finally:
+        _once.reset(token)
 
 
 class RememberingErp:
@@ -125,6 +156,10 @@ class RememberingErp:
             finally:
                 self._forget()
         key = (endpoint.path, *_spelt(path), "?", *_spelt(query))
+        if fresh and (once := _once.get()) is not None:
+            answer = await once.ask(self, key, lambda: self._ask(key, endpoint, path, query))
+            freshness.read(answer.read_at)
+            return answer
         while not fresh and self._keep_s:
             if (kept := self._kept.get(key)) and self._good(kept):
                 self._kept.move_to_end(key)

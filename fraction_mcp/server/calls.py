@@ -31,6 +31,7 @@ from fraction_mcp.errors import (
 from fraction_mcp.operations import progress
 from fraction_mcp.operations.results import ToolError, ToolResult
 from fraction_mcp.operations.writes.batch import Batch, PlannedBatch
+from fraction_mcp.operations.writes.overview import WriteList
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import State
 from fraction_mcp.operations.writes.wording import WriteResult, of_several, refused_batch, result_for, result_for_batch
@@ -99,6 +100,8 @@ class _Call:
             self.sent = "" if self._spec.effect.reads else str(arguments.get("write_id", ""))
             with self._progress():
                 answer = await read(self._runtime, self._spec, ask)
+            if self._needs_a_person(answer):
+                await self._runtime.open_inbox(again=True)
             return _result(answer, failed=_has_failed(answer))
         service = await self._runtime.write_service()
         consent = Consent(self._runtime, self._ctx, service)
@@ -133,6 +136,14 @@ class _Call:
         plan = await self._spec.plan(service.context, ask)
         arguments = self._params.arguments or {}
         return await service.propose(plan, tool=self._spec.name, arguments=arguments, asked_by=asked_by)
+
+    def _needs_a_person(self, answer: ToolResult) -> bool:
+        """Whether somebody asked how writes stand, and there is one that a person must look at in the inbox."""
+        if self._spec.effect is not Effect.STATUS:
+            return False
+        outcomes = answer.outcomes if isinstance(answer, WriteList) else (getattr(answer, "outcome", ""),)
+        waits = "awaiting_approval" in outcomes and self._runtime.settings.confirm == "human"
+        return waits or "unknown" in outcomes
 
     @property
     def _is_batch(self) -> bool:
@@ -176,6 +187,7 @@ class _Call:
             return await self._told(service, write, token=await service.new_token(write))
         if not reply.led:
             await self._runtime.open_inbox()
+            await self._runtime.tell_webhook(await service.batch(write))
         return await self._told(service, write, why=reply.why)
 
     async def _told(self, service: WriteService, write: Write, *, token: str = "", why: str = "") -> CallToolResult:

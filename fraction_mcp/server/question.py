@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from fraction_mcp.config import is_embedded
 from fraction_mcp.operations.writes.batch import gravest_first
 from fraction_mcp.operations.writes.plan import Change
 from fraction_mcp.operations.writes.wording import in_its_own_words
@@ -93,7 +94,9 @@ def _warnings(named: Sequence[str], count: int | None = None) -> str:
 
 def _place(write: Write) -> str:
     erp = write.identity
-    return f"{erp.system.label} of {_value(erp.company_name or clean(erp.base_url))}, as {_value(clean(erp.account))}"
+    badge = "SANDBOX, " if is_embedded(erp.base_url) else ""
+    place = f"{erp.system.label} of {_value(erp.company_name or clean(erp.base_url))}"
+    return f"{badge}{place}, as {_value(clean(erp.account))}"
 
 
 def _row(row: Change) -> str:

@@ -8,8 +8,10 @@ from typing import Annotated, Any
 import anyio
 from pydantic import BeforeValidator, Field
 
+from fraction_mcp.erp.cache import read_once
 from fraction_mcp.errors import AmbiguousReference, Duplicate, FractionMcpError, InputError, NotFound
 from fraction_mcp.operations.context import ErpContext
+from fraction_mcp.operations.progress import report
 from fraction_mcp.operations.writes.batch import MOST, PlannedBatch, PlannedWrite
 from fraction_mcp.tools.arguments import read_arguments
 from fraction_mcp.tools.fields import ToolInput
@@ -28,7 +30,7 @@ def _from_text(value: object) -> object:
         return value
     try:
         return json.loads(value)
-    except (ValueError, RecursionError):  # no JSON, or nested without end
+    except (ValueError, RecursionError):  # refused as what it is
         return value
 
 
@@ -61,10 +63,12 @@ async def submit_writes(context: ErpContext, ask: SubmitWrites) -> PlannedBatch:
                 planned.failed[index] = error
                 if not isinstance(error, _OF_THE_ITEM):
                     others.cancel()
+            await report(len(planned.planned) + len(planned.failed), len(ask.writes), "writes planned")
 
-    async with anyio.create_task_group() as group:
-        for index, item in enumerate(ask.writes):
-            group.start_soon(plan, index, item, group.cancel_scope)
+    with read_once():  # their previews are of one moment; each is read anew before it is sent
+        async with anyio.create_task_group() as group:
+            for index, item in enumerate(ask.writes):
+                group.start_soon(plan, index, item, group.cancel_scope)
     return planned
 
 

@@ -106,14 +106,30 @@ async def test_a_person_reads_a_card_approves_one_write_and_declines_another(
         assert '"customer_ref": "REAL-1"' in await card.locator("pre").inner_text()
 
         await page.locator(f"#{wanted.id}-approve").click()
-        told = await page.locator("p[role=alert].done").inner_text()
+        told = await page.locator("#told.done").inner_text()
         after = await writer.service.write(wanted.id)
         assert f"It is done, as '{after.outcome.result['quote_number']}'" in told
 
         await page.locator(f"#{unwanted.id}-decline").click()
-        await page.locator("p[role=alert].off").wait_for()
+        await page.locator("#told.off").wait_for()
     assert (writer.enquiries("REAL-1"), writer.parts("REAL-2")) == (1, 0)
     assert await writer.state(unwanted) is State.DECLINED
+
+
+async def test_a_card_of_fifty_is_approved_with_one_press_and_the_page_shows_how_far_it_has_come(
+    writer: Writer, chromium: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fraction_mcp.approvals.pages._BATCH_S", 0.2)  # the rest is sent while the page is there
+    batch = await writer.batch(*(f"FIFTY-{number}" for number in range(50)))
+    async with person(writer, chromium) as page:
+        card = page.locator(f"#{batch.writes[0].id}")
+        assert await card.locator("li[aria-labelledby]").count() == 50
+        await page.locator("button", has_text="Approve all 50").click()
+        assert "of 50 writes are done" in await page.locator("#told").inner_text()
+        await page.locator("h2", has_text="On their way").wait_for(state="detached")
+        assert await page.locator("#headline").inner_text() == "Nothing waits for you"
+        assert await page.locator("#told").inner_text() == "All 50 writes are done."
+    assert {write.state for write in (await writer.service.batch(batch.writes[0])).writes} == {State.DONE}
 
 
 async def test_the_list_follows_what_happens_without_being_loaded_again(writer: Writer, chromium: str) -> None:
@@ -121,12 +137,15 @@ async def test_the_list_follows_what_happens_without_being_loaded_again(writer: 
     async with person(writer, chromium) as page:
         await page.evaluate("window.notLoadedAgain = true")
         await page.locator(f"#{first.id} summary").click()
+        await page.locator(f"#{first.id}-reason").fill("half a reason")
 
         second = await writer.part("REAL-4")
         await page.locator(f"#{second.id}").wait_for()
         assert await page.locator("#headline").inner_text() == "2 writes wait for you"
         assert await page.title() == "(2) Approval inbox"
         assert await page.locator(f"#{first.id} pre").is_visible()  # what was unfolded stays so
+        assert await page.locator(f"#{first.id}-reason").input_value() == "half a reason"
+        assert await page.evaluate("document.activeElement.id") == f"{first.id}-reason"
 
         await writer.service.decline(first, by="somebody in a terminal")
         await page.locator(f"#{first.id}.over").wait_for()
@@ -152,7 +171,7 @@ async def test_a_click_that_meets_a_list_that_has_just_moved_decides_nothing(wri
         assert await writer.state(second) is State.AWAITING
         await page.evaluate("new Promise(done => setTimeout(done, guardedUntil - performance.now()))")
         await page.locator(f"#{second.id}-approve").click()
-        await page.locator("p[role=alert].done").wait_for()
+        await page.locator("#told.done").wait_for()
     assert (writer.parts("REAL-5"), writer.parts("REAL-6")) == (0, 1)
 
 
@@ -168,6 +187,10 @@ async def test_a_page_whose_inbox_is_gone_says_so_and_asks_no_more(writer: Write
         await page.locator("#lost").wait_for()
         assert await page.evaluate("events.readyState === EventSource.CLOSED")
         assert await page.locator(f"#{write.id}-approve").is_disabled()
+        assert await page.locator("button:enabled:visible, input:enabled:visible, a[href]").count() == 0
+        said = await page.locator("#lost").inner_text()
+        assert "ask your assistant how its writes stand" in said
+        assert "fraction-mcp" not in said.replace(str(writer.state_folder), ""), "nobody needs a terminal"
 
 
 @pytest.mark.slow
@@ -183,6 +206,7 @@ async def test_no_page_is_wider_than_its_window_and_buttons_are_large_enough_for
         customer_part_number="A-VERY-LONG-NUMBER-" * 5,
     )
     await writer.asked("create_enquiry", customer="Acme Corp", notes="long" * 200)
+    await writer.batch("WIDE-" + "W" * 180, "WIDE-2")
     async with person(writer, chromium, viewport={"width": width, "height": 740}) as page:
         assert await page.evaluate("document.documentElement.scrollWidth") <= width
         for button in await page.locator("form button").all():
@@ -241,7 +265,7 @@ async def test_a_server_on_another_port_never_gets_the_session_s_cookie(
             assert {sent for _, sent in seen} == {"", "mine=1"}  # a browser does carry a host's cookies between ports
             await page.goto(own)  # where its own pages are, this browser is still signed in
             await page.locator(f"#{write.id}-approve").click()
-            await page.locator("p[role=alert].done").wait_for()
+            await page.locator("#told.done").wait_for()
     assert writer.parts("PORT-1") == 1
 
 

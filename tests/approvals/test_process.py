@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import stat
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -111,6 +112,26 @@ async def test_where_no_inbox_shall_be_opened_none_is_started(state: Path, stand
         async with server(state, FRACTION_MCP_OPEN_INBOX="false") as client:
             await wanted(client, "NONE-1")
     assert not (state / "inbox.json").exists()
+
+
+async def test_asking_how_a_write_stands_opens_an_inbox_that_has_gone_and_leaves_alone_who_was_just_shown_it(
+    state: Path, stand_in: StandIn
+) -> None:
+    with anyio.fail_after(60):
+        async with server(state) as client:
+            write = await wanted(client, "AGAIN-1")
+            await stand_in.link()
+            clock = state / "browser-opened"
+            clock.write_text("0")  # a minute has passed, in which nobody came in
+            for question in ({"write_id": write}, {}):
+                await client.call_tool("get_write_status", question)
+            said = json.loads((state / "inbox.json").read_text())
+            os.kill(said["pid"], signal.SIGKILL)
+            await wait_until(lambda: not is_running(said["pid"]))
+            assert clock.read_text() == "0", "while it runs, nobody is shown it again so soon"
+            await client.call_tool("get_write_status", {"write_id": write})
+            await stand_in.link(2)
+            assert json.loads((state / "inbox.json").read_text())["pid"] != said["pid"]
 
 
 # ------------------------------------------------------------------------------------------------- proved, both ways

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from fraction_mcp.approvals.board import View, read_board
+from fraction_mcp.approvals.board import read_board
+from fraction_mcp.approvals.view import View
 from fraction_mcp.cli.showing import Teller
 from fraction_mcp.operations.writes.plan import FrozenPlan
 from fraction_mcp.server.question import whole

@@ -10,10 +10,18 @@ from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import MOVES, State, Step
 from fraction_mcp.operations.writes.write import Write
 
-__all__ = ["ABSENT", "APPROVE", "DECISIONS", "DECLINE", "LANDED", "LOOK", "Decision", "cannot_send_here"]
+__all__ = ["ABSENT", "APPROVE", "DECISIONS", "DECLINE", "LANDED", "LOOK", "Decision", "Said", "cannot_send_here"]
 
-Act = Callable[[WriteService, Write, str, str], Awaitable[Write]]
-"""`(service, write, by, digest)`: who decides, and what they were shown."""
+Act = Callable[[WriteService, Write, "Said"], Awaitable[Write]]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Who decides, what they were shown (its digest), and why, where they say so: a reason counts for a no only."""
+
+    by: str
+    digest: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +37,23 @@ class Decision:
         return write.state in self.sources
 
 
-async def _approve(service: WriteService, write: Write, by: str, digest: str) -> Write:
-    return await service.approve(write, by=by, digest=digest)
+async def _approve(service: WriteService, write: Write, said: Said) -> Write:
+    return await service.approve(write, by=said.by, digest=said.digest)
 
 
-async def _decline(service: WriteService, write: Write, by: str, _digest: str) -> Write:
-    return await service.decline(write, by=by)
+async def _decline(service: WriteService, write: Write, said: Said) -> Write:
+    return await service.decline(write, by=said.by, reason=said.reason)
 
 
-async def _landed(service: WriteService, write: Write, by: str, _digest: str) -> Write:
-    return await service.settle(write, landed=True, by=by)
+async def _landed(service: WriteService, write: Write, said: Said) -> Write:
+    return await service.settle(write, landed=True, by=said.by)
 
 
-async def _absent(service: WriteService, write: Write, by: str, _digest: str) -> Write:
-    return await service.settle(write, landed=False, by=by)
+async def _absent(service: WriteService, write: Write, said: Said) -> Write:
+    return await service.settle(write, landed=False, by=said.by)
 
 
-async def _look(service: WriteService, write: Write, _by: str, _digest: str) -> Write:
+async def _look(service: WriteService, write: Write, _said: Said) -> Write:
     return await service.look_again(write)
 
 

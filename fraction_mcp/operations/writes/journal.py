@@ -22,6 +22,7 @@ from fraction_mcp.operations.writes import journal_tables as tables
 from fraction_mcp.operations.writes.batch import Batch
 from fraction_mcp.operations.writes.identity import ErpIdentity
 from fraction_mcp.operations.writes.journal_database import JournalDatabase
+from fraction_mcp.operations.writes.journal_history import History
 from fraction_mcp.operations.writes.journal_tables import (
     Transaction,
     dumped,
@@ -128,6 +129,10 @@ class Journal:
         async with self._transaction() as transaction:
             return Batch(tuple(await transaction.members(write_id)))
 
+    @property
+    def history(self) -> History:
+        return History(self._database, self._readable)
+
     def _readable(self, row: sa.Row[Any]) -> Write | None:
         """One that somebody spoilt must not keep the others from being seen; it is said once, and `verify` names it."""
         try:
@@ -212,11 +217,11 @@ class Journal:
             await batches.approve(transaction, write_id, digest=digest, by=by)
             return await transaction.write(write_id)
 
-    async def decline(self, write_id: str, *, by: str, cancelled: bool = False) -> Write:
-        """A no to all of the write's batch that is not on its way."""
+    async def decline(self, write_id: str, *, by: str, cancelled: bool = False, reason: str = "") -> Write:
+        """A no to all of the write's batch that is not on its way; `reason` is what the asker is told."""
         async with self._transaction() as transaction:
             step = Step.CANCELLED if cancelled else Step.DECLINED
-            await batches.decline(transaction, write_id, step, by=by)
+            await batches.decline(transaction, write_id, step, by=by, reason=reason)
             return await transaction.write(write_id)
 
     async def is_its_turn(self, write_id: str) -> bool:

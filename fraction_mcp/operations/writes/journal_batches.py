@@ -2,12 +2,13 @@
 
 import secrets
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
 
 from fraction_mcp.errors import BatchRefused
 from fraction_mcp.operations.writes.batch import digest_of, is_open
-from fraction_mcp.operations.writes.journal_tables import Transaction, read_write, writes
+from fraction_mcp.operations.writes.journal_tables import Transaction, dumped, read_write, writes
 from fraction_mcp.operations.writes.states import MOVES, OPEN, State, Step
 from fraction_mcp.operations.writes.write import Draft, Write
 
@@ -69,11 +70,14 @@ async def approve(transaction: Transaction, write_id: str, *, digest: str, by: s
         after = write.id
 
 
-async def decline(transaction: Transaction, write_id: str, step: Step, *, by: str) -> None:
-    """A no to everything of a write's batch that this step may still be taken of."""
+async def decline(transaction: Transaction, write_id: str, step: Step, *, by: str, reason: str = "") -> None:
+    """A no to everything of a write's batch that this step may still be taken of; a reason stands with each."""
     write = await transaction.write(write_id)
     sources: Collection[State] = MOVES[step].sources
     members = await transaction.members(write_id) if write.state in sources else []
     for member in members:
-        if member.state in sources:
+        if member.state in sources and reason:
+            told = replace(member.outcome, reason=reason).to_json()
+            await transaction.change(member, step, {"by": by, **told}, outcome=dumped(told))
+        elif member.state in sources:
             await transaction.change(member, step, {"by": by})

@@ -283,9 +283,14 @@ def _row_flaw(row: sa.Row[Any], told: Sequence[Event]) -> str:
     states = [state for event in told if (state := MOVES[event.kind].to) is not None]
     if kept["state"] != states[-1]:
         return f"it is called {kept['state']}, and its events make it {states[-1]}"
-    ends = [event.detail for event in told if MOVES[event.kind].tells]
+    ends = [event.detail for event in told if MOVES[event.kind].tells or _has_reason(event)]
     outcome = {name: value for name, value in (ends[-1] if ends else {}).items() if name not in _OF_THE_EVENT}
     return "" if kept["outcome"] == outcome else "its outcome is not the one of its events"
+
+
+def _has_reason(event: Event) -> bool:
+    """A no tells something where a reason was given with it."""
+    return event.kind in {Step.DECLINED, Step.CANCELLED} and "reason" in event.detail
 
 
 def table_flaw(rows: Sequence[sa.Row[Any]], told: Sequence[Event]) -> str:

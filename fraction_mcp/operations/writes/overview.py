@@ -28,6 +28,10 @@ class WriteList(ToolResult):
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        return tuple(row[_COLUMNS.index("outcome")] for row in self.rows)
+
 
 async def writes_lately(service: "WriteService") -> WriteList:
     decided = tuple(state for state in State if state not in OPEN)

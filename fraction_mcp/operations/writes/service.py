@@ -43,6 +43,7 @@ _ID = re.compile(r"w[0-9a-f]{12}")
 _WATCH_S = 1.0
 _MANY = 1_000
 _TROUBLED_S = 10.0
+_LONGEST_REASON = 300
 
 ToItsEnd = Callable[[Callable[[], Awaitable[Write]]], Awaitable[Write]]
 """Runs what sends a write out of reach of whatever cancels those who asked for it: a server's time-out, a signal."""
@@ -185,6 +186,10 @@ class WriteService:
         """What it was asked for within, as it now stands, or it alone."""
         return await self.journal.batch(write.id)
 
+    async def count_waiting(self) -> int:
+        """How many writes wait for a person, whoever asked for them."""
+        return await self.journal.history.count((State.AWAITING,))
+
     # -------------------------------------------------------------------------------------------------------- deciding
 
     async def approve(self, write: Write, *, digest: str, by: str) -> Write:
@@ -201,9 +206,9 @@ class WriteService:
         decided = await self._to_its_end(approved)
         return await self.commit(decided) if decided.batch else decided
 
-    async def decline(self, write: Write, *, by: str, cancelled: bool = False) -> Write:
-        """A person's no to it, and to all of its batch that is not on its way."""
-        return await self.journal.decline(write.id, by=by, cancelled=cancelled)
+    async def decline(self, write: Write, *, by: str, cancelled: bool = False, reason: str = "") -> Write:
+        """A person's no to it, and to all of its batch that is not on its way. The assistant is told the `reason`."""
+        return await self.journal.decline(write.id, by=by, cancelled=cancelled, reason=clean(reason, _LONGEST_REASON))
 
     def may_commit(self, write: Write) -> bool:
         """Whether the write is approved, and this process may write in the ERP that it was planned for."""

@@ -25,7 +25,8 @@ class WriteOutcome:
 
     `result` is the ERP's record and `differs` what it keeps otherwise than was sent; `found_by` how it was found where
     the answer did not say it; `look` what to look for, with the ids that were there just before the send; `conflict`
-    what a person must look at; `why` a reason that is no error; `preview` what a refused write would change now.
+    what a person must look at; `why` a reason that is no error; `preview` what a refused write would change now;
+    `reason` why a person declined it, in their words.
     """
 
     result: Any = None
@@ -36,6 +37,7 @@ class WriteOutcome:
     conflict: str = ""
     why: str = ""
     preview: tuple[Change, ...] = ()
+    reason: str = ""
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> "WriteOutcome":
@@ -49,6 +51,7 @@ class WriteOutcome:
             conflict=kept.get("conflict", ""),
             why=kept.get("why", ""),
             preview=tuple(Change.model_validate(row) for row in kept.get("preview", ())),
+            reason=kept.get("reason", ""),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -62,6 +65,7 @@ class WriteOutcome:
             "conflict": self.conflict,
             "why": self.why,
             "preview": [change.model_dump() for change in self.preview],
+            "reason": self.reason,
         }
         return {name: value for name, value in told.items() if value not in (None, "", [])}
 

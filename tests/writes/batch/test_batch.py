@@ -431,6 +431,13 @@ async def test_arguments_are_taken_as_json_text_too(firm: Any) -> None:
         assert (await seat.call("submit_writes", writes=writes))["outcome"] == "done"
 
 
+@pytest.mark.parametrize("text", ["", "create it", "[1]", "{" * 9, "[" * 100_000])
+async def test_a_text_that_is_no_json_object_is_refused(firm: Any, text: str) -> None:
+    async with firm.seat("yes") as seat:
+        told = await seat.call("submit_writes", writes=[{"tool": "create_part", "arguments": text}])
+        assert told["error"]["message"].startswith("writes[0].arguments: must be an object")
+
+
 async def test_where_nothing_may_be_written_its_name_says_so(firm: Any, batches: Any) -> None:
     async with firm.seat("yes", read_only=True) as seat:
         told = await seat.call("submit_writes", writes=batches.parts(2))
@@ -538,3 +545,44 @@ async def test_of_a_batch_for_two_erps_a_process_of_one_sends_up_to_the_other_s(
         last = await seat.call("get_write_status", write_id=told["writes"][2]["write_id"])
         assert last["outcome"] == "done"
     assert len(firm.sent()) == 3
+
+
+# --------------------------------------------------------------------------------------------------- what it costs
+
+
+async def test_what_several_items_rest_on_is_read_once_for_their_plans_and_anew_for_each_send(firm: Any) -> None:
+    numbers = [row["part_number"] for row in firm.rows("SELECT part_number FROM parts LIMIT 6")]
+    async with firm.seat("yes") as seat:
+        await seat.call("get_connection_status")
+        before = len(firm.app.state.requests)
+        planned: list[str] = []
+
+        async def asked(_: ClientRequestContext, __: ElicitRequestParams) -> ElicitResult:
+            planned.extend(f"{one.method} {one.endpoint}" for one in list(firm.app.state.requests)[before:])
+            return ElicitResult(action="accept", content={"decision": "approve"})
+
+        async with firm.seat(asked) as asking:
+            told = await asking.call("submit_writes", writes=[price(part=number) for number in numbers])
+        assert told["outcome"] == "done"
+        assert planned.count("GET /customers") == 1
+        every = [f"{one.method} {one.endpoint}" for one in list(firm.app.state.requests)[before:]]
+        assert every.count("GET /customers") == 1 + len(numbers)
+
+
+async def test_a_question_about_a_batch_that_was_planned_anew_since_is_asked_anew(firm: Any, batches: Any) -> None:
+    writes = {"writes": [batches.part("R-1"), price()]}
+    async with firm.seat("yes") as seat:
+        state = (await seat.round("submit_writes", writes)).request_state
+        firm.run("UPDATE price_breaks SET price = '77' WHERE part_customer_id IN "
+                 "(SELECT part_customer_id FROM price_lists WHERE part_id = 1 AND customer_id = 52)")  # fmt: skip
+        newer = (await seat.round("submit_writes", writes)).request_state
+        yes = ElicitResult(action="accept", content={"decision": "approve"})
+        again = await seat.round("submit_writes", writes, state, yes)
+        assert again.request_state not in {None, state}, "another question"
+        assert firm.sent() == []
+        assert newer is not None
+        done = await seat.round("submit_writes", writes, again.request_state, yes)
+        assert done.structured_content["outcome"] == "done"
+        replayed = await seat.round("submit_writes", writes, again.request_state, yes)
+        assert replayed.structured_content["outcome"] == "done"
+    assert len(firm.sent()) == 2
