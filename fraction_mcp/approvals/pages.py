@@ -156,8 +156,15 @@ class Pages:
         """All that is found, as a file."""
         search = View.read(request.query_params).search
         headers = {"content-disposition": f'attachment; filename="writes-{datetime.now().astimezone():%Y-%m-%d}.csv"'}
-        rows = table_of(self._service.journal, search)
-        return StreamingResponse(rows, media_type="text/csv; charset=utf-8", headers=headers)
+        pieces = table_of(self._service.journal, search)
+        first = await anext(pieces)  # a journal that fails is told on a page
+
+        async def all_of_it() -> AsyncIterator[str]:
+            yield first
+            async for piece in pieces:
+                yield piece
+
+        return StreamingResponse(all_of_it(), media_type="text/csv; charset=utf-8", headers=headers)
 
     async def _events(self, _request: Request) -> Response:
         return StreamingResponse(self._changes(), media_type="text/event-stream")

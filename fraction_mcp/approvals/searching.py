@@ -6,10 +6,11 @@ Knows the journal and what a spreadsheet makes of a cell.
 import csv
 import io
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from fraction_mcp.approvals.view import Search, View
+from fraction_mcp.errors import JournalError
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.journal_history import AT_ONCE
 from fraction_mcp.operations.writes.listing import COLUMNS, row_of
@@ -57,15 +58,27 @@ async def found_in(journal: Journal, search: Search, writes: Sequence[Write]) ->
 
 
 async def table_of(journal: Journal, search: Search) -> AsyncIterator[str]:
-    """All that a search finds as CSV (RFC 4180), for a spreadsheet: the columns of `fraction-mcp writes`."""
-    yield "\ufeff" + _line(COLUMNS)  # by which a spreadsheet knows UTF-8
+    """All that a search finds as CSV (RFC 4180), for a spreadsheet: the columns of `fraction-mcp writes`.
+
+    Raises JournalError before the first piece. Where the journal fails later, the last line says so: half a table must
+    not pass for a whole one.
+    """
+    head = "\ufeff" + _line(COLUMNS)  # by which a spreadsheet knows UTF-8
+    yield head + await anext(pages := _pages(journal, search))
+    try:
+        async for page in pages:
+            yield page
+    except JournalError as error:
+        yield _line(["THE TABLE ENDS HERE, AND IS NOT WHOLE", "", error.message])
+
+
+async def _pages(journal: Journal, search: Search) -> AsyncGenerator[str]:
     now, after, there = time.time(), None, True
     while there:
         writes, after = await journal.history.page(search.states, after=after)
         decisions = await journal.history.decisions([write.id for write in writes])
-        for write in writes:
-            if search.finds(write, decisions[write.id]):
-                yield _line(row_of(write, decisions[write.id], now))
+        found = [write for write in writes if search.finds(write, decisions[write.id])]
+        yield "".join(_line(row_of(write, decisions[write.id], now)) for write in found)
         there = after is not None
 
 

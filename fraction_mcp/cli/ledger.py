@@ -138,6 +138,7 @@ def _facts(write: Write) -> dict[str, Any]:
         "account": erp.account,
         "sandbox": is_embedded(erp.base_url),
         "asked_by": write.asked_by,
+        **({"batch": write.batch, "position": write.position} if write.batch else {}),
         "created_at": datetime.fromtimestamp(write.created_at).astimezone().isoformat(timespec="seconds"),
         "expires_at": datetime.fromtimestamp(write.expires_at).astimezone().isoformat(timespec="seconds"),
     }
@@ -157,6 +158,11 @@ async def _life(journal: Journal, text: str, *, as_json: bool) -> int:
     teller.say(f"{write.id}  {outcome_of(write)}", "bold")
     badge = "SANDBOX  " if is_embedded(write.identity.base_url) else ""
     teller.say(f"{badge}{write.identity.system.label} of {write.identity.company_name or 'its company'}", "dim")
+    if write.batch:
+        others = (await journal.batch(write.id)).writes
+        teller.say(
+            f"{write.position} of {len(others)} asked for together: {', '.join(one.id for one in others)}", "dim"
+        )
     plan = write.plan
     for event in await journal.events(write_id):
         if MOVES[event.kind].plans:

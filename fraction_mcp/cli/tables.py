@@ -14,6 +14,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from fraction_mcp.values.cells import defused
 from fraction_mcp.values.text import clean
 
 __all__ = ["as_csv_text", "print_csv", "print_table"]
@@ -28,9 +29,10 @@ def print_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 
 def as_csv_text(rows: Sequence[Sequence[Any]]) -> str:
-    """RFC 4180, but for line ends of one character; each cell as it is, for a program to read."""
+    """RFC 4180, but for line ends of one character. What a spreadsheet would carry out begins with an apostrophe; in
+    JSON, which is for programs, each value is as it is."""
     sheet = io.StringIO()
-    csv.writer(sheet, lineterminator="\n").writerows(map(_text, row) for row in rows)
+    csv.writer(sheet, lineterminator="\n").writerows([defused(_text(cell)) for cell in row] for row in rows)
     return sheet.getvalue()
 
 

@@ -30,7 +30,7 @@ def _from_text(value: object) -> object:
         return value
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):  # refused as what it is
         return value
 
 

@@ -11,6 +11,8 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
+from fraction_mcp.approvals.searching import table_of
+from fraction_mcp.approvals.view import Search
 from fraction_mcp.operations.writes.states import State
 from fraction_mcp.operations.writes.write import Write
 
@@ -37,7 +39,7 @@ def _run(writer: Writer, statement: str) -> None:
         database.commit()
 
 
-@pytest.mark.parametrize("path", ["", "cards", "?decided=w000000000000"])
+@pytest.mark.parametrize("path", ["", "cards", "?decided=w000000000000", "?q=down"])
 async def test_a_page_says_what_happened_to_the_journal_and_what_to_do(
     writer: Writer, browser: Browser, path: str
 ) -> None:
@@ -52,6 +54,24 @@ async def test_a_page_says_what_happened_to_the_journal_and_what_to_do(
         assert "Nothing was decided" in told
         assert str(writer.state_folder) not in answer.text
     await browser.load()
+
+
+async def test_a_table_that_cannot_be_had_is_a_page_and_one_that_ends_half_way_says_so(
+    writer: Writer, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        await writer.part(f"DOWN-{number}")
+    async with broken(writer, "writes"):
+        answer = await browser.http.get("/writes.csv")
+        assert answer.status_code == 503
+        assert "The journal's database failed" in text(answer.text)
+    monkeypatch.setattr("fraction_mcp.operations.writes.journal_history.AT_ONCE", 2)
+    pieces = table_of(writer.service.journal, Search())
+    assert (await anext(pieces)).count("DOWN-") == 4  # each in its title and as its reference
+    async with broken(writer, "writes"):
+        rest = [piece async for piece in pieces]
+    assert len(rest) == 1
+    assert rest[0].startswith('"THE TABLE ENDS HERE, AND IS NOT WHOLE",,')
 
 
 @pytest.mark.parametrize("what", ["approve", "decline"])

@@ -144,7 +144,7 @@ async def test_where_nobody_comes_in_the_file_goes_and_one_line_says_what_to_do(
     monkeypatch.setattr(browser, "ENTER_S", 0.5)
     async with inbox(writer):
         link = await stand_in.link()
-        await wait_until(lambda: not list(writer.state_folder.glob("*.html")))
+        await wait_until(lambda: not list(writer.state_folder.glob("inbox-*.html")))
         told = ""
         while not told:
             told += capfd.readouterr().err
@@ -469,7 +469,7 @@ def test_a_snap_finds_its_way_in_where_it_can_see_it(
 
 
 @pytest.mark.process
-async def test_the_folder_in_sight_is_its_user_s_alone_and_goes_with_the_file(
+async def test_the_folder_in_sight_is_its_user_s_alone_and_keeps_nothing_but_what_is_bookmarked(
     machine: Path, writer: Writer, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(browser, "_is_snap", lambda _: True)
@@ -480,7 +480,8 @@ async def test_the_folder_in_sight_is_its_user_s_alone_and_goes_with_the_file(
         assert mode(shown) == 0o700
         async with httpx.AsyncClient() as http:
             await come_in(http, link)
-        await wait_until(lambda: not shown.exists())
+        await wait_until(lambda: [file.name[:10] for file in shown.iterdir()] == ["approvals-"])
+        assert [mode(file) for file in shown.iterdir()] == [0o600]
 
 
 # --------------------------------------------------------------------------------------------------- is there a browser

@@ -7,7 +7,7 @@ import pytest
 
 from fraction_mcp.operations.results import ToolError
 from fraction_mcp.operations.writes.states import State, Step
-from fraction_mcp.operations.writes.wording import result_for
+from fraction_mcp.operations.writes.wording import result_for, result_for_batch
 from fraction_mcp.operations.writes.write import WriteOutcome
 from fraction_mcp.tools.batch import SubmitWrites, submit_writes
 
@@ -68,3 +68,6 @@ async def test_all_of_a_batch_is_declined_for_the_same_reason(writer: Writer) ->
     await writer.service.decline(batch.writes[0], by="a test", reason="too many at once")
     after = await writer.service.batch(batch.writes[0])
     assert [(one.state, one.outcome.reason) for one in after.writes] == [(State.DECLINED, "too many at once")] * 2
+    told = result_for_batch(after)
+    assert told.summary.endswith("nothing was written. The reason given: 'too many at once'.")
+    assert all("'too many at once'" in one.summary for one in told.writes)

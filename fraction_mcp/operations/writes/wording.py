@@ -125,7 +125,7 @@ def result_for(write: Write, *, token: str = "", place: str = "") -> WriteResult
     if outcome.differs:
         words += f". The ERP holds something else than was sent: {'; '.join(outcome.differs)}"
     if outcome.reason:
-        words += f". The reason given: {quoted(outcome.reason, 300)}"
+        words += f". {_reason(write)}"
     conflict = [outcome.conflict] if outcome.conflict else []
     if conflict:
         words += f". {conflict[0].removesuffix('.')}"
@@ -235,7 +235,9 @@ def _summary(batch: Batch, *, token: str) -> str:
         waits = "wait for a confirmation; nothing was written yet" if token else "wait for a person's approval"
         return f"{count} writes {waits}, all of them together."
     if len({write.state for write in batch.writes}) == 1 and tells.state is not State.DONE:
-        return f"{count} writes: each {_WORDS[str(tells.state)]}."
+        reasons = {write.outcome.reason for write in batch.writes}
+        why = f". {_reason(tells)}" if len(reasons) == 1 and tells.outcome.reason else ""
+        return f"{count} writes: each {_WORDS[str(tells.state)]}{why}."
     done = sum(write.state is State.DONE for write in batch.writes)
     words = [f"All {count} writes are done." if done == count else f"{done} of {count} writes are done."]
     if tells.state not in {State.DONE, State.AWAITING}:
@@ -244,6 +246,11 @@ def _summary(batch: Batch, *, token: str) -> str:
         were, wait = ("was", "waits") if left == 1 else ("were", "wait")
         words.append(f"{left} {were} not sent, and {wait} for a new approval.")
     return " ".join(words)
+
+
+def _reason(write: Write) -> str:
+    """Why a person declined it, in their words."""
+    return f"The reason given: {quoted(write.outcome.reason, 300)}"
 
 
 def in_its_own_words(note: str) -> str:

@@ -431,6 +431,13 @@ async def test_arguments_are_taken_as_json_text_too(firm: Any) -> None:
         assert (await seat.call("submit_writes", writes=writes))["outcome"] == "done"
 
 
+@pytest.mark.parametrize("text", ["", "create it", "[1]", "{" * 9, "[" * 100_000])
+async def test_a_text_that_is_no_json_object_is_refused(firm: Any, text: str) -> None:
+    async with firm.seat("yes") as seat:
+        told = await seat.call("submit_writes", writes=[{"tool": "create_part", "arguments": text}])
+        assert told["error"]["message"].startswith("writes[0].arguments: must be an object")
+
+
 async def test_where_nothing_may_be_written_its_name_says_so(firm: Any, batches: Any) -> None:
     async with firm.seat("yes", read_only=True) as seat:
         told = await seat.call("submit_writes", writes=batches.parts(2))
