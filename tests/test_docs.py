@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -141,3 +142,21 @@ def test_every_error_s_code_has_a_row_of_its_own() -> None:
         *(getattr(fraction_mcp.errors, name) for name in fraction_mcp.errors.__all__),
     ]
     assert sorted(rows) == sorted({each.code for each in classes})
+
+
+# ------------------------------------------------------------------------------------------------------------- examples
+
+
+@pytest.mark.parametrize("path", sorted((DOCS.parent / "examples").glob("*.py")), ids=lambda path: path.name)
+def test_an_example_says_how_it_runs_and_brings_what_it_needs(path: Path) -> None:
+    """Its metadata (PEP 723) is what `uv run` and `pipx run` go by; that it works is tested where README names it."""
+    text = path.read_text("utf-8")
+    head = re.match(r"# /// script\n((?:# .*\n)+?)# ///\n", text)
+    assert head
+    told = tomllib.loads(head[1].replace("# ", ""))
+    project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text("utf-8"))["project"]
+    assert told == {"requires-python": project["requires-python"], "dependencies": [project["name"]]}
+    assert f"    uv run examples/{path.name}" in text
+    brought = {re.split(r"[^\w-]", each)[0] for each in project["dependencies"]} | {"fraction_mcp"}
+    imported = {name.split(".")[0] for name in re.findall(r"^(?:import|from) (\S+)", text, re.M)}
+    assert imported - set(sys.stdlib_module_names) <= brought
