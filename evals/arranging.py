@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from evals.task import Arrangement
 
-__all__ = ["customer", "different", "part", "prices", "renamed"]
+__all__ = ["Verbatim", "customer", "different", "part", "prices", "renamed"]
 
 _THEN = "2026-01-05T09:00:00+00:00"
 
@@ -48,11 +48,11 @@ def renamed(kind: str, **names: str) -> Arrangement:
 def different(kind: str, record_id: int, **fields: object) -> Arrangement:
     """One record with other values, each as it stands in JSON."""
     sql = "UPDATE {0} SET doc = json_set(doc, '$.{1}', json(?)) WHERE id = ?"
-    values = ((name, value if isinstance(value, Literal) else json.dumps(value)) for name, value in fields.items())
+    values = ((name, value if isinstance(value, Verbatim) else json.dumps(value)) for name, value in fields.items())
     return tuple((sql.format(kind, name), (value, record_id)) for name, value in values)
 
 
-class Literal(str):
+class Verbatim(str):
     """JSON to the letter, for a number that Python would print otherwise."""
 
     __slots__ = ()

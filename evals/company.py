@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from decimal import Decimal
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, overload
 
 from starlette.applications import Starlette
 
-from evals.task import World
+from evals.task import Arrangement, World
 from fraction_mcp import sandbox
 
 __all__ = ["Change", "Company", "arm", "opened"]
@@ -57,9 +58,7 @@ class Company:
         """What is not as it was at first, which the same world shows again. No request to write, no change."""
         if all(entry.method == "GET" or _signs_in(entry.endpoint) for entry in self.app.state.requests):
             return []
-        with opened(self.world) as untouched:
-            before = untouched.rows()
-        after = self.rows()
+        before, after = _at_first(tuple(self.world.arranged)), self.rows()
         keys = [key for key in dict.fromkeys((*before, *after)) if before.get(key) != after.get(key)]
         return [Change(key[0], _record(before.get(key)), _record(after.get(key))) for key in keys]
 
@@ -70,14 +69,21 @@ class Company:
         for part, customer, theirs, selling, quantity, price in map(tuple, self.app.state.store.all(_PRICE_LISTS)):
             facts = {"part": part, "customer_id": customer, "customer_part_number": theirs, "selling_price": selling}
             # By part and customer: a list's rows have new ids whenever it is replaced.
-            one = lists.setdefault(("price_lists", f"{part}/{customer}"), {**facts, "breaks": {}})
+            one = lists.setdefault(("price_lists", f"{part}/{customer}"), {**facts, "breaks": []})
             if quantity is not None:
-                one["breaks"][quantity] = price
+                one["breaks"].append([quantity, price])  # two may have one quantity
         return rows | lists
 
     def _table(self, table: str) -> dict[str, Record]:
         rows = self.app.state.store.all(f"SELECT * FROM {table}")  # noqa: S608 - a name of ours
         return {str(row["id"]): dict(row) for row in rows}
+
+
+@cache
+def _at_first(arranged: tuple[Arrangement, ...]) -> dict[tuple[str, str], Record]:
+    """The records of a company so arranged, before anything happened in it."""
+    with opened(World(arranged=arranged)) as company:
+        return company.rows()
 
 
 def _signs_in(endpoint: str) -> bool:

@@ -3,7 +3,7 @@
 Refuses to judge wording, and which calls led there.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -60,10 +60,13 @@ def _is(change: Change, expected: Made | Priced) -> bool:
     return (
         change.table == "price_lists"
         and (now["part"], int(now["customer_id"])) == (expected.part, expected.customer_id)
-        and {Decimal(quantity): Decimal(price) for quantity, price in now["breaks"].items()}
-        == {Decimal(quantity): Decimal(price) for quantity, price in expected.breaks.items()}
+        and _as_numbers(now["breaks"]) == _as_numbers(expected.breaks.items())
         and (expected.selling_price is None or _equal(now["selling_price"], expected.selling_price))
     )
+
+
+def _as_numbers(breaks: Iterable[Sequence[str]]) -> list[tuple[Decimal, Decimal]]:
+    return sorted((Decimal(quantity), Decimal(price)) for quantity, price in breaks)
 
 
 def _field(record: Mapping[str, Any], path: str) -> object:

@@ -92,13 +92,12 @@ class Seat:
         self._clock.ahead_s += _READS_S
         if self._person is Person.LETS_IT_EXPIRE:
             self._clock.ahead_s += self._runtime.settings.approval_ttl_s
-        for one in data.get("writes") or [data]:
-            write = await service.write(str(one["write_id"]))
-            if self._person is Person.APPROVES_LATER:
-                shown = (await service.batch(write)).digest
-                await service.approve(write, digest=shown, by="the approval inbox")
-            elif self._person is Person.DECLINES_LATER:
-                await service.decline(write, by="the approval inbox")
+        write = await service.write(str(data["write_id"]))
+        if self._person is Person.APPROVES_LATER:
+            shown = await service.batch(write)
+            await service.approve(write, digest=shown.digest, by="the approval inbox")
+        elif self._person is Person.DECLINES_LATER:
+            await service.decline(write, by="the approval inbox")
 
 
 @asynccontextmanager

@@ -188,7 +188,6 @@ class WriteNotFound(FractionMcpError):
     """No write of that id is in the journal."""
 
     code = "NOT_FOUND"
-    mend = "get_write_status without an id lists what waits and the latest."
 
 
 class TooCostly(FractionMcpError):

@@ -181,19 +181,23 @@ ACTORS = (
 )
 
 
+STAND_INS: dict[str, object] = {
+    "problems": {"quantity": "is required"},
+    "candidates": (),
+    "next_step": "",
+    "retry_after_s": None,
+    "tools": ("create_part",),
+    "reasons": {0: errors.InputError({"part_number": "is required"})},
+}
+
+
 def every_error() -> Iterator[errors.FractionMcpError]:
     """One of each class, raised by somebody who had nothing better to say than what happened."""
     for name in errors.__all__:
         kind = getattr(errors, name)
-        given: dict[str, object] = {}
-        for argument, parameter in inspect.signature(kind.__init__).parameters.items():
-            if argument == "problems":
-                given[argument] = {"quantity": "is required"}
-            elif argument in {"candidates", "tools", "reasons"}:
-                given[argument] = {} if argument == "reasons" else ()
-            elif argument != "self" and parameter.default is inspect.Parameter.empty:
-                given[argument] = "" if argument == "next_step" else None if argument == "retry_after_s" else "words"
-        yield kind(**given)
+        parameters = inspect.signature(kind.__init__).parameters.values()
+        needed = [one.name for one in parameters if one.name != "self" and one.default is inspect.Parameter.empty]
+        yield kind(**{argument: STAND_INS.get(argument, "words") for argument in needed})
 
 
 @pytest.mark.parametrize("error", list(every_error()), ids=lambda error: type(error).__name__)

@@ -1,11 +1,11 @@
 """The tasks, a file a theme."""
 
 from evals.task import Task
-from evals.tasks import lists, overviews, pricing, purchasing, quotes, traps, trouble, unclear, writes
+from evals.tasks import batches, lists, overviews, pricing, purchasing, quotes, traps, trouble, unclear, writes
 
 __all__ = ["all_tasks"]
 
-_THEMES = (pricing, quotes, lists, overviews, unclear, traps, writes, purchasing, trouble)
+_THEMES = (pricing, quotes, lists, overviews, unclear, traps, writes, batches, purchasing, trouble)
 
 
 def all_tasks() -> dict[str, Task]:

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from decimal import Decimal
 
-from evals.arranging import Literal, different, renamed
+from evals.arranging import Verbatim, different, renamed
 from evals.company import Company
 from evals.reckoning import count, matching, share, total
 from evals.task import Task, World, call
@@ -186,6 +186,6 @@ TASKS = (
         ],
         tells=["6.6"],
         never=["6.6000000000000005"],
-        world=World(arranged=[different("contracts", 515, total_amount=Literal("6.6000000000000005"))]),
+        world=World(arranged=[different("contracts", 515, total_amount=Verbatim("6.6000000000000005"))]),
     ),
 )

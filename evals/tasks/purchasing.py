@@ -90,6 +90,34 @@ TASKS = (
         world=World(person=Person.DECLINES),
     ),
     Task(
+        id="fracttal-order-of-an-item-that-is-not-there",
+        says="Order 2 shaft seals SEAL-36 at 3.12 (tax included) into warehouse 1254, document OC_903.",
+        oracle=[
+            call(
+                "create_fracttal_purchase_order",
+                warehouse_code="1254",
+                document="OC_903",
+                items=[{"code": "SEAL-36", "quantity": 2, "unit_cost": "3.12"}],
+            ).telling("candidates")
+        ],
+        tells=["SEAL-36", "SEAL-35"],
+        world=World(person=Person.APPROVES),
+    ),
+    Task(
+        id="fracttal-order-into-a-warehouse-that-is-not-there",
+        says="Order 2 shaft seals SEAL-35 at 3.12 (tax included) into warehouse 1255, document OC_904.",
+        oracle=[
+            call(
+                "create_fracttal_purchase_order",
+                warehouse_code="1255",
+                document="OC_904",
+                items=[{"code": "SEAL-35", "quantity": 2, "unit_cost": "3.12"}],
+            ).telling("candidates")
+        ],
+        tells=["1255", "1254"],
+        world=World(person=Person.APPROVES),
+    ),
+    Task(
         id="fracttal-module-not-enabled",
         says="List the Fracttal orders of November 2026.",
         oracle=[call("list_fracttal_purchase_orders", since="2026-11-01", until="2026-11-30").failing("FORBIDDEN")],

@@ -54,6 +54,14 @@ TASKS = (
         world=World(read_only=True),
     ),
     Task(
+        id="read-only-writes-nothing",
+        says="Raise an enquiry for Acme Corp, ref RFQ-502.",
+        oracle=[call("create_enquiry", customer="Acme Corp", customer_ref="RFQ-502").failing("READ_ONLY")],
+        tells=[("read-only", "read only")],
+        never=["Q1235"],
+        world=World(read_only=True),
+    ),
+    Task(
         id="read-only-prices",
         says="What do 500 of WIDGET-001 cost Acme Corp?",
         oracle=[call("get_price_for_quantity", part="WIDGET-001", quantity=500, customer="Acme Corp")],

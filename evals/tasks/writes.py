@@ -7,14 +7,6 @@ _ENQUIRY = Made("contracts", {"customer.id": 52, "customer_ref": "RFQ-500", "sta
 _SAID = "Raise an enquiry for Acme Corp, ref RFQ-500, with the note '500 of WIDGET-001, in two lots'."
 _STATUS = call("get_write_status", write_id=Pick("write_id"))
 
-_NOZZLES = call(
-    "submit_writes",
-    writes=[
-        {"tool": "create_part", "arguments": {"part_number": f"NOZ-{number}", "description": "Nozzle"}}
-        for number in (1, 2, 3)
-    ],
-)
-
 TASKS = (
     Task(
         id="write-enquiry",
@@ -104,6 +96,15 @@ TASKS = (
         says="Did the enquiry I asked for earlier go through? Its id is {write_id}.",
         oracle=[call("get_write_status", write_id="{write_id}")],
         tells=["Acme Corp"],
+        never=["Q1235"],
+        writes=["awaiting_approval"],
+        world=World(asked_before=[_ASKED]),
+    ),
+    Task(
+        id="write-whose-id-is-lost",
+        says="Did the enquiry that I asked for this morning go through?",
+        oracle=[call("get_write_status").telling("rows")],
+        tells=["Acme Corp", "RFQ-500"],
         never=["Q1235"],
         writes=["awaiting_approval"],
         world=World(asked_before=[_ASKED]),
@@ -221,20 +222,26 @@ TASKS = (
         id="write-one-break-and-keep-the-rest",
         says="Acme Corp's WIDGET-001: make it 8.25 from 500 and leave the other breaks as they are.",
         oracle=[
-            call("get_part", part="WIDGET-001"),
             call(
                 "set_price_list",
                 part="WIDGET-001",
                 customer="Acme Corp",
-                price_breaks=[
-                    {"quantity": 1, "unit_price": "12.50"},
-                    {"quantity": 100, "unit_price": "10.00"},
-                    {"quantity": 500, "unit_price": "8.25"},
-                ],
-            ),
+                price_breaks=[{"quantity": 500, "unit_price": "8.25"}],
+                keep_other_breaks=True,
+            )
         ],
         tells=["WIDGET-001"],
         end=[Priced("WIDGET-001", 52, {"1": "12.50", "100": "10", "500": "8.25"}, selling_price="10.5")],
+        writes=["done"],
+        world=World(person=Person.APPROVES),
+    ),
+    Task(
+        id="write-prices-by-a-percentage",
+        says="Put all of Acme Corp's BRKT-1 prices up by 5 per cent.",
+        oracle=[call("set_price_list", part="BRKT-1", customer="Acme Corp", change_percent="5")],
+        tells=["BRKT-1"],
+        # each half up to its own decimals: 7.6125 and 6.7948125
+        end=[Priced("BRKT-1", 52, {"1": "8.40", "50": "7.61", "250": "6.79481"}, selling_price="7.61")],
         writes=["done"],
         world=World(person=Person.APPROVES),
     ),
@@ -252,23 +259,5 @@ TASKS = (
         tells=["WIDGET-001"],
         writes=["declined"],
         world=World(person=Person.DECLINES),
-    ),
-    Task(
-        id="write-three-at-once",
-        says="Create NOZ-1, NOZ-2 and NOZ-3 for me, all nozzles. I only want to say yes once.",
-        oracle=[_NOZZLES],
-        tells=["3"],
-        end=[Made("parts", {"part_number": f"NOZ-{number}", "description": "Nozzle"}) for number in (1, 2, 3)],
-        writes=["done"] * 3,
-        world=World(person=Person.APPROVES_LATER),
-    ),
-    Task(
-        id="write-three-of-which-one-is-refused",
-        says="Create NOZ-1, NOZ-2 and NOZ-3 for me, all nozzles, in one go. Tell me what became of each.",
-        oracle=[_NOZZLES.failing("FORBIDDEN").telling("writes")],
-        tells=["NOZ-1", "NOZ-2", "NOZ-3", ("done", "created"), ("failed", "refused"), ("wait", "waits", "waiting")],
-        end=[Made("parts", {"part_number": "NOZ-1", "description": "Nozzle"})],
-        writes=["done", "failed", "awaiting_approval"],
-        world=World(person=Person.APPROVES, faults=[Fault("status", "/parts", method="POST", status=403, after=1)]),
     ),
 )

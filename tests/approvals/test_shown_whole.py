@@ -24,7 +24,11 @@ async def test_nothing_that_is_sent_stands_beyond_an_edge_or_looks_alike(
     writer: Writer, chromium: str, width: int
 ) -> None:
     items = [{"code": LONG + end, "quantity": 1, "unit_cost": "1"} for end in "12"]
-    order = await writer.asked("create_fracttal_purchase_order", warehouse_code="1254", document="D" * 120, items=items)
+    with writer.erps.state.store.writing() as db:
+        db.execute("DELETE FROM warehouse_items")  # whose list then proves nothing
+    order = await writer.asked(
+        "create_fracttal_purchase_order", warehouse_code="1254", document="D" * 120, items=items, note="W" * 300
+    )
     note = "n" * 3_000 + "  END\u00a0END"
     enquiry = await writer.asked("create_enquiry", customer="52", notes=note)
     async with person(writer, chromium, viewport={"width": width, "height": 900}) as page:
@@ -34,6 +38,7 @@ async def test_nothing_that_is_sent_stands_beyond_an_edge_or_looks_alike(
         assert f"'{LONG}1': 1 × 1.00" in shown
         assert f"'{LONG}2': 1 × 1.00" in shown
         assert "D" * 120 in shown
+        assert "“" + "W" * 300 + "”" in shown
         told = await page.locator(f"#{enquiry.id}").inner_text()
         assert "n" * 3_000 + "[2 spaces]END[U+00A0 NO-BREAK SPACE]END" in told
         assert "n" * 3_000 + r"\u0020\u0020END\u00a0END" in told

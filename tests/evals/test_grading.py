@@ -1,10 +1,13 @@
 """What passes and what does not: facts however they are written, and end states to the last record."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import evals
 from evals.company import Change
 from evals.facts import holds
 from evals.grading import flaws
@@ -13,6 +16,7 @@ from evals.task import Task
 from evals.tasks import all_tasks
 
 TASKS = all_tasks()
+HERE = Path(evals.__file__).parent
 
 
 @pytest.mark.parametrize(
@@ -56,6 +60,14 @@ def test_an_answer_holds_a_fact_however_it_is_written(answer: str, fact: str) ->
 )
 def test_an_answer_does_not_hold_what_only_looks_like_a_fact(answer: str, fact: str) -> None:
     assert not holds(answer, fact)
+
+
+def test_what_is_expected_owes_nothing_to_the_tools() -> None:
+    """Tasks, their facts and the grading read the embedded ERPs alone."""
+    judging = ["arranging", "company", "facts", "grading", "reckoning", "task"]
+    for path in [*(HERE / "tasks").glob("*.py"), *(HERE / f"{name}.py" for name in judging)]:
+        named = re.findall(r"^(?:from|import) (fraction_mcp\S*)(?: import (\w+))?", path.read_text("utf-8"), re.M)
+        assert set(named) <= {("fraction_mcp", "sandbox")}, path.name
 
 
 def ran(task: Task, answer: str, **changes: Any) -> Run:
@@ -109,10 +121,10 @@ def test_a_record_that_was_changed_is_not_one_that_was_made() -> None:
 def test_a_price_list_is_judged_whole_and_as_numbers() -> None:
     task = TASKS["write-price-list"]
     held = {"part": "WIDGET-001", "customer_id": 52, "selling_price": "10.50000", "customer_part_number": "ACM-100"}
-    breaks = {"1": "12.75", "100": "10.2", "500": "8.65"}
+    breaks = [["1", "12.75"], ["500", "8.65"], ["100", "10.2"]]
     passed = Change("price_lists", {"before": 1}, {**held, "breaks": breaks})
     assert flaws(task, ran(task, "WIDGET-001", changes=[passed])) == []
-    for wrong in ({**breaks, "500": "8.66"}, {**breaks, "1000": "8"}, {"1": "12.75", "100": "10.2"}):
+    for wrong in ([*breaks[1:], ["1", "12.76"]], [*breaks, ["1000", "8"]], [*breaks, ["1", "12.75"]], breaks[1:]):
         change = Change("price_lists", {"before": 1}, {**held, "breaks": wrong})
         assert len(flaws(task, ran(task, "WIDGET-001", changes=[change]))) == 2
 

@@ -175,7 +175,10 @@ class WriteService:
         """Raises WriteNotFound."""
         found = await self.journal.get(write_id) if _ID.fullmatch(write_id) else None
         if found is None:
-            raise errors.WriteNotFound(f"there is no write {quoted(write_id)} in the journal")
+            raise errors.WriteNotFound(
+                f"there is no write {quoted(write_id)} in the journal",
+                hint="get_write_status without an id lists what waits and the latest.",
+            )
         return found
 
     async def batch(self, write: Write) -> Batch:
