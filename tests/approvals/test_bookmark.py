@@ -133,7 +133,7 @@ async def test_a_browser_comes_in_by_it_and_goes_nowhere_when_a_stranger_has_the
                 stale = kept(writer).read_text()
             await page.goto(kept(writer).as_uri())
             assert "No approval inbox runs at the moment" in await page.inner_text("body")
-            with another_server() as (there, seen):  # the inbox was killed, and its port is a stranger's now
+            with another_server(b"0" * 64) as (there, seen):  # the inbox was killed, and its port is a stranger's now
                 kept(writer).write_text(re.sub(r"http://127\.0\.0\.1:\d+", there, stale))
                 await page.goto(kept(writer).as_uri())
                 await page.locator("#none").wait_for()
