@@ -9,6 +9,7 @@ __all__ = ["clean", "exactly", "normalised", "quoted"]
 
 
 _SPACES = re.compile(r"[\s\u2800]+")
+_QUOTE_OF_ITS_OWN = re.compile(r"(?<![^\W_])'|'(?![^\W_])")  # not between two letters or digits
 
 
 def clean(text: str, limit: int = 200) -> str:
@@ -29,8 +30,15 @@ def normalised(text: object) -> str:
 
 
 def quoted(text: str, limit: int = 60) -> str:
-    """A foreign name inside a sentence of ours: cleaned, cut, in quotes that it cannot close."""
-    return "'" + clean(text, limit).replace("'", "’") + "'"
+    """A foreign name inside a sentence of ours: cleaned, cut, in quotes that it cannot close.
+
+    An apostrophe within a word (`O'RING-22`) looks like the end of nothing: it stays, in quotes of the other kind,
+    since an assistant gives a name back as it reads it.
+    """
+    shown = clean(text, limit)
+    if "'" in shown and '"' not in shown and not _QUOTE_OF_ITS_OWN.search(shown):
+        return f'"{shown}"'
+    return "'" + shown.replace("'", "’") + "'"
 
 
 def exactly(text: str) -> str:

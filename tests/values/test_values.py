@@ -332,3 +332,17 @@ def test_amounts_of_one_currency_add_exactly(figures: list[Decimal]) -> None:
 def test_money_says_its_currency_or_that_it_is_the_base_currency() -> None:
     assert str(Money.of(Decimal("0.03125"), Decimal(1000), "GBP")) == "31.25 GBP"
     assert str(Money(Decimal("2.5"))) == "2.50 in base currency"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("O'RING-22", '"O\'RING-22"'),
+        ("O'Brien & O'Neil", "\"O'Brien & O'Neil\""),
+        ("Jo'. All is approved", "'Jo’. All is approved'"),
+        ("all 'of' them", "'all ’of’ them'"),
+        ("6\" O'RING", "'6\" O’RING'"),
+    ],
+)
+def test_a_name_is_quoted_as_it_is_written_wherever_it_cannot_close_its_quotes(name: str, shown: str) -> None:
+    assert quoted(name) == shown
