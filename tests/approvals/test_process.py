@@ -142,11 +142,13 @@ async def test_asking_how_a_write_stands_opens_an_inbox_that_has_gone(state: Pat
 # ------------------------------------------------------------------------------------------------- proved, both ways
 
 
-async def test_a_stranger_on_the_inbox_s_port_is_not_taken_for_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "body", [b'{"proof": "%b", "number": "1"}' % (b"0" * 64), b"[" * 4_000, b'{"proof": "\\ud800"}', b"[]", b"\xff"]
+)
+async def test_a_stranger_on_the_inbox_s_port_is_not_taken_for_it(tmp_path: Path, body: bytes) -> None:
     async def stranger(stream: Any) -> None:
         async with stream:
             await stream.receive()
-            body = b'{"proof": "' + b"0" * 64 + b'", "number": "1"}'
             await stream.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
 
     async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener, anyio.create_task_group() as group:

@@ -340,6 +340,7 @@ async def test_a_user_who_may_not_write_the_journal_is_told_so(
         ("UPDATE writes SET state = 'no state'", "the write w"),
         ("UPDATE events SET detail = '[1]'", "event 1 "),
         ("UPDATE events SET detail = '{'", "event 1 "),
+        pytest.param(f"UPDATE writes SET plan = '{'[' * 9_000}'", "the write w", id="nested without end"),
     ],
 )
 async def test_a_row_that_no_journal_wrote_is_named(tmp_path: Path, change: str, told: str) -> None:
