@@ -11,6 +11,7 @@
 #   make torture  kill, break and mistreat it, on every core: 20 to 30 minutes; writes docs/torture.md
 #   make clients drive real clients of other makers, each in an environment of its own
 #   make lock    resolve the pinned environments anew (maintainers; needs a package index)
+#   make audit   known vulnerabilities of what is pinned (maintainers; needs a package index)
 #   make release TAG=v0.1.0    build and check everything that is published of a tag, into dist
 
 PYTHON ?= python3
@@ -21,7 +22,7 @@ PIP := -m pip --disable-pip-version-check -q
 # Bytecode is kept, whatever the environment says: without it, every test process compiles the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test cover check fix lint schemas docs bench evals clients lock release torture clean
+.PHONY: demo test cover check fix lint schemas docs bench evals clients lock audit release torture clean
 
 demo: .venv-demo/.made
 	@$(RUN)/fraction-mcp demo
@@ -89,6 +90,9 @@ release: .venv/.made
 lock: .venv/.made
 	$(LOCK) --group build -o requirements.lock
 	$(LOCK) --group build --group dev -o requirements-dev.lock
+
+audit: .venv/.made
+	$(DEV)/python -m release.audit
 
 clean:
 	rm -rf .venv .venv-demo clients/*/.venv clients/*/node_modules .coverage .mypy_cache .pytest_cache .ruff_cache dist

@@ -1,8 +1,8 @@
 """Everything that is published of a version, from its tag: `python -m release.build v0.1.0`.
 
-Builds the wheel, the source archive, the .mcpb bundle and server.json from what the tag holds and nothing else, checks
-each, and writes their sums. The same tag gives the same bytes: every date is that of the tag's commit (or of
-SOURCE_DATE_EPOCH). Needs git and the development environment, and no network.
+Builds the wheel, the source archive, the .mcpb bundle, server.json and the bill of materials from what the tag holds
+and nothing else, checks each, and writes their sums. The same tag gives the same bytes: every date is that of the
+tag's commit (or of SOURCE_DATE_EPOCH). Needs git and the development environment, and no network.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from pathlib import Path
 from release.bundle import bundle_files, write_zip
 from release.facts import DOWNLOADS, NAME, REGISTRY_NAME
 from release.registry import server_json
+from release.sbom import bill_of_materials
 
 __all__ = ["build", "check_sdist", "check_wheel", "main"]
 
@@ -67,6 +68,8 @@ def build(tag: str, out: Path, *, downloads: str = DOWNLOADS) -> list[Path]:
             shutil.copyfile(path, out / path.name)
         sha256 = hashlib.sha256(bundle.read_bytes()).hexdigest()
         described = server_json(version, bundle=bundle.name, sha256=sha256, downloads=downloads)
+        bill = bill_of_materials(tree, version, epoch)
+        (out / f"{NAME}-{version}.cdx.json").write_bytes(bill.encode())
         (out / "server.json").write_bytes((json.dumps(described, indent=2, ensure_ascii=False) + "\n").encode())
     built = sorted(out.iterdir())
     sums = "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in built)
@@ -144,7 +147,7 @@ def check_sdist(sdist: Path, tree: Path) -> None:
     """That whoever has it can build, test and release from it."""
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    needed = ["pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "Makefile", "requirements.lock"]
+    needed = ["pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "SECURITY.md", "Makefile", "requirements.lock"]
     folders = ["fraction_mcp", "tests", "tool_schemas", "examples", "docs", "release"]
     needed += [
         each.relative_to(tree).as_posix() for name in folders for each in (tree / name).rglob("*") if each.is_file()

@@ -112,6 +112,27 @@ def test_a_request_that_holds_half_a_character_is_answered(state: Path, half: st
     assert set(answers) == {2, 3, 4}
 
 
+# ------------------------------------------------------------------------------------------------ a call without an id
+
+
+@pytest.mark.process
+def test_a_call_without_an_id_whose_state_is_made_up_leaves_no_traceback(state: Path) -> None:
+    """As JSON-RPC has it, it is a notification, which is answered by nothing. (Found by `python -m torture fuzz`.)"""
+    params = {"name": "create_part", "arguments": {"part_number": "X-1"}, "requestState": "made up"}
+    with served(state) as process:
+        for frame in (
+            {"id": 1, "method": "initialize", "params": HELLO},
+            {"method": "notifications/initialized"},
+            {"method": "tools/call", "params": params},
+        ):
+            tells(process, json.dumps({"jsonrpc": "2.0", **frame}).encode() + b"\n")
+        assert hears(process)["id"] == 1
+        tells(process, ping(2))
+        assert hears(process)["id"] == 2
+        _, err = process.communicate(timeout=LONG_ENOUGH_S)
+    assert b"Traceback" not in err
+
+
 # A server whose tools answer what no UTF-8 can spell, in a field's name, a value and the text.
 HALVES = """
 import sys

@@ -59,6 +59,10 @@ TAKEN: Mapping[str, Taken] = {
         "ids and amounts are texts, so that none is rounded; a model's number is taken by its digits",
         lambda value, node: _digits(value) if _is_number(value) and _is(node, "string") else value,
     ),
+    "an object as a text": Taken(
+        "where a host cannot declare an object that may hold anything, its model gives it as JSON text",
+        lambda value, node: _object(value) if isinstance(value, str) and _is(node, "object") else value,
+    ),
     "a text for a number": Taken(
         "a quantity beyond 15 digits goes exactly only as text; some hosts send every number so",
         lambda value, node: _number(value) if isinstance(value, str) and _is(node, "number") else value,
@@ -138,6 +142,13 @@ def _digits(value: float | str) -> str:
     return format(Decimal(repr(value)), "f") if isinstance(value, float) else str(value)
 
 
+def _object(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+
+
 def _number(value: str) -> Any:
     try:
         return Decimal(value.strip())
@@ -151,7 +162,7 @@ _TEXTS = (
     "", " ", "x", "52", "WIDGET-001", "Acme Corp", "2026-01-31", "2026-02-30", "10.00", "-2.5", "3 %", "-100", "0",
     "1,000", "£5", "1e3", "nan", "٢٥٠", "0.0000001", " 12.5 ", NOT_GIVEN, "contracts", "asc", "=", "is_empty", "*",
     "true", "null", "lines[].qty", "a  b", "a\tb", "a\u00a0b", "\u200bx", "\u202ex", "e\u0301", "\u0301x", "x" * 121,
-    "x" * 300, "x" * 5_000, "[]", "{}", "\U0001f600", "Jürgen", "=1+1", "w0123456789ab",
+    "x" * 300, "x" * 5_000, "[]", "{}", "[" * 100_000, "\U0001f600", "Jürgen", "=1+1", "w0123456789ab",
 )  # fmt: skip
 _NUMBERS = (
     1, 5, 101, 250, 0, -1, 10.0, 12.5, 0.125, 1e-7, 1e15, 10**12, 10**13, 10**40, 0.1 + 0.2, 123456789012.123456, 1e308,
@@ -204,6 +215,8 @@ def _value(arguments: Any, place: Place) -> Any:
 def _otherwise(random_: random.Random, value: Any) -> Any:
     if _is_number(value):
         return str(value)
+    if isinstance(value, dict):
+        return json.dumps(value, default=str)
     return random_.choice((None, "", 52, 12.5, value))
 
 

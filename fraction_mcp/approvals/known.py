@@ -102,7 +102,7 @@ async def ask(known: Known, what: str = "") -> bool:
             theirs = said.get("number", "")
             done = await _asked(known, f"/known/{what}?number={theirs}&proof={known.proof('server', theirs, what)}")
             return "done" in done
-    except (OSError, TimeoutError, ValueError, anyio.EndOfStream, anyio.BrokenResourceError):
+    except (OSError, TimeoutError, ValueError, RecursionError, anyio.EndOfStream, anyio.BrokenResourceError):
         return False
 
 

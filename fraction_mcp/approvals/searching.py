@@ -16,11 +16,11 @@ from fraction_mcp.operations.writes.journal_history import AT_ONCE
 from fraction_mcp.operations.writes.listing import COLUMNS, row_of
 from fraction_mcp.operations.writes.states import State
 from fraction_mcp.operations.writes.write import Write
+from fraction_mcp.values.cells import defused
 
 __all__ = ["Found", "found_in", "looked_back", "table_of"]
 
 _LOOKED_THROUGH = 2_000  # for a page, which must come soon; a table has all
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +84,5 @@ async def _pages(journal: Journal, search: Search) -> AsyncGenerator[str]:
 
 def _line(cells: Sequence[str]) -> str:
     sheet = io.StringIO()
-    csv.writer(sheet).writerow(map(_defused, cells))
+    csv.writer(sheet).writerow(map(defused, cells))
     return sheet.getvalue()
-
-
-def _defused(cell: str) -> str:
-    """A cell that a spreadsheet takes for text: what begins a formula, which anybody may have typed into an ERP, would
-    be carried out."""
-    return "'" + cell if cell.lstrip(" ").startswith(_FORMULAS) else cell

@@ -47,7 +47,7 @@ def read_batch(file: str) -> list[BatchCall]:
 def _read(file: str, number: int, line: str) -> BatchCall:
     try:
         value = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{file}:{number} is not JSON: {error}; nothing was called") from None
     arguments = value.get("arguments", {}) if isinstance(value, dict) else None
     if not isinstance(arguments, dict) or not isinstance(value.get("tool"), str):

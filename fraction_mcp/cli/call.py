@@ -166,7 +166,7 @@ def _whole(args: str) -> dict[str, Any]:
         return {}
     try:
         value = json.loads(args)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"--args is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise ConfigError("--args must be a JSON object")
@@ -197,7 +197,7 @@ def _value(name: str, argument: Mapping[str, Any], value: str) -> Any:
     if kind in {"integer", "array", "object", "boolean"}:
         try:
             return json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return _as_list(name, argument, value) if kind == "array" else value
     return value  # a number goes as text: exact, however many digits
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp import MCPError
 from mcp.server import CacheHint, Server, ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult
 from mcp.server.request_state import AESGCMRequestStateCodec, RequestStateBoundary, RequestStateSecurity
 from mcp.types import (
     INVALID_PARAMS,
@@ -128,13 +129,20 @@ def create_server(runtime: Runtime) -> Server[Any]:
         get_tool_input_schema=input_schema,  # without it the SDK lists every tool at each HTTP call
     )
     server.middleware.append(sendable_results)
-    server.middleware.append(RequestStateBoundary(_seal(settings), default_audience="fraction-mcp"))
+    server.middleware.append(_Boundary(_seal(settings), default_audience="fraction-mcp"))
     return server
 
 
 def _seal(settings: Settings) -> RequestStateSecurity:
     """What seals the state of a question: it lives as long as the approval (the SDK's own default is ten minutes)."""
     return RequestStateSecurity(codec=_Codec(settings), ttl=settings.approval_ttl_s)
+
+
+class _Boundary(RequestStateBoundary):
+    """The SDK's, for requests alone: of a call without an id it would refuse the state by a traceback in the log."""
+
+    async def __call__(self, ctx: Context, call_next: CallNext) -> HandlerResult:
+        return await (call_next(ctx) if ctx.request_id is None else super().__call__(ctx, call_next))
 
 
 class _Codec:

@@ -93,7 +93,7 @@ def nearest_list(said: object, shape: str) -> str:
 def _is_list(text: str) -> bool:
     try:
         return isinstance(json.loads(text), list)
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or nested without end
         return False
 
 

@@ -44,6 +44,7 @@ def test_a_release_is_these_files_with_their_sums(built: Path) -> None:
         f"fraction-mcp-{__version__}.mcpb",
         f"fraction_mcp-{__version__}-py3-none-any.whl",
         f"fraction_mcp-{__version__}.tar.gz",
+        f"fraction-mcp-{__version__}.cdx.json",
         "server.json",
     }
     assert {path.name for path in built.iterdir()} == {*names, "SHA256SUMS"}

@@ -243,6 +243,20 @@ async def test_a_number_written_for_people_is_refused_with_every_number_that_it_
     assert error["message"].partition("6 behind it")[2] == near
 
 
+async def test_an_object_given_as_text_that_is_nested_without_end_is_refused(client: Client) -> None:
+    """Found by `python -m torture fuzz`."""
+    write = {"tool": "create_part", "arguments": '{"x":' * 100_000}
+    result = await client.call_tool("submit_writes", {"writes": [write]})
+    error = (result.structured_content or {})["error"]
+    assert (error["code"], error["written"]) == ("INVALID_INPUT", "no")
+    assert error["message"].startswith("writes[0].arguments: must be an object")
+
+
+async def test_a_text_that_is_nested_without_end_in_place_of_a_list_is_refused(client: Client) -> None:
+    error = await refusal(client, "price_order_lines", {"customer": "52", "lines": "[" * 100_000})
+    assert error["message"].startswith("lines: must be a list")
+
+
 async def test_every_problem_is_told_at_once(client: Client) -> None:
     error = await refusal(client, "get_price_for_quantity", {"quantity": -1, "prat": "x"})
     assert error["message"] == (

@@ -362,7 +362,10 @@ _HALVES = re.compile("[\ud800-\udfff]")  # of a character outside the basic plan
 
 
 def _loaded(text: str) -> Mapping[str, Any]:
-    value = json.loads(text)
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        value = None
     if not isinstance(value, dict):
         raise ValueError("a journal holds objects")  # noqa: TRY004 - the value's trouble, whatever is wrong with it
     return value
