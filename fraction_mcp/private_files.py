@@ -66,7 +66,7 @@ def private_database(path: Path, *, setting: str = _STATE_DIR) -> Path:
     """
     private_folder(path.parent, setting=setting)
     for file in (path.with_name(path.name + ending) for ending in ("", "-wal", "-shm", "-journal")):
-        if file.exists():
+        if file.exists() or file.is_symlink():
             private_file(file, setting=setting)
     return path
 

@@ -101,6 +101,40 @@ def test_a_test_of_the_reliability_page_has_its_row(file: str) -> None:
     assert set(there) - named == set(), "no row of docs/reliability.md names these"
 
 
+# ---------------------------------------------------------------------------------------------------------- security.md
+
+SECURITY = (ROOT / "docs/security.md").read_text(encoding="utf-8")
+
+
+def attacks() -> list[tuple[str, str]]:
+    """Every row of a table: what is tried, and the cell that names its tests."""
+    lines = [line.strip("| ").split(" | ") for line in SECURITY.splitlines() if line.startswith("|")]
+    return [(cells[0], cells[-1]) for cells in lines if cells[-1] != "Test" and not cells[0].startswith("---")]
+
+
+@cache
+def defined_in(file: Path) -> frozenset[str]:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def not_there(cell: str) -> list[str]:
+    """What a cell names that is no test: `file::test`, `::test` of the file before it, or a whole file."""
+    missing, file = [], Path()
+    for name in re.findall(r"`([^`]+)`", cell):
+        path, _, test = name.partition("::")
+        file = ROOT / "tests" / path if path else file
+        if not file.is_file() or (test and test not in defined_in(file)):
+            missing.append(name)
+    return missing
+
+
+@pytest.mark.parametrize(("attack", "tests"), attacks(), ids=[attack[:40] for attack, _ in attacks()])
+def test_a_row_of_the_security_page_names_tests_that_there_are(attack: str, tests: str) -> None:
+    assert "`" in tests, f"no test is named by: {attack}"
+    assert not_there(tests) == []
+
+
 # ------------------------------------------------------------------------------------------------------------ errors.py
 
 

@@ -79,6 +79,37 @@ def test_another_user_s_folder_and_file_are_refused(tmp_path: Path) -> None:
         private_folder(folder)
 
 
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can give a file to another user")
+@pytest.mark.parametrize("name", ["journal", "journal-wal"])
+def test_a_link_to_another_user_s_file_is_refused(tmp_path: Path, name: str) -> None:
+    folder = private_folder(tmp_path / "state")
+    theirs = tmp_path / "theirs"
+    theirs.touch()
+    os.chown(theirs, NOBODY, NOBODY)
+    (folder / name).symlink_to(theirs)
+    with pytest.raises(ConfigError, match=f"{name} belongs to another user"):
+        private_database(folder / "journal")
+
+
+def test_a_link_that_leads_nowhere_is_refused_and_nothing_is_made_behind_it(tmp_path: Path) -> None:
+    folder = private_folder(tmp_path / "state")
+    (folder / "journal").symlink_to(tmp_path / "nowhere")
+    for used in (private_file, private_database):  # SQLite would make the file, open to others, where the link leads
+        with pytest.raises(ConfigError, match="journal cannot be used"):
+            used(folder / "journal")
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_link_of_one_s_own_is_followed_and_what_it_leads_to_is_closed(tmp_path: Path) -> None:
+    """As a person makes one who keeps the journal on another disk."""
+    folder, disk = private_folder(tmp_path / "state"), private_folder(tmp_path / "disk")
+    (disk / "journal").touch(mode=0o644)
+    (folder / "journal").symlink_to(disk / "journal")
+    private_file(folder / "journal")
+    assert mode(disk / "journal") == 0o600
+    assert (folder / "journal").is_symlink()
+
+
 def test_a_path_that_cannot_be_a_folder_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot be used"):

@@ -1,10 +1,12 @@
 """The chain of events shows what somebody did to it with the database's own tools."""
 
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
+from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.journal_tables import GENESIS
 from fraction_mcp.operations.writes.states import Step
 from fraction_mcp.operations.writes.write import WriteOutcome
@@ -73,6 +75,18 @@ async def test_a_cut_tail_is_found_against_an_anchor_kept_elsewhere(database: An
     await database.tamper("UPDATE writes SET state = 'awaiting_approval' WHERE state = 'approved'")
     assert await journal.verify() == "", "whoever moves all of it along is found by the anchor alone"
     assert "anchor" in await journal.verify(anchor)
+
+
+async def test_a_journal_that_was_replaced_whole_is_found_against_an_anchor_kept_elsewhere(
+    database: Any, tmp_path: Path
+) -> None:
+    anchor = await (await lived(database)).head()
+    other = await Journal.open("", tmp_path / "other")
+    try:
+        assert await other.verify() == "", "it is whole in itself"
+        assert "anchor" in await other.verify(anchor)
+    finally:
+        await other.aclose()
 
 
 async def test_a_rewritten_tail_is_found_against_an_anchor_kept_elsewhere(database: Any) -> None:
