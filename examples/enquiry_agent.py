@@ -4,7 +4,9 @@
 # ///
 """An agent that works through an e-mail: who asks, what it costs, and an enquiry that a person approves.
 
-    python examples/enquiry_agent.py [EMAIL.txt]
+    uv run examples/enquiry_agent.py [EMAIL.txt]
+
+(or `pipx run`, and in an environment with fraction-mcp in it `python`.)
 
 The reading of the e-mail is plain Python here, where an assistant's model would stand. Everything else is what such an
 agent does: it never picks among candidates, repeats figures as they are, and leaves the decision to a person.

@@ -6,6 +6,8 @@
 
     uv run examples/price_csv.py [FILE.csv] [--customer NAME]
 
+(or `pipx run`, and in an environment with fraction-mcp in it `python`.)
+
 The file has the columns `part` and `quantity`; without one, three lines are made up. It works in the embedded company:
 `connect()` without `sandbox=True` works in the account of `fraction-mcp login`.
 """

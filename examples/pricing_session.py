@@ -4,7 +4,9 @@
 # ///
 """Ask fraction_mcp for prices, with the MCP SDK's own client and the server as a child process.
 
-    python examples/pricing_session.py
+    uv run examples/pricing_session.py
+
+(or `pipx run`, and in an environment with fraction-mcp in it `python`.)
 
 It works in the embedded company. Without `--sandbox` it works in the FractionERP whose account is in the environment.
 """

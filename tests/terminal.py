@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -153,6 +154,20 @@ def waiting(state: Path, ref: str = "TERM-1") -> str:
             return write.id
 
     return anyio.run(asked)
+
+
+def unsure(write_id: str) -> None:
+    """Send it, and lose the answer."""
+
+    async def lost() -> None:
+        async with runtime_for(sandbox=True) as runtime:
+            service = await runtime.write_service()
+            app: Any = runtime._sandbox
+            app.state.faults.arm("html", method="POST", path="/contracts", status=502)
+            write = await service.write(write_id)
+            await service.approve(write, digest=write.digest, by="a test")
+
+    anyio.run(lost)
 
 
 def enquiries(state: Path, ref: str) -> int:

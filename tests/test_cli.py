@@ -280,7 +280,7 @@ def test_call_prints_the_text_of_a_result(state: Path) -> None:
     run = ran(
         state, "call", "--sandbox", "get_price_for_quantity", "part=WIDGET-001", "quantity=250", "customer=Acme Corp"
     )
-    assert (run.returncode, run.stderr) == (0, "")
+    assert (run.returncode, run.stderr) == (0, "SANDBOX  The embedded company; nothing here is real.\n")
     assert run.stdout.startswith("250 EA of 'WIDGET-001' cost 2500.00 GBP for 'Acme Corp'")
     assert run.stdout.endswith("1750.00\n")
 

@@ -10,7 +10,6 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import anyio
 import httpx
@@ -26,6 +25,7 @@ from tests.terminal import (
     standing,
     state,
     terminal,
+    unsure,
     waiting,
 )
 
@@ -322,20 +322,6 @@ def test_a_typed_yes_settles_what_nobody_knows(state: Path, found: str, told: st
         assert screen.exit_code() == 0
         assert told in screen.seen
     assert standing(state) == [state_after]
-
-
-def unsure(write_id: str) -> None:
-    """Send it, and lose the answer."""
-
-    async def lost() -> None:
-        async with runtime_for(sandbox=True) as runtime:
-            service = await runtime.write_service()
-            app: Any = runtime._sandbox
-            app.state.faults.arm("html", method="POST", path="/contracts", status=502)
-            write = await service.write(write_id)
-            await service.approve(write, digest=write.digest, by="a test")
-
-    anyio.run(lost)
 
 
 # ---------------------------------------------------------------------------------------------------------------- call

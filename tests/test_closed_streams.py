@@ -53,7 +53,7 @@ def test_nobody_can_type_a_yes_where_stdin_is_closed(tmp_path: Path, words: tupl
 @slow
 def test_a_call_needs_no_stdin(tmp_path: Path) -> None:
     run = ran(tmp_path, "<&-", "call", "create_part", "part_number=CLOSED-1", "--sandbox")
-    assert (run.returncode, run.stderr) == (5, "")
+    assert (run.returncode, run.stderr) == (5, "SANDBOX  The embedded company; nothing here is real.\n")
     assert "waits for a person's approval" in run.stdout
     listed = ran(tmp_path, "<&-", "writes", "--sandbox")
     assert (listed.returncode, listed.stderr) == (0, "")

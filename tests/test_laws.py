@@ -14,7 +14,7 @@ from fraction_mcp import errors
 from fraction_mcp.erp import endpoints
 from fraction_mcp.operations.results import ToolError
 from fraction_mcp.tools.catalogue import catalogue
-from tests.writes.conftest import CASES
+from tests.writes.firm import CASES
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "fraction_mcp"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import anyio
 
-from fraction_mcp.approvals.auth import InboxAuth, Link
+from fraction_mcp.approvals.auth import InboxAuth
 from fraction_mcp.approvals.browser import readable_folder
 from fraction_mcp.approvals.known import Known
 from fraction_mcp.errors import ConfigError
@@ -75,7 +75,7 @@ async def kept_bookmark(auth: InboxAuth, known: Known, folder: Path) -> AsyncIte
     name = "inbox.html" if there == folder else f"approvals-{hashlib.sha256(bytes(folder)).hexdigest()[:8]}.html"
     keeper = _Keeper(auth, known, there / name)
     try:
-        keeper.renew()
+        keeper.write()
     except (ConfigError, OSError):
         yield None
         return
@@ -93,15 +93,14 @@ class _Keeper:
         self.path = path
         self._auth = auth
         self._known = known
-        self._link: Link | None = None
-        self._page = ""
+        self._link = auth.new_link()
+        self._page = ""  # as it was written last
+        self._owed = False  # a page that could not be written
 
-    def renew(self) -> None:
-        if self._link is not None:
-            self._auth.forget(self._link)
-        self._link = self._auth.new_link()
+    def write(self) -> None:
+        """Raises OSError or ConfigError."""
         number = secrets.token_urlsafe(24)
-        self._page = _HEAD + _PAGE.format(
+        page = _HEAD + _PAGE.format(
             nonce=secrets.token_urlsafe(16),
             address=self._known.address,
             none_runs=_NONE_RUNS,
@@ -109,30 +108,38 @@ class _Keeper:
             proof=json.dumps(proof_of(self._known, number)),
             link=json.dumps(self._link.address),
         )
-        self._write(self._page)
+        self._replace(page)
+        self._page = page
 
     async def keep(self) -> None:
         """A new link when the last one was used; the file again where another inbox has ended meanwhile."""
         while True:
-            with anyio.move_on_after(_LOOK_S):
-                if self._link:
-                    await self._link.used.wait()
-            with suppress(ConfigError, OSError):  # it is tried again
-                now = self._read()
-                if (self._link and self._link.used.is_set() and now == self._page) or not now or _ENDED in now:
-                    self.renew()
-                elif self._link and self._link.used.is_set():
-                    self._link = None  # the file is another inbox's
+            try:
+                await self._seen_to()
+            except (ConfigError, OSError):  # it is tried again
+                await anyio.sleep(_LOOK_S)
+
+    async def _seen_to(self) -> None:
+        is_ours = self._read() == self._page
+        with anyio.move_on_after(_LOOK_S):
+            await (self._link.used.wait() if is_ours else anyio.sleep_forever())
+        now = self._read()
+        if self._owed or (now == self._page and self._link.used.is_set()) or not now or _ENDED in now:
+            self._owed = True
+            self._auth.forget(self._link)
+            self._link = self._auth.new_link()
+            self.write()
+            self._owed = False
 
     def end(self) -> None:
         with suppress(ConfigError, OSError):
             if self._read() == self._page:
-                self._write(f"{_HEAD}{_ENDED}\n<p>{_NONE_RUNS}</p>\n")
+                self._replace(f"{_HEAD}{_ENDED}\n<p>{_NONE_RUNS}</p>\n")
 
     def _read(self) -> str:
         return self.path.read_text(encoding="utf-8") if self.path.exists() else ""
 
-    def _write(self, page: str) -> None:
+    def _replace(self, page: str) -> None:
         new = private_file(self.path.with_name(f".{self.path.name}-{secrets.token_hex(4)}"))
         new.write_text(page, encoding="utf-8")
         new.replace(self.path)

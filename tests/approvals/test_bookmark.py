@@ -95,6 +95,35 @@ async def test_of_two_inboxes_it_leads_into_the_last_and_then_into_the_one_that_
             await come_in(http, again)
 
 
+async def test_a_link_that_was_used_while_the_file_was_another_s_or_could_not_be_written_keeps_nobody_busy(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bookmark, "_LOOK_S", 0.2)
+    looks = 0
+    read = bookmark._Keeper._read
+
+    def counted(keeper: bookmark._Keeper) -> str:
+        nonlocal looks
+        looks += 1
+        return read(keeper)
+
+    monkeypatch.setattr(bookmark._Keeper, "_read", counted)
+    async with inbox(writer):
+        link = in_it(kept(writer).read_text())[2]
+        kept(writer).write_text("another inbox's")
+        async with httpx.AsyncClient() as http:
+            await come_in(http, link)
+        await wait_until(lambda: looks > 3)
+        began, before = anyio.current_time(), looks
+        await wait_until(lambda: looks > before + 2)
+        assert anyio.current_time() - began > 0.15
+        assert kept(writer).read_text() == "another inbox's"
+        kept(writer).unlink()
+        await wait_until(kept(writer).exists)
+        async with httpx.AsyncClient() as http:
+            await come_in(http, in_it(kept(writer).read_text())[2])
+
+
 async def test_a_link_that_lasts_is_not_pushed_out_by_those_that_have_expired() -> None:
     now = 0.0
     auth = InboxAuth(1, clock=lambda: now)
@@ -133,7 +162,7 @@ async def test_a_browser_comes_in_by_it_and_goes_nowhere_when_a_stranger_has_the
                 stale = kept(writer).read_text()
             await page.goto(kept(writer).as_uri())
             assert "No approval inbox runs at the moment" in await page.inner_text("body")
-            with another_server() as (there, seen):  # the inbox was killed, and its port is a stranger's now
+            with another_server(b"0" * 64) as (there, seen):  # the inbox was killed, and its port is a stranger's now
                 kept(writer).write_text(re.sub(r"http://127\.0\.0\.1:\d+", there, stale))
                 await page.goto(kept(writer).as_uri())
                 await page.locator("#none").wait_for()

@@ -220,8 +220,9 @@ async def test_no_page_is_wider_than_its_window_and_buttons_are_large_enough_for
 
 
 @contextmanager
-def another_server() -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Somebody else's server on another port of this host: its address, and the (path, cookies) that reached it."""
+def another_server(body: bytes = b"") -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Somebody else's server on another port of this host: its address, and the (path, cookies) that reached it. It
+    lets every page read its answer."""
     seen: list[tuple[str, str]] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -230,8 +231,9 @@ def another_server() -> Iterator[tuple[str, list[tuple[str, str]]]]:
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.send_header("Set-Cookie", "mine=1; Path=/")
+            self.send_header("Access-Control-Allow-Origin", "*")
             self.end_headers()
-            self.wfile.write(b"<!doctype html><title>another</title><link rel=icon href=data:,>")
+            self.wfile.write(body or b"<!doctype html><title>another</title><link rel=icon href=data:,>")
 
         def log_message(self, *_: object) -> None:
             """It keeps quiet."""

@@ -10,6 +10,7 @@ import pytest
 
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.tools.catalogue import catalogue
+from tests.writes.firm import Firm
 
 pytestmark = pytest.mark.anyio
 
@@ -59,17 +60,17 @@ def crossed(faults: list[tuple[str, dict[str, Any]]], usual: set[str]) -> pytest
     )
 
 
-def armed(firm: Any, fault: str, endpoint: str, **more: Any) -> None:
+def armed(firm: Firm, fault: str, endpoint: str, **more: Any) -> None:
     method = "PUT" if endpoint.endswith("price-lists") else "POST"
     firm.arm(fault, method=method, path=endpoint, **more)
 
 
-async def approved(firm: Any, tool: str, **arguments: Any) -> dict[str, Any]:
+async def approved(firm: Firm, tool: str, **arguments: Any) -> dict[str, Any]:
     async with firm.seat("yes", wired=True, timeout_s=0.75) as seat:
         return await seat.call(tool, **arguments)
 
 
-async def kinds(firm: Any, write_id: str) -> list[str]:
+async def kinds(firm: Firm, write_id: str) -> list[str]:
     journal = await Journal.open("", firm.state)
     try:
         return [event.kind for event in await journal.events(write_id)]
@@ -79,7 +80,7 @@ async def kinds(firm: Any, write_id: str) -> list[str]:
 
 @crossed(LANDED, {"after_500", "drop_after"})
 async def test_what_landed_although_no_good_answer_came_is_found_and_done(
-    firm: Any, case: Any, fault: str, how: dict[str, Any]
+    firm: Firm, case: Any, fault: str, how: dict[str, Any]
 ) -> None:
     armed(firm, fault, case.endpoint, **how)
     told = await approved(firm, case.tool, **case.arguments)
@@ -93,7 +94,7 @@ async def test_what_landed_although_no_good_answer_came_is_found_and_done(
 
 @crossed(LOST, {"status", "drop_before"})
 async def test_what_may_have_landed_and_is_not_seen_stays_unknown(
-    firm: Any, case: Any, fault: str, how: dict[str, Any]
+    firm: Firm, case: Any, fault: str, how: dict[str, Any]
 ) -> None:
     armed(firm, fault, case.endpoint, **how)
     told = await approved(firm, case.tool, **case.arguments)
@@ -109,7 +110,7 @@ async def test_what_may_have_landed_and_is_not_seen_stays_unknown(
 @pytest.mark.parametrize(("status", "code"), REFUSED)
 @pytest.mark.parametrize("asked", [("create_part", "/parts", PART), ("create_enquiry", "/contracts", ENQUIRY)])
 async def test_a_refusal_in_the_erp_s_own_words_wrote_nothing(
-    firm: Any, status: int, code: str, asked: tuple[str, str, dict[str, Any]]
+    firm: Firm, status: int, code: str, asked: tuple[str, str, dict[str, Any]]
 ) -> None:
     tool, endpoint, arguments = asked
     armed(firm, "status", endpoint, status=status, seconds=1)  # a 429 that ends soon would be worth a second try
@@ -120,7 +121,7 @@ async def test_a_refusal_in_the_erp_s_own_words_wrote_nothing(
     assert (await kinds(firm, told["write_id"]))[-1] == "failed"
 
 
-async def test_after_a_refusal_the_same_request_is_a_new_write(firm: Any) -> None:
+async def test_after_a_refusal_the_same_request_is_a_new_write(firm: Firm) -> None:
     armed(firm, "status", "/parts", status=422)
     first = await approved(firm, "create_part", **PART)
     second = await approved(firm, "create_part", **PART)
@@ -131,7 +132,7 @@ async def test_after_a_refusal_the_same_request_is_a_new_write(firm: Any) -> Non
 # ---------------------------------------------------------------------------------------------------------- signing in
 
 
-async def test_a_token_that_ended_is_renewed_and_the_write_sent_once_more_under_the_same_claim(firm: Any) -> None:
+async def test_a_token_that_ended_is_renewed_and_the_write_sent_once_more_under_the_same_claim(firm: Firm) -> None:
     armed(firm, "expire", "/parts")
     told = await approved(firm, "create_part", **PART)
     assert told["outcome"] == "done"
@@ -143,7 +144,7 @@ async def test_a_token_that_ended_is_renewed_and_the_write_sent_once_more_under_
     assert len(firm.parts("AFTER-1")) == 1
 
 
-async def test_a_sign_in_that_is_refused_again_and_again_wrote_nothing(firm: Any) -> None:
+async def test_a_sign_in_that_is_refused_again_and_again_wrote_nothing(firm: Firm) -> None:
     armed(firm, "status", "/parts", status=401, times=9)
     told = await approved(firm, "create_part", **PART)
     assert (told["outcome"], told["error"]["code"], told["error"]["written"]) == ("failed", "NOT_AUTHENTICATED", "no")
@@ -154,7 +155,7 @@ async def test_a_sign_in_that_is_refused_again_and_again_wrote_nothing(firm: Any
 # -------------------------------------------------------------------------------------------------------- looking again
 
 
-def enquiry_of_somebody_else(firm: Any) -> None:
+def enquiry_of_somebody_else(firm: Firm) -> None:
     """The same customer and reference, made by another hand."""
     firm.run(
         """INSERT INTO contracts (doc, haystack) SELECT json_set(doc, '$.id', (SELECT max(id) + 1 FROM contracts),
@@ -168,7 +169,7 @@ async def later(seat: Any, by_s: float = 60) -> None:
     journal._clock = lambda: time.time() + by_s
 
 
-async def test_a_record_that_appears_later_settles_an_unknown_write(firm: Any) -> None:
+async def test_a_record_that_appears_later_settles_an_unknown_write(firm: Firm) -> None:
     armed(firm, "status", "/contracts", status=500)
     async with firm.seat("yes") as seat:
         told = await seat.call("create_enquiry", **ENQUIRY)
@@ -179,7 +180,7 @@ async def test_a_record_that_appears_later_settles_an_unknown_write(firm: Any) -
         assert (status["outcome"], status["result"]["customer_ref"]) == ("done", "PO-AFTER")
 
 
-async def test_of_several_that_could_be_it_none_is_taken(firm: Any) -> None:
+async def test_of_several_that_could_be_it_none_is_taken(firm: Firm) -> None:
     armed(firm, "status", "/contracts", status=500)
     async with firm.seat("yes") as seat:
         told = await seat.call("create_enquiry", **ENQUIRY)
@@ -192,14 +193,14 @@ async def test_of_several_that_could_be_it_none_is_taken(firm: Any) -> None:
         assert [event.detail["found"] for event in events if event.kind == "looked"] == ["none", "several"]
 
 
-async def test_a_record_that_was_there_before_is_not_taken_for_the_write(firm: Any) -> None:
+async def test_a_record_that_was_there_before_is_not_taken_for_the_write(firm: Firm) -> None:
     enquiry_of_somebody_else(firm)
     armed(firm, "status", "/contracts", status=500)
     told = await approved(firm, "create_enquiry", **ENQUIRY)
     assert told["outcome"] == "unknown"
 
 
-async def test_a_record_that_came_between_preview_and_send_is_not_taken_for_the_write(firm: Any) -> None:
+async def test_a_record_that_came_between_preview_and_send_is_not_taken_for_the_write(firm: Firm) -> None:
     enquiry = {"customer": "Acme Corp", "notes": "without a reference"}
     async with firm.seat() as seat:
         told = await seat.call("create_enquiry", **enquiry)
@@ -215,7 +216,7 @@ async def test_a_record_that_came_between_preview_and_send_is_not_taken_for_the_
 
 
 async def test_where_what_was_there_before_could_not_be_read_nothing_seen_later_is_taken_for_the_write(
-    firm: Any,
+    firm: Firm,
 ) -> None:
     enquiry_of_somebody_else(firm)
     armed(firm, "status", "/contracts", status=500)
@@ -236,7 +237,7 @@ async def test_where_what_was_there_before_could_not_be_read_nothing_seen_later_
 
 
 @pytest.mark.parametrize("landed", [True, False])
-async def test_a_person_settles_what_stays_unknown_and_the_key_is_free_again(firm: Any, landed: bool) -> None:
+async def test_a_person_settles_what_stays_unknown_and_the_key_is_free_again(firm: Firm, landed: bool) -> None:
     armed(firm, "status", "/contracts", status=500)
     async with firm.seat("yes") as seat:
         told = await seat.call("create_enquiry", **ENQUIRY)
@@ -252,7 +253,7 @@ async def test_a_person_settles_what_stays_unknown_and_the_key_is_free_again(fir
 
 
 async def test_where_the_journal_fails_after_the_send_nobody_is_told_that_nothing_was_written(
-    firm: Any, monkeypatch: pytest.MonkeyPatch
+    firm: Firm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(*_: Any, **__: Any) -> None:
         raise OSError("no space left on device")

@@ -11,6 +11,7 @@ import pytest
 
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.states import State
+from tests.writes.firm import Firm
 
 pytestmark = pytest.mark.anyio
 
@@ -20,7 +21,7 @@ PRICES = {"part": "WIDGET-001", "customer": "Acme Corp", "price_breaks": [{"quan
 PART = {"part_number": "BACK-1"}
 
 
-async def tamper(firm: Any, *statements: str) -> None:
+async def tamper(firm: Firm, *statements: str) -> None:
     """What somebody with the database's own tools could do."""
 
     def done() -> None:
@@ -31,7 +32,7 @@ async def tamper(firm: Any, *statements: str) -> None:
     await anyio.to_thread.run_sync(done)  # whoever holds the journal meanwhile must be able to let go of it
 
 
-async def approved_after(firm: Any, *statements: str) -> Any:
+async def approved_after(firm: Firm, *statements: str) -> Any:
     """A write that waits, is tampered with, and then approved by a person who saw what the row then said."""
     async with firm.seat() as seat:
         told = await seat.call("set_price_list", **PRICES)
@@ -64,7 +65,7 @@ async def approved_after(firm: Any, *statements: str) -> Any:
         "key = 'another'",
     ],
 )
-async def test_a_row_that_was_changed_before_the_yes_sends_nothing(firm: Any, change: str) -> None:
+async def test_a_row_that_was_changed_before_the_yes_sends_nothing(firm: Firm, change: str) -> None:
     after = await approved_after(firm, f"UPDATE writes SET {change}")
     assert after.state is State.FAILED
     assert after.outcome.error.code == "CONFIRMATION_INVALID"
@@ -72,7 +73,7 @@ async def test_a_row_that_was_changed_before_the_yes_sends_nothing(firm: Any, ch
     assert firm.sent() == []
 
 
-async def test_what_is_shown_of_a_waiting_write_is_its_plan_whatever_its_outcome_says(firm: Any) -> None:
+async def test_what_is_shown_of_a_waiting_write_is_its_plan_whatever_its_outcome_says(firm: Firm) -> None:
     async with firm.seat() as seat:
         told = await seat.call("set_price_list", **PRICES)
         harmless = "json_object('field', 'a note', 'before', NULL, 'after', 'x')"
@@ -82,7 +83,7 @@ async def test_what_is_shown_of_a_waiting_write_is_its_plan_whatever_its_outcome
         assert shown["preview"] == told["preview"]
 
 
-async def test_a_row_that_took_on_another_write_s_plan_sends_nothing(firm: Any) -> None:
+async def test_a_row_that_took_on_another_write_s_plan_sends_nothing(firm: Firm) -> None:
     async with firm.seat() as seat:
         await seat.call("create_part", **PART)
     change = "SET (plan, digest) = (SELECT plan, digest FROM writes WHERE plan ->> '$.tool' = 'create_part')"
@@ -100,7 +101,7 @@ async def test_a_row_that_took_on_another_write_s_plan_sends_nothing(firm: Any) 
         "UPDATE events SET kind = 'approved', detail = '{}'",
     ],
 )
-async def test_an_approval_that_nobody_gave_sends_nothing(firm: Any, statement: str) -> None:
+async def test_an_approval_that_nobody_gave_sends_nothing(firm: Firm, statement: str) -> None:
     async with firm.seat() as seat:
         told = await seat.call("create_part", **PART)
         await tamper(firm, statement, *(["UPDATE writes SET state = 'approved'"] if "events" in statement else []))
@@ -110,7 +111,7 @@ async def test_an_approval_that_nobody_gave_sends_nothing(firm: Any, statement: 
         assert firm.sent() == []
 
 
-async def test_an_approval_from_before_the_write_was_put_back_does_not_count_again(firm: Any) -> None:
+async def test_an_approval_from_before_the_write_was_put_back_does_not_count_again(firm: Firm) -> None:
     async with firm.seat("yes") as seat:
         firm.arm("status", status=403, method="GET", path="/parts/1/price-lists", after=1, times=9)
         told = await seat.call("set_price_list", **PRICES)
@@ -128,7 +129,7 @@ async def test_an_approval_from_before_the_write_was_put_back_does_not_count_aga
     ["plan = '{}'", "identity = '[]'", "plan = replace(plan, 'fractionerp', 'nope')", "expires_at = 'never'",
      "outcome = '[]'"],
 )  # fmt: skip
-async def test_a_row_that_cannot_be_read_keeps_no_other_write_waiting(firm: Any, spoilt: str) -> None:
+async def test_a_row_that_cannot_be_read_keeps_no_other_write_waiting(firm: Firm, spoilt: str) -> None:
     async with firm.runtime() as runtime, firm.seat() as seat:
         first = await seat.call("create_part", part_number="SPOILT")
         second = await seat.call("create_part", part_number="SOUND")
@@ -143,7 +144,7 @@ async def test_a_row_that_cannot_be_read_keeps_no_other_write_waiting(firm: Any,
     assert firm.parts("SPOILT") == []
 
 
-async def test_a_token_that_was_put_into_the_row_confirms_nothing(firm: Any) -> None:
+async def test_a_token_that_was_put_into_the_row_confirms_nothing(firm: Firm) -> None:
     async with firm.seat(None, confirm="two_step") as seat:
         told = await seat.call("create_part", **PART)
         sha256_of_mine = "8ce86a6ae65d3692e7305e2c58ac62eebd97d3d943e093f577da25c36988246b"  # of "N"
@@ -156,7 +157,7 @@ async def test_a_token_that_was_put_into_the_row_confirms_nothing(firm: Any) -> 
         assert (await seat.call("confirm_write", **names))["outcome"] == "done"
 
 
-async def test_the_claim_holds_the_hash_of_what_goes_out(firm: Any) -> None:
+async def test_the_claim_holds_the_hash_of_what_goes_out(firm: Firm) -> None:
     import hashlib
 
     async with firm.seat("yes") as seat:
@@ -170,7 +171,7 @@ async def test_the_claim_holds_the_hash_of_what_goes_out(firm: Any) -> None:
 
 
 async def test_a_write_whose_lease_ran_out_on_the_way_is_not_sent_beside_its_successor(
-    firm: Any, monkeypatch: pytest.MonkeyPatch
+    firm: Firm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A 401, then a sign-in that takes longer than the lease: meanwhile another process has called it unknown, a person
     has settled it as absent, asked again, and it was written."""
@@ -200,7 +201,7 @@ async def test_a_write_whose_lease_ran_out_on_the_way_is_not_sent_beside_its_suc
 
 
 async def test_a_write_that_is_late_but_nobody_has_touched_goes_back_to_its_person(
-    firm: Any, monkeypatch: pytest.MonkeyPatch
+    firm: Firm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hold = Journal.hold
 
@@ -216,7 +217,7 @@ async def test_a_write_that_is_late_but_nobody_has_touched_goes_back_to_its_pers
 
 
 async def test_a_journal_that_fails_just_before_the_send_sends_nothing(
-    firm: Any, monkeypatch: pytest.MonkeyPatch
+    firm: Firm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(*_: Any, **__: Any) -> bool:
         raise OSError("disk I/O error")
@@ -227,7 +228,7 @@ async def test_a_journal_that_fails_just_before_the_send_sends_nothing(
     assert (told["outcome"], firm.sent()) == ("awaiting_approval", [])
 
 
-async def test_the_sign_in_is_made_before_the_claim(firm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_sign_in_is_made_before_the_claim(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
     claim, seen = Journal.claim, []
 
     async def noted(journal: Journal, *args: Any, **facts: Any) -> bool:
@@ -257,7 +258,7 @@ async def firm_write(seat: Any) -> Any:
 
 
 @pytest.mark.slow
-async def test_however_many_wait_whatever_is_approved_is_sent(firm: Any) -> None:
+async def test_however_many_wait_whatever_is_approved_is_sent(firm: Firm) -> None:
     async with firm.runtime() as runtime:
         service = await runtime.write_service()
         from fraction_mcp.runtime import _replan

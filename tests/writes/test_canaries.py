@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from fraction_mcp import sandbox
 from tests.process import command
 from tests.support import child_environment
+from tests.writes.firm import Firm
 
 pytestmark = pytest.mark.anyio
 
@@ -71,7 +72,7 @@ SIGNING_IN = [*WRITING[:3], *WRITING[9:13]]
 
 
 @pytest.fixture
-def issued(firm: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def issued(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The sandbox takes the canaries for its credentials; every token that it issues is noted."""
     people = tuple(replace(account, password=PASSWORD) for account in sandbox.ACCOUNTS)
     clients = tuple(replace(client, client_secret=SECRET) for client in sandbox.CLIENTS)
@@ -91,7 +92,9 @@ def issued(firm: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @asynccontextmanager
-async def served(firm: Any, stderr: Path, answer: Any = None, *flags: str, **environment: str) -> AsyncIterator[Client]:
+async def served(
+    firm: Firm, stderr: Path, answer: Any = None, *flags: str, **environment: str
+) -> AsyncIterator[Client]:
     """`fraction-mcp serve` over stdio, signed in to the sandbox over HTTP; its stderr goes to a file."""
     settings = firm.settings(wired=True)
     parameters = StdioServerParameters(
@@ -148,14 +151,14 @@ class Canaries:
     """An office in process whose credentials are recognisable, everything that it logs, and how each place is looked
     through for them."""
 
-    firm: Any
+    firm: Firm
     issued: list[str]
     log: pytest.LogCaptureFixture
 
     @asynccontextmanager
     async def office(self) -> AsyncIterator[Any]:
         secrets = {"fraction_password": PASSWORD, "fracttal_client_secret": SECRET, "secret_key": KEY}
-        secret = {name: SecretStr(value) for name, value in secrets.items()}
+        secret: dict[str, Any] = {name: SecretStr(value) for name, value in secrets.items()}
         async with self.firm.seat("yes", timeout_s=0.3, **secret) as seat:
             yield seat
 
@@ -165,7 +168,7 @@ class Canaries:
 
 
 @pytest.fixture
-def canaries(firm: Any, issued: list[str], caplog: pytest.LogCaptureFixture) -> Canaries:
+def canaries(firm: Firm, issued: list[str], caplog: pytest.LogCaptureFixture) -> Canaries:
     caplog.set_level(logging.DEBUG)
     return Canaries(firm, issued, caplog)
 
@@ -239,7 +242,7 @@ async def test_no_answer_to_a_wrong_call_lets_a_secret_out(
 
 
 @pytest.mark.process
-async def test_a_server_s_own_streams_and_files_hold_no_secret(firm: Any, issued: list[str], tmp_path: Path) -> None:
+async def test_a_server_s_own_streams_and_files_hold_no_secret(firm: Firm, issued: list[str], tmp_path: Path) -> None:
     async with served(firm, tmp_path / "stderr", yes) as client:
         firm.arm("html", method="POST", system="fraction", path="/parts")
         results = [await told(client, "create_part", part_number="CANARY-1")]
@@ -278,7 +281,9 @@ async def test_an_address_that_no_journal_can_have_stops_the_start_and_lets_no_s
 
 @pytest.mark.slow
 @pytest.mark.process
-async def test_a_journal_that_cannot_be_opened_lets_no_secret_out(firm: Any, issued: list[str], tmp_path: Path) -> None:
+async def test_a_journal_that_cannot_be_opened_lets_no_secret_out(
+    firm: Firm, issued: list[str], tmp_path: Path
+) -> None:
     url = f"postgresql+asyncpg://clerk:{PASSWORD}@127.0.0.1:1/journal"
     async with served(firm, tmp_path / "stderr", yes, FRACTION_MCP_DATABASE_URL=url) as client:
         result = await told(client, "create_part", part_number="CANARY-DB")
@@ -290,7 +295,7 @@ async def test_a_journal_that_cannot_be_opened_lets_no_secret_out(firm: Any, iss
 
 @pytest.mark.slow
 @pytest.mark.process
-async def test_wrong_credentials_are_not_repeated_to_anybody(firm: Any, tmp_path: Path) -> None:
+async def test_wrong_credentials_are_not_repeated_to_anybody(firm: Firm, tmp_path: Path) -> None:
     async with served(firm, tmp_path / "stderr", yes) as client:  # the sandbox does not know the canaries here
         results = [await told(client, "create_part", part_number="X"), await told(client, "get_connection_status")]
     assert "NOT_AUTHENTICATED" in results[0]
@@ -308,7 +313,7 @@ def imported(stderr: Path) -> set[str]:
 
 @pytest.mark.process
 async def test_a_session_that_only_reads_leaves_no_state_and_does_not_load_the_journal(
-    firm: Any, issued: list[str], tmp_path: Path
+    firm: Firm, issued: list[str], tmp_path: Path
 ) -> None:
     async with served(firm, tmp_path / "stderr", yes, "-X", "importtime") as client:
         assert "create_part" in {tool.name for tool in (await client.list_tools()).tools}

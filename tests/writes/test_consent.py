@@ -11,6 +11,7 @@ from mcp.types import ElicitResult, ErrorData
 
 from fraction_mcp.tools.catalogue import catalogue
 from tests.process import command
+from tests.writes.firm import Firm
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +22,7 @@ WRITES = {name for name, spec in catalogue().items() if spec.effect.plans}
 # ------------------------------------------------------------------------------------------------------------ two_step
 
 
-async def test_two_steps_a_wrong_token_uses_nothing_up_and_the_right_one_counts_once(firm: Any) -> None:
+async def test_two_steps_a_wrong_token_uses_nothing_up_and_the_right_one_counts_once(firm: Firm) -> None:
     async with firm.seat(confirm="two_step") as seat:
         asked = await seat.call("create_part", **PART)
         assert asked["outcome"] == "confirmation_required"
@@ -44,7 +45,7 @@ async def test_two_steps_a_wrong_token_uses_nothing_up_and_the_right_one_counts_
     assert len(firm.sent()) == 1
 
 
-async def test_asking_again_under_two_step_keeps_the_id_and_replaces_the_token(firm: Any) -> None:
+async def test_asking_again_under_two_step_keeps_the_id_and_replaces_the_token(firm: Firm) -> None:
     async with firm.seat(confirm="two_step") as seat:
         first = await seat.call("create_part", **PART)
         second = await seat.call("create_part", **PART)
@@ -59,7 +60,7 @@ async def test_asking_again_under_two_step_keeps_the_id_and_replaces_the_token(f
         assert new["outcome"] == "done"
 
 
-async def test_a_token_of_a_write_that_was_not_sent_does_not_count_a_second_time(firm: Any) -> None:
+async def test_a_token_of_a_write_that_was_not_sent_does_not_count_a_second_time(firm: Firm) -> None:
     async with firm.seat(confirm="two_step") as seat:
         asked = await seat.call("create_part", **PART)
         names = {"write_id": asked["write_id"], "confirmation_token": asked["confirmation_token"]}
@@ -71,13 +72,13 @@ async def test_a_token_of_a_write_that_was_not_sent_does_not_count_a_second_time
     assert firm.parts("CONSENT-1") == []
 
 
-async def test_an_unknown_write_cannot_be_confirmed(firm: Any) -> None:
+async def test_an_unknown_write_cannot_be_confirmed(firm: Firm) -> None:
     async with firm.seat(confirm="two_step") as seat:
         told = await seat.call("confirm_write", write_id="w000000000000", confirmation_token="x")
         assert (told["error"]["code"], told["error"]["written"]) == ("NOT_FOUND", "no")
 
 
-async def test_what_failed_after_the_confirmation_is_a_tool_error(firm: Any) -> None:
+async def test_what_failed_after_the_confirmation_is_a_tool_error(firm: Firm) -> None:
     firm.arm("status", status=422, path="/parts", method="POST")
     async with firm.seat(confirm="two_step") as seat:
         asked = await seat.call("create_part", **PART)
@@ -92,7 +93,7 @@ async def test_what_failed_after_the_confirmation_is_a_tool_error(firm: Any) -> 
 # ---------------------------------------------------------------------------------------------------- what is listed
 
 
-async def test_confirm_write_is_offered_under_two_step_only(firm: Any) -> None:
+async def test_confirm_write_is_offered_under_two_step_only(firm: Firm) -> None:
     async with firm.seat(confirm="two_step") as seat:
         assert {"confirm_write", "get_write_status", *WRITES} <= await seat.tools()
     async with firm.seat() as seat:
@@ -103,7 +104,7 @@ async def test_confirm_write_is_offered_under_two_step_only(firm: Any) -> None:
 
 
 @pytest.mark.parametrize("confirm", ["human", "two_step"])
-async def test_a_read_only_server_offers_the_status_of_writes_and_no_write(firm: Any, confirm: str) -> None:
+async def test_a_read_only_server_offers_the_status_of_writes_and_no_write(firm: Firm, confirm: str) -> None:
     async with firm.seat("yes", read_only=True, confirm=confirm) as seat:
         offered = await seat.tools()
         assert offered & (WRITES | {"get_write_status", "confirm_write"}) == {"get_write_status"}
@@ -117,7 +118,7 @@ async def test_a_read_only_server_offers_the_status_of_writes_and_no_write(firm:
 
 @pytest.mark.parametrize("arguments", [{}, {"part_number": "NEW-1"}, {"nonsense": 1}])
 async def test_the_name_of_a_write_on_a_read_only_server_says_so_and_that_nothing_was_written(
-    firm: Any, arguments: dict[str, Any]
+    firm: Firm, arguments: dict[str, Any]
 ) -> None:
     """An assistant may know the name from another session: it is not told that there is no such tool."""
     async with firm.seat("yes", read_only=True) as seat:
@@ -133,7 +134,7 @@ async def test_the_name_of_a_write_on_a_read_only_server_says_so_and_that_nothin
     assert firm.sent() == []
 
 
-async def test_a_read_only_server_does_not_commit_what_others_approved(firm: Any) -> None:
+async def test_a_read_only_server_does_not_commit_what_others_approved(firm: Firm) -> None:
     async with firm.seat() as seat:
         told = await seat.call("create_part", **PART)
     async with firm.seat(read_only=True) as seat:
@@ -148,7 +149,7 @@ async def test_a_read_only_server_does_not_commit_what_others_approved(firm: Any
 # ------------------------------------------------------------------------------------------------- who can be asked
 
 
-async def test_with_elicitation_off_a_client_that_says_yes_to_everything_is_not_asked(firm: Any) -> None:
+async def test_with_elicitation_off_a_client_that_says_yes_to_everything_is_not_asked(firm: Firm) -> None:
     for mode in ("auto", "legacy"):
         async with firm.seat("yes", mode=mode, elicitation="off") as seat:
             assert (await seat.call("create_part", **PART))["outcome"] == "awaiting_approval"
@@ -165,7 +166,7 @@ async def refusing(_context: Any, _question: Any) -> Any:
 
 @pytest.mark.parametrize("answer", [failing, refusing])
 async def test_an_older_client_that_claims_forms_and_cannot_show_one_leaves_the_write_waiting(
-    firm: Any, answer: Any
+    firm: Firm, answer: Any
 ) -> None:
     async with firm.seat(answer, mode="legacy") as seat:
         told = await seat.call("create_part", **PART)
@@ -173,7 +174,7 @@ async def test_an_older_client_that_claims_forms_and_cannot_show_one_leaves_the_
     assert firm.sent() == []
 
 
-async def test_a_newer_client_that_claims_forms_and_cannot_show_one_leaves_the_write_waiting(firm: Any) -> None:
+async def test_a_newer_client_that_claims_forms_and_cannot_show_one_leaves_the_write_waiting(firm: Firm) -> None:
     async with firm.seat(refusing) as seat:
         with pytest.raises(MCPError):
             await seat.call("create_part", **PART)
@@ -186,7 +187,7 @@ async def test_a_newer_client_that_claims_forms_and_cannot_show_one_leaves_the_w
 @pytest.mark.parametrize(
     "content", [{}, None, {"decision": True}, {"decision": "yes"}, {"approve": True}, {"decision": "approve", "x": 1}]
 )
-async def test_only_the_explicit_choice_is_a_yes_and_anything_else_is_no_answer(firm: Any, content: Any) -> None:
+async def test_only_the_explicit_choice_is_a_yes_and_anything_else_is_no_answer(firm: Firm, content: Any) -> None:
     async def answer(_context: Any, _question: Any) -> ElicitResult:
         return ElicitResult(action="accept", content=content)
 
@@ -197,7 +198,7 @@ async def test_only_the_explicit_choice_is_a_yes_and_anything_else_is_no_answer(
     assert firm.sent() == []
 
 
-async def test_a_client_that_gives_up_while_the_question_is_open_finds_the_write_waiting(firm: Any) -> None:
+async def test_a_client_that_gives_up_while_the_question_is_open_finds_the_write_waiting(firm: Firm) -> None:
     """2025-11-25: the call is cancelled; the late yes is lost, and the same request asks again under the same id."""
     open_question, late = anyio.Event(), anyio.Event()
 
@@ -225,7 +226,7 @@ async def test_a_client_that_gives_up_while_the_question_is_open_finds_the_write
 
 
 @pytest.mark.parametrize("second", ["yes", None])
-async def test_a_write_that_waits_keeps_its_id_when_it_is_asked_for_again(firm: Any, second: str | None) -> None:
+async def test_a_write_that_waits_keeps_its_id_when_it_is_asked_for_again(firm: Firm, second: str | None) -> None:
     async with firm.seat() as seat:
         first = await seat.call("create_part", **PART)
     async with firm.seat(second) as seat:
@@ -234,7 +235,7 @@ async def test_a_write_that_waits_keeps_its_id_when_it_is_asked_for_again(firm: 
     assert again["outcome"] == ("done" if second else "awaiting_approval")
 
 
-async def test_while_one_is_unknown_the_same_request_makes_no_new_write(firm: Any) -> None:
+async def test_while_one_is_unknown_the_same_request_makes_no_new_write(firm: Firm) -> None:
     firm.arm("status", status=500, path="/contracts", method="POST")
     async with firm.seat("yes") as seat:
         first = await seat.call("create_enquiry", customer="Acme Corp", customer_ref="PO-UNSURE")
@@ -246,7 +247,7 @@ async def test_while_one_is_unknown_the_same_request_makes_no_new_write(firm: An
     assert len(firm.sent()) == 1
 
 
-async def test_an_identical_write_that_landed_minutes_ago_is_the_first_warning(firm: Any) -> None:
+async def test_an_identical_write_that_landed_minutes_ago_is_the_first_warning(firm: Firm) -> None:
     contact = {"customer": "Acme Corp", "name": "Jo Twice"}
     async with firm.seat("yes") as seat:
         first = await seat.call("add_contact", **contact)
@@ -270,7 +271,7 @@ async def test_an_identical_write_that_landed_minutes_ago_is_the_first_warning(f
     ],
 )
 async def test_what_is_not_exactly_one_record_is_not_written(
-    firm: Any, tool: str, arguments: dict[str, Any], outcome: str, names: list[str] | None
+    firm: Firm, tool: str, arguments: dict[str, Any], outcome: str, names: list[str] | None
 ) -> None:
     if tool == "set_price_list":
         arguments = {**arguments, "price_breaks": [{"quantity": 1, "unit_price": "1"}]}
@@ -290,7 +291,7 @@ async def test_what_is_not_exactly_one_record_is_not_written(
 
 
 @asynccontextmanager
-async def stdio(firm: Any, answer: Any, mode: str, **environment: str) -> AsyncIterator[Client]:
+async def stdio(firm: Firm, answer: Any, mode: str, **environment: str) -> AsyncIterator[Client]:
     settings = firm.settings(wired=True)
     python, *words = command("serve")
     parameters = StdioServerParameters(
@@ -313,7 +314,7 @@ async def stdio(firm: Any, answer: Any, mode: str, **environment: str) -> AsyncI
 
 @pytest.mark.process
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_over_stdio_a_person_says_yes_to_one_write_and_no_to_another(firm: Any, mode: str) -> None:
+async def test_over_stdio_a_person_says_yes_to_one_write_and_no_to_another(firm: Firm, mode: str) -> None:
     async def judged(_context: Any, question: Any) -> ElicitResult:
         await anyio.sleep(1.1)  # a person reads: what comes faster is no person's, by the clock of another process
         return ElicitResult(
@@ -328,7 +329,7 @@ async def test_over_stdio_a_person_says_yes_to_one_write_and_no_to_another(firm:
 
 
 @pytest.mark.process
-async def test_over_stdio_two_steps_write_once(firm: Any) -> None:
+async def test_over_stdio_two_steps_write_once(firm: Firm) -> None:
     async with stdio(firm, None, "legacy", FRACTION_MCP_CONFIRM="two_step") as client:
         asked = (await client.call_tool("create_part", PART)).structured_content
         names = {"write_id": asked["write_id"], "confirmation_token": asked["confirmation_token"]}

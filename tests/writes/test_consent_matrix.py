@@ -19,6 +19,8 @@ from mcp.types import (
     UrlElicitationCapability,
 )
 
+from tests.writes.firm import Firm
+
 pytestmark = pytest.mark.anyio
 
 SMALL = ("create_part", {"part_number": "MATRIX-1"})
@@ -103,14 +105,14 @@ def inbox_here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return opened
 
 
-async def asked(firm: Any, monkeypatch: pytest.MonkeyPatch, client: Client, mode: str, write: Any) -> tuple[Any, Any]:
+async def asked(firm: Firm, monkeypatch: pytest.MonkeyPatch, client: Client, mode: str, write: Any) -> tuple[Any, Any]:
     """The call's result ({} where the client ended it), and the write as the journal then holds it."""
     from mcp.client.session import ClientSession
 
     monkeypatch.setattr(ClientSession, "_build_capabilities", lambda *_a, **_k: client.capabilities)
     callback: Callable[..., Awaitable[Any]] | None = client if client.form or client.url else None
     info = Implementation(name=client.name, version="1")
-    given = {"mode": mode, "reads_s": client.after_s, "client_info": info, "elicitation": "auto"}
+    given: dict[str, Any] = {"mode": mode, "reads_s": client.after_s, "client_info": info, "elicitation": "auto"}
     async with firm.seat(callback, **given) as seat:
         try:
             result = await seat.call(write[0], **write[1])
@@ -126,7 +128,7 @@ async def asked(firm: Any, monkeypatch: pytest.MonkeyPatch, client: Client, mode
 @pytest.mark.parametrize("write", [SMALL, LARGE], ids=["small", "large"])
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)
 async def test_what_is_written_is_what_a_person_saw_and_explicitly_approved(  # noqa: PLR0917 - the matrix
-    firm: Any, monkeypatch: pytest.MonkeyPatch, inbox_here: list[str], behaviour: str, write: Any, mode: str
+    firm: Firm, monkeypatch: pytest.MonkeyPatch, inbox_here: list[str], behaviour: str, write: Any, mode: str
 ) -> None:
     monkeypatch.setattr("fraction_mcp.server.consent._PAGE_S", 0.05)
     client = BEHAVIOURS[behaviour]()
@@ -170,7 +172,7 @@ async def test_what_is_written_is_what_a_person_saw_and_explicitly_approved(  # 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_after_an_answer_that_is_nobody_s_the_write_is_asked_about_by_no_further_form(
-    firm: Any, monkeypatch: pytest.MonkeyPatch, inbox_here: list[str], mode: str
+    firm: Firm, monkeypatch: pytest.MonkeyPatch, inbox_here: list[str], mode: str
 ) -> None:
     quick = BEHAVIOURS["answers at once"]()
     await asked(firm, monkeypatch, quick, mode, SMALL)
@@ -181,7 +183,7 @@ async def test_after_an_answer_that_is_nobody_s_the_write_is_asked_about_by_no_f
     assert firm.sent() == []
 
 
-async def test_an_answer_that_came_too_fast_counts_no_more_when_it_is_sent_again(firm: Any) -> None:
+async def test_an_answer_that_came_too_fast_counts_no_more_when_it_is_sent_again(firm: Firm) -> None:
     yes = ElicitResult(action="accept", content={"decision": "approve"})
     async with firm.seat("yes") as seat:
         question = await seat.round(*SMALL)
@@ -194,7 +196,7 @@ async def test_an_answer_that_came_too_fast_counts_no_more_when_it_is_sent_again
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_a_host_that_is_not_known_is_asked_in_one_paragraph_or_not_at_all(
-    firm: Any, monkeypatch: pytest.MonkeyPatch, inbox_here: list[str], mode: str
+    firm: Firm, monkeypatch: pytest.MonkeyPatch, inbox_here: list[str], mode: str
 ) -> None:
     small = Client("some editor")
     result, (kept, _) = await asked(firm, monkeypatch, small, mode, SMALL)
@@ -209,7 +211,7 @@ async def test_a_host_that_is_not_known_is_asked_in_one_paragraph_or_not_at_all(
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_a_question_that_does_not_fit_a_paragraph_is_sent_to_no_host_that_is_not_known(
-    firm: Any, monkeypatch: pytest.MonkeyPatch, inbox_here: list[str], mode: str
+    firm: Firm, monkeypatch: pytest.MonkeyPatch, inbox_here: list[str], mode: str
 ) -> None:
     large = Client("some editor")
     result, (kept, _) = await asked(firm, monkeypatch, large, mode, LARGE)
@@ -218,7 +220,7 @@ async def test_a_question_that_does_not_fit_a_paragraph_is_sent_to_no_host_that_
 
 
 async def test_codex_is_never_sent_an_address_and_claude_code_never_a_form(
-    firm: Any, monkeypatch: pytest.MonkeyPatch, inbox_here: list[str]
+    firm: Firm, monkeypatch: pytest.MonkeyPatch, inbox_here: list[str]
 ) -> None:
     codex = Client("codex-mcp-client", url=True)
     await asked(firm, monkeypatch, codex, "legacy", LARGE)
@@ -235,7 +237,7 @@ async def _nowhere(*_: Any) -> str:
 
 @pytest.mark.parametrize("left_open", [False, True])
 async def test_an_older_client_s_call_waits_for_the_page_and_is_told_when_it_is_over(
-    firm: Any, monkeypatch: pytest.MonkeyPatch, inbox_here: list[str], left_open: bool
+    firm: Firm, monkeypatch: pytest.MonkeyPatch, inbox_here: list[str], left_open: bool
 ) -> None:
     from fraction_mcp.operations.writes.service import WriteService
     from fraction_mcp.server import consent

@@ -6,6 +6,9 @@ from typing import Any
 import anyio
 import pytest
 
+from fraction_mcp.operations.writes.states import State
+from tests.writes.firm import Firm
+
 pytestmark = pytest.mark.anyio
 
 _RACES = 50
@@ -17,7 +20,7 @@ async def planned(service: Any, number: str) -> Any:
     return await service.propose(plan, tool="create_part", arguments=arguments, asked_by="a test")
 
 
-async def test_a_form_s_no_racing_an_inbox_s_yes_has_one_outcome(firm: Any) -> None:
+async def test_a_form_s_no_racing_an_inbox_s_yes_has_one_outcome(firm: Firm) -> None:
     """Two offices on one journal decide at the same moment, and the ERP holds what the journal says."""
     outcomes = []
     async with firm.runtime() as form_s, firm.runtime() as inbox_s:
@@ -40,10 +43,10 @@ async def test_a_form_s_no_racing_an_inbox_s_yes_has_one_outcome(firm: Any) -> N
             outcomes.append(state)
             assert len(firm.parts(f"RACE-{number}")) == (state == "done")
     assert set(outcomes) <= {"done", "declined"}
-    assert len(firm.sent()) == outcomes.count("done")
+    assert len(firm.sent()) == outcomes.count(State.DONE)
 
 
-async def test_two_inboxes_that_say_yes_send_it_once(firm: Any) -> None:
+async def test_two_inboxes_that_say_yes_send_it_once(firm: Firm) -> None:
     async with firm.runtime() as one_s, firm.runtime() as two_s:
         one, two = await one_s.write_service(), await two_s.write_service()
         write = await planned(one, "TWICE-1")
@@ -55,7 +58,7 @@ async def test_two_inboxes_that_say_yes_send_it_once(firm: Any) -> None:
 
 
 @pytest.mark.parametrize(("after", "state"), [(-1, "done"), (0, "expired")])
-async def test_an_approval_at_the_second_of_expiry_comes_too_late(firm: Any, after: float, state: str) -> None:
+async def test_an_approval_at_the_second_of_expiry_comes_too_late(firm: Firm, after: float, state: str) -> None:
     async with firm.runtime() as runtime:
         service = await runtime.write_service()
         write = await planned(service, "EXPIRY-1")
@@ -64,7 +67,7 @@ async def test_an_approval_at_the_second_of_expiry_comes_too_late(firm: Any, aft
     assert len(firm.parts("EXPIRY-1")) == len(firm.sent()) == (state == "done")
 
 
-async def test_a_write_that_expires_while_it_is_read_anew_is_not_sent(firm: Any, monkeypatch: Any) -> None:
+async def test_a_write_that_expires_while_it_is_read_anew_is_not_sent(firm: Firm, monkeypatch: Any) -> None:
     async with firm.runtime() as runtime:
         service = await runtime.write_service()
         write = await planned(service, "EXPIRY-2")
@@ -80,7 +83,7 @@ async def test_a_write_that_expires_while_it_is_read_anew_is_not_sent(firm: Any,
     assert firm.sent() == []
 
 
-async def test_a_caller_that_leaves_after_the_yes_does_not_stop_the_write_half_way(firm: Any) -> None:
+async def test_a_caller_that_leaves_after_the_yes_does_not_stop_the_write_half_way(firm: Firm) -> None:
     async with firm.runtime() as runtime:
         service = await runtime.write_service()
         write = await planned(service, "LEFT-1")

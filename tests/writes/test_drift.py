@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from mcp.types import ElicitResult
 
+from tests.writes.firm import Firm
+
 pytestmark = pytest.mark.anyio
 
 YES = ElicitResult(action="accept", content={"decision": "approve"})
@@ -44,7 +46,7 @@ CHANGES: dict[str, tuple[str, dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_a_change_between_preview_and_approval_is_refused(firm: Any, change: str, mode: str) -> None:
+async def test_a_change_between_preview_and_approval_is_refused(firm: Firm, change: str, mode: str) -> None:
     tool, arguments, sql = CHANGES[change]
 
     async def yes_too_late(_context: Any, _question: Any) -> ElicitResult:
@@ -61,7 +63,7 @@ async def test_a_change_between_preview_and_approval_is_refused(firm: Any, chang
     assert firm.sent() == []
 
 
-async def test_the_refusal_shows_the_new_state_and_the_next_question_is_about_it(firm: Any) -> None:
+async def test_the_refusal_shows_the_new_state_and_the_next_question_is_about_it(firm: Firm) -> None:
     async def yes_too_late(_context: Any, _question: Any) -> ElicitResult:
         firm.run("UPDATE price_breaks SET price = '11' WHERE id = 1")
         return YES
@@ -76,7 +78,7 @@ async def test_the_refusal_shows_the_new_state_and_the_next_question_is_about_it
     assert firm.breaks("WIDGET-001", 52) == {"1": "9"}
 
 
-async def test_what_nobody_judged_by_may_change(firm: Any) -> None:
+async def test_what_nobody_judged_by_may_change(firm: Firm) -> None:
     async def yes(_context: Any, _question: Any) -> ElicitResult:
         firm.run("UPDATE customers SET updated_at = '2030-01-01', phone = '1' WHERE id = 52")
         firm.run("UPDATE parts SET description = 'New', updated_at = '2030-01-01' WHERE id = 1")
@@ -87,7 +89,7 @@ async def test_what_nobody_judged_by_may_change(firm: Any) -> None:
         assert (await seat.call("set_price_list", **PRICES))["outcome"] == "done"
 
 
-async def test_an_answer_from_memory_does_not_hide_a_change(firm: Any) -> None:
+async def test_an_answer_from_memory_does_not_hide_a_change(firm: Firm) -> None:
     async with firm.seat("yes", cache_s=3600) as seat:
         await seat.call("get_part", part="WIDGET-001")
         question = await seat.round("set_price_list", PRICES)
@@ -97,7 +99,7 @@ async def test_an_answer_from_memory_does_not_hide_a_change(firm: Any) -> None:
     assert firm.sent() == []
 
 
-async def test_what_cannot_be_read_anew_waits_and_a_person_is_asked_again(firm: Any) -> None:
+async def test_what_cannot_be_read_anew_waits_and_a_person_is_asked_again(firm: Firm) -> None:
     async with firm.seat("yes") as seat:
         question = await seat.round("set_price_list", PRICES)
         firm.arm("html", method="GET", path="/parts/1/price-lists", status=200, times=9)

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from tests.writes.firm import Firm
+
 pytestmark = pytest.mark.anyio
 
 KEYS = {"summary", "outcome", "write_id", "system", "operation", "preview", "warnings", "result", "candidates",
@@ -15,7 +17,7 @@ eras = pytest.mark.parametrize("mode", ["auto", "legacy"])
 
 
 @eras
-async def test_a_yes_writes_it_once_and_tells_what_the_erp_made_of_it(firm: Any, case: Any, mode: str) -> None:
+async def test_a_yes_writes_it_once_and_tells_what_the_erp_made_of_it(firm: Firm, case: Any, mode: str) -> None:
     asked: list[str] = []
 
     async def yes(_context: Any, question: Any) -> Any:
@@ -46,7 +48,7 @@ async def test_a_yes_writes_it_once_and_tells_what_the_erp_made_of_it(firm: Any,
 
 
 @eras
-async def test_a_no_writes_nothing(firm: Any, case: Any, mode: str) -> None:
+async def test_a_no_writes_nothing(firm: Firm, case: Any, mode: str) -> None:
     async with firm.seat("no", mode=mode) as seat:
         told = await seat.call(case.tool, **case.arguments)
         assert (set(told), told["outcome"], told["result"]) == (KEYS, "declined", None)
@@ -59,7 +61,7 @@ async def test_a_no_writes_nothing(firm: Any, case: Any, mode: str) -> None:
 @eras
 @pytest.mark.parametrize(("answer", "outcome"), [("decline", "declined"), ("cancel", "awaiting_approval")])
 async def test_a_form_that_is_declined_or_closed_writes_nothing(
-    firm: Any, mode: str, answer: str, outcome: str
+    firm: Firm, mode: str, answer: str, outcome: str
 ) -> None:
     async with firm.seat(answer, mode=mode) as seat:
         told = await seat.call("create_part", part_number="CLOSED-1")
@@ -69,7 +71,7 @@ async def test_a_form_that_is_declined_or_closed_writes_nothing(
 
 
 @eras
-async def test_where_nobody_can_be_asked_the_write_waits(firm: Any, case: Any, mode: str) -> None:
+async def test_where_nobody_can_be_asked_the_write_waits(firm: Firm, case: Any, mode: str) -> None:
     async with firm.seat(mode=mode) as seat:
         told = await seat.call(case.tool, **case.arguments)
         assert set(told) == KEYS | {"next"}
@@ -86,7 +88,7 @@ async def test_where_nobody_can_be_asked_the_write_waits(firm: Any, case: Any, m
     assert firm.sent() == []
 
 
-async def test_the_quote_number_stands_in_the_result_and_in_the_sentence(firm: Any) -> None:
+async def test_the_quote_number_stands_in_the_result_and_in_the_sentence(firm: Firm) -> None:
     async with firm.seat("yes") as seat:
         told = await seat.call("create_enquiry", customer="Acme Corp", customer_ref="PO-Q")
     number = json.loads(firm.enquiries("PO-Q")[0]["doc"])["quote_number"]
@@ -94,7 +96,7 @@ async def test_the_quote_number_stands_in_the_result_and_in_the_sentence(firm: A
     assert number in told["summary"]
 
 
-async def test_exactly_what_was_asked_for_is_sent_and_nothing_else(firm: Any) -> None:
+async def test_exactly_what_was_asked_for_is_sent_and_nothing_else(firm: Firm) -> None:
     async with firm.seat("yes") as seat:
         await seat.call("create_part", part_number="BARE-1")
         await seat.call("create_enquiry", customer="52", customer_ref="PO-BARE")
@@ -106,7 +108,7 @@ async def test_exactly_what_was_asked_for_is_sent_and_nothing_else(firm: Any) ->
     }
 
 
-async def test_the_text_of_a_result_says_what_its_structure_says(firm: Any) -> None:
+async def test_the_text_of_a_result_says_what_its_structure_says(firm: Firm) -> None:
     async with firm.seat("yes") as seat:
         result = await seat.client.call_tool("create_part", {"part_number": "TEXT-1"})
         text = result.content[0].text
@@ -115,7 +117,7 @@ async def test_the_text_of_a_result_says_what_its_structure_says(firm: Any) -> N
         assert word in text
 
 
-async def test_without_structured_results_the_text_alone_is_enough(firm: Any) -> None:
+async def test_without_structured_results_the_text_alone_is_enough(firm: Firm) -> None:
     async with firm.seat(structured="off") as seat:
         result = await seat.client.call_tool("create_part", {"part_number": "TEXT-2"})
     assert result.structured_content is None

@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from fraction_mcp import sandbox
 from fraction_mcp.runtime import Runtime
+from tests.writes.firm import Firm
 
 pytestmark = pytest.mark.anyio
 
@@ -30,9 +31,9 @@ def elsewhere(company: Path, tmp_path: Path) -> Iterator[Any]:
 
 
 @asynccontextmanager
-async def service_of(firm: Any, other: str, app: Any = None) -> AsyncIterator[tuple[Runtime, Any]]:
+async def service_of(firm: Firm, other: str, app: Any = None) -> AsyncIterator[tuple[Runtime, Any]]:
     """A write service of another ERP, account or company on the same journal."""
-    changes = {
+    changes: dict[str, Any] = {
         "another ERP": {"fraction_base_url": "http://localhost:1" + sandbox.FRACTION_PATH},
         "another account": {"fraction_email": "sam@harrow-pike.example"},
         "another company": {"fraction_email": "robin@other-works.example"},
@@ -42,14 +43,14 @@ async def service_of(firm: Any, other: str, app: Any = None) -> AsyncIterator[tu
         yield runtime, await runtime.write_service()
 
 
-async def planned(firm: Any, **arguments: Any) -> str:
+async def planned(firm: Firm, **arguments: Any) -> str:
     async with firm.seat() as seat:
         return (await seat.call("create_enquiry", **(ENQUIRY | arguments)))["write_id"]
 
 
 @pytest.mark.parametrize("other", ["another ERP", "another account", "another company"])
 async def test_an_approval_in_another_place_sends_nothing_there_and_is_carried_out_at_home(
-    firm: Any, elsewhere: Any, other: str
+    firm: Firm, elsewhere: Any, other: str
 ) -> None:
     write_id = await planned(firm)
     async with service_of(firm, other, elsewhere) as (_, service):
@@ -66,7 +67,7 @@ async def test_an_approval_in_another_place_sends_nothing_there_and_is_carried_o
 
 @pytest.mark.parametrize("knows_the_customer", [True, False])
 async def test_another_company_of_the_same_account_is_another_place(
-    firm: Any, elsewhere: Any, knows_the_customer: bool
+    firm: Firm, elsewhere: Any, knows_the_customer: bool
 ) -> None:
     """The company shows with the sign-in only, and what it lacks says nothing about the write."""
     write_id = await planned(firm)
@@ -83,7 +84,7 @@ async def test_another_company_of_the_same_account_is_another_place(
 
 @pytest.mark.parametrize("other", ["another ERP", "another account", "another company"])
 async def test_a_process_that_watches_carries_out_its_own_writes_alone(
-    firm: Any, other: str, monkeypatch: pytest.MonkeyPatch, until: Any
+    firm: Firm, other: str, monkeypatch: pytest.MonkeyPatch, until: Any
 ) -> None:
     monkeypatch.setattr("fraction_mcp.operations.writes.service._WATCH_S", 0)
     foreign = await planned(firm)
@@ -107,7 +108,7 @@ async def test_a_process_that_watches_carries_out_its_own_writes_alone(
     assert (len(firm.enquiries("PO-OWN")), len(firm.enquiries("PO-HERE"))) == (1, 0)
 
 
-async def test_the_process_that_planned_a_write_carries_out_what_was_approved_elsewhere(firm: Any, until: Any) -> None:
+async def test_the_process_that_planned_a_write_carries_out_what_was_approved_elsewhere(firm: Firm, until: Any) -> None:
     async with firm.seat() as seat:
         write_id = (await seat.call("create_enquiry", **ENQUIRY))["write_id"]
         service = await seat.runtime.write_service()
@@ -122,7 +123,7 @@ async def test_the_process_that_planned_a_write_carries_out_what_was_approved_el
     assert len(firm.sent()) == 1
 
 
-async def test_a_question_that_is_open_can_be_decided_in_the_inbox_meanwhile(firm: Any, until: Any) -> None:
+async def test_a_question_that_is_open_can_be_decided_in_the_inbox_meanwhile(firm: Firm, until: Any) -> None:
     """The process that asks looks for approvals, too; the form's late answer then changes nothing."""
     from mcp.types import ElicitResult
 
@@ -142,7 +143,7 @@ async def test_a_question_that_is_open_can_be_decided_in_the_inbox_meanwhile(fir
 
 
 @pytest.mark.parametrize("other", ["another ERP", "another account"])
-async def test_the_same_request_in_another_place_is_another_write(firm: Any, other: str) -> None:
+async def test_the_same_request_in_another_place_is_another_write(firm: Firm, other: str) -> None:
     here = await planned(firm)
     async with service_of(firm, other) as (_, service):
         plan = await _plan(service, ENQUIRY)
@@ -151,7 +152,7 @@ async def test_the_same_request_in_another_place_is_another_write(firm: Any, oth
     assert there.state == "awaiting_approval"
 
 
-async def test_what_is_unknown_here_is_not_looked_for_elsewhere(firm: Any) -> None:
+async def test_what_is_unknown_here_is_not_looked_for_elsewhere(firm: Firm) -> None:
     firm.arm("status", method="POST", path="/contracts", status=500)
     async with firm.seat("yes") as seat:
         told = await seat.call("create_enquiry", **ENQUIRY)

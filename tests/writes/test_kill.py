@@ -15,6 +15,7 @@ import anyio.to_thread
 import pytest
 
 from tests.process import command
+from tests.writes.firm import Firm
 
 pytestmark = [pytest.mark.anyio, pytest.mark.process]
 
@@ -48,7 +49,7 @@ class Mortal:
 
 
 @pytest.fixture
-def mortal(firm: Any) -> Iterator[Any]:
+def mortal(firm: Firm) -> Iterator[Any]:
     settings = firm.settings(wired=True)
     base = {
         "FRACTION_BASE_URL": settings.fraction_base_url,
@@ -62,14 +63,14 @@ def mortal(firm: Any) -> Iterator[Any]:
 
 
 @asynccontextmanager
-async def restarted(firm: Any, *, ahead_s: float = 0, **changes: Any) -> AsyncIterator[Any]:
+async def restarted(firm: Firm, *, ahead_s: float = 0, **changes: Any) -> AsyncIterator[Any]:
     """A session with a new process's runtime, after so much time."""
     async with firm.seat("yes", wired=True, **changes) as seat:
         firm.clock.passes(ahead_s)
         yield seat
 
 
-def enquiry_of_somebody_else(firm: Any) -> None:
+def enquiry_of_somebody_else(firm: Firm) -> None:
     firm.run(
         """INSERT INTO contracts (doc, haystack) SELECT json_set(doc, '$.id', (SELECT max(id) + 1 FROM contracts),
            '$.customer.id', 52, '$.customer.name', 'Acme Corp', '$.customer_ref', NULL), 'acme corp'
@@ -82,7 +83,7 @@ async def only_write(seat: Any) -> Any:
     return write
 
 
-async def test_killed_when_planned_it_waits_and_a_yes_writes_it_once(firm: Any, mortal: Any) -> None:
+async def test_killed_when_planned_it_waits_and_a_yes_writes_it_once(firm: Firm, mortal: Any) -> None:
     child = mortal("planned")
     assert await child.says() == "at planned"
     await child.killed()
@@ -95,7 +96,7 @@ async def test_killed_when_planned_it_waits_and_a_yes_writes_it_once(firm: Any, 
     assert len(firm.parts("MORTAL-1")) == len(firm.sent()) == 1
 
 
-async def test_killed_when_approved_whoever_looks_next_sends_it_once(firm: Any, mortal: Any) -> None:
+async def test_killed_when_approved_whoever_looks_next_sends_it_once(firm: Firm, mortal: Any) -> None:
     child = mortal("approved")
     assert await child.says() == "at approved"
     await child.killed()
@@ -107,7 +108,7 @@ async def test_killed_when_approved_whoever_looks_next_sends_it_once(firm: Any, 
     assert len(firm.parts("MORTAL-1")) == len(firm.sent()) == 1
 
 
-async def test_killed_when_claimed_nothing_was_sent_and_nobody_says_more_than_is_known(firm: Any, mortal: Any) -> None:
+async def test_killed_when_claimed_nothing_was_sent_and_nobody_says_more_than_is_known(firm: Firm, mortal: Any) -> None:
     child = mortal("claimed")
     assert await child.says() == "at claimed"
     await child.killed()
@@ -127,7 +128,7 @@ async def test_killed_when_claimed_nothing_was_sent_and_nobody_says_more_than_is
 
 
 async def test_after_a_kill_a_record_that_came_between_preview_and_send_is_not_taken_for_the_write(
-    firm: Any, mortal: Any
+    firm: Firm, mortal: Any
 ) -> None:
     enquiry = {"customer": "Acme Corp", "notes": "without a reference"}
     child = mortal("planned,claimed", enquiry)
@@ -141,7 +142,7 @@ async def test_after_a_kill_a_record_that_came_between_preview_and_send_is_not_t
     assert firm.sent() == []
 
 
-async def test_killed_when_sent_what_landed_is_found(firm: Any, mortal: Any, until: Any) -> None:
+async def test_killed_when_sent_what_landed_is_found(firm: Firm, mortal: Any, until: Any) -> None:
     firm.arm("timeout_after", method="POST", path="/parts")
     child = mortal("no halt")
     await until(lambda: firm.parts("MORTAL-1"))
@@ -152,7 +153,7 @@ async def test_killed_when_sent_what_landed_is_found(firm: Any, mortal: Any, unt
     assert len(firm.parts("MORTAL-1")) == len(firm.sent()) == 1
 
 
-async def test_killed_when_sent_what_did_not_land_stays_unknown(firm: Any, mortal: Any, until: Any) -> None:
+async def test_killed_when_sent_what_did_not_land_stays_unknown(firm: Firm, mortal: Any, until: Any) -> None:
     firm.arm("drop_before", method="POST", path="/parts")
     child = mortal("answered")
     assert await child.says() == "at answered"
@@ -164,7 +165,7 @@ async def test_killed_when_sent_what_did_not_land_stays_unknown(firm: Any, morta
     assert len(firm.sent()) == 1
 
 
-async def test_killed_when_answered_the_record_is_found(firm: Any, mortal: Any) -> None:
+async def test_killed_when_answered_the_record_is_found(firm: Firm, mortal: Any) -> None:
     child = mortal("answered")
     assert await child.says() == "at answered"
     await child.killed()
@@ -177,7 +178,7 @@ async def test_killed_when_answered_the_record_is_found(firm: Any, mortal: Any) 
     assert len(firm.parts("MORTAL-1")) == len(firm.sent()) == 1
 
 
-async def test_killed_when_written_down_it_is_done(firm: Any, mortal: Any) -> None:
+async def test_killed_when_written_down_it_is_done(firm: Firm, mortal: Any) -> None:
     child = mortal("written")
     assert await child.says() == "at written"
     await child.killed()
@@ -191,7 +192,7 @@ async def test_killed_when_written_down_it_is_done(firm: Any, mortal: Any) -> No
 @pytest.mark.matrix
 @pytest.mark.parametrize("base", ["sqlite", "postgresql"])
 async def test_beside_a_killed_process_a_live_one_s_write_in_flight_is_left_alone(
-    firm: Any, mortal: Any, base: str, request: pytest.FixtureRequest
+    firm: Firm, mortal: Any, base: str, request: pytest.FixtureRequest
 ) -> None:
     url = request.getfixturevalue("postgres") if base == "postgresql" else ""
     live = mortal("claimed", {"part_number": "LIVE-1"}, FRACTION_MCP_TIMEOUT_S="600", FRACTION_MCP_DATABASE_URL=url)

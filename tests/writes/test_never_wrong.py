@@ -6,6 +6,7 @@ import anyio
 import pytest
 
 from fraction_mcp.operations.writes.states import State
+from tests.writes.firm import Firm
 
 pytestmark = pytest.mark.anyio
 
@@ -16,21 +17,21 @@ BREAKS = [
 ]
 
 
-async def test_a_price_list_that_looked_so_before_proves_no_lost_write(firm: Any) -> None:
+async def test_a_price_list_that_looked_so_before_proves_no_lost_write(firm: Firm) -> None:
     firm.arm("drop_before", method="PUT", path="*/price-lists")
     async with firm.seat("yes", wired=True, timeout_s=2) as seat:
         told = await seat.call("set_price_list", part="WIDGET-001", customer="Acme Corp", price_breaks=BREAKS)
     assert told["outcome"] == "unknown"
 
 
-async def test_a_lost_change_of_a_part_number_is_not_taken_for_done(firm: Any) -> None:
+async def test_a_lost_change_of_a_part_number_is_not_taken_for_done(firm: Firm) -> None:
     firm.arm("drop_before", method="PUT", path="*/price-lists")
     changed = {"part": "WIDGET-001", "customer": "Acme Corp", "customer_part_number": "NEW-NO", "price_breaks": BREAKS}
     async with firm.seat("yes", wired=True, timeout_s=2) as seat:
         assert (await seat.call("set_price_list", **changed))["outcome"] == "unknown"
 
 
-async def test_another_enquiry_without_a_reference_is_not_taken_for_a_lost_one(firm: Any) -> None:
+async def test_another_enquiry_without_a_reference_is_not_taken_for_a_lost_one(firm: Firm) -> None:
     firm.arm("drop_before", method="POST", path="/contracts")
     async with firm.seat("yes", wired=True, timeout_s=2) as seat:
         lost = await seat.call("create_enquiry", customer="Acme Corp", notes="URGENT 500 brackets")
@@ -40,7 +41,7 @@ async def test_another_enquiry_without_a_reference_is_not_taken_for_a_lost_one(f
         assert (await seat.call("get_write_status", write_id=lost["write_id"]))["outcome"] == "unknown"
 
 
-async def test_an_enquiry_that_another_write_made_is_not_taken_for_a_lost_one(firm: Any) -> None:
+async def test_an_enquiry_that_another_write_made_is_not_taken_for_a_lost_one(firm: Firm) -> None:
     firm.arm("drop_before", method="POST", path="/contracts")
     async with firm.seat("yes", wired=True, timeout_s=2) as seat:
         asked = {"customer": "Acme Corp", "customer_ref": "TWIN-1"}
@@ -50,7 +51,7 @@ async def test_an_enquiry_that_another_write_made_is_not_taken_for_a_lost_one(fi
         assert (await seat.call("get_write_status", write_id=lost["write_id"]))["outcome"] == "unknown"
 
 
-async def test_a_confirmation_that_comes_twice_is_told_what_became_of_the_first(firm: Any) -> None:
+async def test_a_confirmation_that_comes_twice_is_told_what_became_of_the_first(firm: Firm) -> None:
     firm.arm("drop_before", method="POST", path="/parts")
     async with firm.seat(None, wired=True, timeout_s=2, confirm="two_step") as seat:
         asked = await seat.call("create_part", part_number="ZZ-1")
@@ -62,7 +63,7 @@ async def test_a_confirmation_that_comes_twice_is_told_what_became_of_the_first(
 
 
 @pytest.mark.parametrize("confirm", ["human", "two_step"])
-async def test_a_form_that_fails_after_the_inbox_decided_tells_what_was_decided(firm: Any, confirm: str) -> None:
+async def test_a_form_that_fails_after_the_inbox_decided_tells_what_was_decided(firm: Firm, confirm: str) -> None:
     async def answer(_context: Any, _question: Any) -> Any:
         async with firm.runtime() as runtime:
             service = await runtime.write_service()
@@ -77,7 +78,7 @@ async def test_a_form_that_fails_after_the_inbox_decided_tells_what_was_decided(
 
 
 async def test_an_error_after_the_send_does_not_say_that_nothing_was_written(
-    firm: Any, monkeypatch: pytest.MonkeyPatch
+    firm: Firm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(_write: Any, **_: Any) -> Any:
         raise RuntimeError("rendering broke")
@@ -91,7 +92,7 @@ async def test_an_error_after_the_send_does_not_say_that_nothing_was_written(
 
 
 async def test_a_journal_that_fails_for_a_moment_does_not_end_the_watching(
-    firm: Any, monkeypatch: pytest.MonkeyPatch
+    firm: Firm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fraction_mcp.operations.writes.service._TROUBLED_S", 0.01)
     async with firm.runtime() as runtime, firm.seat(None) as seat:

@@ -10,6 +10,7 @@ import pytest
 from mcp.types import ElicitResult
 
 from fraction_mcp import sandbox
+from tests.writes.firm import Firm
 
 pytestmark = pytest.mark.anyio
 
@@ -65,7 +66,7 @@ async def _pumped(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> N
 
 
 @pytest.fixture
-async def gateway(firm: Any) -> AsyncIterator[Gateway]:
+async def gateway(firm: Firm) -> AsyncIterator[Gateway]:
     made = Gateway(firm.url)
     await made.open()
     yield made
@@ -78,7 +79,7 @@ def through(gateway: Gateway) -> dict[str, Any]:
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_a_connection_that_cannot_be_made_sends_nothing_and_the_write_waits_again(
-    firm: Any, gateway: Gateway, mode: str
+    firm: Firm, gateway: Gateway, mode: str
 ) -> None:
     answers = 0
 
@@ -103,7 +104,7 @@ async def test_a_connection_that_cannot_be_made_sends_nothing_and_the_write_wait
     assert len(firm.parts("UNSENT-1")) == len(firm.sent()) == 1
 
 
-async def test_the_yes_to_a_write_that_was_not_sent_does_not_count_for_it_again(firm: Any, gateway: Gateway) -> None:
+async def test_the_yes_to_a_write_that_was_not_sent_does_not_count_for_it_again(firm: Firm, gateway: Gateway) -> None:
     """A host that repeats a confirmed call by itself would otherwise send what nobody was asked about anew."""
     async with firm.seat("yes", **through(gateway)) as seat:
         question = await seat.round("create_part", PART)

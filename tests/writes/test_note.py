@@ -11,7 +11,7 @@ from fraction_mcp.cli.showing import Teller
 from fraction_mcp.operations.writes.plan import FrozenPlan
 from fraction_mcp.server.question import whole
 from fraction_mcp.tools.catalogue import catalogue
-from tests.writes.conftest import Case, Firm
+from tests.writes.firm import Case, Firm
 
 pytestmark = pytest.mark.anyio
 

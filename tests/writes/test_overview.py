@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fraction_mcp.operations.writes.overview import _MOST_DECIDED, writes_lately
-from tests.writes.conftest import Firm
+from tests.writes.firm import Firm
 from tests.writes.made import ELSEWHERE, draft
 
 pytestmark = pytest.mark.anyio

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.writes.conftest import data
+from tests.writes.firm import Firm, data
 
 pytestmark = pytest.mark.anyio
 
@@ -21,19 +21,19 @@ def rows(told: dict[str, Any]) -> dict[str, str | None]:
     return {row["field"]: row["after"] for row in told["preview"]}
 
 
-async def shown(firm: Any, **changes: Any) -> dict[str, Any]:
+async def shown(firm: Firm, **changes: Any) -> dict[str, Any]:
     async with firm.seat() as seat:
         return await seat.call("create_fracttal_purchase_order", **{**ORDER, **changes})
 
 
-async def sent(firm: Any, **changes: Any) -> tuple[dict[str, Any], str]:
+async def sent(firm: Firm, **changes: Any) -> tuple[dict[str, Any], str]:
     async with firm.seat("yes") as seat:
         told = await seat.call("create_fracttal_purchase_order", **{**ORDER, **changes})
         assert told["outcome"] == "done", told
         return told, (await (await seat.runtime.write_service()).write(told["write_id"])).plan.content
 
 
-async def test_each_line_and_the_whole_are_totalled_exactly(firm: Any) -> None:
+async def test_each_line_and_the_whole_are_totalled_exactly(firm: Firm) -> None:
     items = [
         {"code": "DEST01", "quantity": "0.1", "unit_cost": "0.2"},
         {"code": "OIL 68", "quantity": "3", "unit_cost": "6.125", "tax_name": "IVA"},
@@ -48,7 +48,7 @@ async def test_each_line_and_the_whole_are_totalled_exactly(firm: Any) -> None:
     assert '"total_cost":0.02' in content
 
 
-async def test_the_documented_field_names_and_kinds_go_out(firm: Any) -> None:
+async def test_the_documented_field_names_and_kinds_go_out(firm: Firm) -> None:
     _, content = await sent(
         firm,
         supplier_code="SUP/003",
@@ -74,18 +74,18 @@ async def test_the_documented_field_names_and_kinds_go_out(firm: Any) -> None:
 @pytest.mark.parametrize(
     ("priority", "number"), [("very_high", 1), ("high", 2), ("medium", 3), ("low", 4), ("very_low", 5)]
 )
-async def test_a_priority_goes_out_as_its_number(firm: Any, priority: str, number: int) -> None:
+async def test_a_priority_goes_out_as_its_number(firm: Firm, priority: str, number: int) -> None:
     _, content = await sent(firm, priority=priority, document=f"OC_{priority}")
     assert json.loads(content)["id_priority"] == number
 
 
-async def test_what_was_not_given_is_not_sent(firm: Any) -> None:
+async def test_what_was_not_given_is_not_sent(firm: Firm) -> None:
     _, content = await sent(firm)
     assert set(json.loads(content)) == {"document", "items"}
 
 
 @pytest.mark.parametrize("date", ["31.12.2026", "20261231", "2026-02-30", "2026-1-5", "tomorrow", "2026-12-31T00:00"])
-async def test_a_delivery_date_that_is_none_is_refused(firm: Any, date: str) -> None:
+async def test_a_delivery_date_that_is_none_is_refused(firm: Firm, date: str) -> None:
     told = await shown(firm, delivery_date=date)
     assert (told["error"]["code"], told["error"]["written"]) == ("INVALID_INPUT", "no")
     assert "delivery_date" in told["error"]["message"]
@@ -93,7 +93,7 @@ async def test_a_delivery_date_that_is_none_is_refused(firm: Any, date: str) -> 
 
 
 @pytest.mark.parametrize("priority", ["urgent", 1, "HIGH"])
-async def test_a_priority_that_is_none_is_refused(firm: Any, priority: Any) -> None:
+async def test_a_priority_that_is_none_is_refused(firm: Firm, priority: Any) -> None:
     told = await shown(firm, priority=priority)
     assert (told["error"]["code"], told["error"]["written"]) == ("INVALID_INPUT", "no")
 
@@ -102,7 +102,7 @@ async def test_a_priority_that_is_none_is_refused(firm: Any, priority: Any) -> N
     ("warehouse", "item"),
     [("MAIN STORE", "OIL 68"), ("A/1", "BELT A/42"), ("50% RACK", "HOSE-1/2"), ("Ü-LAGER", "FLT-20µ")],
 )
-async def test_codes_with_spaces_and_slashes_arrive_as_they_are(firm: Any, warehouse: str, item: str) -> None:
+async def test_codes_with_spaces_and_slashes_arrive_as_they_are(firm: Firm, warehouse: str, item: str) -> None:
     items = [{"code": item, "quantity": 1, "unit_cost": "1"}]
     told, _ = await sent(firm, warehouse_code=warehouse, items=items, supplier_code="SUP 004")
     (order,) = firm.orders("OC_PLAN")
@@ -112,19 +112,19 @@ async def test_codes_with_spaces_and_slashes_arrive_as_they_are(firm: Any, wareh
     assert rows(told)["supplier's name"] == "Northern Hydraulics Ltd"
 
 
-async def test_the_plan_says_which_currency_and_tax_the_figures_rest_on(firm: Any) -> None:
+async def test_the_plan_says_which_currency_and_tax_the_figures_rest_on(firm: Firm) -> None:
     told = await shown(firm)
     assert rows(told)["currency"] == "the company's default in Fracttal (not stated)"
     assert rows(told)["tax"] == "already in each unit cost"
     assert "Fracttal's default" in (rows(told)["delivery date"] or "")
 
 
-async def test_a_document_that_was_used_in_the_last_ninety_days_is_a_warning(firm: Any) -> None:
+async def test_a_document_that_was_used_in_the_last_ninety_days_is_a_warning(firm: Firm) -> None:
     told = await shown(firm, document="oc_337", warehouse_code="A/1", items=[{**ORDER["items"][0], "code": "GREASE"}])
     assert told["warnings"][0].startswith("The document 'oc_337' was used before, by the order")
 
 
-async def test_the_reads_for_the_warning_name_their_dates(firm: Any) -> None:
+async def test_the_reads_for_the_warning_name_their_dates(firm: Firm) -> None:
     await shown(firm, delivery_date="2027-06-30")
     (query,) = [e.query for e in firm.app.state.requests if e.endpoint == "/warehouse_purchase_orders/"]
     since = (datetime.now(UTC).date() - timedelta(days=90)).isoformat()
@@ -132,7 +132,7 @@ async def test_the_reads_for_the_warning_name_their_dates(firm: Any) -> None:
     assert "until=2027-07-01" in query
 
 
-def stocked(firm: Any, *codes: str, warehouse: str = "1254") -> None:
+def stocked(firm: Firm, *codes: str, warehouse: str = "1254") -> None:
     """Items of these codes, in the warehouse."""
     for code in codes:
         firm.run("INSERT INTO items (code, description, unit, unit_cost) VALUES (?, 'An item', 'Unit', '1')", code)
@@ -145,7 +145,7 @@ def stocked(firm: Any, *codes: str, warehouse: str = "1254") -> None:
         )
 
 
-async def test_a_supplier_that_is_not_there_is_a_warning_and_the_erp_s_to_refuse(firm: Any) -> None:
+async def test_a_supplier_that_is_not_there_is_a_warning_and_the_erp_s_to_refuse(firm: Firm) -> None:
     async with firm.seat("yes") as seat:
         result = await seat.client.call_tool("create_fracttal_purchase_order", {**ORDER, "supplier_code": "SUP-999"})
         told = data(result)
@@ -159,7 +159,7 @@ async def test_a_supplier_that_is_not_there_is_a_warning_and_the_erp_s_to_refuse
 # ------------------------------------------------------------------------ what a list proves, and what it does not
 
 
-async def test_an_order_for_a_warehouse_that_is_not_there_is_refused_with_those_that_are(firm: Any) -> None:
+async def test_an_order_for_a_warehouse_that_is_not_there_is_refused_with_those_that_are(firm: Firm) -> None:
     told = await shown(firm, warehouse_code="MAIN STOR")
     assert (told["outcome"], told["write_id"], told["is_error"]) == ("not_found", None, False)
     assert told["summary"] == "Fracttal has no warehouse with the code 'MAIN STOR'. Nothing was written."
@@ -169,7 +169,7 @@ async def test_an_order_for_a_warehouse_that_is_not_there_is_refused_with_those_
     assert firm.sent() == []
 
 
-async def test_an_order_of_items_that_the_warehouse_does_not_have_is_refused_once_for_all_of_them(firm: Any) -> None:
+async def test_an_order_of_items_that_the_warehouse_does_not_have_is_refused_once_for_all_of_them(firm: Firm) -> None:
     items = [{**ORDER["items"][0], "code": code} for code in ("DEST1", "DEST01", "NO-SUCH", "DEST1")]
     told = await shown(firm, items=items)
     assert told["outcome"] == "not_found"
@@ -180,14 +180,14 @@ async def test_an_order_of_items_that_the_warehouse_does_not_have_is_refused_onc
     assert [one["argument"] for one in told["candidates"]] == ["items[0].code"] * 4 + ["items[2].code"] * 4
 
 
-async def test_an_item_on_a_later_page_is_there(firm: Any) -> None:
+async def test_an_item_on_a_later_page_is_there(firm: Firm) -> None:
     stocked(firm, *(f"BULK-{number}" for number in range(230)))
     told = await shown(firm, items=[{**ORDER["items"][0], "code": "BULK-229"}])
     assert told["outcome"] == "awaiting_approval"
     assert "not checked" not in rows(told)
 
 
-async def test_of_a_warehouse_with_more_items_than_are_read_nothing_is_proved(firm: Any) -> None:
+async def test_of_a_warehouse_with_more_items_than_are_read_nothing_is_proved(firm: Firm) -> None:
     stocked(firm, *(f"BULK-{number}" for number in range(1_000)))
     told = await shown(firm, items=[{**ORDER["items"][0], "code": "NO-SUCH"}])
     assert told["outcome"] == "awaiting_approval"
@@ -195,14 +195,14 @@ async def test_of_a_warehouse_with_more_items_than_are_read_nothing_is_proved(fi
     assert rows(told)["not checked"] == words
 
 
-async def test_an_empty_list_proves_nothing_an_account_may_be_shown_none(firm: Any) -> None:
+async def test_an_empty_list_proves_nothing_an_account_may_be_shown_none(firm: Firm) -> None:
     firm.run("DELETE FROM warehouse_items")
     told = await shown(firm)
     assert told["outcome"] == "awaiting_approval"
     assert rows(told)["not checked"] == "whether the warehouse has 'DEST01': Fracttal's list of them is empty"
 
 
-async def test_lists_that_cannot_be_read_leave_the_order_to_the_erp_and_the_preview_says_so(firm: Any) -> None:
+async def test_lists_that_cannot_be_read_leave_the_order_to_the_erp_and_the_preview_says_so(firm: Firm) -> None:
     for path in ("/warehouses", "/warehouses_items/"):
         firm.arm("status", path=path, method="GET", status=403, times=20)
     told = await shown(firm, warehouse_code="NOWHERE")
@@ -211,14 +211,14 @@ async def test_lists_that_cannot_be_read_leave_the_order_to_the_erp_and_the_prev
     assert rows(told)["not checked"] == words
 
 
-async def test_an_order_of_what_is_there_costs_no_more_reads_than_it_takes_to_see_it(firm: Any) -> None:
+async def test_an_order_of_what_is_there_costs_no_more_reads_than_it_takes_to_see_it(firm: Firm) -> None:
     stocked(firm, *(f"BULK-{number}" for number in range(500)))
     await shown(firm)
     asked = [entry.endpoint for entry in firm.app.state.requests]
     assert (asked.count("/warehouses_items/"), asked.count("/warehouses")) == (1, 0)
 
 
-async def test_an_item_that_has_gone_since_the_preview_is_not_ordered(firm: Any) -> None:
+async def test_an_item_that_has_gone_since_the_preview_is_not_ordered(firm: Firm) -> None:
     async with firm.seat() as seat:
         told = await seat.call("create_fracttal_purchase_order", **ORDER)
         firm.run("DELETE FROM warehouse_items WHERE item_id = (SELECT id FROM items WHERE code = 'DEST01')")
@@ -231,7 +231,7 @@ async def test_an_item_that_has_gone_since_the_preview_is_not_ordered(firm: Any)
 
 
 @pytest.mark.parametrize("fault", ["status", "html", "garbage"])
-async def test_supporting_reads_that_fail_do_not_fail_the_plan(firm: Any, fault: str) -> None:
+async def test_supporting_reads_that_fail_do_not_fail_the_plan(firm: Firm, fault: str) -> None:
     for path in ("/warehouse_purchase_orders/", "/warehouses", "/warehouses_items/", "/third_parties/"):
         firm.arm(fault, path=path, method="GET", times=20, **({} if fault == "garbage" else {"status": 403}))
     told, _ = await sent(firm, supplier_code="SUP-002")
@@ -239,19 +239,19 @@ async def test_supporting_reads_that_fail_do_not_fail_the_plan(firm: Any, fault:
     assert len(firm.orders("OC_PLAN")) == 1
 
 
-async def test_the_warning_about_a_used_document_stands_before_what_could_not_be_checked(firm: Any) -> None:
+async def test_the_warning_about_a_used_document_stands_before_what_could_not_be_checked(firm: Firm) -> None:
     firm.arm("status", status=403, path="/warehouse_purchase_orders/", method="GET", times=9)
     told = await shown(firm, supplier_code="SUP-999")
     assert [("could not be checked" in warning) for warning in told["warnings"]] == [False, True]
 
 
-async def test_the_total_of_an_order_is_exact_beyond_twenty_eight_digits(firm: Any) -> None:
+async def test_the_total_of_an_order_is_exact_beyond_twenty_eight_digits(firm: Firm) -> None:
     item = {"code": "DEST01", "quantity": "999999999999.999999", "unit_cost": "999999999999.999999"}
     told = await shown(firm, items=[item, {**item, "quantity": "1", "unit_cost": "0.000001"}])
     assert rows(told)["total"] == "999999999999999998000000.000001000001"
 
 
-def bulk(firm: Any, count: int) -> None:
+def bulk(firm: Firm, count: int) -> None:
     """So many orders of the warehouse 1254, the last of which has the document OC_PLAN."""
     firm.run(
         """WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?),
@@ -265,13 +265,13 @@ def bulk(firm: Any, count: int) -> None:
     )
 
 
-async def test_a_document_on_a_later_page_is_seen(firm: Any) -> None:
+async def test_a_document_on_a_later_page_is_seen(firm: Firm) -> None:
     bulk(firm, 250)
     told = await shown(firm)
     assert told["warnings"] == ["The document 'OC_PLAN' was used before, by the order '90250'."]
 
 
-async def test_where_not_all_orders_were_looked_at_the_plan_says_so_and_nothing_seen_later_is_proof(firm: Any) -> None:
+async def test_where_not_all_orders_were_looked_at_the_plan_says_so_and_nothing_seen_later_is_proof(firm: Firm) -> None:
     bulk(firm, 1_100)
     async with firm.seat() as seat:
         told = await seat.call("create_fracttal_purchase_order", **ORDER)
@@ -283,20 +283,20 @@ async def test_where_not_all_orders_were_looked_at_the_plan_says_so_and_nothing_
 @pytest.mark.parametrize(
     "argument", ["document", "warehouse_code", "supplier_code", "cost_center_code", "cost_center_description"]
 )
-async def test_an_invisible_character_is_refused_in_every_text_that_goes_out(firm: Any, argument: str) -> None:
+async def test_an_invisible_character_is_refused_in_every_text_that_goes_out(firm: Firm, argument: str) -> None:
     told = await shown(firm, **{argument: "OC\u200b1"})
     assert (told["error"]["code"], told["error"]["written"]) == ("INVALID_INPUT", "no")
     assert f"{argument} must not hold invisible characters" in told["error"]["message"].replace(":", "")
 
 
 @pytest.mark.parametrize("argument", ["code", "tax_name"])
-async def test_an_invisible_character_is_refused_in_an_item(firm: Any, argument: str) -> None:
+async def test_an_invisible_character_is_refused_in_an_item(firm: Firm, argument: str) -> None:
     told = await shown(firm, items=[{**ORDER["items"][0], argument: "I\u2066VA"}])
     assert told["error"]["code"] == "INVALID_INPUT"
     assert f"items[0].{argument}" in told["error"]["message"]
 
 
-async def test_a_description_may_have_lines_and_a_long_one_stands_there_whole(firm: Any) -> None:
+async def test_a_description_may_have_lines_and_a_long_one_stands_there_whole(firm: Firm) -> None:
     told, content = await sent(firm, description="For the press.\n\tUrgent.\r\nThanks")
     assert rows(told)["description"] == "For the press.¶[U+0009 TAB]Urgent.¶Thanks"
     assert json.loads(content)["description"] == "For the press.\n\tUrgent.\r\nThanks"
@@ -304,7 +304,7 @@ async def test_a_description_may_have_lines_and_a_long_one_stands_there_whole(fi
     assert rows(long)["description"] == "d" * 3_999 + "1"
 
 
-async def test_two_item_codes_that_differ_at_their_very_end_are_shown_to_differ(firm: Any) -> None:
+async def test_two_item_codes_that_differ_at_their_very_end_are_shown_to_differ(firm: Firm) -> None:
     codes = ["C" * 119 + end for end in "12"]
     stocked(firm, *codes)
     told = await shown(firm, items=[{**ORDER["items"][0], "code": code, "tax_name": code} for code in codes])
@@ -313,7 +313,7 @@ async def test_two_item_codes_that_differ_at_their_very_end_are_shown_to_differ(
         assert (rows(told)[f"item {number}"] or "").endswith(f", tax '{code}'")
 
 
-async def test_a_code_with_a_quotation_mark_is_shown_as_it_is_sent(firm: Any) -> None:
+async def test_a_code_with_a_quotation_mark_is_shown_as_it_is_sent(firm: Firm) -> None:
     codes = ["A'B", "A’B"]
     stocked(firm, *codes)
     told = await shown(firm, items=[{**ORDER["items"][0], "code": code} for code in codes])
@@ -321,18 +321,18 @@ async def test_a_code_with_a_quotation_mark_is_shown_as_it_is_sent(firm: Any) ->
     assert (rows(told)["item 2"] or "").startswith("'A’B': ")
 
 
-async def test_an_item_that_is_ordered_twice_is_told(firm: Any) -> None:
+async def test_an_item_that_is_ordered_twice_is_told(firm: Firm) -> None:
     told = await shown(firm, items=[ORDER["items"][0], ORDER["items"][0]])
     assert f"'{ORDER['items'][0]['code']}' is ordered in 2 lines." in told["warnings"]
 
 
-async def test_a_cost_center_s_code_and_its_description_stand_apart(firm: Any) -> None:
+async def test_a_cost_center_s_code_and_its_description_stand_apart(firm: Firm) -> None:
     told = await shown(firm, cost_center_code="CC", cost_center_description="1 Tooling")
     assert rows(told)["cost center"] == "CC"
     assert rows(told)["cost center's description"] == "1 Tooling"
 
 
-async def test_a_code_that_the_erp_has_with_odd_spaces_can_be_sent_and_they_are_shown_by_name(firm: Any) -> None:
+async def test_a_code_that_the_erp_has_with_odd_spaces_can_be_sent_and_they_are_shown_by_name(firm: Firm) -> None:
     items = [{**ORDER["items"][0], "code": "BOLT  M8\u00a0X"}]
     stocked(firm, "BOLT  M8\u00a0X")
     async with firm.seat() as seat:

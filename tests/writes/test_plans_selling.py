@@ -14,6 +14,7 @@ from fraction_mcp.operations.plans.enquiry import enquiry_plan
 from fraction_mcp.operations.plans.named import contacts_of, the_contact
 from fraction_mcp.operations.plans.price_list import _held_warnings
 from tests.support import ListedErp, context_of, customer, price_list
+from tests.writes.firm import Firm
 
 pytestmark = pytest.mark.anyio
 
@@ -26,12 +27,12 @@ def rows(told: dict[str, Any]) -> dict[str, tuple[str | None, str | None]]:
     return {row["field"]: (row["before"], row["after"]) for row in told["preview"]}
 
 
-async def shown(firm: Any, tool: str, **arguments: Any) -> dict[str, Any]:
+async def shown(firm: Firm, tool: str, **arguments: Any) -> dict[str, Any]:
     async with firm.seat() as seat:
         return await seat.call(tool, **arguments)
 
 
-async def prices(firm: Any, *steps: dict[str, Any], **more: Any) -> dict[str, Any]:
+async def prices(firm: Firm, *steps: dict[str, Any], **more: Any) -> dict[str, Any]:
     return await shown(
         firm, "set_price_list", part="WIDGET-001", customer="Acme Corp", price_breaks=list(steps), **more
     )
@@ -41,7 +42,7 @@ async def prices(firm: Any, *steps: dict[str, Any], **more: Any) -> dict[str, An
 
 
 async def test_a_price_list_shows_what_the_customer_pays_and_would_pay_at_each_step_and_the_breaks_that_are_sent(
-    firm: Any,
+    firm: Firm,
 ) -> None:
     told = await prices(firm, *breaks(q1="12.50", q100="9.50", q250="9"))
     assert rows(told) == {
@@ -59,7 +60,7 @@ async def test_a_price_list_shows_what_the_customer_pays_and_would_pay_at_each_s
 
 
 async def test_the_warnings_of_a_price_list_name_what_jumps_disappears_rises_and_exceeds_the_worst_first(
-    firm: Any,
+    firm: Firm,
 ) -> None:
     told = await prices(firm, *breaks(q1="9", q100="13", q500="8.50"))
     assert told["warnings"] == [
@@ -72,7 +73,7 @@ async def test_the_warnings_of_a_price_list_name_what_jumps_disappears_rises_and
     assert told["warnings"] == ["3 breaks disappear: from 1, 100, 500."]
 
 
-async def test_a_price_that_falls_between_the_old_breaks_is_the_first_warning_of_all(firm: Any) -> None:
+async def test_a_price_that_falls_between_the_old_breaks_is_the_first_warning_of_all(firm: Firm) -> None:
     told = await prices(firm, *breaks(q1="12.50", q10="0.01", q100="10", q500="8.50"))
     assert told["warnings"][0] == (
         "At 10 the customer would pay 0.01 instead of 12.50 (−99.9 %): more than 20 % less from 10 to below 100."
@@ -81,17 +82,17 @@ async def test_a_price_that_falls_between_the_old_breaks_is_the_first_warning_of
 
 
 @pytest.mark.parametrize(("price", "warned"), [("12.00", False), ("12.01", True), ("8.00", False), ("7.99", True)])
-async def test_a_change_of_exactly_twenty_per_cent_is_not_more_than_that(firm: Any, price: str, warned: bool) -> None:
+async def test_a_change_of_exactly_twenty_per_cent_is_not_more_than_that(firm: Firm, price: str, warned: bool) -> None:
     told = await prices(firm, *breaks(q1="12.50", q100=price, q500="8.50"))
     assert any("20 %" in warning for warning in told["warnings"]) is warned
 
 
-async def test_a_list_that_would_change_nothing_says_so(firm: Any) -> None:
+async def test_a_list_that_would_change_nothing_says_so(firm: Firm) -> None:
     told = await prices(firm, *breaks(q1="12.50", q100="10", q500="8.50"))
     assert told["warnings"][-1] == "Nothing would change: the list is as it is wanted already."
 
 
-async def test_what_is_odd_about_the_list_that_the_erp_holds_is_told(firm: Any) -> None:
+async def test_what_is_odd_about_the_list_that_the_erp_holds_is_told(firm: Firm) -> None:
     firm.run("UPDATE price_lists SET selling_price = '-3.00000' WHERE part_id = 1 AND customer_id = 52")
     firm.run("UPDATE price_breaks SET price = '-8.5' WHERE qty = '500' AND part_customer_id IN "
              "(SELECT part_customer_id FROM price_lists WHERE part_id = 1 AND customer_id = 52)")  # fmt: skip
@@ -108,19 +109,19 @@ def test_two_lists_of_one_customer_and_part_are_told() -> None:
     assert _held_warnings(lists[1:]) == ["The list holds a price or a quantity that is none now: 0 at 5.00."]
 
 
-async def test_a_price_of_exactly_the_base_selling_price_is_not_above_it(firm: Any) -> None:
+async def test_a_price_of_exactly_the_base_selling_price_is_not_above_it(firm: Firm) -> None:
     told = await prices(firm, *breaks(q1="10.50", q100="10", q500="8.50"))
     assert not any("base selling price" in warning for warning in told["warnings"])
 
 
-async def test_a_new_base_selling_price_is_the_one_that_counts(firm: Any) -> None:
+async def test_a_new_base_selling_price_is_the_one_that_counts(firm: Firm) -> None:
     told = await prices(firm, *breaks(q1="12.50", q100="10", q500="8.50"), selling_price="12.50")
     assert rows(told)["base selling price"] == ("10.50", "12.50 (+19.0 %)")
     assert rows(told)["pays below 1"] == ("10.50 each", "12.50 each (+19.0 %)")
     assert told["warnings"] == []
 
 
-async def test_unsorted_breaks_are_sent_in_order_and_the_plan_says_so(firm: Any) -> None:
+async def test_unsorted_breaks_are_sent_in_order_and_the_plan_says_so(firm: Firm) -> None:
     async with firm.seat("yes") as seat:
         steps = breaks(q500="8.50", q1="10", q100="9.50")
         told = await seat.call("set_price_list", part="WIDGET-001", customer="52", price_breaks=steps)
@@ -129,7 +130,7 @@ async def test_unsorted_breaks_are_sent_in_order_and_the_plan_says_so(firm: Any)
     assert [step["qty"] for step in sent["price_breaks"]] == [1, 100, 500]
 
 
-async def test_a_break_given_twice_at_one_price_is_sent_once(firm: Any) -> None:
+async def test_a_break_given_twice_at_one_price_is_sent_once(firm: Firm) -> None:
     async with firm.seat("yes") as seat:
         steps = [*breaks(q1="10"), {"quantity": 1, "unit_price": "10.00"}]
         told = await seat.call("set_price_list", part="WIDGET-001", customer="52", price_breaks=steps)
@@ -137,7 +138,7 @@ async def test_a_break_given_twice_at_one_price_is_sent_once(firm: Any) -> None:
     assert firm.breaks("WIDGET-001", 52) == {"1": "10"}
 
 
-async def test_a_break_given_twice_at_two_prices_cannot_be_meant(firm: Any) -> None:
+async def test_a_break_given_twice_at_two_prices_cannot_be_meant(firm: Firm) -> None:
     told = await prices(firm, *breaks(q1="10", q100="9"), {"quantity": "100", "unit_price": "9.5"})
     assert told["error"]["code"] == "INVALID_INPUT"
     assert told["error"]["written"] == "no"
@@ -146,7 +147,7 @@ async def test_a_break_given_twice_at_two_prices_cannot_be_meant(firm: Any) -> N
 
 @pytest.mark.parametrize(("given", "told"), [({}, "EA (FractionERP's default)"), ({"uom": "KG"}, "KG")])
 async def test_a_new_part_s_unit_is_shown_where_the_erp_fills_it_in_by_itself(
-    firm: Any, given: dict[str, str], told: str
+    firm: Firm, given: dict[str, str], told: str
 ) -> None:
     async with firm.seat("yes") as seat:
         done = await seat.call("create_part", part_number="NEW-1", **given)
@@ -156,7 +157,7 @@ async def test_a_new_part_s_unit_is_shown_where_the_erp_fills_it_in_by_itself(
     assert done["result"]["uom"] == told[:2]
 
 
-async def test_what_was_not_asked_to_change_is_sent_as_it_was_read(firm: Any) -> None:
+async def test_what_was_not_asked_to_change_is_sent_as_it_was_read(firm: Firm) -> None:
     async with firm.seat("yes") as seat:
         told = await seat.call("set_price_list", part="WIDGET-001", customer="52", price_breaks=breaks(q1="10"))
         sent = (await (await seat.runtime.write_service()).write(told["write_id"])).plan.content
@@ -170,14 +171,14 @@ async def test_what_was_not_asked_to_change_is_sent_as_it_was_read(firm: Any) ->
     assert (held["customer_part_number"], held["selling_price"]) == ("ACM-100", "10.50000")
 
 
-async def test_a_customer_without_a_price_list_is_linked_and_the_plan_says_so(firm: Any) -> None:
+async def test_a_customer_without_a_price_list_is_linked_and_the_plan_says_so(firm: Firm) -> None:
     told = await shown(firm, "set_price_list", part="WIDGET-001", customer="3", price_breaks=breaks(q1="10"))
     assert told["warnings"] == ["This customer is not linked to the part yet; this links it."]
     assert rows(told)["customer"] == (None, "'Müller & Söhne GmbH' (id 3)")
     assert "base selling price" not in rows(told)
 
 
-async def test_prices_keep_every_digit_on_their_way(firm: Any) -> None:
+async def test_prices_keep_every_digit_on_their_way(firm: Firm) -> None:
     async with firm.seat("yes") as seat:
         steps = breaks(q1="0.12345", **{"q2.5": "0.1"})
         await seat.call("set_price_list", part="WIDGET-001", customer="52", price_breaks=steps)
@@ -187,7 +188,7 @@ async def test_prices_keep_every_digit_on_their_way(firm: Any) -> None:
 # ----------------------------------------------------------------------------------------------------------- enquiries
 
 
-async def test_an_enquiry_shows_names_with_their_ids(firm: Any) -> None:
+async def test_an_enquiry_shows_names_with_their_ids(firm: Firm) -> None:
     told = await shown(
         firm, "create_enquiry", customer="acme corp", contact="ruth.adeyemi@acmecorp.example", notes="Hi"
     )
@@ -198,7 +199,7 @@ async def test_an_enquiry_shows_names_with_their_ids(firm: Any) -> None:
     }
 
 
-async def test_an_enquiry_with_a_reference_that_is_there_already_is_a_warning(firm: Any) -> None:
+async def test_an_enquiry_with_a_reference_that_is_there_already_is_a_warning(firm: Firm) -> None:
     async with firm.seat("yes") as seat:
         first = await seat.call("create_enquiry", customer="Acme Corp", customer_ref="PO-AGAIN")
     told = await shown(firm, "create_enquiry", customer="Acme Corp", customer_ref=" po-again", notes="different")
@@ -208,7 +209,7 @@ async def test_an_enquiry_with_a_reference_that_is_there_already_is_a_warning(fi
     assert other["warnings"] == [], "another customer may use the same reference"
 
 
-async def test_a_reference_that_is_there_already_is_told_behind_a_hundred_others_that_are_like_it(firm: Any) -> None:
+async def test_a_reference_that_is_there_already_is_told_behind_a_hundred_others_that_are_like_it(firm: Firm) -> None:
     async with firm.seat("yes") as seat:
         await seat.call("create_enquiry", customer="Acme Corp", customer_ref="PO-MANY-0")
         for number in range(1, 121):
@@ -236,7 +237,7 @@ async def test_where_not_every_reference_was_looked_at_it_is_told_and_nothing_is
     assert (words in plan.warnings) is not whole
 
 
-async def test_an_enquiry_can_be_planned_while_contracts_cannot_be_read(firm: Any) -> None:
+async def test_an_enquiry_can_be_planned_while_contracts_cannot_be_read(firm: Firm) -> None:
     firm.arm("status", status=403, code="FORBIDDEN", path="/contracts", method="GET", times=9)
     told = await shown(firm, "create_enquiry", customer="Acme Corp", customer_ref="PO-BLIND")
     assert told["outcome"] == "awaiting_approval"
@@ -246,7 +247,7 @@ async def test_an_enquiry_can_be_planned_while_contracts_cannot_be_read(firm: An
 # ------------------------------------------------------------------------------------------------------------ contacts
 
 
-async def test_a_contact_of_the_same_name_or_e_mail_is_a_warning(firm: Any) -> None:
+async def test_a_contact_of_the_same_name_or_e_mail_is_a_warning(firm: Firm) -> None:
     told = await shown(firm, "add_contact", customer="52", name="ruth ADEYEMI", email="Zoe.Lambert@acmecorp.example")
     assert told["warnings"] == [
         "This customer already has a contact called 'ruth ADEYEMI' (id 42), who stays as they are.",
@@ -254,7 +255,7 @@ async def test_a_contact_of_the_same_name_or_e_mail_is_a_warning(firm: Any) -> N
     ]
 
 
-async def test_a_contact_that_is_there_in_every_field_is_the_first_warning_and_no_refusal(firm: Any) -> None:
+async def test_a_contact_that_is_there_in_every_field_is_the_first_warning_and_no_refusal(firm: Firm) -> None:
     async with firm.seat("yes") as seat:
         first = await seat.call("add_contact", customer="52", name="Jo Twin", email="jo@twin.example")
     told = await shown(firm, "add_contact", customer="52", name="jo twin", email="jo@twin.example")
@@ -265,13 +266,13 @@ async def test_a_contact_that_is_there_in_every_field_is_the_first_warning_and_n
 
 
 @pytest.mark.parametrize("email", ["jo", "@example.com", "jo@", "jo smith@example.com"])
-async def test_an_e_mail_that_is_none_is_refused(firm: Any, email: str) -> None:
+async def test_an_e_mail_that_is_none_is_refused(firm: Firm, email: str) -> None:
     told = await shown(firm, "add_contact", customer="52", name="Jo", email=email)
     assert (told["error"]["code"], told["error"]["written"]) == ("INVALID_INPUT", "no")
     assert "email" in told["error"]["message"]
 
 
-def crowd(firm: Any, count: int) -> None:
+def crowd(firm: Firm, count: int) -> None:
     """So many more contacts of Acme Corp, the last of whom is Last Person."""
     firm.run(
         """WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
@@ -283,7 +284,7 @@ def crowd(firm: Any, count: int) -> None:
     )
 
 
-async def test_a_contact_behind_the_first_hundred_is_found(firm: Any) -> None:
+async def test_a_contact_behind_the_first_hundred_is_found(firm: Firm) -> None:
     crowd(firm, 150)
     told = await shown(firm, "create_enquiry", customer="Acme Corp", contact="last person")
     assert "'Last Person' (id " in (rows(told)["contact"][1] or "")
@@ -360,7 +361,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     ids=ascii,
 )
 async def test_a_text_that_would_be_sent_but_not_shown_is_refused(
-    firm: Any, tool: str, argument: str, unseen: str
+    firm: Firm, tool: str, argument: str, unseen: str
 ) -> None:
     told = await shown(firm, tool, **{**NEEDED[tool], argument: f"WIDGET-{unseen}001"})
     assert (told["error"]["code"], told["error"]["written"]) == ("INVALID_INPUT", "no")
@@ -384,7 +385,7 @@ async def test_a_text_that_would_be_sent_but_not_shown_is_refused(
     [("create_part", "part_number"), ("add_contact", "name"), ("set_price_list", "customer_part_number")],
 )
 async def test_a_line_holds_nothing_that_cannot_be_told_apart_or_counted(
-    firm: Any, tool: str, argument: str, text: str, reason: str
+    firm: Firm, tool: str, argument: str, text: str, reason: str
 ) -> None:
     told = await shown(firm, tool, **{**NEEDED[tool], argument: text})
     assert told["error"]["code"] == "INVALID_INPUT"
@@ -392,7 +393,7 @@ async def test_a_line_holds_nothing_that_cannot_be_told_apart_or_counted(
     assert reason in told["error"]["message"]
 
 
-async def test_notes_may_have_lines_and_other_spaces_which_the_preview_names_a_number_may_not(firm: Any) -> None:
+async def test_notes_may_have_lines_and_other_spaces_which_the_preview_names_a_number_may_not(firm: Firm) -> None:
     async with firm.seat() as seat:
         notes = "One\n\ttwo\r\n  10\u00a0mm \u2764\ufe0f"
         told = await seat.call("create_enquiry", customer="52", notes=notes)
@@ -406,7 +407,7 @@ async def test_notes_may_have_lines_and_other_spaces_which_the_preview_names_a_n
     assert told["error"]["code"] == "INVALID_INPUT"
 
 
-async def test_what_is_sent_stands_whole_in_its_preview_however_long(firm: Any) -> None:
+async def test_what_is_sent_stands_whole_in_its_preview_however_long(firm: Firm) -> None:
     note, line = "n" * 3_999 + "1", "l" * 199 + "1"
     assert rows(await shown(firm, "create_enquiry", customer="52", notes=note))["notes"] == (None, note)
     told = await shown(firm, "create_part", part_number=line, description=line)
@@ -426,7 +427,7 @@ async def test_what_is_sent_stands_whole_in_its_preview_however_long(firm: Any) 
 
 
 async def test_spaces_that_the_erp_holds_stand_in_the_preview_by_name_and_what_cannot_be_seen_is_not_read(
-    firm: Any,
+    firm: Firm,
 ) -> None:
     held = "ACM\u00a0100\u200b  X"
     firm.run("UPDATE price_lists SET customer_part_number = ? WHERE part_id = 1 AND customer_id = 52", held)
@@ -447,13 +448,13 @@ async def test_spaces_that_the_erp_holds_stand_in_the_preview_by_name_and_what_c
     ],
 )
 async def test_a_part_number_that_is_there_or_nearly_there_is_a_warning(
-    firm: Any, number: str, warning: str | None
+    firm: Firm, number: str, warning: str | None
 ) -> None:
     told = await shown(firm, "create_part", part_number=number)
     assert warning in told["warnings"] if warning else told["warnings"] == []
 
 
-async def test_a_duplicate_part_that_a_person_approved_all_the_same_is_refused_by_the_erp(firm: Any) -> None:
+async def test_a_duplicate_part_that_a_person_approved_all_the_same_is_refused_by_the_erp(firm: Firm) -> None:
     async with firm.seat("yes") as seat:
         told = await seat.call("create_part", part_number="widget-001")
     assert (told["outcome"], told["is_error"]) == ("failed", True)
@@ -462,7 +463,7 @@ async def test_a_duplicate_part_that_a_person_approved_all_the_same_is_refused_b
     assert firm.parts("widget-001") == []
 
 
-async def test_a_part_that_a_plan_proves_to_exist_is_refused_before_anybody_is_asked(firm: Any) -> None:
+async def test_a_part_that_a_plan_proves_to_exist_is_refused_before_anybody_is_asked(firm: Firm) -> None:
     asked: list[Any] = []
 
     async def never(_context: Any, form: Any) -> Any:
@@ -477,7 +478,7 @@ async def test_a_part_that_a_plan_proves_to_exist_is_refused_before_anybody_is_a
     assert asked == firm.sent() == []
 
 
-async def test_a_part_that_came_to_be_while_a_write_of_it_waited_is_not_asked_about_again(firm: Any) -> None:
+async def test_a_part_that_came_to_be_while_a_write_of_it_waited_is_not_asked_about_again(firm: Firm) -> None:
     async with firm.seat() as seat:
         assert (await seat.call("create_part", part_number="LATE-1"))["outcome"] == "awaiting_approval"
         async with firm.seat("yes", state_dir=firm.state / "other") as other:

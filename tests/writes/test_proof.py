@@ -12,7 +12,8 @@ import pytest
 from fraction_mcp.erp import endpoints as e
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.readback import Leeway, differences
-from fraction_mcp.operations.writes.states import State
+from fraction_mcp.operations.writes.states import State, Step
+from tests.writes.firm import Firm
 
 pytestmark = pytest.mark.anyio
 
@@ -25,12 +26,12 @@ ORDER = {
 }
 
 
-def answers(firm: Any, endpoint: str, body: object, *, status: int = 201, method: str = "POST") -> None:
+def answers(firm: Firm, endpoint: str, body: object, *, status: int = 201, method: str = "POST") -> None:
     """The next write is answered like this, and nothing is done."""
     firm.arm("garbage", method=method, path=endpoint, status=status, body=json.dumps(body))
 
 
-async def written(firm: Any, tool: str, **arguments: Any) -> dict[str, Any]:
+async def written(firm: Firm, tool: str, **arguments: Any) -> dict[str, Any]:
     async with firm.seat("yes", wired=True, timeout_s=2) as seat:
         told: dict[str, Any] = await seat.call(tool, **arguments)
         return told
@@ -55,14 +56,16 @@ async def written(firm: Any, tool: str, **arguments: Any) -> dict[str, Any]:
         (201, {"success": True, "data": {"id": 7_000, "part_number": "PROOF-1", "description": None}}, "another desc"),
     ],
 )
-async def test_a_success_that_does_not_prove_itself_is_unknown(firm: Any, status: int, body: object, flaw: str) -> None:
+async def test_a_success_that_does_not_prove_itself_is_unknown(
+    firm: Firm, status: int, body: object, flaw: str
+) -> None:
     answers(firm, "/parts", body, status=status)
     told = await written(firm, "create_part", **PART)
     assert (told["outcome"], told["error"]["code"], told["error"]["written"]) == ("unknown", "OUTCOME_UNKNOWN", "maybe")
     assert flaw in told["error"]["message"]
 
 
-async def test_a_record_that_was_there_before_proves_no_success(firm: Any) -> None:
+async def test_a_record_that_was_there_before_proves_no_success(firm: Firm) -> None:
     """A cache in front of the ERP that answers with what it answered last time."""
     enquiry = {"customer": "Acme Corp", "customer_ref": "PO-TWICE"}
     first = await written(firm, "create_enquiry", **enquiry)
@@ -74,7 +77,7 @@ async def test_a_record_that_was_there_before_proves_no_success(firm: Any) -> No
     assert len(firm.enquiries("PO-TWICE")) == 1
 
 
-async def test_a_record_that_another_write_made_proves_no_success(firm: Any) -> None:
+async def test_a_record_that_another_write_made_proves_no_success(firm: Firm) -> None:
     """The same, where the list of what was there before does not show it."""
     first = await written(firm, "create_enquiry", customer="Acme Corp", notes="one thing")
     firm.run("UPDATE contracts SET haystack = '' WHERE id = ?", first["result"]["id"])
@@ -83,7 +86,7 @@ async def test_a_record_that_another_write_made_proves_no_success(firm: Any) -> 
     assert (second["outcome"], len(firm.sent("/contracts"))) == ("unknown", 2)
 
 
-async def test_another_customer_s_price_list_proves_no_success(firm: Any) -> None:
+async def test_another_customer_s_price_list_proves_no_success(firm: Firm) -> None:
     other = [{"part_customer_id": 1, "customer_id": 53, "price_breaks": [{"qty": 5, "price": 9.125}]}]
     answers(firm, "/parts/1/price-lists", {"success": True, "data": other}, status=200, method="PUT")
     told = await written(firm, "set_price_list", **PRICES)
@@ -91,7 +94,7 @@ async def test_another_customer_s_price_list_proves_no_success(firm: Any) -> Non
     assert "another customer id" in told["error"]["message"]
 
 
-async def test_the_customer_s_list_among_several_is_the_proof(firm: Any) -> None:
+async def test_the_customer_s_list_among_several_is_the_proof(firm: Firm) -> None:
     lists = [
         {"part_customer_id": 1, "customer_id": "52", "price_breaks": [{"qty": "5", "price": "9.12500"}]},
         {"part_customer_id": 2, "customer_id": 53, "price_breaks": [{"qty": 1, "price": 1}]},
@@ -101,7 +104,7 @@ async def test_the_customer_s_list_among_several_is_the_proof(firm: Any) -> None
 
 
 @pytest.mark.parametrize("kept", [9.13, 9.12, "9.13"])
-async def test_prices_that_the_erp_rounded_are_done_and_the_difference_is_told(firm: Any, kept: object) -> None:
+async def test_prices_that_the_erp_rounded_are_done_and_the_difference_is_told(firm: Firm, kept: object) -> None:
     body = {"success": True, "data": [{"customer_id": 52, "price_breaks": [{"qty": 5, "price": kept}]}]}
     answers(firm, "/parts/1/price-lists", body, status=200, method="PUT")
     told = await written(firm, "set_price_list", **PRICES)
@@ -109,7 +112,9 @@ async def test_prices_that_the_erp_rounded_are_done_and_the_difference_is_told(f
     assert f"{kept} is kept where 9.125 was sent" in told["summary"]
 
 
-async def test_a_lost_answer_to_prices_that_the_erp_rounded_is_found_all_the_same(firm: Any) -> None:
+async def test_a_lost_answer_to_prices_that_the_erp_rounded_is_found_all_the_same(
+    firm: Firm, monkeypatch: pytest.MonkeyPatch
+) -> None:
     firm.arm("drop_after", method="PUT", path="/parts/1/price-lists")
     async with firm.seat("yes", wired=True, timeout_s=2) as seat:
         service = await seat.runtime.write_service()
@@ -119,20 +124,20 @@ async def test_a_lost_answer_to_prices_that_the_erp_rounded_is_found_all_the_sam
             firm.run("UPDATE price_breaks SET price = '9.13' WHERE price = '9.125'")
             return await original(*args, **facts)
 
-        service.journal.finish = rounded
+        monkeypatch.setattr(service.journal, "finish", rounded)
         told = await seat.call("set_price_list", **PRICES)
     assert told["outcome"] == "done"
     assert "9.13 is kept where 9.125 was sent" in told["summary"]
 
 
 @pytest.mark.parametrize("kept", [9.14, 9.0, 9, 91.25, None])
-async def test_a_price_that_is_no_rounding_of_what_was_sent_is_unknown(firm: Any, kept: object) -> None:
+async def test_a_price_that_is_no_rounding_of_what_was_sent_is_unknown(firm: Firm, kept: object) -> None:
     body = {"success": True, "data": [{"customer_id": 52, "price_breaks": [{"qty": 5, "price": kept}]}]}
     answers(firm, "/parts/1/price-lists", body, status=200, method="PUT")
     assert (await written(firm, "set_price_list", **PRICES))["outcome"] == "unknown"
 
 
-async def test_an_order_whose_costs_come_back_otherwise_is_done_and_says_so(firm: Any) -> None:
+async def test_an_order_whose_costs_come_back_otherwise_is_done_and_says_so(firm: Firm) -> None:
     """As in the document's own sample. Another item, or another quantity, is another order."""
     details = [{"code": "DEST01", "qty": 9, "unit_cost": 5500}]
     data = {"id": "990", "document": "OC_PROOF", "movement_details": details}
@@ -153,26 +158,26 @@ async def test_an_order_whose_costs_come_back_otherwise_is_done_and_says_so(firm
     ("status", "code"),
     [(408, "REQUEST_TIMEOUT"), (409, "CONFLICT"), (400, "BAD"), (422, "DUPLICATE"), (418, "NOT_FOUND")],
 )
-async def test_a_refusal_of_no_documented_status_and_code_is_unknown(firm: Any, status: int, code: str) -> None:
+async def test_a_refusal_of_no_documented_status_and_code_is_unknown(firm: Firm, status: int, code: str) -> None:
     firm.arm("status", method="POST", path="/parts", status=status, code=code)
     told = await written(firm, "create_part", **PART)
     assert (told["outcome"], told["error"]["written"]) == ("unknown", "maybe")
 
 
-async def test_a_duplicate_that_a_balancer_made_by_sending_twice_is_found_and_done(firm: Any) -> None:
+async def test_a_duplicate_that_a_balancer_made_by_sending_twice_is_found_and_done(firm: Firm) -> None:
     firm.arm("after_500", method="POST", path="/parts", status=409)
     told = await written(firm, "create_part", **PART)
     assert (told["outcome"], told["result"]["part_number"]) == ("done", "PROOF-1")
     assert len(firm.parts("PROOF-1")) == len(firm.sent()) == 1
 
 
-async def test_a_duplicate_of_what_is_not_there_is_unknown(firm: Any) -> None:
+async def test_a_duplicate_of_what_is_not_there_is_unknown(firm: Firm) -> None:
     firm.arm("status", method="POST", path="/parts", status=409)
     told = await written(firm, "create_part", **PART)
     assert (told["outcome"], told["error"]["code"]) == ("unknown", "OUTCOME_UNKNOWN")
 
 
-async def test_a_duplicate_of_a_new_record_that_holds_something_else_is_unknown(firm: Any) -> None:
+async def test_a_duplicate_of_a_new_record_that_holds_something_else_is_unknown(firm: Firm) -> None:
     """It may be ours, sent twice by a balancer and kept in the ERP's own spelling."""
     firm.arm("after_500", method="POST", path="/parts", status=409)
     firm.run(
@@ -185,7 +190,7 @@ async def test_a_duplicate_of_a_new_record_that_holds_something_else_is_unknown(
 
 
 async def test_a_duplicate_of_what_somebody_else_made_meanwhile_is_unknown(
-    firm: Any, monkeypatch: pytest.MonkeyPatch
+    firm: Firm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hold = Journal.hold
 
@@ -201,7 +206,7 @@ async def test_a_duplicate_of_what_somebody_else_made_meanwhile_is_unknown(
     assert (told["outcome"], told["error"]["code"]) == ("unknown", "OUTCOME_UNKNOWN")
 
 
-async def test_an_existing_fracttal_document_refused_as_such_wrote_nothing(firm: Any) -> None:
+async def test_an_existing_fracttal_document_refused_as_such_wrote_nothing(firm: Firm) -> None:
     assert (await written(firm, "create_fracttal_purchase_order", **ORDER))["outcome"] == "done"
     firm.arm("status", method="POST", path="/warehouse_purchase_orders/1254", status=408)
     again = await written(firm, "create_fracttal_purchase_order", **ORDER)
@@ -211,14 +216,14 @@ async def test_an_existing_fracttal_document_refused_as_such_wrote_nothing(firm:
 # -------------------------------------------------------------------------------------------------- read back, replaced
 
 
-async def test_a_second_change_of_one_record_is_found_by_reading_back(firm: Any) -> None:
+async def test_a_second_change_of_one_record_is_found_by_reading_back(firm: Firm) -> None:
     assert (await written(firm, "set_price_list", **PRICES))["outcome"] == "done"
     firm.arm("drop_after", method="PUT", path="/parts/1/price-lists")
     again = {**PRICES, "price_breaks": [{"quantity": 5, "unit_price": "9.25"}]}
     assert (await written(firm, "set_price_list", **again))["outcome"] == "done"
 
 
-async def test_whether_a_write_replaces_is_said_by_its_tool_and_not_by_a_missing_id(firm: Any) -> None:
+async def test_whether_a_write_replaces_is_said_by_its_tool_and_not_by_a_missing_id(firm: Firm) -> None:
     """A list whose records carry ids: a replaced one has the id that it had before."""
     async with firm.runtime() as runtime:
         service = await runtime.write_service()
@@ -236,7 +241,7 @@ async def test_whether_a_write_replaces_is_said_by_its_tool_and_not_by_a_missing
 # --------------------------------------------------------------------------------------------------------- late answers
 
 
-async def held_up(firm: Any, fault: str, **how: Any) -> tuple[dict[str, Any], Any]:
+async def held_up(firm: Firm, monkeypatch: pytest.MonkeyPatch, fault: str, **how: Any) -> tuple[dict[str, Any], Any]:
     """A write whose process is held up beyond its lease: somebody settles it, then the answer comes."""
     settled: list[Any] = []
 
@@ -252,12 +257,12 @@ async def held_up(firm: Any, fault: str, **how: Any) -> tuple[dict[str, Any], An
         service = await seat.runtime.write_service()
         original = service.journal.finish
 
-        async def late(write_id: str, kind: str, *args: Any, **facts: Any) -> Any:
+        async def late(write_id: str, kind: Step, *args: Any, **facts: Any) -> Any:
             if not settled:
                 await settle(write_id, landed=fault != "")
             return await original(write_id, kind, *args, **facts)
 
-        service.journal.finish = late
+        monkeypatch.setattr(service.journal, "finish", late)
         if fault:
             firm.arm(fault, **how)
         told = await seat.call("create_part", **PART)
@@ -266,16 +271,20 @@ async def held_up(firm: Any, fault: str, **how: Any) -> tuple[dict[str, Any], An
         return told, [event.kind for event in life]
 
 
-async def test_a_proven_done_after_a_person_settled_it_as_absent_is_a_conflict_that_is_shown(firm: Any) -> None:
-    told, life = await held_up(firm, "")
+async def test_a_proven_done_after_a_person_settled_it_as_absent_is_a_conflict_that_is_shown(
+    firm: Firm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, life = await held_up(firm, monkeypatch, "")
     assert (told["outcome"], life[-2:]) == ("done", ["settled_absent", "late_done"])
     assert told["result"]["part_number"] == "PROOF-1"
     assert "settled this as not written" in told["warnings"][0]
     assert len(firm.parts("PROOF-1")) == 1
 
 
-async def test_a_proven_refusal_after_a_person_settled_it_as_landed_is_a_conflict_that_is_shown(firm: Any) -> None:
-    told, life = await held_up(firm, "status", method="POST", path="/parts", status=422)
+async def test_a_proven_refusal_after_a_person_settled_it_as_landed_is_a_conflict_that_is_shown(
+    firm: Firm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, life = await held_up(firm, monkeypatch, "status", method="POST", path="/parts", status=422)
     assert (told["outcome"], life[-2:]) == ("done", ["settled_landed", "late_refusal"])
     assert "refuses it" in told["warnings"][0]
     assert firm.parts("PROOF-1") == []
@@ -322,7 +331,7 @@ def test_every_write_says_what_success_is() -> None:
     assert e.CREATE_CONTRACT.success == (201,)
 
 
-async def test_while_a_write_is_unknown_the_erp_is_asked_every_few_seconds_at_most(firm: Any) -> None:
+async def test_while_a_write_is_unknown_the_erp_is_asked_every_few_seconds_at_most(firm: Firm) -> None:
     firm.arm("drop_before", method="POST", path="/parts")
     async with firm.seat("yes", wired=True, timeout_s=2) as seat:
         told = await seat.call("create_part", **PART)

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from fraction_mcp import sandbox
 from tests.process import command
+from tests.writes.firm import Firm
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +34,7 @@ async def outcome(seat: Any, state: str, answer: Any = YES, arguments: Any = PAR
     return (await seat.round("create_part", arguments, state, answer)).structured_content
 
 
-async def test_a_verbatim_replay_sends_nothing_and_tells_what_came_of_it(firm: Any) -> None:
+async def test_a_verbatim_replay_sends_nothing_and_tells_what_came_of_it(firm: Firm) -> None:
     async with firm.seat("yes") as seat:
         state = await asked(seat)
         first = await outcome(seat, state)
@@ -42,7 +43,7 @@ async def test_a_verbatim_replay_sends_nothing_and_tells_what_came_of_it(firm: A
     assert len(firm.parts("ROUND-1")) == len(firm.sent()) == 1
 
 
-async def test_a_replay_with_the_other_answer_changes_nothing(firm: Any) -> None:
+async def test_a_replay_with_the_other_answer_changes_nothing(firm: Firm) -> None:
     async with firm.seat("yes") as seat:
         state = await asked(seat)
         assert (await outcome(seat, state, NO))["outcome"] == "declined"
@@ -50,7 +51,7 @@ async def test_a_replay_with_the_other_answer_changes_nothing(firm: Any) -> None
     assert firm.sent() == []
 
 
-async def test_concurrent_replays_send_once(firm: Any) -> None:
+async def test_concurrent_replays_send_once(firm: Firm) -> None:
     async with firm.seat("yes", secret_key=KEY) as one, firm.seat("yes", secret_key=KEY) as two:
         state = await asked(one)
         told: list[dict[str, Any]] = []
@@ -66,7 +67,7 @@ async def test_concurrent_replays_send_once(firm: Any) -> None:
 
 
 @pytest.mark.process
-async def test_another_process_with_the_same_key_and_journal_takes_the_answer_once(firm: Any, until: Any) -> None:
+async def test_another_process_with_the_same_key_and_journal_takes_the_answer_once(firm: Firm, until: Any) -> None:
     """The question is asked here and answered in a process of its own, twice; then here again."""
     settings = firm.settings(wired=True)
     environment = {
@@ -106,7 +107,7 @@ async def test_another_process_with_the_same_key_and_journal_takes_the_answer_on
     assert len(firm.parts("ROUND-1")) == len(firm.sent()) == 1
 
 
-async def test_a_process_with_another_key_refuses_the_answer(firm: Any) -> None:
+async def test_a_process_with_another_key_refuses_the_answer(firm: Firm) -> None:
     async with firm.seat("yes", secret_key=KEY) as one, firm.seat("yes", secret_key=SecretStr("z" * 48)) as two:
         state = await asked(one)
         with pytest.raises(MCPError) as refused:
@@ -116,7 +117,7 @@ async def test_a_process_with_another_key_refuses_the_answer(firm: Any) -> None:
     assert len(firm.sent()) == 1
 
 
-async def test_without_a_key_one_is_kept_and_a_question_counts_after_a_restart(firm: Any) -> None:
+async def test_without_a_key_one_is_kept_and_a_question_counts_after_a_restart(firm: Firm) -> None:
     async with firm.seat("yes") as before:
         state = await asked(before)
     assert stat.S_IMODE((firm.state / "secret.key").stat().st_mode) == 0o600
@@ -125,7 +126,7 @@ async def test_without_a_key_one_is_kept_and_a_question_counts_after_a_restart(f
     assert len(firm.sent()) == 1
 
 
-async def test_a_state_that_was_changed_or_made_up_is_refused(firm: Any) -> None:
+async def test_a_state_that_was_changed_or_made_up_is_refused(firm: Firm) -> None:
     async with firm.seat("yes") as seat:
         state = await asked(seat)
         middle = len(state) // 2
@@ -136,7 +137,7 @@ async def test_a_state_that_was_changed_or_made_up_is_refused(firm: Any) -> None
     assert firm.sent() == []
 
 
-async def test_a_state_counts_for_its_own_call_alone(firm: Any) -> None:
+async def test_a_state_counts_for_its_own_call_alone(firm: Firm) -> None:
     async with firm.seat("yes") as seat:
         state = await asked(seat)
         with pytest.raises(MCPError) as refused:
@@ -147,13 +148,13 @@ async def test_a_state_counts_for_its_own_call_alone(firm: Any) -> None:
     assert firm.sent() == []
 
 
-async def test_an_answer_without_its_question_s_state_is_asked_anew(firm: Any) -> None:
+async def test_an_answer_without_its_question_s_state_is_asked_anew(firm: Firm) -> None:
     async with firm.seat("yes") as seat:
         assert isinstance(await seat.round("create_part", PART, None, YES), InputRequiredResult)
     assert firm.sent() == []
 
 
-async def test_a_yes_to_a_question_that_has_changed_meanwhile_is_asked_anew(firm: Any) -> None:
+async def test_a_yes_to_a_question_that_has_changed_meanwhile_is_asked_anew(firm: Firm) -> None:
     steps = [{"quantity": 1, "unit_price": "9"}]
     arguments = {"part": "WIDGET-001", "customer": "Acme Corp", "price_breaks": steps}
     async with firm.seat("yes") as seat:
@@ -168,7 +169,7 @@ async def test_a_yes_to_a_question_that_has_changed_meanwhile_is_asked_anew(firm
     assert firm.breaks("WIDGET-001", 52) == {"1": "9"}
 
 
-async def test_a_yes_that_comes_after_the_write_expired_writes_nothing(firm: Any) -> None:
+async def test_a_yes_that_comes_after_the_write_expired_writes_nothing(firm: Firm) -> None:
     async with firm.seat("yes") as seat:
         state = await asked(seat)
         journal = (await seat.runtime.write_service()).journal
@@ -178,7 +179,7 @@ async def test_a_yes_that_comes_after_the_write_expired_writes_nothing(firm: Any
     assert firm.sent() == []
 
 
-async def test_the_answer_may_take_as_long_as_the_approval_lives(firm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_answer_may_take_as_long_as_the_approval_lives(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
     """The SDK's own default would refuse an answer after ten minutes."""
     import time
 
@@ -190,7 +191,7 @@ async def test_the_answer_may_take_as_long_as_the_approval_lives(firm: Any, monk
     assert len(firm.sent()) == 1
 
 
-async def test_with_elicitation_off_an_answer_counts_for_nothing_whoever_sealed_its_question(firm: Any) -> None:
+async def test_with_elicitation_off_an_answer_counts_for_nothing_whoever_sealed_its_question(firm: Firm) -> None:
     async with firm.seat("yes", secret_key=KEY) as one, firm.seat("yes", secret_key=KEY, elicitation="off") as two:
         state = await asked(one)
         assert (await outcome(two, state))["outcome"] == "awaiting_approval"

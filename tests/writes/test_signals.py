@@ -25,6 +25,7 @@ from starlette.types import Message, Receive, Scope, Send
 from tests.process import Started, command, real
 from tests.support import child_environment, free_port, wait_for
 from tests.terminal import LONG_ENOUGH_S, terminal
+from tests.writes.firm import Firm
 
 pytestmark = [
     pytest.mark.anyio,
@@ -62,7 +63,7 @@ class SlowErp:
 
 
 @pytest.fixture
-def slow(firm: Any, socketed: Any) -> Iterator[SlowErp]:
+def slow(firm: Firm, socketed: Any) -> Iterator[SlowErp]:
     current, _ = socketed
     current.app = SlowErp(firm.app)
     yield current.app
@@ -71,7 +72,7 @@ def slow(firm: Any, socketed: Any) -> Iterator[SlowErp]:
 
 
 @pytest.fixture
-def environment(firm: Any) -> dict[str, str]:
+def environment(firm: Firm) -> dict[str, str]:
     settings = firm.settings(wired=True)
     firm.state.mkdir(parents=True, exist_ok=True)
     return child_environment(
@@ -84,12 +85,12 @@ def environment(firm: Any) -> dict[str, str]:
     )
 
 
-def states(firm: Any) -> list[str]:
+def states(firm: Firm) -> list[str]:
     with closing(sqlite3.connect(firm.state / "journal.sqlite3")) as db:
         return [row[0] for row in db.execute("SELECT state FROM writes")]
 
 
-def landed_once(firm: Any) -> None:
+def landed_once(firm: Firm) -> None:
     assert states(firm) == ["done"]
     assert len(firm.parts("SIGNAL-1")) == len(firm.sent()) == 1
 
@@ -162,7 +163,7 @@ def host(environment: dict[str, str], *through: str) -> Iterator[Host]:
 
 @ENDINGS
 async def test_serve_on_a_pipe_ends_after_its_write(
-    firm: Any, slow: SlowErp, environment: dict[str, str], ending: signal.Signals
+    firm: Firm, slow: SlowErp, environment: dict[str, str], ending: signal.Signals
 ) -> None:
     with host(environment) as one:
         one.confirms()
@@ -172,7 +173,7 @@ async def test_serve_on_a_pipe_ends_after_its_write(
 
 
 async def test_serve_on_a_pipe_ends_after_its_write_when_its_host_leaves(
-    firm: Any, slow: SlowErp, environment: dict[str, str]
+    firm: Firm, slow: SlowErp, environment: dict[str, str]
 ) -> None:
     with host(environment) as one:
         one.confirms()
@@ -232,7 +233,7 @@ class Ended:
     ids=str,
 )
 async def test_serve_on_http_ends_after_its_write(
-    firm: Any, slow: SlowErp, environment: dict[str, str], told: Ended
+    firm: Firm, slow: SlowErp, environment: dict[str, str], told: Ended
 ) -> None:
     end, code = told.ending, 128 + told.ending
     with http_server(environment) as (process, url), anyio.fail_after(LONG_ENOUGH_S):
@@ -253,7 +254,7 @@ async def test_serve_on_http_ends_after_its_write(
 # ---------------------------------------------------------------------------------------------------- people's commands
 
 
-async def waiting(firm: Any) -> str:
+async def waiting(firm: Firm) -> str:
     async with firm.seat(wired=True) as seat:
         return str((await seat.call("create_part", **PART))["write_id"])
 
@@ -261,7 +262,7 @@ async def waiting(firm: Any) -> str:
 @pytest.mark.matrix
 @ENDINGS
 async def test_approvals_ends_after_the_write_that_was_approved_in_it(
-    firm: Any, slow: SlowErp, environment: dict[str, str], ending: signal.Signals
+    firm: Firm, slow: SlowErp, environment: dict[str, str], ending: signal.Signals
 ) -> None:
     write_id = await waiting(firm)
     with terminal(firm.state, "approvals", "--no-open", environment=environment) as screen:
@@ -294,7 +295,7 @@ async def test_approvals_ends_after_the_write_that_was_approved_in_it(
 @pytest.mark.matrix
 @ENDINGS
 async def test_approve_ends_after_its_write_and_says_what_came_of_it(
-    firm: Any, slow: SlowErp, environment: dict[str, str], ending: signal.Signals
+    firm: Firm, slow: SlowErp, environment: dict[str, str], ending: signal.Signals
 ) -> None:
     write_id = await waiting(firm)
     with terminal(firm.state, "approve", write_id, environment=environment) as screen:
@@ -315,7 +316,7 @@ async def test_approve_ends_after_its_write_and_says_what_came_of_it(
 @pytest.mark.matrix
 @ENDINGS
 async def test_call_ends_after_the_write_of_its_child_and_says_what_came_of_it(
-    firm: Any, slow: SlowErp, environment: dict[str, str], ending: signal.Signals
+    firm: Firm, slow: SlowErp, environment: dict[str, str], ending: signal.Signals
 ) -> None:
     with terminal(firm.state, "call", "create_part", "part_number=SIGNAL-1", environment=environment) as screen:
         screen.until("Type yes: ")
@@ -327,7 +328,7 @@ async def test_call_ends_after_the_write_of_its_child_and_says_what_came_of_it(
 
 
 async def test_a_call_that_is_interrupted_leaves_its_child_the_time_that_its_write_takes(
-    firm: Any, slow: SlowErp, environment: dict[str, str]
+    firm: Firm, slow: SlowErp, environment: dict[str, str]
 ) -> None:
     write_id = await waiting(firm)
     async with firm.runtime() as runtime:
@@ -342,7 +343,7 @@ async def test_a_call_that_is_interrupted_leaves_its_child_the_time_that_its_wri
 
 
 async def test_a_terminal_that_hangs_up_in_mid_write_does_not_tear_it(
-    firm: Any, slow: SlowErp, environment: dict[str, str]
+    firm: Firm, slow: SlowErp, environment: dict[str, str]
 ) -> None:
     with terminal(firm.state, "call", "create_part", "part_number=SIGNAL-1", environment=environment) as screen:
         screen.until("Type yes: ")
@@ -362,7 +363,7 @@ async def test_a_terminal_that_hangs_up_in_mid_write_does_not_tear_it(
     "words", [("call", "create_part", "part_number=SIGNAL-1"), ("approve",)], ids=lambda one: one[0]
 )
 async def test_told_to_end_at_its_question_a_command_ends_and_nothing_is_decided(
-    firm: Any, environment: dict[str, str], words: tuple[str, ...], ending: signal.Signals
+    firm: Firm, environment: dict[str, str], words: tuple[str, ...], ending: signal.Signals
 ) -> None:
     if words == ("approve",):
         words = ("approve", await waiting(firm))
@@ -374,7 +375,7 @@ async def test_told_to_end_at_its_question_a_command_ends_and_nothing_is_decided
     assert firm.sent() == []
 
 
-async def test_a_signal_that_was_ignored_at_the_start_stays_ignored(firm: Any, environment: dict[str, str]) -> None:
+async def test_a_signal_that_was_ignored_at_the_start_stays_ignored(firm: Firm, environment: dict[str, str]) -> None:
     """As under nohup."""
 
     with host(environment, "sh", "-c", 'trap "" HUP; exec "$@"', "sh") as one:

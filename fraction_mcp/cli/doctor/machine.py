@@ -86,7 +86,12 @@ async def journal(settings: Settings) -> list[Check]:
         return [
             failure("journal", f"its chain is broken: {wrong}", "restore it from a backup, and find out who wrote it")
         ]
-    return [ok("journal", f"{told}: writable, its schema is this program's, its chain of {count} events is whole")]
+    return [
+        ok(
+            "journal",
+            f"{told}: writable, its schema is this program's, its chain of {count} event{'s' * (count != 1)} is whole",
+        )
+    ]
 
 
 def _try_to_write(folder: Path) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import anyio.to_thread
 import pytest
 
+from tests.writes.firm import Firm
+
 PRICES = {"part": "WIDGET-001", "customer": "Acme Corp", "price_breaks": [{"quantity": 5, "unit_price": "9.125"}]}
 ORDER = {
     "warehouse_code": "1254",
@@ -48,7 +50,7 @@ def batches() -> type[Batches]:
 
 
 @pytest.fixture
-def behind(firm: Any) -> Any:
+def behind(firm: Firm) -> Any:
     """What somebody with the database's own tools could do to the journal."""
 
     async def changed(*statements: str) -> None:

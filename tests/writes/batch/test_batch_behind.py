@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 
+from tests.writes.firm import Firm
+
 pytestmark = pytest.mark.anyio
 
 SECOND = "plan ->> '$.arguments.part_number' = 'BATCH-2'"
 
 
-async def approved_after(firm: Any, batches: Any, behind: Any, *statements: str) -> Any:
+async def approved_after(firm: Firm, batches: Any, behind: Any, *statements: str) -> Any:
     """A batch that waits, is tampered with, and then approved by a person who saw what the rows then said; how all of
     what was asked for stands."""
     async with firm.seat() as seat:
@@ -38,14 +40,14 @@ async def approved_after(firm: Any, batches: Any, behind: Any, *statements: str)
     ],
 )
 async def test_a_write_whose_place_in_its_batch_was_changed_is_not_sent(
-    firm: Any, batches: Any, behind: Any, change: str, states: list[str]
+    firm: Firm, batches: Any, behind: Any, change: str, states: list[str]
 ) -> None:
     """Those beside it were shown to a person who approved just them."""
     assert await approved_after(firm, batches, behind, f"UPDATE writes SET {change}") == states
     assert len(firm.sent()) == states.count("done")
 
 
-async def test_what_was_put_into_a_batch_is_not_sent_with_it(firm: Any, batches: Any, behind: Any) -> None:
+async def test_what_was_put_into_a_batch_is_not_sent_with_it(firm: Firm, batches: Any, behind: Any) -> None:
     async with firm.seat() as seat:
         alone = await seat.call("create_part", part_number="INTRUDER")
     into = "SELECT batch FROM writes WHERE position = 1"
@@ -69,7 +71,7 @@ LOOKS_DONE = "UPDATE writes SET state = 'done' WHERE position = 1"
     ids=["its row", "it is gone", "its row and an event"],
 )
 async def test_what_only_looks_done_lets_nothing_behind_it_go(
-    firm: Any, batches: Any, behind: Any, statements: list[str]
+    firm: Firm, batches: Any, behind: Any, statements: list[str]
 ) -> None:
     async with firm.seat() as seat:
         told = await seat.call("submit_writes", writes=batches.parts(3))
@@ -84,7 +86,7 @@ async def test_what_only_looks_done_lets_nothing_behind_it_go(
     assert firm.sent() == []
 
 
-async def test_nothing_is_claimed_out_of_its_turn(firm: Any, batches: Any) -> None:
+async def test_nothing_is_claimed_out_of_its_turn(firm: Firm, batches: Any) -> None:
     async with firm.seat() as seat:
         told = await seat.call("submit_writes", writes=batches.parts(3))
         service = await seat.runtime.write_service()
@@ -93,6 +95,7 @@ async def test_nothing_is_claimed_out_of_its_turn(firm: Any, batches: Any) -> No
         await service.journal.approve(writes[0].id, digest=digest, by="another process")
         for write in reversed(writes[1:]):
             again = await service._committer._planned_again(write, service.context.fraction)
+            assert again is not None
             claimed = await service.journal.claim(write.id, planned=again, owner="too early", lease_s=60)
             assert (claimed, str((await service.write(write.id)).state)) == (False, "approved")
     assert firm.sent() == []

@@ -13,6 +13,7 @@ import anyio.to_thread
 import pytest
 
 from tests.process import command
+from tests.writes.firm import Firm
 
 pytestmark = [pytest.mark.anyio, pytest.mark.process]
 
@@ -78,7 +79,7 @@ def cases() -> list[Any]:
     return [pytest.param(Case(KILLS[5], 5, 3), id=f"{KILLS[5]}, of five"), *every]
 
 
-async def killed(firm: Any, case: Case, writes: list[dict[str, Any]], url: str) -> None:
+async def killed(firm: Firm, case: Case, writes: list[dict[str, Any]], url: str) -> None:
     settings = firm.settings(wired=True)
     environment = {
         **os.environ,
@@ -99,12 +100,12 @@ async def killed(firm: Any, case: Case, writes: list[dict[str, Any]], url: str) 
     assert await anyio.to_thread.run_sync(run) == (f"killed at {case.kill.step}\n", "")
 
 
-def landed(firm: Any) -> Counter[str]:
+def landed(firm: Firm) -> Counter[str]:
     rows = firm.rows("SELECT part_number FROM parts WHERE part_number LIKE 'BATCH-%'")
     return Counter(row["part_number"] for row in rows)
 
 
-async def check_what_is_told(firm: Any, service: Any, case: Case) -> None:
+async def check_what_is_told(firm: Firm, service: Any, case: Case) -> None:
     """The journal says no more and no less than what the ERP holds."""
     there = await service.journal.latest(limit=None)
     batch = (await service.batch(there[0])).writes if there else ()
@@ -123,7 +124,7 @@ async def check_what_is_told(firm: Any, service: Any, case: Case) -> None:
 @pytest.mark.parametrize("base", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("case", cases())
 async def test_of_a_batch_with_a_kill_each_write_is_told_exactly_and_made_once(
-    firm: Any, batches: Any, case: Case, base: str, request: pytest.FixtureRequest
+    firm: Firm, batches: Any, case: Case, base: str, request: pytest.FixtureRequest
 ) -> None:
     url = request.getfixturevalue("postgres") if base == "postgresql" else ""
     writes = batches.parts(case.count)

@@ -28,6 +28,7 @@ from fraction_mcp.runtime import _replan
 from tests import postgresql
 from tests.process import command
 from tests.support import child_environment, free_port
+from tests.writes.firm import Firm
 from tests.writes.made import draft
 
 pytestmark = pytest.mark.anyio
@@ -177,7 +178,7 @@ async def test_a_journal_cannot_be_opened_on_a_frozen_postgresql_and_says_so_in_
 
 
 async def test_a_write_that_was_sent_when_postgresql_froze_is_told_as_one_that_may_have_been_written(
-    server: Server, firm: Any, monkeypatch: pytest.MonkeyPatch
+    server: Server, firm: Firm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finish = Journal.finish
     with contextlib.ExitStack() as stack:
@@ -203,7 +204,7 @@ async def test_a_write_that_was_sent_when_postgresql_froze_is_told_as_one_that_m
 @pytest.mark.process
 @pytest.mark.parametrize("how", ["frozen", "stopped"])
 async def test_a_write_that_is_claimed_while_postgresql_does_not_answer_is_not_sent_and_goes_out_once_later(
-    server: Server, firm: Any, monkeypatch: pytest.MonkeyPatch, how: str
+    server: Server, firm: Firm, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     claim = Journal.claim
     with contextlib.ExitStack() as stack:
@@ -374,7 +375,7 @@ def small_state(company: Path, tmp_path: Path) -> Path:
     return folder
 
 
-async def test_a_call_on_a_frozen_postgresql_says_that_nothing_was_written(server: Server, firm: Any) -> None:
+async def test_a_call_on_a_frozen_postgresql_says_that_nothing_was_written(server: Server, firm: Firm) -> None:
     async with firm.seat(database_url=SecretStr(server.url(password="canary"))) as seat:
         waits = await seat.call("create_part", part_number="FROZEN-2")
         assert waits["outcome"] == "awaiting_approval"

@@ -26,6 +26,7 @@ from fraction_mcp.operations.writes.states import State, Step
 from fraction_mcp.operations.writes.write import WriteOutcome
 from fraction_mcp.runtime import _replan
 from tests.support import child_environment
+from tests.writes.firm import Firm
 from tests.writes.made import draft, frozen_plan
 
 pytestmark = pytest.mark.anyio
@@ -115,7 +116,7 @@ async def test_a_full_disk_is_told_and_what_was_there_stays_whole(small_disk: Pa
 
 @pytest.mark.process
 @AS_ROOT
-async def test_a_call_whose_proposal_finds_no_room_says_that_nothing_was_written(firm: Any, small_disk: Path) -> None:
+async def test_a_call_whose_proposal_finds_no_room_says_that_nothing_was_written(firm: Firm, small_disk: Path) -> None:
     async with firm.seat(state_dir=small_disk / "state") as seat:
         await seat.call("create_part", part_number="FULL-0")
         fill_up(small_disk)
@@ -132,7 +133,7 @@ async def test_a_call_whose_proposal_finds_no_room_says_that_nothing_was_written
 @pytest.mark.process
 @AS_ROOT
 async def test_a_disk_that_was_full_after_the_send_is_told_as_a_write_that_may_have_been_made(
-    firm: Any, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+    firm: Firm, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finish = Journal.finish
 
@@ -201,7 +202,7 @@ async def test_a_locked_journal_is_told_in_time_and_can_be_read_meanwhile(
 
 
 async def test_a_call_on_a_locked_journal_says_that_nothing_was_written(
-    firm: Any, monkeypatch: pytest.MonkeyPatch
+    firm: Firm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal_database, "_BUSY_S", 0.2)
     async with firm.seat() as seat:
@@ -248,7 +249,7 @@ async def test_a_damaged_page_is_told_in_a_line_with_what_to_do(
     assert "restore it from a backup" in told
 
 
-async def test_a_call_on_a_damaged_journal_says_that_nothing_was_written(firm: Any) -> None:
+async def test_a_call_on_a_damaged_journal_says_that_nothing_was_written(firm: Firm) -> None:
     damaged(await filled(firm.state))
     async with firm.seat() as seat:
         error = only_error(await seat.call("create_part", part_number="DAMAGED-1"))
