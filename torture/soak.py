@@ -6,6 +6,7 @@ many tasks it has when it is sent SIGUSR1.
 """
 
 import asyncio
+import json
 import os
 import random
 import signal
@@ -144,7 +145,10 @@ async def _one(came: Soaked, http: httpx.AsyncClient, url: str, tool: str, argum
     request = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
     try:
         answer = await http.post(url, json=request, headers={**_HEADERS, "mcp-name": tool})
-        told = answer.json()["result"]["structuredContent"]
+        # What takes longer than a moment comes as a stream of events, the last of which is the answer.
+        events = "event-stream" in answer.headers.get("content-type", "")
+        text = answer.text.rpartition("data: ")[2] if events else answer.text
+        told = json.loads(text)["result"]["structuredContent"]
     except (httpx.HTTPError, ValueError, KeyError) as error:
         came.wrong.append(f"{tool}({arguments}): {error!r:.300}")
         return "no answer"

@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from fraction_mcp.database_url import read_database_url
@@ -47,6 +48,7 @@ class JournalDatabase:
             self.engine = _on_postgresql(url)
         else:
             self.engine = _on_sqlite(made_private(file, named=bool(url)))
+        self._turn = anyio.Lock()
         self._where = _place(self.engine.url) if file is None else str(file)
 
     @asynccontextmanager
@@ -54,7 +56,7 @@ class JournalDatabase:
         self, *, within_s: float | None = None, opening: bool = False
     ) -> AsyncIterator[AsyncConnection]:
         """One transaction that may change things, committed at the end, even if its caller is cancelled meanwhile."""
-        async with self._answering(within_s, opening), self.engine.begin() as connection:
+        async with self._answering(within_s, opening), self._in_turn(), self.engine.begin() as connection:
             yield connection
 
     @asynccontextmanager
@@ -63,6 +65,23 @@ class JournalDatabase:
         async with self._answering(within_s, opening), self.engine.connect() as connection:
             await connection.execution_options(**_READS[self.engine.dialect.name])
             yield connection
+
+    @asynccontextmanager
+    async def _in_turn(self) -> AsyncIterator[None]:
+        """First come, first served, among those of this process. Whoever waits for SQLite's lock asks again and again,
+        and under load one who came early never asks at the right moment. PostgreSQL keeps a queue of its own."""
+        if self.shared:
+            yield
+            return
+        try:
+            with anyio.fail_after(_BUSY_S):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise PoolTimeout("its turn did not come") from None
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     @asynccontextmanager
     async def _answering(self, within_s: float | None, opening: bool) -> AsyncIterator[None]:

@@ -201,6 +201,46 @@ async def test_a_locked_journal_is_told_in_time_and_can_be_read_meanwhile(
     await journal.aclose()
 
 
+async def test_those_of_one_process_take_turns_in_the_order_in_which_they_came(tmp_path: Path) -> None:
+    """SQLite's own waiting asks again and again, and whoever asks at the right moment is next. Under load somebody was
+    told that the journal is locked who had come long before others. (Found by `python -m torture soak`.)"""
+    database, came = journal_database.JournalDatabase("", tmp_path), list[int]()
+
+    async def take(number: int) -> None:
+        async with database.transaction():
+            came.append(number)
+
+    with anyio.fail_after(60):
+        async with anyio.create_task_group() as group, database.transaction():
+            for number in range(12):
+                group.start_soon(take, number)
+                await anyio.wait_all_tasks_blocked()
+    await database.aclose()
+    assert came == sorted(came)
+
+
+async def test_however_many_wait_for_a_locked_journal_none_waits_for_the_others_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_database, "_BUSY_S", 0.5)
+    journal, told = await Journal.open("", tmp_path), list[str]()
+
+    async def propose() -> None:
+        try:
+            await journal.propose(draft())
+        except JournalUnreachable as error:
+            told.append(error.message)
+
+    async with holding(tmp_path / "journal.sqlite3"):
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as group:
+                for _ in range(20):
+                    group.start_soon(propose)
+    await journal.aclose()
+    assert set(told) <= {"another process holds the journal locked", "the journal is busy"}
+    assert len(told) == 20
+
+
 async def test_a_call_on_a_locked_journal_says_that_nothing_was_written(
     firm: Firm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
