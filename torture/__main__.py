@@ -20,7 +20,7 @@ from pathlib import Path
 import anyio
 
 from fraction_mcp import __version__
-from torture import crash, fuzz, hosts, matrix, others, worlds
+from torture import crash, fuzz, hosts, matrix, others, soak, worlds
 from torture.broken import BROKEN, broken
 from torture.wire import FAULTS, Wire
 
@@ -206,6 +206,31 @@ def by_chance(*, short: bool, seconds: float = 0, seed: int = 0) -> Section:
     return section
 
 
+# ---------------------------------------------------------------------------------------------------------------- soak
+
+
+def under_load(*, short: bool) -> Section:
+    calls = 300 if short else soak.CALLS
+    section = Section("Under load", "", ("what", "after a quarter", "at the end"))
+
+    async def run(folder: Path, _: Path) -> None:
+        came = await soak.soaked(folder, calls=calls)
+        for name in ("memory", "files", "sockets", "tasks"):
+            first, last = (f"{getattr(seen, name):,.0f}" for seen in (came.first, came.last))
+            section.rows.append(("memory, MB" if name == "memory" else name, first, last))
+        section.wrong += came.wrong
+        section.sentence = (
+            f"{calls:,} calls by {soak.CLIENTS} clients over HTTP, {soak.GREEDY} of which asked for sums over all "
+            f"pages and nothing else: {calls / came.seconds:.0f} a second, p50 {came.within(50):.0f} ms, p99 "
+            f"{came.within(99):.0f} ms. They cost the ERPs {came.asked:,} requests, {came.faults:,} of which met a "
+            f"fault; {came.refused} beyond the budget. Of the clients that ask alike, the one that was answered least "
+            f"was answered {came.fairness():.0%} of the middle one's calls. Wrong: {len(came.wrong)}."
+        )
+
+    _in_worlds(run)
+    return section
+
+
 # ---------------------------------------------------------------------------------------------------------------- page
 
 PARTS: dict[str, Callable[..., Section]] = {
@@ -215,6 +240,7 @@ PARTS: dict[str, Callable[..., Section]] = {
     "model": model,
     "crash": crashes,
     "fuzz": by_chance,
+    "soak": under_load,
 }
 _OPTIONS = {"model": ("broke",), "crash": ("broke", "stride"), "fuzz": ("seconds", "seed")}
 

@@ -132,7 +132,8 @@ async def _link(of: Tokens) -> str:
 
 async def _place(of: Tokens) -> str:
     said = quote(of.forged(of.session.place), safe="")
-    return _shut(await of.inbox.get(f"/s/{said}/", cookies={of.session.cookie: of.session.id}))
+    headers = {"cookie": f"{of.session.cookie}={of.session.id}"}
+    return _shut(await of.inbox.get(f"/s/{said}/", headers=headers))
 
 
 async def _cookie(of: Tokens) -> str:

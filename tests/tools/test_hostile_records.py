@@ -1,4 +1,4 @@
-"""Every text of every record was typed by somebody: whatever it says, it stays a value, on its line and in its field."""
+"""Every text of every record was typed by somebody: whatever it says, it stays a value, on its line, in its field."""
 
 import json
 import re

@@ -1,0 +1,300 @@
+"""Fifty clients over HTTP, one server, the embedded ERPs over HTTP, a request in fifty of which fails: what grows, how
+long an answer takes, what it costs the ERP, and whether one client is served at another's cost.
+
+`python -m torture.soak erps PORT FOLDER` and `... serve` are the two processes beside this one. The server tells how
+many tasks it has when it is sent SIGUSR1.
+"""
+
+import asyncio
+import os
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+
+from fraction_mcp import sandbox
+
+__all__ = ["CALLS", "CLIENTS", "Soaked", "soaked"]
+
+CLIENTS, CALLS = 50, 20_000
+GREEDY = 2  # of the clients: they ask for nothing but sums over all pages
+_ONE_IN = 50
+_WORSE = ("status", "drop_before", "drop_after", "html", "garbage", "cut", "after_500")
+_LATE_S = 60.0
+_TELLING = 5_000
+_WRITES = 30
+_PRICE = {"part": "WIDGET-001", "quantity": 250, "customer": "Acme Corp"}
+_HEADERS = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2026-07-28",
+            "mcp-method": "tools/call"}  # fmt: skip
+_TRANSIENT = {"UPSTREAM_ERROR", "UPSTREAM_UNREACHABLE", "UPSTREAM_UNREADABLE", "NOT_AUTHENTICATED", "TOO_MANY_WAITING"}
+
+
+def _call(chance: random.Random, *, greedy: bool) -> tuple[str, dict[str, Any]]:
+    if greedy:
+        kind = chance.choice(("contracts", "work_orders", "purchase_orders", "invoices"))
+        return "summarise_records", {"kind": kind, "group_by": ["status"]}
+    part = f"{chance.randrange(1, 600)}"
+    calls: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("get_price_for_quantity", _PRICE),
+        ("get_price_for_quantity", {"part": part, "quantity": chance.randrange(1, 500)}),
+        ("price_order_lines", {"customer": "52", "lines": [{"part": "WIDGET-001", "quantity": 40}]}),
+        ("search_parts", {"query": chance.choice(("widget", "shaft", "seal", "kit"))}),
+        ("list_records", {"kind": chance.choice(("contracts", "invoices")), "page": chance.randrange(1, 9)}),
+        ("get_customer", {"customer": "Acme Corp"}),
+        ("list_fracttal_purchase_orders", {"since": "2026-01-01"}),
+        ("create_enquiry", {"customer": "52", "customer_ref": f"SOAK-{chance.randrange(_WRITES)}"}),
+        ("get_write_status", {}),
+    )
+    return chance.choice(calls)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a process holds: memory in MB, files, sockets among them, tasks of its event loop."""
+
+    memory: float
+    files: int
+    sockets: int
+    tasks: int
+
+
+@dataclass(slots=True)
+class Soaked:
+    """What came of it. `answers` counts outcomes, `each` the calls a client was answered, in its order."""
+
+    seconds: float = 0.0
+    times: list[float] = field(default_factory=list)
+    answers: Counter[str] = field(default_factory=Counter)
+    each: list[int] = field(default_factory=list)
+    slowest: list[float] = field(default_factory=list)
+    first: Seen = Seen(0, 0, 0, 0)
+    last: Seen = Seen(0, 0, 0, 0)
+    asked: int = 0
+    refused: int = 0
+    faults: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def within(self, percent: int) -> float:
+        """Milliseconds, within which so many of a hundred calls are answered."""
+        return statistics.quantiles(self.times, n=100)[percent - 1] * 1000
+
+    def fairness(self) -> float:
+        """Of the clients that ask alike, the least served one's calls by those of the one in the middle."""
+        alike = self.each[GREEDY:]
+        return min(alike) / statistics.median(alike)
+
+
+async def soaked(folder: Path, *, calls: int = CALLS) -> Soaked:
+    came = Soaked(each=[0] * CLIENTS, slowest=[0.0] * CLIENTS)
+    with _served(folder) as (server, erps, url):
+        async with httpx.AsyncClient(base_url=erps, timeout=_LATE_S) as controls:
+            (await controls.post("/_sandbox/settings", json={"fraction_limit_per_hour": calls})).raise_for_status()
+            began = time.monotonic()
+            await _asked(came, url, calls, lambda: _seen(server, folder))
+            came.seconds = time.monotonic() - began
+            told = (await controls.get("/_soak")).json()
+        came.asked, came.refused, came.faults = told["asked"], told["refused"], told["faults"]
+        errors = (folder / "server.log").read_text("utf-8")
+    _judge(came, errors)
+    return came
+
+
+async def _asked(came: Soaked, url: str, calls: int, seen: Any) -> None:
+    left = iter(range(calls))
+
+    async def client(number: int) -> None:
+        chance = random.Random(number)
+        async with httpx.AsyncClient(timeout=_LATE_S) as http:
+            for at in left:
+                if at == calls // 4:
+                    came.first = await seen()
+                if at == calls - 1:
+                    came.last = await seen()
+                tool, arguments = _call(chance, greedy=number < GREEDY)
+                began = time.monotonic()
+                came.answers[await _one(came, http, url, tool, arguments)] += 1
+                took = time.monotonic() - began
+                came.times.append(took)
+                came.each[number] += 1
+                came.slowest[number] = max(came.slowest[number], took)
+
+    async with anyio.create_task_group() as group:
+        for number in range(CLIENTS):
+            group.start_soon(client, number)
+
+
+async def _one(came: Soaked, http: httpx.AsyncClient, url: str, tool: str, arguments: Mapping[str, Any]) -> str:
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientInfo": {"name": "soak", "version": "0"},
+    }
+    params = {"name": tool, "arguments": arguments, "_meta": meta}
+    request = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    try:
+        answer = await http.post(url, json=request, headers={**_HEADERS, "mcp-name": tool})
+        told = answer.json()["result"]["structuredContent"]
+    except (httpx.HTTPError, ValueError, KeyError) as error:
+        came.wrong.append(f"{tool}({arguments}): {error!r:.300}")
+        return "no answer"
+    code = str((told.get("error") or {}).get("code", ""))
+    if code and code not in _TRANSIENT:
+        came.wrong.append(f"{tool}({arguments}): {told['error']!r:.300}")
+    if arguments is _PRICE and not code and told["prices"][0]["line_total"] != "2500.00":
+        came.wrong.append(f"a wrong price: {told!r:.300}")
+    return code or str(told.get("outcome", "")) or "answered"
+
+
+def _judge(came: Soaked, errors: str) -> None:
+    grown = came.last.memory - came.first.memory
+    judged: tuple[tuple[bool, str], ...] = (
+        (came.refused > 0, f"the ERP refused {came.refused} requests for the budget"),
+        ("Traceback" in errors, f"a traceback: {errors[errors.find('Traceback') :][:1500]}"),
+    )
+    if len(came.times) < _TELLING:  # it has hardly begun to remember anything, or to take turns
+        came.wrong += [what for is_so, what in judged if is_so]
+        return
+    judged += (
+        (grown > 0.15 * came.first.memory + 8, f"memory grew by {grown:.0f} MB"),
+        (came.last.files > came.first.files + 10, f"files: {came.first.files}, then {came.last.files}"),
+        (came.last.sockets > came.first.sockets + 10, f"sockets: {came.first.sockets}, then {came.last.sockets}"),
+        (came.last.tasks > came.first.tasks + 60, f"tasks: {came.first.tasks}, then {came.last.tasks}"),
+        (came.fairness() < 0.5, f"a client was answered {came.fairness():.2f} of what others were"),
+    )
+    came.wrong += [what for is_so, what in judged if is_so]
+
+
+async def _seen(server: "subprocess.Popen[bytes]", folder: Path) -> Seen:
+    told = anyio.Path(folder / "tasks")
+    await told.unlink(missing_ok=True)
+    server.send_signal(signal.SIGUSR1)
+    tasks = ""
+    with anyio.move_on_after(10):
+        while not tasks:
+            await anyio.sleep(0.02)
+            tasks = await told.read_text() if await told.exists() else ""
+    memory, links = _held(Path(f"/proc/{server.pid}"))
+    return Seen(memory, len(links), sum(link.startswith("socket:") for link in links), int(tasks or 0))
+
+
+def _held(process: Path) -> tuple[float, list[str]]:
+    """MB of memory, and what its descriptors lead to."""
+    links = []
+    for entry in (process / "fd").iterdir():
+        with suppress(OSError):  # closed meanwhile
+            links.append(str(entry.readlink()))
+    return int((process / "status").read_text("ascii").partition("VmRSS:")[2].split()[0]) / 1024, links
+
+
+# ------------------------------------------------------------------------------------------------------------ processes
+
+
+@contextmanager
+def _served(folder: Path) -> Iterator[tuple["subprocess.Popen[bytes]", str, str]]:
+    """The server's process, and the addresses of the ERPs and of it."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FRACTION_", "FRACTTAL_"))}
+    with _started("erps", folder, kept) as (_, erps):
+        settings = {
+            "FRACTION_BASE_URL": erps + sandbox.FRACTION_PATH,
+            "FRACTION_EMAIL": sandbox.EMAIL,
+            "FRACTION_PASSWORD": sandbox.PASSWORD,
+            "FRACTTAL_BASE_URL": erps + sandbox.FRACTTAL_PATH,
+            "FRACTTAL_TOKEN_URL": erps + sandbox.FRACTTAL_TOKEN_PATH,
+            "FRACTTAL_CLIENT_ID": sandbox.CLIENT_ID,
+            "FRACTTAL_CLIENT_SECRET": sandbox.CLIENT_SECRET,
+            "FRACTION_MCP_STATE_DIR": str(folder / "state"),
+            "FRACTION_MCP_OPEN_INBOX": "false",
+        }
+        with _started("server", folder, {**kept, **settings}) as (server, url):
+            yield server, erps, url
+
+
+@contextmanager
+def _started(
+    what: str, folder: Path, environment: Mapping[str, str]
+) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+    log = folder / f"{what}.log"
+    command = [sys.executable, "-m", "torture.soak", what, str(folder)]
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment) as process,
+    ):
+        try:
+            yield process, _address(process, log)
+        finally:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+            process.kill()
+
+
+def _address(process: "subprocess.Popen[bytes]", log: Path) -> str:
+    until = time.monotonic() + _LATE_S
+    while process.poll() is None and time.monotonic() < until:
+        for line in log.read_text("utf-8").splitlines():
+            if "listens on " in line:
+                return line.rpartition(" ")[2]
+        time.sleep(0.05)
+    raise RuntimeError(log.read_text("utf-8"))
+
+
+def _erps(folder: Path) -> None:
+    """The embedded ERPs on a port of their own; one request in fifty meets a fault."""
+    import socket
+
+    import uvicorn
+    from starlette.responses import JSONResponse
+    from starlette.types import Message, Receive, Scope, Send
+
+    app = sandbox.open_sandbox(folder / "erp.sqlite3")
+    chance, told = random.Random(1), Counter[str]()
+
+    async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if path == "/_soak":
+            await JSONResponse({name: told[name] for name in ("asked", "refused", "faults")})(scope, receive, send)
+            return
+        at_work = scope["type"] == "http" and not path.startswith("/_") and "token" not in path and "/auth/" not in path
+        if at_work:
+            told["asked"] += 1
+            if chance.randrange(_ONE_IN) == 0:
+                told["faults"] += 1
+                app.state.faults.arm(kind=chance.choice(_WORSE))
+
+        async def sent(message: Message) -> None:
+            told["refused"] += message.get("status") in {406, 429}
+            await send(message)
+
+        await app(scope, receive, sent)
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    sys.stdout.write(f"listens on http://127.0.0.1:{listener.getsockname()[1]}\n")
+    sys.stdout.flush()
+    uvicorn.Server(uvicorn.Config(counted, log_level="critical", http="h11")).run(sockets=[listener])
+
+
+def _server(folder: Path) -> None:
+    from fraction_mcp.cli import main
+
+    def tell(*_: object) -> None:
+        new = folder / "tasks.new"
+        new.write_text(str(len(asyncio.all_tasks())))
+        new.replace(folder / "tasks")
+
+    signal.signal(signal.SIGUSR1, tell)
+    sys.exit(main(["serve", "--http", "--port", "0"]))
+
+
+if __name__ == "__main__":
+    {"erps": _erps, "server": _server}[sys.argv[1]](Path(sys.argv[2]))
