@@ -42,20 +42,26 @@ class Section:
 # --------------------------------------------------------------------------------------------------------------- crash
 
 
+def _shards(jobs: Sequence[tuple[str, str, int]], broke: str, at_once: int) -> Iterator[crash.Tally]:
+    if at_once == 1:  # in this process: another interpreter would cost more than a sample does
+        yield from map(crash.shard, jobs)
+        return
+    with ProcessPoolExecutor(at_once, get_context("spawn"), initializer=broken, initargs=(broke,)) as pool:
+        yield from pool.map(crash.shard, jobs)
+
+
 def crashes(*, short: bool, broke: str = "", stride: int = 0) -> Section:
     jobs = [(tool, fault, stride or (150 if short else 1)) for tool, fault in product(worlds.SUBJECTS, worlds.FAULTS)]
-    jobs = jobs[::11] if short else jobs
+    jobs = jobs[::16] if short else jobs
     kills, found = Counter[str](), Counter[tuple[str, str]]()
     section = Section(
         "Killed at every step", "", ("tool", "kills", "never proposed", "waiting", "done", "unknown", "other")
     )
-    context = get_context("spawn")
-    with ProcessPoolExecutor(os.cpu_count(), context, initializer=broken, initargs=(broke,)) as pool:
-        for job, tally in zip(jobs, pool.map(crash.shard, jobs), strict=True):
-            kills[job[0]] += tally.kills
-            for (tool, _, state, _), count in tally.outcomes.items():
-                found[tool, state] += count
-            section.wrong += [str(kill) for kill in tally.wrong]
+    for job, tally in zip(jobs, _shards(jobs, broke, at_once=1 if short else os.cpu_count() or 1), strict=True):
+        kills[job[0]] += tally.kills
+        for (tool, _, state, _), count in tally.outcomes.items():
+            found[tool, state] += count
+        section.wrong += [str(kill) for kill in tally.wrong]
     known = ("none", "awaiting_approval", "done", "unknown")
     for tool in kills:
         other = sum(count for (of, state), count in found.items() if of == tool and state not in known)

@@ -116,6 +116,7 @@ async def test_a_person_reads_a_card_approves_one_write_and_declines_another(
     assert await writer.state(unwanted) is State.DECLINED
 
 
+@pytest.mark.slow
 async def test_a_card_of_fifty_is_approved_with_one_press_and_the_page_shows_how_far_it_has_come(
     writer: Writer, chromium: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,11 @@ def tortured(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=240, check=False)
 
 
-@pytest.mark.parametrize("parts", [("hosts", "model"), ("faults",), ("crash",), ("fuzz", "soak")], ids=" and ".join)
+@pytest.mark.parametrize(
+    "parts",
+    [("hosts", "model", "crash"), ("faults", "fuzz"), pytest.param(("soak",), marks=pytest.mark.slow)],
+    ids=" and ".join,
+)
 def test_a_sample_finds_nothing_doubled_lost_or_told_wrongly(parts: tuple[str, ...]) -> None:
     run = tortured(*parts)
     assert run.returncode == 0, run.stdout
