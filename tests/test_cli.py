@@ -142,6 +142,7 @@ def test_tools_of_one_erp_are_listed_where_only_that_one_is_configured(
     assert "get_price_for_quantity" not in out
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("configured", [True, False])
 def test_tools_lists_what_the_settings_of_this_environment_leave(
     configured: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -167,6 +168,7 @@ def test_tools_lists_what_the_settings_of_this_environment_leave(
 # -------------------------------------------------------------------------------------------------------------- schemas
 
 
+@pytest.mark.slow
 def test_schemas_check_finds_what_is_missing_stale_and_extra_and_names_the_mend(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -137,6 +137,7 @@ AHEAD = {
 }
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("ahead", AHEAD)
 @pytest.mark.parametrize(
     "words", [("approve",), ("decline",), ("resolve", "landed"), ("resolve", "absent")], ids=" ".join

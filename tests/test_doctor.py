@@ -359,6 +359,7 @@ def test_a_server_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "fraction-mcp serve" in check.mend
 
 
+@pytest.mark.slow
 @pytest.mark.process
 def test_a_server_that_starts_is_told_with_its_time(erps: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in erps.environment().items():

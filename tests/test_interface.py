@@ -89,6 +89,7 @@ def test_importing_the_package_loads_none_of_it() -> None:
     assert ran.stdout == "[]\n"
 
 
+@pytest.mark.slow
 @pytest.mark.process
 def test_the_example_prices_a_csv(state: Path, tmp_path: Path) -> None:
     file = tmp_path / "lines.csv"

@@ -81,6 +81,7 @@ def test_httpx_s_own_lines_are_never_written(capsys: pytest.CaptureFixture[str],
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 @pytest.mark.process
 @pytest.mark.anyio
 async def test_a_server_logs_each_call_with_what_it_cost_and_the_id_of_what_was_refused(

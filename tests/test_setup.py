@@ -170,6 +170,7 @@ def test_whoami_and_logout_by_profile(
     assert "there is no profile north" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.process
 def test_a_locked_keychain_is_told_in_a_call_with_the_mend(
     home: Path, keychain: Path, erps: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -138,6 +138,7 @@ async def test_every_name_of_this_machine_is_answered(browser: Browser, host: st
     assert (await browser.http.get("/", headers={"Host": host})).status_code == 200
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "headers",
     [

@@ -142,6 +142,7 @@ async def test_where_the_file_cannot_be_kept_the_inbox_is_served_all_the_same(wr
     shutil.rmtree(kept(writer))
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 async def test_a_browser_comes_in_by_it_and_goes_nowhere_when_a_stranger_has_the_port(
     writer: Writer, chromium: str

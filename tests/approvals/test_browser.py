@@ -133,6 +133,7 @@ async def test_a_card_of_fifty_is_approved_with_one_press_and_the_page_shows_how
     assert {write.state for write in (await writer.service.batch(batch.writes[0])).writes} == {State.DONE}
 
 
+@pytest.mark.slow
 async def test_the_list_follows_what_happens_without_being_loaded_again(writer: Writer, chromium: str) -> None:
     first = await writer.part("REAL-3")
     async with person(writer, chromium) as page:

@@ -125,6 +125,7 @@ async def test_who_was_shown_the_inbox_is_left_alone_for_a_while_though_somebody
         assert await inbox.show_again()
 
 
+@pytest.mark.slow
 async def test_asking_how_a_write_stands_opens_an_inbox_that_has_gone(state: Path, stand_in: StandIn) -> None:
     with anyio.fail_after(60):
         async with server(state) as client:

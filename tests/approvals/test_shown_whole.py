@@ -44,6 +44,7 @@ async def test_nothing_that_is_sent_stands_beyond_an_edge_or_looks_alike(
         assert "n" * 3_000 + r"\u0020\u0020END\u00a0END" in told
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 async def test_a_price_list_has_a_table_of_what_the_customer_pays_now_and_would_pay(
     writer: Writer, chromium: str

@@ -98,6 +98,7 @@ async def test_what_waits_is_told_once_and_nothing_beyond_its_title_its_id_and_h
     assert (told[1]["text"], told[1]["count"]) == ("2 writes wait for approval.", 2)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("status", [302, 404, 500])
 async def test_one_that_refuses_is_logged_once_without_its_address_and_the_write_waits_all_the_same(
     erps: Starlette, tmp_path: Path, caplog: pytest.LogCaptureFixture, status: int

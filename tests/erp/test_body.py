@@ -172,6 +172,7 @@ async def test_headers_without_end_are_given_up(wired: World, scripted: Callable
             await client.call(e.PARTS)
 
 
+@pytest.mark.slow
 async def test_an_answer_of_a_byte_at_a_time_is_no_larger_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chunks of a byte, each an object of its own, would be forty times as large."""
     monkeypatch.setattr(body, "MOST_BYTES", 2 * MB)

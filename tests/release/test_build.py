@@ -38,6 +38,7 @@ def commit(folder: Path, tag: str) -> None:
         subprocess.run([*git, *words], cwd=folder, check=True, capture_output=True)
 
 
+@pytest.mark.slow
 @pytest.mark.process
 def test_a_release_is_these_files_with_their_sums(built: Path) -> None:
     names = {
@@ -67,6 +68,7 @@ def test_a_tag_gives_the_same_bytes_whenever_it_is_built(
     assert {path.name: path.read_bytes() for path in build(tag, tmp_path / "second")} == first
 
 
+@pytest.mark.slow
 @pytest.mark.process
 def test_a_tag_that_is_not_its_version_is_refused(
     clone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -74,6 +74,7 @@ async def client(hostile: Hostile, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         yield client
 
 
+@pytest.mark.slow
 async def test_no_text_of_a_record_begins_a_line_hides_or_reads_as_words_of_ours(client: Client) -> None:
     met = 0
     for tool, asked in ASKED:

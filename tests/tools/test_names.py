@@ -56,6 +56,7 @@ async def data_of(client: Client, tool: str, **arguments: Any) -> dict[str, Any]
     return result.structured_content or {}
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("name", PARTS_BY_NAME)
 async def test_a_part_of_any_name_is_found_searched_and_priced(client: Client, name: str) -> None:
     part = (await data_of(client, "get_part", part=name))["part"]
@@ -70,6 +71,7 @@ async def test_a_part_of_any_name_is_found_searched_and_priced(client: Client, n
     assert (order["lines"][0]["part_number"], order["candidates"]) == (name, [])
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("name", CUSTOMERS_BY_NAME)
 async def test_a_customer_of_any_name_is_found_searched_and_quoted(client: Client, name: str) -> None:
     found = await data_of(client, "get_customer", customer=name)

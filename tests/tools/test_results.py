@@ -142,6 +142,7 @@ def objects(data: Any, path: str) -> list[dict[str, Any]]:
 every_call = pytest.mark.parametrize("call", CALLS, ids=[call[0] for call in CALLS])
 
 
+@pytest.mark.matrix
 @every_call
 async def test_a_result_has_the_contracts_keys_and_conforms_to_its_schema_in_both_eras(
     hosted: Hosted, mode: str, call: Call

@@ -78,6 +78,7 @@ async def kinds(firm: Firm, write_id: str) -> list[str]:
         await journal.aclose()
 
 
+@pytest.mark.matrix
 @crossed(LANDED, {"after_500", "drop_after"})
 async def test_what_landed_although_no_good_answer_came_is_found_and_done(
     firm: Firm, case: Any, fault: str, how: dict[str, Any]
@@ -92,6 +93,7 @@ async def test_what_landed_although_no_good_answer_came_is_found_and_done(
     assert events == ["proposed", *ASKED, "approved", "claimed", "unknown", "done"]
 
 
+@pytest.mark.matrix
 @crossed(LOST, {"status", "drop_before"})
 async def test_what_may_have_landed_and_is_not_seen_stays_unknown(
     firm: Firm, case: Any, fault: str, how: dict[str, Any]
@@ -107,6 +109,7 @@ async def test_what_may_have_landed_and_is_not_seen_stays_unknown(
     assert events == ["proposed", *ASKED, "approved", "claimed", "unknown", "looked"]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(("status", "code"), REFUSED)
 @pytest.mark.parametrize("asked", [("create_part", "/parts", PART), ("create_enquiry", "/contracts", ENQUIRY)])
 async def test_a_refusal_in_the_erp_s_own_words_wrote_nothing(

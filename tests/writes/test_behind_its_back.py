@@ -43,6 +43,7 @@ async def approved_after(firm: Firm, *statements: str) -> Any:
         return await service.approve(write, digest=write.digest, by="a person")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "change",
     [
@@ -124,6 +125,7 @@ async def test_an_approval_from_before_the_write_was_put_back_does_not_count_aga
     assert firm.sent() == []
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "spoilt",
     ["plan = '{}'", "identity = '[]'", "plan = replace(plan, 'fractionerp', 'nope')", "expires_at = 'never'",

@@ -186,6 +186,7 @@ def each(faults: list[Fault], *, fast: int) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("fault", rows)
 
 
+@pytest.mark.matrix
 @each(WRITING, fast=len(WRITING))
 async def test_no_error_of_a_write_lets_a_secret_out(canaries: Canaries, fault: Fault) -> None:
     kind, how, told = fault
@@ -241,6 +242,7 @@ async def test_no_answer_to_a_wrong_call_lets_a_secret_out(
 # ------------------------------------------------------------------------------------------------------ a real process
 
 
+@pytest.mark.slow
 @pytest.mark.process
 async def test_a_server_s_own_streams_and_files_hold_no_secret(firm: Firm, issued: list[str], tmp_path: Path) -> None:
     async with served(firm, tmp_path / "stderr", yes) as client:

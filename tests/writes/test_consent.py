@@ -184,6 +184,7 @@ async def test_a_newer_client_that_claims_forms_and_cannot_show_one_leaves_the_w
     assert firm.sent() == []
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "content", [{}, None, {"decision": True}, {"decision": "yes"}, {"approve": True}, {"decision": "approve", "x": 1}]
 )

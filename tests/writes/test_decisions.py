@@ -20,6 +20,7 @@ async def planned(service: Any, number: str) -> Any:
     return await service.propose(plan, tool="create_part", arguments=arguments, asked_by="a test")
 
 
+@pytest.mark.slow
 async def test_a_form_s_no_racing_an_inbox_s_yes_has_one_outcome(firm: Firm) -> None:
     """Two offices on one journal decide at the same moment, and the ERP holds what the journal says."""
     outcomes = []

@@ -44,6 +44,7 @@ CHANGES: dict[str, tuple[str, dict[str, Any], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_a_change_between_preview_and_approval_is_refused(firm: Firm, change: str, mode: str) -> None:

@@ -47,6 +47,7 @@ async def test_a_yes_writes_it_once_and_tells_what_the_erp_made_of_it(firm: Firm
     assert len(firm.sent()) == 1
 
 
+@pytest.mark.matrix
 @eras
 async def test_a_no_writes_nothing(firm: Firm, case: Any, mode: str) -> None:
     async with firm.seat("no", mode=mode) as seat:
@@ -70,6 +71,7 @@ async def test_a_form_that_is_declined_or_closed_writes_nothing(
     assert firm.sent() == []
 
 
+@pytest.mark.matrix
 @eras
 async def test_where_nobody_can_be_asked_the_write_waits(firm: Firm, case: Any, mode: str) -> None:
     async with firm.seat(mode=mode) as seat:

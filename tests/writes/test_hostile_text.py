@@ -39,6 +39,7 @@ def renamed(firm: Firm, name: str) -> None:
     firm.run("UPDATE contacts SET name = ? WHERE id = 42", name)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("trick", "confirm"), [*((trick, "human") for trick in TRICKS), ("an order to the model", "two_step")]
 )
@@ -52,6 +53,7 @@ async def test_what_a_name_says_approves_nothing(firm: Firm, trick: str, confirm
     assert firm.sent() == []
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("trick", TRICKS)
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_no_character_of_a_name_breaks_out_of_its_line_of_the_question(firm: Firm, trick: str, mode: str) -> None:

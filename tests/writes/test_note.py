@@ -27,6 +27,7 @@ def test_every_tool_that_writes_takes_a_note_and_no_other_does() -> None:
         assert list(properties)[-1] == "note", f"{name}: what is sent stands before it"
 
 
+@pytest.mark.matrix
 async def test_a_note_is_kept_and_never_sent(firm: Firm, case: Case) -> None:
     async with firm.seat("yes") as seat:
         done = await seat.call(case.tool, **case.arguments, note=WHY)

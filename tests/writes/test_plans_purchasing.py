@@ -71,6 +71,7 @@ async def test_the_documented_field_names_and_kinds_go_out(firm: Firm) -> None:
     }
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("priority", "number"), [("very_high", 1), ("high", 2), ("medium", 3), ("low", 4), ("very_low", 5)]
 )

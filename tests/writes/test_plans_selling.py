@@ -341,6 +341,7 @@ NEEDED: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("tool", "argument"),
     [
@@ -439,6 +440,7 @@ async def test_spaces_that_the_erp_holds_stand_in_the_preview_by_name_and_what_c
 # --------------------------------------------------------------------------------------------------------------- parts
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("number", "warning"),
     [

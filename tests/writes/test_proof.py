@@ -40,6 +40,7 @@ async def written(firm: Firm, tool: str, **arguments: Any) -> dict[str, Any]:
 # --------------------------------------------------------------------------------------------------------------- done
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("status", "body", "flaw"),
     [
@@ -130,6 +131,7 @@ async def test_a_lost_answer_to_prices_that_the_erp_rounded_is_found_all_the_sam
     assert "9.13 is kept where 9.125 was sent" in told["summary"]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("kept", [9.14, 9.0, 9, 91.25, None])
 async def test_a_price_that_is_no_rounding_of_what_was_sent_is_unknown(firm: Firm, kept: object) -> None:
     body = {"success": True, "data": [{"customer_id": 52, "price_breaks": [{"qty": 5, "price": kept}]}]}

@@ -375,6 +375,7 @@ async def test_told_to_end_at_its_question_a_command_ends_and_nothing_is_decided
     assert firm.sent() == []
 
 
+@pytest.mark.slow
 async def test_a_signal_that_was_ignored_at_the_start_stays_ignored(firm: Firm, environment: dict[str, str]) -> None:
     """As under nohup."""
 

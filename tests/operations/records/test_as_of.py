@@ -78,6 +78,7 @@ def asked_of(works: Starlette) -> int:
     return len([entry for entry in works.state.requests if entry.method == "GET"])
 
 
+@pytest.mark.matrix
 @every_read
 async def test_a_repeated_read_costs_nothing_and_is_as_old_as_it_is(
     hosts: Hosts, works: Starlette, later: Callable[[float], None], tool: str, asked: dict[str, Any]
@@ -94,6 +95,7 @@ async def test_a_repeated_read_costs_nothing_and_is_as_old_as_it_is(
     assert datetime.fromisoformat(other["as_of"]) - datetime.fromisoformat(first["as_of"]) >= timedelta(seconds=20)
 
 
+@pytest.mark.matrix
 @every_read
 async def test_without_a_memory_each_read_is_sent_and_is_as_new_as_it_is(
     hosts: Hosts, works: Starlette, later: Callable[[float], None], tool: str, asked: dict[str, Any]

@@ -65,6 +65,7 @@ ASKED: list[tuple[str, str, str, Any, Holds]] = [
 ]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("asked", ASKED, ids=[f"{kind} {path} {op}" for kind, path, op, *_ in ASKED])
 async def test_what_meets_a_condition_is_what_meets_it_by_hand(
     client: Client, summarise: Summarise, everything: Everything, asked: tuple[str, str, str, Any, Holds]

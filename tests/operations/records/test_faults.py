@@ -81,6 +81,7 @@ PASSING: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("fault", PASSING, ids=[f"{one['kind']}-{one.get('status', '')}" for one in PASSING])
 async def test_trouble_that_passes_leaves_the_figures_whole(
     world: World,  # noqa: F811

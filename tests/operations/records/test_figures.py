@@ -119,6 +119,7 @@ ASKED: list[tuple[str, list[str], list[str]]] = [
 ]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(("kind", "group_by", "figures"), ASKED, ids=[f"{k}-{g}-{f}" for k, g, f in ASKED])
 async def test_every_figure_of_every_group_is_the_exact_one(
     summarise: Summarise, everything: Everything, kind: str, group_by: list[str], figures: list[str]

@@ -148,6 +148,7 @@ class Reader:
         return {value.strip() for part in parts for value in part[2::2]}
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(("tool", "asked"), CALLS, ids=[f"{tool} {json.dumps(asked)[:60]}" for tool, asked in CALLS])
 async def test_text_and_structured_content_hold_the_same_facts(
     context: Client, tool: str, asked: dict[str, Any]

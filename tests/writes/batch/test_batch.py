@@ -185,6 +185,7 @@ async def test_an_item_that_rests_on_an_earlier_one_is_refused_naming_both(firm:
     assert firm.sent() == []
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("pair", BESIDE_ONE_ANOTHER.values(), ids=BESIDE_ONE_ANOTHER)
 async def test_items_that_only_look_alike_stand_beside_one_another(firm: Firm, pair: Any) -> None:
     async with firm.seat("yes") as seat:
@@ -327,6 +328,7 @@ async def test_an_item_s_own_digest_approves_nothing(firm: Firm, batches: Any) -
     assert firm.sent() == []
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("place", [0, 1, 2])
 async def test_a_yes_or_a_no_through_any_item_is_one_to_all(firm: Firm, batches: Any, place: int) -> None:
     async with firm.seat() as seat:
@@ -500,6 +502,7 @@ async def test_a_caller_that_leaves_half_way_stops_nothing_and_doubles_nothing(
     assert len(firm.sent()) == 6
 
 
+@pytest.mark.slow
 async def test_a_process_that_ends_half_way_leaves_what_is_approved_to_the_next(
     firm: Firm, batches: Any, until: Any
 ) -> None:

@@ -27,6 +27,7 @@ async def approved_after(firm: Firm, batches: Any, behind: Any, *statements: str
         return [str((await service.write(each["write_id"])).state) for each in told["writes"]]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("change", "states"),
     [

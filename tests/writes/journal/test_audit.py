@@ -25,6 +25,7 @@ async def lived(database: Any) -> Any:
     return journal
 
 
+@pytest.mark.matrix
 async def test_a_chain_that_nobody_touched_is_whole(database: Any) -> None:
     journal = await lived(database)
     assert await journal.verify() == ""
@@ -33,6 +34,7 @@ async def test_a_chain_that_nobody_touched_is_whole(database: Any) -> None:
     assert (await journal.events())[-1].hash == await journal.head()
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "change", ["detail = '{}'", "kind = 'declined'", "at = at + 1", "write_id = 'w0'", "hash = 'f'"]
 )
@@ -102,6 +104,7 @@ async def test_a_rewritten_tail_is_found_against_an_anchor_kept_elsewhere(databa
     assert "anchor" in await journal.verify(anchor)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("change", "flaw"),
     [
@@ -143,6 +146,7 @@ async def test_an_anchor_stays_good_while_the_chain_grows(database: Any) -> None
     assert await journal.verify(anchor) == ""
 
 
+@pytest.mark.matrix
 async def test_a_chain_is_whole_at_every_moment_while_others_write_to_it(database: Any) -> None:
     journal, other = await database.open(), await database.open()
     told: set[str] = set()

@@ -49,6 +49,7 @@ def processes(database: Any) -> Iterator[list[Process]]:
             process.tell("")
 
 
+@pytest.mark.matrix
 @pytest.mark.process
 async def test_of_two_processes_exactly_one_wins_each_of_many_claims(database: Any, processes: list[Process]) -> None:
     assert [await anyio.to_thread.run_sync(process.hear) for process in processes] == ["ready", "ready"]

@@ -34,6 +34,7 @@ IDS = [
 ]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("odd", IDS, ids=repr)
 async def test_an_id_that_is_neither_text_nor_number_is_written_down_and_read(database: Any, odd: Any) -> None:
     journal = await database.open()
@@ -48,6 +49,7 @@ async def test_an_id_that_is_neither_text_nor_number_is_written_down_and_read(da
     assert await journal.verify() == ""
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("odd", [one for one in IDS if not isinstance(one, bytes | Decimal)], ids=repr)
 async def test_what_was_written_down_comes_back_as_it_was(database: Any, odd: Any) -> None:
     """All but what no database can hold: half of a character, in whose place stands the sign for that."""
@@ -77,6 +79,7 @@ def listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
     return ran
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("odd", IDS, ids=repr)
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 async def test_the_commands_that_read_the_journal_show_it(database: Any, listed: Any, odd: Any) -> None:

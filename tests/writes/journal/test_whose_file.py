@@ -98,6 +98,7 @@ def test_another_user_s_is_refused_at_start(
     assert told.err.startswith(f"fraction-mcp: {(state / name)} belongs to another user")
 
 
+@pytest.mark.matrix
 @AS_ROOT
 @pytest.mark.parametrize("words", [("serve", "--sandbox"), ("sandbox",), ("approvals", "--sandbox", "--no-open")])
 def test_another_user_s_sandbox_is_refused_at_start(
