@@ -1,6 +1,6 @@
 # Everything here sets up its own environment and needs Python 3.11+ and make.
 #   make demo    watch an assistant's session on the embedded ERPs
-#   make test    the fast tests, on every core
+#   make test    the fast tests, and one of each kind that needs a process or a browser, on every core
 #   make check   lint, and the fast tests: before each commit
 #   make fix     mend what can be mended by a program: style, format, published schemas, generated pages
 #   make docs    write docs/tools.md and the table of settings anew
@@ -28,7 +28,7 @@ demo: .venv-demo/.made
 	@$(RUN)/fraction-mcp demo
 
 test: .venv/.made
-	$(DEV)/python -m pytest -n auto --dist worksteal -m "not slow"
+	$(DEV)/python -m pytest -n auto --dist worksteal -m "not slow and (smoke or not (process or browser))"
 
 cover: .venv/.made
 	$(DEV)/python -m pytest -n auto --dist worksteal --cov --cov-report=term

@@ -18,7 +18,7 @@ settings.register_profile("thorough", deadline=None, max_examples=100)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    settings.load_profile("all day" if "not slow" in config.option.markexpr else "thorough")
+    settings.load_profile("all day" if "slow" in config.option.markexpr else "thorough")
     config.pluginmanager.register(_Cost())  # the hooks of fixtures of the session do not reach a conftest
     # A shell lets what it runs in the background ignore Ctrl-C; the children of the tests would, too.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -277,6 +277,7 @@ def called(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, 
 Called = Callable[..., tuple[int, str, str]]
 
 
+@pytest.mark.smoke
 @pytest.mark.process
 def test_call_prints_the_text_of_a_result(state: Path) -> None:
     run = ran(
@@ -442,6 +443,7 @@ def test_an_interrupt_while_the_command_is_still_being_read_is_no_traceback_eith
 # ----------------------------------------------------------------------------------------------------- demo and sandbox
 
 
+@pytest.mark.smoke
 @pytest.mark.process
 def test_the_demo_takes_seconds_and_is_plain_where_it_is_piped(state: Path) -> None:
     began = time.monotonic()

@@ -328,6 +328,7 @@ def test_a_typed_yes_settles_what_nobody_knows(state: Path, found: str, told: st
 # ---------------------------------------------------------------------------------------------------------------- call
 
 
+@pytest.mark.smoke
 def test_call_asks_at_a_terminal_and_a_typed_yes_writes(state: Path) -> None:
     with terminal(state, "call", "create_enquiry", "customer=Acme Corp", "customer_ref=TERM-2", "--sandbox") as screen:
         shown = screen.until(r"Approve\? Type yes: ")

@@ -72,6 +72,7 @@ def test_one_that_cancelled_its_discover_before_it_is_served_too(tmp_path: Path)
     assert came[2]["protocolVersion"] == "2025-11-25"
 
 
+@pytest.mark.smoke
 @pytest.mark.slow
 def test_an_initialize_after_the_answer_to_discover_opens_the_older_protocol(tmp_path: Path) -> None:
     came = answers(tmp_path, [DISCOVER], [INITIALIZE, INITIALIZED, LIST], wanted=3)

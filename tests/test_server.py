@@ -37,6 +37,7 @@ def environment(state: Path) -> dict[str, str]:
 # ---------------------------------------------------------------------------------------------------------- a real pipe
 
 
+@pytest.mark.smoke
 @pytest.mark.matrix
 @pytest.mark.process
 @pytest.mark.parametrize(("mode", "version"), [("auto", "2026-07-28"), ("legacy", "2025-11-25")])
@@ -200,6 +201,7 @@ def loaded(script: str, environment: dict[str, str]) -> set[str]:
     return set(run.stdout.split())
 
 
+@pytest.mark.smoke
 @pytest.mark.process
 def test_listing_the_tools_loads_nothing_heavy_beyond_a_bare_server(environment: dict[str, str]) -> None:
     account = {"FRACTION_EMAIL": "clerk@example.com", "FRACTION_PASSWORD": "dummy"}

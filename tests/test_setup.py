@@ -56,6 +56,7 @@ def fills_in(screen: Terminal, erps: Served, password: str = sandbox.PASSWORD, c
         screen.types(f"{code}\n")
 
 
+@pytest.mark.smoke
 @pytest.mark.process
 @pytest.mark.skipif(sys.platform != "linux", reason="where Claude Desktop keeps its file is looked at on Linux here")
 def test_setup_leads_from_nothing_to_an_assistant_whose_command_lists_tools(

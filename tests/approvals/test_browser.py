@@ -86,6 +86,7 @@ async def person(
     assert [one for one in complaints if not any(word in one for word in complains)] == []
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     "script", [True, pytest.param(False, marks=slow)], ids=["with JavaScript", "without JavaScript"]
 )

@@ -73,6 +73,7 @@ def is_running(pid: int) -> bool:
 # ------------------------------------------------------------------------------------------------- it outlives servers
 
 
+@pytest.mark.smoke
 async def test_an_approval_is_carried_out_after_the_server_that_asked_has_gone_and_the_inbox_then_ends(
     state: Path, stand_in: StandIn
 ) -> None:

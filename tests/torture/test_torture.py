@@ -16,6 +16,7 @@ def tortured(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=240, check=False)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     "parts",
     [("hosts", "model", "faults", "crash"), pytest.param(("fuzz", "soak"), marks=pytest.mark.slow)],

@@ -313,6 +313,7 @@ async def stdio(firm: Firm, answer: Any, mode: str, **environment: str) -> Async
             yield client
 
 
+@pytest.mark.smoke
 @pytest.mark.process
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_over_stdio_a_person_says_yes_to_one_write_and_no_to_another(firm: Firm, mode: str) -> None:

@@ -108,6 +108,7 @@ async def test_killed_when_approved_whoever_looks_next_sends_it_once(firm: Firm,
     assert len(firm.parts("MORTAL-1")) == len(firm.sent()) == 1
 
 
+@pytest.mark.smoke
 async def test_killed_when_claimed_nothing_was_sent_and_nobody_says_more_than_is_known(firm: Firm, mortal: Any) -> None:
     child = mortal("claimed")
     assert await child.says() == "at claimed"

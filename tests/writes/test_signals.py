@@ -313,6 +313,7 @@ async def test_approve_ends_after_its_write_and_says_what_came_of_it(
     landed_once(firm)
 
 
+@pytest.mark.smoke
 @pytest.mark.matrix
 @ENDINGS
 async def test_call_ends_after_the_write_of_its_child_and_says_what_came_of_it(
