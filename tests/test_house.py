@@ -5,6 +5,7 @@ floor, and so does not pass those.
 """
 
 import ast
+import importlib
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -301,3 +302,9 @@ def house(folder: Path, **files: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return folder / "fraction_mcp"
+
+
+@pytest.mark.parametrize("program", ["benchmarks.run", "evals.__main__", "release.build", "torture.__main__"])
+def test_a_program_beside_the_package_loads(program: str) -> None:
+    """What only maintainers run, and nobody notices when a name has moved."""
+    importlib.import_module(program)
