@@ -128,7 +128,7 @@ async def test_a_card_of_fifty_is_approved_with_one_press_and_the_page_shows_how
         assert await card.locator("li[aria-labelledby]").count() == 50
         await page.locator("button", has_text="Approve all 50").click()
         assert "of 50 writes are done" in await page.locator("#told").inner_text()
-        await page.locator("h2", has_text="On their way").wait_for(state="detached")
+        await page.locator("h2", has_text="On their way").wait_for(state="detached", timeout=90_000)  # 50 sends
         assert await page.locator("#headline").inner_text() == "Nothing waits for you"
         assert await page.locator("#told").inner_text() == "All 50 writes are done."
     assert {write.state for write in (await writer.service.batch(batch.writes[0])).writes} == {State.DONE}
