@@ -8,7 +8,7 @@
 #   make cover   every test, slow ones as well, and which branches they took: what CI runs
 #   make bench   measure, beside references in the same run
 #   make evals   the scripted solution of every task in evals/, with the table of their calls (docs/evals.md)
-#   make torture  kill, break and mistreat it, on every core: 20 to 30 minutes; writes docs/torture.md
+#   make torture  kill, break and mistreat it, on every core, for half an hour and more; writes docs/torture.md
 #   make clients drive real clients of other makers, each in an environment of its own
 #   make lock    resolve the pinned environments anew (maintainers; needs a package index)
 #   make audit   known vulnerabilities of what is pinned (maintainers; needs a package index)

@@ -16,7 +16,7 @@ from pathlib import Path
 import anyio
 
 from fraction_mcp.approvals.auth import InboxAuth
-from fraction_mcp.approvals.browser import readable_folder
+from fraction_mcp.approvals.browser import PAGE_HEAD, readable_folder
 from fraction_mcp.approvals.known import Known
 from fraction_mcp.errors import ConfigError
 from fraction_mcp.private_files import private_file
@@ -28,15 +28,6 @@ HERE = "/here"
 
 _LOOK_S = 5.0
 _ENDED = "<!-- no inbox runs -->"
-_HEAD = """\
-<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<title>Approval inbox</title>
-"""
 _NONE_RUNS = (
     "No approval inbox runs at the moment. It opens by itself when a write waits for you; if one waits already, ask "
     "your assistant how its writes stand. In a terminal, <code>fraction-mcp approvals</code> opens it, too."
@@ -100,7 +91,7 @@ class _Keeper:
     def write(self) -> None:
         """Raises OSError or ConfigError."""
         number = secrets.token_urlsafe(24)
-        page = _HEAD + _PAGE.format(
+        page = PAGE_HEAD + _PAGE.format(
             nonce=secrets.token_urlsafe(16),
             address=self._known.address,
             none_runs=_NONE_RUNS,
@@ -134,7 +125,7 @@ class _Keeper:
     def end(self) -> None:
         with suppress(ConfigError, OSError):
             if self._read() == self._page:
-                self._replace(f"{_HEAD}{_ENDED}\n<p>{_NONE_RUNS}</p>\n")
+                self._replace(f"{PAGE_HEAD}{_ENDED}\n<p>{_NONE_RUNS}</p>\n")
 
     def _read(self) -> str:
         return self.path.read_text(encoding="utf-8") if self.path.exists() else ""

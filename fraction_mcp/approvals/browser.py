@@ -21,7 +21,7 @@ import anyio
 from fraction_mcp.approvals.auth import Link
 from fraction_mcp.private_files import private_file, private_folder
 
-__all__ = ["browser_is_there", "lead_in", "readable_folder", "wait_to_open_s"]
+__all__ = ["PAGE_HEAD", "browser_is_there", "lead_in", "readable_folder", "wait_to_open_s"]
 
 ENTER_S = 15.0
 """How long a browser has to come in by the file that it was given."""
@@ -32,16 +32,20 @@ _VISIBLE = "fraction-mcp-inbox"
 _TEXT_BROWSERS = {"www-browser", "links", "links2", "elinks", "lynx", "w3m", "browsh"}
 _SNAPS = Path("/var/lib/snapd/desktop/applications")
 _KEPT_FROM_IT = ("FRACTION_", "FRACTTAL_")  # passwords, above all: they are no business of a browser
-_PAGE = """\
+PAGE_HEAD = """\
 <!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="referrer" content="no-referrer">
-<meta http-equiv="refresh" content="0; url={address}">
 <title>Approval inbox</title>
-<p><a href="{address}">Go on to the approval inbox</a></p>
+"""
+"""How a page begins that is a file and not the inbox's own."""
+
+_PAGE = f"""\
+{PAGE_HEAD}<meta http-equiv="refresh" content="0; url={{address}}">
+<p><a href="{{address}}">Go on to the approval inbox</a></p>
 """
 
 

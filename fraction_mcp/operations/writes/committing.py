@@ -135,9 +135,7 @@ class Committer:
             )
             await erp.ready()  # before the claim, whose time it would cost
         except errors.FractionMcpError as error:
-            if not reaches(
-                self._context, write
-            ):  # what could not be read is not the ERP that the write was planned for
+            if not reaches(self._context, write):  # what could not be read is not the ERP that it was planned for
                 return None
             if isinstance(error, errors.NotFound):
                 await self._refuse(write, f"what it was based on can no longer be read: {error.message}")
