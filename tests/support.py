@@ -185,7 +185,7 @@ def wait_for(process: "subprocess.Popen[str]", port: int, host: str = "127.0.0.1
     raise AssertionError(f"nothing listens on port {port}")
 
 
-async def wait_until(condition: Callable[[], bool], deadline_s: float = 20) -> None:
+async def wait_until(condition: Callable[[], bool], deadline_s: float = 60) -> None:
     """Until something that another process does has happened."""
     with anyio.fail_after(deadline_s):
         while not condition():  # noqa: ASYNC110 - nobody tells us

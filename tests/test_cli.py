@@ -4,11 +4,11 @@ import json
 import os
 import platform
 import re
+import resource
 import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -443,12 +443,18 @@ def test_an_interrupt_while_the_command_is_still_being_read_is_no_traceback_eith
 # ----------------------------------------------------------------------------------------------------- demo and sandbox
 
 
+def spent() -> float:
+    """Seconds of processor time of the children so far: how long they took on a machine with nothing else to do."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 @pytest.mark.smoke
 @pytest.mark.process
 def test_the_demo_takes_seconds_and_is_plain_where_it_is_piped(state: Path) -> None:
-    began = time.monotonic()
+    began = spent()
     run = ran(state, "demo")
-    assert time.monotonic() - began < 10
+    assert spent() - began < 10
     assert (run.returncode, run.stderr) == (0, "")
     assert "\x1b" not in run.stdout
     assert "2500.00 GBP" in run.stdout
@@ -480,7 +486,7 @@ def test_the_sandbox_serves_over_http_and_a_server_works_in_it(tmp_path: Path) -
             )
         finally:
             process.terminate()
-            out, _ = process.communicate(timeout=10)
+            out, _ = process.communicate(timeout=60)
     assert out == ""
     assert run.returncode == 0, run.stderr
     assert run.stdout.startswith("250 EA of 'BRKT-1' cost 1617.81 GBP for 'Acme Corp' (id 52), at 6.47125 each")

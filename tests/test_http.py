@@ -61,7 +61,7 @@ def served(environment: dict[str, str], *arguments: str, tells: Sequence[str] = 
             yield f"http://{shown}:{port}/mcp"
         finally:
             process.terminate()
-            told, errors = process.communicate(timeout=10)
+            told, errors = process.communicate(timeout=60)
     assert told == ""
     lines = [line for line in errors.splitlines() if "without completing response" not in line]  # streams that it ended
     assert lines == [f"fraction-mcp listens on http://{shown}:{port}/mcp", *tells]
@@ -143,7 +143,7 @@ def named(request: pytest.FixtureRequest, environment: dict[str, str]) -> Iterat
 def answered(url: str, era: str, **changed: str) -> int:
     asked, headers = ERAS[era]
     sent = {"Accept": "application/json, text/event-stream", **headers, **changed}
-    return httpx.post(url, json=asked, headers=sent, timeout=10).status_code
+    return httpx.post(url, json=asked, headers=sent, timeout=60).status_code
 
 
 @pytest.mark.matrix
@@ -174,7 +174,7 @@ def test_a_page_that_made_its_own_name_lead_here_reaches_no_session(url: str, me
     asked = httpx.post(url, json=INITIALIZE, headers={"Accept": "application/json, text/event-stream"})
     session = {"Mcp-Session-Id": asked.headers["mcp-session-id"], "Accept": "text/event-stream"}
     for header in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}):
-        assert httpx.request(method, url, headers={**session, **header}, timeout=10).status_code in {403, 421}
+        assert httpx.request(method, url, headers={**session, **header}, timeout=60).status_code in {403, 421}
 
 
 # ---------------------------------------------------------------------------------------------- whose form it would be
@@ -245,4 +245,4 @@ async def test_an_operator_who_chose_two_steps_is_told_who_takes_them_over_http(
 def test_a_request_beyond_a_megabyte_is_refused(url: str) -> None:
     text = json.dumps({**INITIALIZE, "padding": "x" * 1_048_576})
     headers = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
-    assert httpx.post(url, content=text, headers=headers, timeout=10).status_code == 413
+    assert httpx.post(url, content=text, headers=headers, timeout=60).status_code == 413

@@ -70,7 +70,7 @@ async def connected(chromium: str, address: str) -> AsyncIterator["Page"]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=SWITCHES)
         page = await browser.new_page(viewport={"width": 1500, "height": 1000})
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(60_000)
         await page.goto(address)
         await page.get_by_text("fraction").first.wait_for()
         await page.get_by_role("switch").first.click(force=True)

@@ -97,7 +97,7 @@ def raw(environment: dict[str, str]) -> Iterator[Raw]:
         try:
             talk = Raw(process, [])
             yield talk
-            rest, errors = process.communicate(timeout=10)  # closing stdin is how a host says goodbye
+            rest, errors = process.communicate(timeout=60)  # closing stdin is how a host says goodbye
             assert process.returncode == 0, errors
             assert rest == "", "stdout holds protocol messages and nothing else"
             assert errors == ""

@@ -126,7 +126,7 @@ async def test_a_server_sends_in_order_what_an_inbox_without_an_account_approved
     ):
         await browser.load()
         await browser.press(batch.writes[0], "approve")
-    with anyio.fail_after(10):
+    with anyio.fail_after(25):
         await writer.service.watch()
     assert [await writer.state(write) for write in batch.writes] == [State.DONE] * 3
     sent = [event for event in await writer.service.journal.events() if event.kind == "claimed"]

@@ -153,7 +153,7 @@ async def test_a_browser_comes_in_by_it_and_goes_nowhere_when_a_stranger_has_the
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=chromium, args=SWITCHES)
             page = await browser.new_page()
-            page.set_default_timeout(15_000)
+            page.set_default_timeout(60_000)
             async with inbox(writer):
                 for _ in range(2):
                     stale = kept(writer).read_text()

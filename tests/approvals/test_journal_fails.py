@@ -93,7 +93,7 @@ async def test_a_page_that_is_open_goes_on_when_the_journal_answers_again(
     writer: Writer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    with anyio.fail_after(20):
+    with anyio.fail_after(25):
         async with served(writer) as http, http.stream("GET", "/events") as stream:
             lines = stream.aiter_lines()
             async with broken(writer):
@@ -130,7 +130,7 @@ async def test_whoever_watches_for_approvals_tells_a_failing_journal_once_and_ag
             await anyio.lowlevel.checkpoint()
 
     monkeypatch.setattr(writer.service.journal, "latest", counted)
-    with anyio.fail_after(20):
+    with anyio.fail_after(25):
         async with anyio.create_task_group() as group:
             group.start_soon(writer.service.watch)
             async with broken(writer):

@@ -221,7 +221,7 @@ while not select.select([sys.stdin], [], [], 0)[0]:
 ours = sys.stdin.readline().split()  # other inboxes of this machine are no business of this one
 def tried(address):
     try:
-        with urllib.request.urlopen(address, timeout=5) as answer:
+        with urllib.request.urlopen(address, timeout=60) as answer:
             return "got in: " + answer.read().decode()
     except OSError as error:
         return str(error)

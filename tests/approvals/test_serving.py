@@ -33,11 +33,11 @@ async def served(writer: Writer) -> AsyncIterator[httpx.AsyncClient]:
     async def serve() -> None:
         await serve_inbox(writer.service, writer.state_folder, open_browser=False, announce=announced)
 
-    with anyio.fail_after(20):
+    with anyio.fail_after(25):
         async with anyio.create_task_group() as group:
             group.start_soon(serve)
             await there.wait()
-            async with httpx.AsyncClient(timeout=10) as http:
+            async with httpx.AsyncClient(timeout=60) as http:
                 await come_in(http, links[0])
                 yield http
             group.cancel_scope.cancel()
@@ -91,7 +91,7 @@ async def test_a_decision_is_carried_out_though_the_browser_leaves(writer: Write
 
 
 async def reaches(writer: Writer, write: Write, state: State) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(25):
         while await writer.state(write) is not state:
             await anyio.lowlevel.checkpoint()
 
@@ -122,7 +122,7 @@ async def test_where_nobody_could_come_in_nothing_is_served(
     for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("sys.platform", "linux")
-    with anyio.fail_after(10):
+    with anyio.fail_after(25):
         await serve_inbox(writer.service, writer.state_folder, open_browser=True)
     told = capfd.readouterr().err
     assert told.count("\n") == 1

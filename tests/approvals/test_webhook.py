@@ -117,9 +117,9 @@ async def test_one_that_does_not_answer_holds_up_neither_a_write_nor_the_end_of_
     erps: Starlette, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fraction_mcp.approvals.webhook.LONGEST_S", 1.0)
-    with webhook(held=threading.Event()) as (address, told), quickly(10):
+    with webhook(held=threading.Event()) as (address, told), quickly(15):
         async with Runtime(settings(tmp_path, address), erps) as runtime:
-            with anyio.fail_after(10):
+            with anyio.fail_after(25):
                 assert (await asked(runtime, "HOOK-1"))["outcome"] == "awaiting_approval"
         assert len(told) == 1
     assert "it did not answer within 1 s" in caplog.text

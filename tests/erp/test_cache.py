@@ -93,14 +93,14 @@ def memory(erp: FakeErp, time: Time) -> RememberingErp:
 
 @asynccontextmanager
 async def together() -> AsyncIterator[Any]:
-    with anyio.fail_after(5):
+    with anyio.fail_after(25):
         async with anyio.create_task_group() as group:
             yield group
 
 
 async def number_of(memory: RememberingErp, **query: Any) -> int:
     fresh = query.pop("fresh", False)
-    with anyio.fail_after(5):
+    with anyio.fail_after(25):
         return (await memory.call(e.PARTS, query=query, fresh=fresh)).data[0]["id"]
 
 

@@ -85,7 +85,7 @@ async def test_a_time_out_is_told_and_not_tried_again(world: World) -> None:
     client = world.fraction(timeout_s=0.2)
     await client.call(e.PARTS)
     world.arm("timeout", path="/parts", times=9)
-    with anyio.fail_after(3), pytest.raises(errors.ErpTimedOut, match=r"within 0\.2 seconds") as caught:
+    with anyio.fail_after(25), pytest.raises(errors.ErpTimedOut, match=r"within 0\.2 seconds") as caught:
         await client.call(e.PARTS)
     assert caught.value.retryable
     assert (world.count("GET /parts"), world.slept) == (2, [])
@@ -220,7 +220,7 @@ async def test_the_time_is_bounded_even_when_bytes_drip(wired: World, scripted: 
     server = await scripted(TOKEN, drip)
     client = wired.fraction(timeout_s=0.4)
     client.base_url = server.url
-    with anyio.fail_after(3), pytest.raises(errors.ErpTimedOut):
+    with anyio.fail_after(25), pytest.raises(errors.ErpTimedOut):
         await client.call(e.PARTS)
 
 
@@ -248,7 +248,7 @@ async def test_a_cancelled_read_leaves_the_client_fit_for_use(wired: World) -> N
             for _ in range(8):
                 group.start_soon(client.call, e.PARTS)
     wired.app.state.faults.clear()
-    with anyio.fail_after(3):
+    with anyio.fail_after(25):
         assert (await client.call(e.PARTS)).records()
 
 

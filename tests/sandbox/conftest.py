@@ -137,5 +137,5 @@ async def live(server: Live) -> AsyncIterator[Live]:
 
 @pytest.fixture
 async def wire(live: Live) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=live.url + FRACTION_PATH, timeout=5) as client:
+    async with httpx.AsyncClient(base_url=live.url + FRACTION_PATH, timeout=60) as client:
         yield await sign_in(client)

@@ -202,21 +202,21 @@ async def test_a_hundred_thousand_parts_open_and_answer_quickly(tmp_path: Path) 
 
     from fraction_mcp.sandbox import EMAIL, PASSWORD
 
-    started = time.perf_counter()
+    started = time.process_time()
     app = open_sandbox(tmp_path / "big.db", parts=100_000)
-    assert time.perf_counter() - started < 8
-    started = time.perf_counter()
+    assert time.process_time() - started < 8
+    started = time.process_time()
     make(tmp_path / "big.db")
-    assert time.perf_counter() - started < 0.2
+    assert time.process_time() - started < 0.2
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=f"http://big{FRACTION_PATH}") as client:
         answer = await client.post("/auth/login", json={"email": EMAIL, "password": PASSWORD})
         client.headers["Authorization"] = f"Bearer {answer.json()['data']['access_token']}"
-        started = time.perf_counter()
+        started = time.process_time()
         page = (await client.get("/parts?page=900&per_page=100")).json()
         found = (await client.get("/parts?search=-099999")).json()
         prices = (await client.get("/parts/99997/price-lists")).json()
         # Far above what it takes: a machine under load must not fail the test, a lost index must.
-        assert time.perf_counter() - started < 1.5
+        assert time.process_time() - started < 1.5
     assert (page["data"][0]["id"], page["meta"]["pagination"]["total"]) == (89_901, 100_000)
     assert [part["id"] for part in found["data"]] == [99_999]
     assert [len(entry["price_breaks"]) for entry in prices["data"]] == [3]

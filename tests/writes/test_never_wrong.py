@@ -108,7 +108,7 @@ async def test_a_journal_that_fails_for_a_moment_does_not_end_the_watching(
         monkeypatch.setattr(service.journal, "latest", failing)
         async with anyio.create_task_group() as group:
             group.start_soon(service.watch)
-            with anyio.fail_after(10):
+            with anyio.fail_after(25):
                 await failed.wait()
                 await service.journal.approve(
                     told["write_id"], digest=(await service.write(told["write_id"])).digest, by="x"

@@ -56,7 +56,7 @@ async def test_a_page_that_fails_ends_the_reading_and_takes_back_the_requests_be
             await never.wait()
 
     erp.holding = holding
-    with anyio.fail_after(5):
+    with anyio.fail_after(25):
         found = await counted(erp)
     assert erp.under_way == 0
     assert found.summary.startswith("Partial: only 60 parts of 300 were read")
@@ -149,7 +149,7 @@ async def while_it_changes(change: Change, *, after_page: int = 3) -> tuple[Read
         return replace(answer, data=data, page=Page(total=len(rows), last=last, current=number))
 
     erp.changing = changing
-    with anyio.fail_after(5):
+    with anyio.fail_after(25):
         return await read(erp)
 
 

@@ -190,7 +190,7 @@ async def test_of_several_that_start_at_once_one_brings_the_journal_up(
     async def one() -> None:
         found.append(await Journal.migrate(older.url, older.folder))
 
-    with anyio.fail_after(20):
+    with anyio.fail_after(25):
         async with anyio.create_task_group() as group, transaction(holder) as connection:
             await connection.execute(sa.select(journal_tables.head).with_for_update())
             group.start_soon(one)

@@ -141,7 +141,7 @@ async def test_a_frozen_postgresql_is_given_up_in_time_and_answers_when_it_goes_
         began = time.monotonic()
         with pytest.raises(JournalUnreachable, match=r"did not answer within 1\.5 seconds") as caught:
             await calls[what]()
-        assert time.monotonic() - began < SOON_S + 1
+        assert time.monotonic() - began < ENDS_S
         assert (caught.value.retryable, caught.value.where) == (True, f"127.0.0.1:{server.port}/postgres")
     await calls[what]()
     assert (await journal.get(write.id)).state is State.AWAITING
@@ -173,7 +173,7 @@ async def test_a_postgresql_that_freezes_in_the_middle_of_a_change_leaves_all_of
 async def test_a_journal_cannot_be_opened_on_a_frozen_postgresql_and_says_so_in_time(
     server: Server, tmp_path: Path
 ) -> None:
-    with server.frozen(), pytest.raises(JournalUnreachable, match="did not answer within"), anyio.fail_after(5):
+    with server.frozen(), pytest.raises(JournalUnreachable, match="did not answer within"), anyio.fail_after(25):
         await Journal.open(server.url(), tmp_path)
 
 

@@ -232,7 +232,7 @@ async def test_however_many_wait_for_a_locked_journal_none_waits_for_the_others_
             told.append(error.message)
 
     async with holding(tmp_path / "journal.sqlite3"):
-        with anyio.fail_after(5):
+        with anyio.fail_after(25):
             async with anyio.create_task_group() as group:
                 for _ in range(20):
                     group.start_soon(propose)
