@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
 import anyio
@@ -318,7 +318,8 @@ async def test_a_head_that_goes_on_beyond_its_bound_is_refused_and_one_within_is
     async with served(most=8, bounds=bounds) as port, httpx.AsyncClient(timeout=60) as http:
         url = f"http://127.0.0.1:{port}/now"
         assert (await http.get(url, headers={"x": "y" * 8_000})).status_code == 200
-        assert (await http.get(url, headers={"x": "y" * 1_000_000})).status_code == 400
+        with suppress(httpx.TransportError):  # it was closed while the rest was still being sent
+            assert (await http.get(url, headers={"x": "y" * 1_000_000})).status_code == 400
 
 
 async def test_what_a_neighbour_says_of_where_it_comes_from_is_not_believed() -> None:
