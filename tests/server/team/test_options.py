@@ -11,8 +11,13 @@ from fraction_mcp.server.team.options import Asked, TeamOptions, said_at_start, 
 
 KEY = "k" * 32
 PUBLIC = "https://tools.example.com"
-JWT = {"auth": "jwt", "issuer": "https://id.example.com", "audience": f"{PUBLIC}/mcp", "public_url": PUBLIC}
-SIGN_IN = {"auth": "sign-in", "public_url": PUBLIC}
+JWT: dict[str, Any] = {
+    "auth": "jwt",
+    "issuer": "https://id.example.com",
+    "audience": f"{PUBLIC}/mcp",
+    "public_url": PUBLIC,
+}
+SIGN_IN: dict[str, Any] = {"auth": "sign-in", "public_url": PUBLIC}
 
 
 def settings(monkeypatch: pytest.MonkeyPatch, **named: str) -> Settings:
