@@ -121,10 +121,6 @@ class InboxAuth:
         scheme, _, host = origin.partition("://")
         return scheme == "http" and self.is_host(host) and host.lower() == headers.get("host", "").lower()
 
-    @staticmethod
-    def is_token(session: Session, csrf: str) -> bool:
-        return _same(session.csrf, csrf)
-
 
 def _same(secret: str, said: str) -> bool:
     return hmac.compare_digest(secret.encode(), said.encode("utf-8", "surrogatepass"))
