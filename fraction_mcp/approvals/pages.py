@@ -10,12 +10,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any, cast
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 import anyio
-import jinja2
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -37,6 +35,7 @@ from fraction_mcp.approvals.bookmark import HERE, proof_of
 from fraction_mcp.approvals.known import Known, Proofs
 from fraction_mcp.approvals.searching import table_of
 from fraction_mcp.approvals.view import View
+from fraction_mcp.approvals.web import read_form, static, templates
 from fraction_mcp.errors import FractionMcpError, JournalError, WriteNotFound
 from fraction_mcp.operations.writes.decisions import DECISIONS, Said
 from fraction_mcp.operations.writes.service import WriteService
@@ -52,15 +51,7 @@ logger = logging.getLogger(__name__)
 Decide = Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
 """Runs a decision to its end, even if the browser that asked for it, or the page, does not wait for it."""
 
-_HERE = Path(__file__).parent
-_STATIC = {
-    "inbox.css": "text/css",
-    "inbox.js": "text/javascript",
-    "shut.js": "text/javascript",
-    "icon.svg": "image/svg+xml",
-}
 _ID = re.compile(r"w[0-9a-f]{12}")
-_LARGEST_FORM = 8_192
 _LOOK_S = 1.0
 _BATCH_S = 3.0
 _LAPSES_S = 30  # how often the journal is asked for what time alone has done
@@ -102,13 +93,7 @@ class Pages:
         self._decide = decide
         self._closing = closing
         self.watched_by = 0
-        self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_HERE / "templates"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._templates = templates()
         pages = [
             Route("/", self._list),
             Route("/cards", self._cards),
@@ -118,7 +103,7 @@ class Pages:
         ]
         routes = [
             Route("/enter", self._enter, methods=["GET"]),
-            Route("/static/{name}", self._static),
+            Route("/static/{name}", static),
             Route(HERE, self._here, methods=["GET"]),
             Route("/open", self._open, methods=["POST"]),
             Route("/known", self._known, methods=["POST"]),
@@ -199,7 +184,7 @@ class Pages:
     # -------------------------------------------------------------------------------------------------------- deciding
 
     async def _decision(self, request: Request) -> Response:
-        form = await _form(request)
+        form = await read_form(request)
         if not self._auth.is_token(_session(request), form.get("csrf", "")):
             return PlainTextResponse("The page was out of date. Nothing was decided: load it again.\n", 403)
         digest = form.get("digest", "")
@@ -262,7 +247,7 @@ class Pages:
     async def _open(self, request: Request) -> Response:
         """The button of a browser that is not signed in: the person's own browser is opened, on this computer, with a
         link that whoever pressed it does not see."""
-        write = (await _form(request)).get("write", "")
+        write = (await read_form(request)).get("write", "")
         if self._around.open_here is None:
             return PlainTextResponse("There is no browser to open here.\n", 404)
         wait_s = await self._around.open_here(write if _ID.fullmatch(write) else "")
@@ -301,12 +286,6 @@ class Pages:
         said = {"message": error.message[:1].upper() + error.message[1:], "hint": error.hint, "decided": decided}
         return self._page("trouble.html", status=503, root=session.root if session else "", **said)
 
-    async def _static(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        if name not in _STATIC:
-            return PlainTextResponse("Not found\n", 404)
-        return Response(await anyio.Path(_HERE / "static" / name).read_bytes(), media_type=_STATIC[name])
-
     def _page(self, template: str, *, status: int = 200, **values: Any) -> Response:
         return HTMLResponse(self._templates.get_template(template).render(**values), status)
 
@@ -320,16 +299,6 @@ def _back(request: Request, write: Write, told: str, form: Mapping[str, str]) ->
     """To where the button was, with what it did."""
     query = {told: write.id, **View.read(form).query()}
     return RedirectResponse(f"{_session(request).root}?{urlencode(query)}", 303)
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """The first value of each field; nothing from a body that no form of ours sends."""
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _LARGEST_FORM:
-            return {}
-    return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
 
 
 def _writing_tools() -> list[str]:
