@@ -17,7 +17,7 @@ import anyio
 
 from fraction_mcp.loopback import authorities
 
-__all__ = ["InboxAuth", "Link", "Session", "is_own_form"]
+__all__ = ["InboxAuth", "Link", "Session", "is_own_form", "is_same"]
 
 _MOST_LINKS = 20
 
@@ -92,7 +92,7 @@ class InboxAuth:
     def session(self, place: str, cookies: Mapping[str, str]) -> Session | None:
         """The session whose pages lie at `place`, for the browser that has its cookie."""
         session = self._sessions.get(_digest(place))
-        if session is None or not _same(session.id, cookies.get(session.cookie, "")):
+        if session is None or not is_same(session.id, cookies.get(session.cookie, "")):
             return None
         return session
 
@@ -116,7 +116,7 @@ class InboxAuth:
 
     @staticmethod
     def is_token(session: Session, csrf: str) -> bool:
-        return _same(session.csrf, csrf)
+        return is_same(session.csrf, csrf)
 
 
 def is_own_form(headers: Mapping[str, str], is_ours: Callable[[str], bool]) -> bool:
@@ -133,7 +133,7 @@ def is_own_form(headers: Mapping[str, str], is_ours: Callable[[str], bool]) -> b
     return site == "same-origin" if origin == "null" else is_ours(origin)
 
 
-def _same(secret: str, said: str) -> bool:
+def is_same(secret: str, said: str) -> bool:
     return hmac.compare_digest(secret.encode(), said.encode("utf-8", "surrogatepass"))
 
 

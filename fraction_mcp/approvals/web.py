@@ -24,11 +24,11 @@ _STATIC = {
     "icon.svg": "image/svg+xml",
 }
 _LARGEST_FORM = 8_192
+_POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
+_FORMS = "form-action 'self'; "
+_FRAMES = "base-uri 'none'; frame-ancestors 'none'"
 _HEADERS = {
-    "content-security-policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
+    "content-security-policy": _POLICY + _FORMS + _FRAMES,
     "x-frame-options": "DENY",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -36,11 +36,20 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
+_ON_THE_WAY = {
+    "content-security-policy": _POLICY + _FRAMES,
+    "cross-origin-opener-policy": "unsafe-none",
+}
 
 
-def closed_off(send: Send, **changes: str) -> Send:
-    """`send`, with the headers that close a page off on every answer. `changes` are of single ones, `_` for `-`."""
-    headers = {**_HEADERS, **{name.replace("_", "-"): value for name, value in changes.items()}}
+def closed_off(send: Send, *, on_the_way: bool = False) -> Send:
+    """`send`, with the headers that close a page off on every answer.
+
+    `on_the_way`: of a page that another site sends a person to, and that sends them back. Browsers hold `form-action`
+    against every redirect that a form leads to, and a client's address may lead on to where nobody here knows (an
+    editor's own scheme, another of its hosts); and a client that opened a window for it waits for that one to return.
+    """
+    headers = {**_HEADERS, **(_ON_THE_WAY if on_the_way else {})}
 
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -50,12 +59,12 @@ def closed_off(send: Send, **changes: str) -> Send:
     return send_with_headers
 
 
-async def read_form(request: Request, largest: int = _LARGEST_FORM) -> dict[str, str]:
+async def read_form(request: Request) -> dict[str, str]:
     """The first value of each field; nothing from a body that no form of ours sends."""
     body = b""
     async for piece in request.stream():
         body += piece
-        if len(body) > largest:
+        if len(body) > _LARGEST_FORM:
             return {}
     return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
 
