@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fraction_mcp.approvals.webhook import Webhook
     from fraction_mcp.erp.client import ErpClient
     from fraction_mcp.operations.context import ErpContext
+    from fraction_mcp.operations.writes.approvers import Approvers
     from fraction_mcp.operations.writes.batch import Batch
     from fraction_mcp.operations.writes.plan import Plan
     from fraction_mcp.operations.writes.service import WriteService
@@ -52,6 +53,7 @@ class Runtime:
     ) -> None:
         """`inbox_command` starts the inbox as a process of its own; without one, none is opened."""
         self.settings = settings
+        self._approvers = _approvers(settings)  # a wrong rule stops the start
         self._clock = clock  # by which everything about writes is counted
         self._sandbox = sandbox
         self._lock = anyio.Lock()
@@ -131,6 +133,7 @@ class Runtime:
                     terms=terms,
                     asker=who_is_here(),
                     to_its_end=self._to_its_end,
+                    rules=self._approvers,
                     place=_ON_ITS_PAGE if settings.confirm == "human" and self._inbox() else "",
                 )
             return self._service
@@ -241,6 +244,14 @@ _NO_BROWSER = (
     "fraction-mcp: a write waits for a person, and there is no browser to show it in; the link that `fraction-mcp "
     "approvals` prints opens the approval inbox\n"
 )
+
+
+def _approvers(settings: Settings) -> "Approvers | None":
+    if not settings.approvers.strip():
+        return None
+    from fraction_mcp.operations.writes.approvers import Approvers  # noqa: PLC0415 - only where there are rules
+
+    return Approvers.read(settings.approvers)
 
 
 async def _replan(context: "ErpContext", tool: str, arguments: "Mapping[str, Any]") -> "Plan":

@@ -37,7 +37,7 @@ from fraction_mcp.approvals.bookmark import HERE, proof_of
 from fraction_mcp.approvals.known import Known, Proofs
 from fraction_mcp.approvals.searching import table_of
 from fraction_mcp.approvals.view import View
-from fraction_mcp.errors import FractionMcpError, JournalError, WriteNotFound
+from fraction_mcp.errors import FractionMcpError, JournalError, NotTheApprover, WriteNotFound
 from fraction_mcp.operations.writes.decisions import DECISIONS, Said
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import State
@@ -215,7 +215,7 @@ class Pages:
         after: list[Write] = []
 
         async def decided() -> None:
-            said = Said(f"{who_is_here()} in the approval inbox", digest, form.get("reason", ""))
+            said = Said(self._service.decider(f"{who_is_here()} in the approval inbox"), digest, form.get("reason", ""))
             after.append(await decision.act(self._service, write, said))
 
         batch = await self._service.batch(write)
@@ -225,6 +225,8 @@ class Pages:
                 await self._decide(decided)
         except JournalError as error:  # the button may count, though nobody could say so
             return self._journal_fails(request, error, "Whether the button counted shows when it answers again.")
+        except NotTheApprover as error:
+            return PlainTextResponse(f"{error.message}. {error.hint}\n", 403)
         except FractionMcpError as error:
             logger.warning("%s: %s", write.id, error.message)
             return PlainTextResponse(f"{error.message}. {error.hint}\n", 502)

@@ -72,6 +72,9 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE writes ADD COLUMN position INTEGER DEFAULT 0 NOT NULL",
         "CREATE INDEX ix_writes_batch ON writes (batch)",
     ),
+    # (4, the tables of the sign-in, goes here: its branch is not merged yet)
+    # 5: whose yes a write needs
+    ("ALTER TABLE writes ADD COLUMN approvers TEXT DEFAULT '' NOT NULL",),
 )
 VERSION = len(STEPS)
 
