@@ -70,7 +70,7 @@ async def test_turns_come_in_the_order_of_arrival() -> None:
     async def call(number: int) -> None:
         async with turns.turn("anna"):
             came.append(number)
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
 
     with anyio.fail_after(25):
         async with anyio.create_task_group() as group:
