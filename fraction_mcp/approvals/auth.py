@@ -114,10 +114,6 @@ class InboxAuth:
 
         return is_own_form(headers, is_ours)
 
-    @staticmethod
-    def is_token(session: Session, csrf: str) -> bool:
-        return is_same(session.csrf, csrf)
-
 
 def is_own_form(headers: Mapping[str, str], is_ours: Callable[[str], bool]) -> bool:
     """Whether a request that changes something was sent by a page of an origin that `is_ours`.

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import jinja2
 from starlette.responses import HTMLResponse, Response
 
-from fraction_mcp.approvals.web import templates
+from fraction_mcp.approvals.rendering import templates
 
 __all__ = ["Shown"]
 
