@@ -1,0 +1,65 @@
+"""The pages that a person of a team meets, as one: signing in and out, consent, the account. For whoever serves them."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from fraction_mcp.approvals.rendering import static
+from fraction_mcp.server.team.account import AccountPage
+from fraction_mcp.server.team.browser import Browsers, PageGuard
+from fraction_mcp.server.team.consent import ConsentPage
+from fraction_mcp.server.team.consent_request import ConsentRequests
+from fraction_mcp.server.team.keys import KeyRing
+from fraction_mcp.server.team.shown import Shown
+from fraction_mcp.server.team.sign_in import ErpLogin, SignInPage
+from fraction_mcp.server.team.store import TeamStore
+
+__all__ = ["TeamPages"]
+
+
+class TeamPages:
+    """`routes` are for the root of `public_url` (an origin). `browsers` tells other pages there who is signed in;
+    `consent_address` is what `/authorize` leads a browser to.
+
+    `origins` are all under which the server is reached, `public_url` among them. Requests come with the address that a
+    trusted proxy has told.
+    """
+
+    def __init__(
+        self,
+        store: TeamStore,
+        keys: KeyRing,
+        login: ErpLogin,
+        *,
+        public_url: str,
+        origins: Sequence[str] = (),
+        resource: str = "",
+        shown: Shown | None = None,
+        counted: Callable[[str], None] = lambda _outcome: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        shown = shown or Shown()
+        requests = ConsentRequests(keys, public_url, clock)
+        self.browsers = Browsers(store, keys, public_url)
+        self.consent_address = requests.address
+        sign_in = SignInPage(self.browsers, store, login, shown, counted)
+        consent = ConsentPage(
+            self.browsers, requests, store, keys, shown, issuer=public_url, resource=resource or f"{public_url}/mcp"
+        )
+        account = AccountPage(self.browsers, store, shown)
+        own = (public_url, *origins)
+        way = [Middleware(PageGuard, own, on_the_way=True)]
+        stay = [Middleware(PageGuard, own)]
+        self.routes = [
+            Route("/sign-in", sign_in.look, methods=["GET"], middleware=way),
+            Route("/sign-in", sign_in.sign_in, methods=["POST"], middleware=way),
+            Route("/consent", consent.look, methods=["GET"], middleware=way),
+            Route("/consent", consent.answer, methods=["POST"], middleware=way),
+            Route("/sign-out", account.leave, methods=["GET"], middleware=stay),
+            Route("/sign-out", account.sign_out, methods=["POST"], middleware=stay),
+            Route("/account", account.look, methods=["GET"], middleware=stay),
+            Route("/account", account.revoke, methods=["POST"], middleware=stay),
+            Route("/static/{name}", static, methods=["GET"], middleware=stay),
+        ]
