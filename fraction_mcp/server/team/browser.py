@@ -6,6 +6,7 @@ each sign-in. Where people sign in by https, the cookies' names begin with `__Ho
 http can set; on the loopback, where tests are, they do not.
 """
 
+import logging
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -16,14 +17,18 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fraction_mcp.approvals.auth import is_own_form, is_same
 from fraction_mcp.approvals.access import closed_off
+from fraction_mcp.approvals.auth import is_own_form, is_same
+from fraction_mcp.errors import JournalError
 from fraction_mcp.server.team.keys import KeyRing
 from fraction_mcp.server.team.store import TeamStore
 
 __all__ = ["Browsers", "PageGuard", "Signed"]
 
+logger = logging.getLogger(__name__)
+
 _LIFE_S = 12 * 60 * 60
+_TROUBLE = "This server's database does not answer at the moment. Try again in a minute.\n"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -55,7 +60,7 @@ class Browsers:
         secret = request.cookies.get(self.cookie, "")
         session = await self._store.browser(secret) if secret else None
         person = await self._store.person(session.subject) if session else None
-        if session is None or person is None or not person.token.get_secret_value():
+        if session is None or person is None:
             return None
         return Signed(session.subject, person.name, session.csrf)
 
@@ -64,7 +69,7 @@ class Browsers:
         have known."""
         await self._ended(request)
         session = await self._store.new_browser(subject)
-        self._set(response, self.cookie, session.id_secret, max_age=_LIFE_S)
+        self._set(response, self.cookie, session.secret, max_age=_LIFE_S)
         self._forget(response, self._visitor)
 
     async def end(self, request: Request, response: Response) -> None:
@@ -98,9 +103,7 @@ class Browsers:
 
     def _set(self, response: Response, name: str, value: str, *, max_age: int | None = None) -> None:
         # Lax: the way here leads over another site's link, which must find whoever is signed in.
-        response.set_cookie(
-            name, value, max_age=max_age, path="/", secure=self._secure, httponly=True, samesite="lax"
-        )
+        response.set_cookie(name, value, max_age=max_age, path="/", secure=self._secure, httponly=True, samesite="lax")
 
     def _forget(self, response: Response, name: str) -> None:
         response.delete_cookie(name, path="/", secure=self._secure, httponly=True, samesite="lax")
@@ -120,7 +123,12 @@ class PageGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app: ASGIApp = self._refusal(scope) or self._app
-        await app(scope, receive, closed_off(send, on_the_way=self._on_the_way))
+        send = closed_off(send, on_the_way=self._on_the_way)
+        try:
+            await app(scope, receive, send)
+        except JournalError as error:
+            logger.warning("a page of the sign-in failed: %s", error.message)
+            await PlainTextResponse(_TROUBLE, 503, {"retry-after": "60"})(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
@@ -132,4 +140,3 @@ class PageGuard:
 
     def _is_ours(self, origin: str) -> bool:
         return origin.lower() in self._origins
-

@@ -75,7 +75,7 @@ class ConsentPage:
         decision = form.get("decision", "")
         if decision not in {"allow", "deny"}:
             return self._question(asked, signed, sealed, status=400)
-        if not await self._store.answered(asked.id, until=asked.until):
+        if not await self._store.once(f"consent {asked.id}", until=asked.until):
             return self._over(_ANSWERED)
         return RedirectResponse(await self._answered(asked, signed, allowed=decision == "allow"), 303)
 

@@ -1,4 +1,4 @@
-"""What a client asks for, on its way from `/authorize` to the person who is to say yes or no, and where the answer goes.
+"""What a client asks for, on its way from `/authorize` to the person who says yes or no, and where the answer goes.
 
 It travels sealed in the address of the consent page, so that any replica can read it and nobody can alter it, and
 counts for ten minutes. Knows OAuth's parameters; neither pages nor who is signed in.
@@ -23,7 +23,7 @@ from fraction_mcp.values.text import clean
 __all__ = ["ConsentRequest", "ConsentRequests", "Destination", "destination_of"]
 
 LIFE_S = 10 * 60.0
-_LONGEST = 6_000  # of the sealed text: it stands in an address, and once more in the one that leads back from signing in
+_LONGEST = 6_000  # of the sealed text, which stands in addresses
 _ABOUT = "consent request"
 # What a browser would run or show by itself, instead of handing it to a program.
 _NO_PROGRAMS = {"about", "blob", "data", "file", "filesystem", "ftp", "javascript", "view-source", "vbscript"}

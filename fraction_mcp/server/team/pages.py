@@ -1,4 +1,4 @@
-"""The pages that a person of a team meets, as one: signing in and out, consent, the account. For whoever serves them."""
+"""The pages that a person of a team meets, for whoever serves them: signing in and out, consent, the account."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from fraction_mcp.server.team.browser import Browsers, PageGuard
 from fraction_mcp.server.team.consent import ConsentPage
 from fraction_mcp.server.team.consent_request import ConsentRequests
 from fraction_mcp.server.team.keys import KeyRing
-from fraction_mcp.server.team.shown import Shown
+from fraction_mcp.server.team.shown import Shown, team_css
 from fraction_mcp.server.team.sign_in import ErpLogin, SignInPage
 from fraction_mcp.server.team.store import TeamStore
 
@@ -61,5 +61,6 @@ class TeamPages:
             Route("/sign-out", account.sign_out, methods=["POST"], middleware=stay),
             Route("/account", account.look, methods=["GET"], middleware=stay),
             Route("/account", account.revoke, methods=["POST"], middleware=stay),
+            Route("/static/team.css", team_css, methods=["GET"], middleware=stay),
             Route("/static/{name}", static, methods=["GET"], middleware=stay),
         ]
