@@ -5,8 +5,10 @@ browser's own page alone, and once.
 """
 
 import logging
+from typing import Protocol
 from urllib.parse import urlencode
 
+from mcp.server.auth.provider import AuthorizationParams
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -14,11 +16,10 @@ from fraction_mcp.approvals.auth import is_same
 from fraction_mcp.approvals.rendering import fields_of
 from fraction_mcp.server.team.browser import Browsers, Signed
 from fraction_mcp.server.team.consent_request import ConsentRequest, ConsentRequests, destination_of
-from fraction_mcp.server.team.keys import KeyRing
 from fraction_mcp.server.team.shown import Shown
-from fraction_mcp.server.team.store import Consented, TeamStore
+from fraction_mcp.server.team.store import TeamStore
 
-__all__ = ["ConsentPage"]
+__all__ = ["Answers", "ConsentPage"]
 
 logger = logging.getLogger(__name__)
 
@@ -28,28 +29,29 @@ _ANSWERED = "It has been answered already, and an answer counts once. Nothing mo
 _NOT_HERE = "The page was out of date, or of somebody else's sign-in. Nothing was allowed: look at it again."
 
 
+class Answers(Protocol):
+    """Where a browser goes with what its person said."""
+
+    async def granted(self, client_id: str, params: AuthorizationParams, subject: str) -> str: ...
+    def declined(self, params: AuthorizationParams) -> str: ...
+
+
 class ConsentPage:
-    """`GET` and `POST /consent`. `issuer` is this server's, as clients compare it; `resource` what a client means that
-    names none."""
+    """`GET` and `POST /consent`."""
 
     def __init__(
         self,
         browsers: Browsers,
         requests: ConsentRequests,
         store: TeamStore,
-        keys: KeyRing,
         shown: Shown,
-        *,
-        issuer: str,
-        resource: str,
+        answers: Answers,
     ) -> None:
         self._browsers = browsers
         self._requests = requests
         self._store = store
-        self._keys = keys
         self._shown = shown
-        self._issuer = issuer
-        self._resource = resource
+        self._answers = answers
 
     async def look(self, request: Request) -> Response:
         sealed = request.query_params.get("request", "")
@@ -70,7 +72,7 @@ class ConsentPage:
         signed = await self._browsers.current(request)
         if signed is None:
             return _to_sign_in(sealed)
-        if not is_same(self._token(asked, signed), form.get("csrf", "")):
+        if not is_same(self._requests.token(asked, signed.csrf), form.get("csrf", "")):
             return self._question(asked, signed, sealed, status=403, told=_NOT_HERE)
         decision = form.get("decision", "")
         if decision not in {"allow", "deny"}:
@@ -80,20 +82,11 @@ class ConsentPage:
         return RedirectResponse(await self._answered(asked, signed, allowed=decision == "allow"), 303)
 
     async def _answered(self, asked: ConsentRequest, signed: Signed, *, allowed: bool) -> str:
-        where = destination_of(asked.redirect_uri).shown
+        where = destination_of(str(asked.params.redirect_uri)).shown
         logger.info("%s %s the client at %s", signed.subject, "allows" if allowed else "does not allow", where)
         if not allowed:
-            return asked.answered(self._issuer, error="access_denied")
-        consented = Consented(
-            subject=signed.subject,
-            client_id=asked.client_id,
-            scopes=asked.scopes,
-            resource=asked.params.resource or self._resource,
-            redirect_uri=asked.redirect_uri,
-            redirect_named=asked.params.redirect_uri_provided_explicitly,
-            challenge=asked.params.code_challenge,
-        )
-        return asked.answered(self._issuer, code=await self._store.new_code(consented))
+            return self._answers.declined(asked.params)
+        return await self._answers.granted(asked.client_id, asked.params, signed.subject)
 
     def _question(
         self, asked: ConsentRequest, signed: Signed, sealed: str, *, status: int = 200, told: str = ""
@@ -102,18 +95,14 @@ class ConsentPage:
             "consent.html",
             status=status,
             told=told,
-            destination=destination_of(asked.redirect_uri),
+            destination=destination_of(str(asked.params.redirect_uri)),
             client_name=asked.client_name,
             client_id=asked.client_id,
-            scopes=asked.scopes,
+            scopes=asked.params.scopes or [],
             person=signed,
             request=sealed,
-            csrf=self._token(asked, signed),
+            csrf=self._requests.token(asked, signed.csrf),
         )
-
-    def _token(self, asked: ConsentRequest, signed: Signed) -> str:
-        """Of this question in this browser: that of another page, or of another browser's, is none."""
-        return self._keys.derive("consent form", asked.id, signed.csrf).hex()
 
     def _over(self, words: str) -> Response:
         return self._shown.page("over.html", status=400, title=_OVER, words=words)

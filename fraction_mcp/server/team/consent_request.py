@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from mcp.server.auth.provider import AuthorizationParams, AuthorizeError, construct_redirect_uri
+from mcp.server.auth.provider import AuthorizationParams, AuthorizeError
 from mcp.shared.auth import OAuthClientInformationFull
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -25,12 +25,10 @@ __all__ = ["ConsentRequest", "ConsentRequests", "Destination", "destination_of"]
 LIFE_S = 10 * 60.0
 _LONGEST = 6_000  # of the sealed text, which stands in addresses
 _ABOUT = "consent request"
-# What a browser would run or show by itself, instead of handing it to a program.
-_NO_PROGRAMS = {"about", "blob", "data", "file", "filesystem", "ftp", "javascript", "view-source", "vbscript"}
 
 
 class ConsentRequest(BaseModel):
-    """`id` is of this request alone; `until` in Unix seconds. `client_name` is what the client calls itself."""
+    """`id` is of this request alone, `until` in Unix seconds. `client_name` is what the client calls itself."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -40,22 +38,9 @@ class ConsentRequest(BaseModel):
     client_name: str
     params: AuthorizationParams
 
-    @property
-    def redirect_uri(self) -> str:
-        return str(self.params.redirect_uri)
-
-    @property
-    def scopes(self) -> tuple[str, ...]:
-        return tuple(self.params.scopes or ())
-
-    def answered(self, issuer: str, *, code: str | None = None, error: str | None = None) -> str:
-        """Where the browser goes with the answer; `iss` (RFC 9207) tells the client whose it is."""
-        answer = {"code": code, "error": error, "state": self.params.state, "iss": issuer}
-        return construct_redirect_uri(self.redirect_uri, **answer)
-
 
 class ConsentRequests:
-    """The requests of one server, which is reached at `public_url` (an origin, which is its issuer, too)."""
+    """The requests of one server, which is reached at `public_url` (an origin)."""
 
     def __init__(self, keys: KeyRing, public_url: str, clock: Callable[[], float] = time.time) -> None:
         self._keys = keys
@@ -65,8 +50,7 @@ class ConsentRequests:
     def address(self, client: OAuthClientInformationFull, params: AuthorizationParams) -> str:
         """The consent page for what `client` asks, whose parameters have been checked against its registration.
 
-        Raises AuthorizeError where the answer must not be sent to its redirect address, and for more than an address
-        holds.
+        Raises AuthorizeError for more than an address holds.
         """
         request = ConsentRequest(
             id=secrets.token_urlsafe(16),
@@ -75,7 +59,6 @@ class ConsentRequests:
             client_name=clean(client.client_name or "", 80),
             params=params,
         )
-        destination_of(request.redirect_uri)
         sealed = base64.urlsafe_b64encode(self._keys.seal(request.model_dump_json().encode(), about=_ABOUT)).decode()
         if len(sealed) > _LONGEST:
             raise AuthorizeError("invalid_request", "state, client_id and redirect_uri are too long together")
@@ -92,6 +75,11 @@ class ConsentRequests:
             return None
         return request if request and self._clock() < request.until else None
 
+    def token(self, request: ConsentRequest, csrf: str) -> str:
+        """What stands in the form of this request in the browser of this `csrf`: another page's, or another browser's,
+        does not count for it."""
+        return self._keys.derive("consent form", request.id, csrf).hex()
+
 
 @dataclass(frozen=True, slots=True)
 class Destination:
@@ -103,21 +91,12 @@ class Destination:
 
 
 def destination_of(redirect_uri: str) -> Destination:
-    """Raises AuthorizeError for an address that no answer is sent to: plain http to elsewhere, and what is not an
-    address of a program."""
-    try:
-        parts = urlsplit(redirect_uri)
-        host, scheme = (parts.hostname or "").rstrip("."), parts.scheme
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        host, scheme, port = "", "", ""
-    if scheme == "https" and host and host.isascii():
-        return Destination(host + port, here=_is_here(host))
-    if scheme == "http" and _is_here(host):
-        return Destination(host + port, here=True)
-    if scheme and scheme not in {*_NO_PROGRAMS, "http", "https"} and not redirect_uri.startswith(f"{scheme}:#"):
-        return Destination(f"{scheme}:", here=True)
-    raise AuthorizeError("invalid_request", "no answer is sent to such a redirect_uri")
+    """Of an address that a client may have answers sent to."""
+    parts = urlsplit(redirect_uri)
+    if not parts.hostname or parts.scheme not in {"https", "http"}:
+        return Destination(f"{parts.scheme}:", here=True)
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return Destination(host + (f":{parts.port}" if parts.port else ""), here=_is_here(parts.hostname))
 
 
 def _is_here(host: str) -> bool:

@@ -1,6 +1,5 @@
 """The pages that a person of a team meets, for whoever serves them: signing in and out, consent, the account."""
 
-import time
 from collections.abc import Callable, Sequence
 
 from starlette.middleware import Middleware
@@ -9,7 +8,7 @@ from starlette.routing import Route
 from fraction_mcp.approvals.rendering import static
 from fraction_mcp.server.team.account import AccountPage
 from fraction_mcp.server.team.browser import Browsers, PageGuard
-from fraction_mcp.server.team.consent import ConsentPage
+from fraction_mcp.server.team.consent import Answers, ConsentPage
 from fraction_mcp.server.team.consent_request import ConsentRequests
 from fraction_mcp.server.team.keys import KeyRing
 from fraction_mcp.server.team.shown import Shown, team_css
@@ -20,11 +19,11 @@ __all__ = ["TeamPages"]
 
 
 class TeamPages:
-    """`routes` are for the root of `public_url` (an origin). `browsers` tells other pages there who is signed in;
-    `consent_address` is what `/authorize` leads a browser to.
+    """`routes` are for the root of `public_url` (an origin). `browsers` tells other pages there who is signed in.
 
-    `origins` are all under which the server is reached, `public_url` among them. Requests come with the address that a
-    trusted proxy has told.
+    `requests` are what `/authorize` leads a browser here with (`ConsentRequests.address`), and `answers` is what makes
+    the code that it leads back with (the provider). `origins` are all under which the server is reached, beside
+    `public_url`. Requests come with the address that a trusted proxy has told.
     """
 
     def __init__(
@@ -32,22 +31,18 @@ class TeamPages:
         store: TeamStore,
         keys: KeyRing,
         login: ErpLogin,
+        requests: ConsentRequests,
+        answers: Answers,
         *,
         public_url: str,
         origins: Sequence[str] = (),
-        resource: str = "",
         shown: Shown | None = None,
         counted: Callable[[str], None] = lambda _outcome: None,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         shown = shown or Shown()
-        requests = ConsentRequests(keys, public_url, clock)
         self.browsers = Browsers(store, keys, public_url)
-        self.consent_address = requests.address
         sign_in = SignInPage(self.browsers, store, login, shown, counted)
-        consent = ConsentPage(
-            self.browsers, requests, store, keys, shown, issuer=public_url, resource=resource or f"{public_url}/mcp"
-        )
+        consent = ConsentPage(self.browsers, requests, store, shown, answers)
         account = AccountPage(self.browsers, store, shown)
         own = (public_url, *origins)
         way = [Middleware(PageGuard, own, on_the_way=True)]
