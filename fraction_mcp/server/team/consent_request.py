@@ -59,7 +59,7 @@ class ConsentRequests:
             client_name=clean(client.client_name or "", 80),
             params=params,
         )
-        sealed = base64.urlsafe_b64encode(self._keys.seal(request.model_dump_json().encode(), about=_ABOUT)).decode()
+        sealed = _text(self._keys.seal(request.model_dump_json().encode(), about=_ABOUT))
         if len(sealed) > _LONGEST:
             raise AuthorizeError("invalid_request", "state, client_id and redirect_uri are too long together")
         return f"{self._public_url}/consent?request={sealed}"
@@ -69,7 +69,7 @@ class ConsentRequests:
         if len(sealed) > _LONGEST:
             return None
         try:
-            plain = self._keys.unseal(base64.b64decode(sealed, b"-_", validate=True), about=_ABOUT)
+            plain = self._keys.unseal(_bytes(sealed), about=_ABOUT)
             request = ConsentRequest.model_validate_json(plain) if plain else None
         except (binascii.Error, ValueError, ValidationError):
             return None
@@ -106,3 +106,11 @@ def _is_here(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _text(sealed: bytes) -> str:
+    return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
