@@ -1,53 +1,20 @@
-"""What stands before every page: the checks that no page may forget, and the headers that every answer has.
+"""What stands before every page: the checks that no page may forget.
 
-Knows paths and headers. What the checks mean is `auth`'s.
+Knows paths and headers. What the checks mean is `auth`'s, what every answer says of itself `web`'s.
 """
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fraction_mcp.approvals.auth import InboxAuth
+from fraction_mcp.approvals.web import closed_off
 
-__all__ = ["SESSION", "AccessMiddleware", "SignedIn", "closed_off"]
+__all__ = ["SESSION", "AccessMiddleware", "SignedIn"]
 
 SESSION = "fraction_mcp.session"
 """Where a request's scope holds its session."""
-
-_POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
-_FORMS = "form-action 'self'; "
-_FRAMES = "base-uri 'none'; frame-ancestors 'none'"
-_HEADERS = {
-    "content-security-policy": _POLICY + _FORMS + _FRAMES,
-    "x-frame-options": "DENY",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "cache-control": "no-store",
-}
-_ON_THE_WAY = {
-    "content-security-policy": _POLICY + _FRAMES,
-    "cross-origin-opener-policy": "unsafe-none",
-}
-
-
-def closed_off(send: Send, *, on_the_way: bool = False) -> Send:
-    """`send`, with the headers that close a page off on every answer.
-
-    `on_the_way`: of a page that another site sends a person to, and that sends them back. Browsers hold `form-action`
-    against every redirect that a form leads to, and a client's address may lead on to where nobody here knows (an
-    editor's own scheme, another of its hosts); and a client that opened a window for it waits for that one to return.
-    """
-    headers = {**_HEADERS, **(_ON_THE_WAY if on_the_way else {})}
-
-    async def send_with_headers(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            MutableHeaders(scope=message).update(headers)
-        await send(message)
-
-    return send_with_headers
 
 
 class AccessMiddleware:

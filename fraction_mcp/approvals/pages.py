@@ -21,7 +21,7 @@ from fraction_mcp.approvals.access import SESSION, AccessMiddleware, SignedIn
 from fraction_mcp.approvals.auth import InboxAuth, Session
 from fraction_mcp.approvals.bookmark import HERE, proof_of
 from fraction_mcp.approvals.known import Known, Proofs
-from fraction_mcp.approvals.rendering import fields_of, page, static
+from fraction_mcp.approvals.web import page, read_form, static
 from fraction_mcp.approvals.writes_pages import Decide, Visit, WritePages, trouble
 from fraction_mcp.errors import JournalError
 from fraction_mcp.operations.writes.service import WriteService
@@ -111,7 +111,7 @@ class Pages:
     async def _open(self, request: Request) -> Response:
         """The button of a browser that is not signed in: the person's own browser is opened, on this computer, with a
         link that whoever pressed it does not see."""
-        write = (await fields_of(request)).get("write", "")
+        write = (await read_form(request)).get("write", "")
         if self._around.open_here is None:
             return PlainTextResponse("There is no browser to open here.\n", 404)
         wait_s = await self._around.open_here(write if _ID.fullmatch(write) else "")

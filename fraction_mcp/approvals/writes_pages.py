@@ -3,7 +3,6 @@
 Knows HTML and HTTP, and not how somebody came in: a `Visit` says who looks, and at whose writes.
 """
 
-import hmac
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -17,11 +16,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from fraction_mcp.approvals.auth import is_same
 from fraction_mcp.approvals.board import Result, read_board, result_of, write_of
-from fraction_mcp.approvals.rendering import fields_of, page
 from fraction_mcp.approvals.searching import table_of
 from fraction_mcp.approvals.view import View
-from fraction_mcp.errors import FractionMcpError, JournalError, WriteNotFound
+from fraction_mcp.approvals.web import page, read_form
+from fraction_mcp.errors import FractionMcpError, JournalError, NotTheApprover, WriteNotFound
 from fraction_mcp.operations.writes.decisions import DECISIONS, Said
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import State
@@ -59,7 +59,7 @@ class Visit:
 
     def sent(self, form: Mapping[str, str]) -> bool:
         """Whether a form is of a page of this visit."""
-        return hmac.compare_digest(form.get("csrf", "").encode(), self.csrf.encode())
+        return is_same(self.csrf, form.get("csrf", ""))
 
 
 class WritePages:
@@ -131,7 +131,7 @@ class WritePages:
     # -------------------------------------------------------------------------------------------------------- deciding
 
     async def _decision(self, request: Request) -> Response:
-        visit, form = await self._visit(request), await fields_of(request)
+        visit, form = await self._visit(request), await read_form(request)
         if not visit.sent(form):
             return PlainTextResponse("The page was out of date. Nothing was decided: load it again.\n", 403)
         digest = form.get("digest", "")
@@ -147,7 +147,8 @@ class WritePages:
         after: list[Write] = []
 
         async def decided() -> None:
-            said = Said(f"{visit.by} in the approval inbox", digest, form.get("reason", ""))
+            by = visit.service.decider(f"{visit.by} in the approval inbox")
+            said = Said(by, digest, form.get("reason", ""))
             after.append(await decision.act(visit.service, write, said))
 
         batch = await visit.service.batch(write)
@@ -157,6 +158,8 @@ class WritePages:
                 await self._decide(decided)
         except JournalError as error:  # the button may count, though nobody could say so
             return trouble(error, "Whether the button counted shows when it answers again.", visit.root)
+        except NotTheApprover as error:
+            return PlainTextResponse(f"{error.message}. {error.hint}\n", 403)
         except FractionMcpError as error:
             logger.warning("%s: %s", write.id, error.message)
             return PlainTextResponse(f"{error.message}. {error.hint}\n", 502)

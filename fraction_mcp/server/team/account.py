@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from fraction_mcp.approvals.rendering import fields_of
+from fraction_mcp.approvals.web import read_form
 from fraction_mcp.server.team.browser import Browsers, Signed
 from fraction_mcp.server.team.shown import Shown
 from fraction_mcp.server.team.store import Grant, TeamStore
@@ -47,7 +47,7 @@ class AccountPage:
         signed = await self._browsers.current(request)
         if signed is None:
             return _to_sign_in()
-        form = await fields_of(request)
+        form = await read_form(request)
         if not signed.is_own(form.get("csrf", "")):
             return await self._page(signed, status=403, told=_STALE)
         for grant in await self._store.grants_of(signed.subject):
@@ -60,7 +60,7 @@ class AccountPage:
 
     async def sign_out(self, request: Request) -> Response:
         signed = await self._browsers.current(request)
-        if signed is not None and not signed.is_own((await fields_of(request)).get("csrf", "")):
+        if signed is not None and not signed.is_own((await read_form(request)).get("csrf", "")):
             return self._leaving(signed, status=403, told=_STALE)
         response = RedirectResponse("/sign-out", 303)
         await self._browsers.end(request, response)

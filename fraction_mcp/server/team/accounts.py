@@ -1,5 +1,5 @@
-"""The ERPs that a person of a team works in: FractionERP by the token that is kept of their own sign-in, or by a service
-account; Fracttal by the operator's, which all share.
+"""The ERPs that a person of a team works in: FractionERP by the token that is kept of their own sign-in, or by an
+account of the company; Fracttal by the operator's, which all share.
 
 A client is a session: its budget, its memory and its connections are one account's, and never two people's.
 """
@@ -48,24 +48,27 @@ class _Kept:
         return stored.session if stored else None
 
     async def renewed(self, session: ErpSession, renew: Callable[[ErpSession], Awaitable[ErpSession]]) -> ErpSession:
-        # Renewing revokes the token before: left half way, the new one would be known to nobody.
+        # It revokes the token before: left half way, nobody would know the new one.
         with anyio.CancelScope(shield=True):
-            while True:
-                now = await self.session()
-                if now is None or now.version != session.version:
-                    return now or session  # which the ERP then refuses, as it should
-                owner = self._owner
-                if await self._store.claim_renewal(
-                    self._subject, session.version, owner=owner, lease_s=self._lease_s
-                ):
-                    try:
-                        after = await renew(session)
-                    except BaseException:
-                        await self._store.released(self._subject, session.version, owner)
-                        raise
-                    await self._store.renewed(self._subject, session.version, owner, after)
-                    return replace(after, version=session.version + 1)
-                await anyio.sleep(_LOOK_S)
+            return await self._renewed_by_one(session, renew)
+        raise AssertionError("a shielded scope is not left early")
+
+    async def _renewed_by_one(
+        self, session: ErpSession, renew: Callable[[ErpSession], Awaitable[ErpSession]]
+    ) -> ErpSession:
+        subject, version, owner = self._subject, session.version, self._owner
+        while not await self._store.claim_renewal(subject, version, owner=owner, lease_s=self._lease_s):
+            now = await self.session()
+            if now is None or now.version != version:
+                return now or session  # which the ERP then refuses, as it should
+            await anyio.sleep(_LOOK_S)
+        try:
+            after = await renew(session)
+        except BaseException:
+            await self._store.released(subject, version, owner)
+            raise
+        await self._store.renewed(subject, version, owner, after)
+        return replace(after, version=version + 1)
 
     async def ended(self, session: ErpSession) -> None:
         await self._store.ended(self._subject, session.version)
@@ -122,14 +125,12 @@ class ServiceAccounts:
     """Everybody by the account of a profile: that of their subject in `subjects`, or this server's own where none are
     mapped. Somebody who stands in no mapping has no account."""
 
-    def __init__(
-        self, settings: Settings, subjects: Mapping[str, str], sandbox: "ASGIApp | None" = None
-    ) -> None:
+    def __init__(self, settings: Settings, subjects: Mapping[str, str], sandbox: "ASGIApp | None" = None) -> None:
         """Raises ConfigError for a profile that cannot be read: at the start, and not at somebody's first call."""
         self._shared = _Shared(settings, sandbox)
         self._subjects = dict(subjects)
-        places = {profile: _of_profile(settings, profile) for profile in sorted(set(subjects.values()))} or {"": settings}
-        self._erps = {name: self._of(place) for name, place in places.items()}
+        places = {profile: _of_profile(settings, profile) for profile in sorted(set(subjects.values()))}
+        self._erps = {name: self._of(place) for name, place in (places or {"": settings}).items()}
 
     def _of(self, settings: Settings) -> tuple[Erp, ...]:
         fraction = [self._shared.fraction(settings)] if settings.fraction_configured else []

@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fraction_mcp.approvals.access import closed_off
 from fraction_mcp.approvals.auth import is_own_form, is_same
+from fraction_mcp.approvals.web import closed_off
 from fraction_mcp.errors import JournalError
 from fraction_mcp.server.team.keys import KeyRing
 from fraction_mcp.server.team.store import TeamStore

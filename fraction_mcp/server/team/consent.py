@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from fraction_mcp.approvals.auth import is_same
-from fraction_mcp.approvals.rendering import fields_of
+from fraction_mcp.approvals.web import read_form
 from fraction_mcp.server.team.browser import Browsers, Signed
 from fraction_mcp.server.team.consent_request import ConsentRequest, ConsentRequests, destination_of
 from fraction_mcp.server.team.shown import Shown
@@ -64,7 +64,7 @@ class ConsentPage:
         return self._question(asked, signed, sealed)
 
     async def answer(self, request: Request) -> Response:
-        form = await fields_of(request)
+        form = await read_form(request)
         sealed = form.get("request", "")
         asked = self._requests.read(sealed)
         if asked is None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from fraction_mcp.approvals.rendering import static
+from fraction_mcp.approvals.web import static
 from fraction_mcp.server.team.account import AccountPage
 from fraction_mcp.server.team.browser import Browsers, PageGuard
 from fraction_mcp.server.team.consent import Answers, ConsentPage

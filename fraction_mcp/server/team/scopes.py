@@ -55,7 +55,9 @@ class ScopeMiddleware:
             return
         body, messages = await _read(receive)
         if _asks_to_write(body):
-            challenge = f'Bearer error="insufficient_scope", scope="{READ} {WRITE}", resource_metadata="{self._metadata}"'
+            challenge = (
+                f'Bearer error="insufficient_scope", scope="{READ} {WRITE}", resource_metadata="{self._metadata}"'
+            )
             told = {"error": "insufficient_scope", "error_description": f"this tool writes: {WRITE} is needed"}
             await JSONResponse(told, 403, {"www-authenticate": challenge})(scope, receive, send)
             return
@@ -89,5 +91,3 @@ def _asks_to_write(body: bytes) -> bool:
         return False  # the server says what is wrong with it
     params = asked.get("params") if isinstance(asked, dict) else None
     return isinstance(params, dict) and asked.get("method") == "tools/call" and _writes(params.get("name"))
-
-

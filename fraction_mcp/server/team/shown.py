@@ -9,7 +9,7 @@ import jinja2
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from fraction_mcp.approvals.rendering import templates
+from fraction_mcp.approvals.web import templates
 
 __all__ = ["Shown", "team_css"]
 

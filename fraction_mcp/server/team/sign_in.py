@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from fraction_mcp.approvals.rendering import fields_of
+from fraction_mcp.approvals.web import read_form
 from fraction_mcp.errors import ErpError, RateLimited
 from fraction_mcp.server.team.browser import Browsers
 from fraction_mcp.server.team.shown import Shown
@@ -90,7 +90,7 @@ class SignInPage:
         return self._page(request, to)
 
     async def sign_in(self, request: Request) -> Response:
-        form = await fields_of(request)
+        form = await read_form(request)
         to = own_path(form.get("next", ""))
         email, password = form.get("email", "").strip(), SecretStr(form.get("password", ""))
         if not self._browsers.is_visitors(request, form.get("csrf", "")):
