@@ -122,6 +122,7 @@ class Settings(BaseSettings):
 
     profile: Annotated[str, AfterValidator(_profile_name)] = Field(DEFAULT_PROFILE, alias="FRACTION_MCP_PROFILE")
     confirm: Literal["human", "two_step"] = Field("human", alias="FRACTION_MCP_CONFIRM")
+    approvers: str = Field("", alias="FRACTION_MCP_APPROVERS")
     elicitation: Literal["auto", "full", "off"] = Field("auto", alias="FRACTION_MCP_ELICITATION")
     structured: Literal["on", "off"] = Field("on", alias="FRACTION_MCP_STRUCTURED")
     read_only: bool = Field(default=False, alias="FRACTION_MCP_READ_ONLY")

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from fraction_mcp.erp import Erp
     from fraction_mcp.erp.client import ErpClient
     from fraction_mcp.operations.context import ErpContext
+    from fraction_mcp.operations.writes.approvers import Approvers
     from fraction_mcp.operations.writes.batch import Batch
     from fraction_mcp.operations.writes.journal import Journal
     from fraction_mcp.operations.writes.plan import Plan
@@ -58,12 +59,13 @@ class Runtimes(Protocol):
 class Seat:
     """One person's place in a team: what the team has set up for all, and its runtimes neither make nor close.
 
-    `asker` is the person as the journal has them, and `erps` are theirs, each with its memory; `journal` shows no other
-    person's writes. What waits is decided at `address`, the team's inbox, and approved writes are sent by the team's
-    own watch.
+    `asker` is the person as the journal has them and `subject` as the rules about approvers do; `erps` are theirs, each
+    with its memory. Of the `journal` they see what they asked for, and what they may be the one to approve. What waits
+    is decided at `address`, the team's inbox, and approved writes are sent by the team's own watch.
     """
 
     asker: str
+    subject: str
     erps: "tuple[Erp, ...]"
     journal: "Journal"
     address: str
@@ -85,6 +87,7 @@ class Runtime:
         """`inbox_command` starts the inbox as a process of its own; without one, none is opened."""
         self.settings = settings
         self._seat = seat
+        self._approvers = _approvers(settings)  # a wrong rule stops the start
         self._clock = clock  # by which everything about writes is counted
         self._sandbox = sandbox
         self._lock = anyio.Lock()
@@ -157,7 +160,8 @@ class Runtime:
         context = await self.context()
         async with self._lock:
             if self._service is None:
-                from fraction_mcp.operations.writes.service import Terms, WriteService  # noqa: PLC0415 - see the docstring
+                from fraction_mcp.operations.writes.approvers import Viewer  # noqa: PLC0415 - see the docstring
+                from fraction_mcp.operations.writes.service import Terms, WriteService  # noqa: PLC0415
 
                 settings = self.settings
                 # A write may be sent twice under one claim (a 401 in between), with a sign-in before each.
@@ -169,6 +173,8 @@ class Runtime:
                     terms=terms,
                     asker=self._seat.asker if self._seat else who_is_here(),
                     to_its_end=self._to_its_end,
+                    rules=self._approvers,
+                    viewer=Viewer(self._seat.asker, self._seat.subject) if self._seat else None,
                     place=self._place(),
                 )
             return self._service
@@ -295,6 +301,14 @@ _NO_BROWSER = (
     "fraction-mcp: a write waits for a person, and there is no browser to show it in; the link that `fraction-mcp "
     "approvals` prints opens the approval inbox\n"
 )
+
+
+def _approvers(settings: Settings) -> "Approvers | None":
+    if not settings.approvers.strip():
+        return None
+    from fraction_mcp.operations.writes.approvers import Approvers  # noqa: PLC0415 - only where there are rules
+
+    return Approvers.read(settings.approvers)
 
 
 async def _replan(context: "ErpContext", tool: str, arguments: "Mapping[str, Any]") -> "Plan":

@@ -21,7 +21,7 @@ from fraction_mcp.approvals.board import Result, read_board, result_of, write_of
 from fraction_mcp.approvals.searching import table_of
 from fraction_mcp.approvals.view import View
 from fraction_mcp.approvals.web import page, read_form
-from fraction_mcp.errors import FractionMcpError, JournalError, WriteNotFound
+from fraction_mcp.errors import FractionMcpError, JournalError, NotTheApprover, WriteNotFound
 from fraction_mcp.operations.writes.decisions import DECISIONS, Said
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import State
@@ -147,7 +147,8 @@ class WritePages:
         after: list[Write] = []
 
         async def decided() -> None:
-            said = Said(f"{visit.by} in the approval inbox", digest, form.get("reason", ""))
+            by = visit.service.decider(f"{visit.by} in the approval inbox")
+            said = Said(by, digest, form.get("reason", ""))
             after.append(await decision.act(visit.service, write, said))
 
         batch = await visit.service.batch(write)
@@ -157,6 +158,8 @@ class WritePages:
                 await self._decide(decided)
         except JournalError as error:  # the button may count, though nobody could say so
             return trouble(error, "Whether the button counted shows when it answers again.", visit.root)
+        except NotTheApprover as error:
+            return PlainTextResponse(f"{error.message}. {error.hint}\n", 403)
         except FractionMcpError as error:
             logger.warning("%s: %s", write.id, error.message)
             return PlainTextResponse(f"{error.message}. {error.hint}\n", 502)

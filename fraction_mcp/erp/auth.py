@@ -22,6 +22,7 @@ from fraction_mcp.erp.endpoints import LOGIN, REFRESH, TOKEN, Endpoint, System
 from fraction_mcp.erp.records import Token
 from fraction_mcp.erp.request import encode
 from fraction_mcp.erp.response import ErpAnswer
+from fraction_mcp.values.text import clean
 
 __all__ = ["ErpSession", "Exchange", "FractionSignIn", "FracttalSignIn", "KeptSignIn", "SessionKeeper", "SignIn"]
 
@@ -64,6 +65,12 @@ class ErpSession:
     user: dict[str, Any] | None = None
     company: dict[str, Any] | None = None
     version: int = 0
+
+    @property
+    def name(self) -> str:
+        """What people read."""
+        told = (self.user or {}).get("name")
+        return clean(told, 120) if isinstance(told, str) and told.strip() else self.account
 
 
 class SessionKeeper(Protocol):

@@ -145,6 +145,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
         )""",
         "CREATE INDEX ix_team_clients_expires_at ON team_clients (expires_at)",
     ),
+    # 5: whose yes a write needs
+    ("ALTER TABLE writes ADD COLUMN approvers TEXT DEFAULT '' NOT NULL",),
 )
 VERSION = len(STEPS)
 

@@ -48,22 +48,27 @@ class _Kept:
         return stored.session if stored else None
 
     async def renewed(self, session: ErpSession, renew: Callable[[ErpSession], Awaitable[ErpSession]]) -> ErpSession:
-        # Renewing revokes the token before: left half way, the new one would be known to nobody.
+        # It revokes the token before: left half way, nobody would know the new one.
         with anyio.CancelScope(shield=True):
-            while not await self._store.claim_renewal(
-                self._subject, session.version, owner=self._owner, lease_s=self._lease_s
-            ):
-                now = await self.session()
-                if now is None or now.version != session.version:
-                    return now or session  # which the ERP then refuses, as it should
-                await anyio.sleep(_LOOK_S)
-            try:
-                after = await renew(session)
-            except BaseException:
-                await self._store.released(self._subject, session.version, self._owner)
-                raise
-            await self._store.renewed(self._subject, session.version, self._owner, after)
-            return replace(after, version=session.version + 1)
+            return await self._renewed_by_one(session, renew)
+        raise AssertionError("a shielded scope is not left early")
+
+    async def _renewed_by_one(
+        self, session: ErpSession, renew: Callable[[ErpSession], Awaitable[ErpSession]]
+    ) -> ErpSession:
+        subject, version, owner = self._subject, session.version, self._owner
+        while not await self._store.claim_renewal(subject, version, owner=owner, lease_s=self._lease_s):
+            now = await self.session()
+            if now is None or now.version != version:
+                return now or session  # which the ERP then refuses, as it should
+            await anyio.sleep(_LOOK_S)
+        try:
+            after = await renew(session)
+        except BaseException:
+            await self._store.released(subject, version, owner)
+            raise
+        await self._store.renewed(subject, version, owner, after)
+        return replace(after, version=version + 1)
 
     async def ended(self, session: ErpSession) -> None:
         await self._store.ended(self._subject, session.version)

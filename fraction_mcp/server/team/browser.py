@@ -55,7 +55,7 @@ class Browsers:
         secret = request.cookies.get(self.cookie, "")
         session = await self._store.browser(secret) if secret else None
         person = await self._store.person(session.subject) if session else None
-        if session is None or person is None or not person.token.get_secret_value():
+        if session is None or person is None:
             return None
         return Signed(session.subject, person.name, session.csrf)
 
@@ -64,7 +64,7 @@ class Browsers:
         have known."""
         await self._ended(request)
         session = await self._store.new_browser(subject)
-        self._set(response, self.cookie, session.id_secret, max_age=_LIFE_S)
+        self._set(response, self.cookie, session.secret, max_age=_LIFE_S)
         self._forget(response, self._visitor)
 
     async def end(self, request: Request, response: Response) -> None:

@@ -1,4 +1,4 @@
-"""What a client asks for, on its way from `/authorize` to the person who is to say yes or no, and where the answer goes.
+"""What a client asks for, on its way from `/authorize` to the person who says yes or no, and where the answer goes.
 
 It travels sealed in the address of the consent page, so that any replica can read it and nobody can alter it, and
 counts for ten minutes. Knows OAuth's parameters; neither pages nor who is signed in.

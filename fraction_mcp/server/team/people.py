@@ -19,15 +19,13 @@ from mcp.server.auth.provider import AccessToken
 
 from fraction_mcp.config import Settings
 from fraction_mcp.erp import Erp
+from fraction_mcp.operations.writes.approvers import SIGNED_IN
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.runtime import Runtime, Seat
 
-__all__ = ["ASKER", "Accounts", "People", "Person", "person_of"]
+__all__ = ["Accounts", "People", "Person", "person_of"]
 
 logger = logging.getLogger(__name__)
-
-ASKER = "signed-in:"
-"""What a person's subject stands behind in the journal: no operating system has an account of such a name."""
 
 _IDLE_S = 1_800.0
 _MOST_LIVE = 1_000
@@ -43,7 +41,7 @@ class Person:
 
     @property
     def asker(self) -> str:
-        return ASKER + self.subject
+        return SIGNED_IN + self.subject
 
 
 def person_of(token: AccessToken) -> Person:
@@ -142,7 +140,7 @@ class People:
     async def _lives(self, person: Person, live: _Live) -> None:
         try:
             async with self._accounts.of(person) as erps:
-                seat = Seat(person.asker, erps, self._journal, self._address)
+                seat = Seat(person.asker, person.subject, erps, self._journal, self._address)
                 async with Runtime(self._settings, seat=seat) as runtime:
                     live.runtime = runtime
                     live.ready.set()

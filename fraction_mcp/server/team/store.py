@@ -17,14 +17,15 @@ import anyio
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fraction_mcp.erp.auth import ErpSession
 from fraction_mcp.operations.writes.journal_database import JournalDatabase
 from fraction_mcp.server.team import store_attempts, store_grants, store_people
 from fraction_mcp.server.team.keys import KeyRing
 from fraction_mcp.server.team.store_grants import Consented, Grant, StoredCode, Tokens
-from fraction_mcp.server.team.store_people import Session, StoredPerson
+from fraction_mcp.server.team.store_people import StoredPerson
 from fraction_mcp.server.team.store_tables import browsers, clients, hashed, inserted, secret, sweep
 
-__all__ = ["BrowserSession", "Consented", "Grant", "Session", "StoredCode", "StoredPerson", "TeamStore", "Tokens"]
+__all__ = ["BrowserSession", "Consented", "Grant", "StoredCode", "StoredPerson", "TeamStore", "Tokens"]
 
 _AT_ONCE = 8  # the others wait here, where no time limit of the database runs yet
 _BROWSER_S = 12 * 3600.0
@@ -60,7 +61,7 @@ class TeamStore:
 
     # -------------------------------------------------------------------------------------------------------- people
 
-    async def signed_in(self, session: Session) -> str:
+    async def signed_in(self, session: ErpSession) -> str:
         """Keep the ERP's token, in place of any before it, and return the person's subject."""
         async with self._changing() as connection:
             return await store_people.keep(connection, self._ring, session)
@@ -76,10 +77,15 @@ class TeamStore:
             now = self._clock()
             return await store_people.claim_renewal(connection, subject, version, owner=owner, now=now, lease_s=lease_s)
 
-    async def renewed(self, subject: str, version: int, owner: str, session: Session) -> bool:
+    async def renewed(self, subject: str, version: int, owner: str, session: ErpSession) -> bool:
         """Keep what the renewal gave. False where it is no longer `owner`'s, or they signed in anew meanwhile."""
         async with self._changing() as connection:
             return await store_people.renewed(connection, self._ring, subject, version, session, owner=owner)
+
+    async def released(self, subject: str, version: int, owner: str) -> None:
+        """A renewal that came to nothing: whoever is next may try at once."""
+        async with self._changing() as connection:
+            await store_people.released(connection, subject, version, owner)
 
     async def ended(self, subject: str, version: int) -> None:
         """The token of this version is dead: the person is signed out everywhere. Nothing for an older version."""

@@ -1,52 +1,37 @@
 """People who signed in, and the ERP's tokens that are kept for them, in a transaction of the store."""
 
 import base64
+import json
 import logging
 from dataclasses import dataclass
-from typing import Protocol
 
 import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fraction_mcp.erp.auth import ErpSession
 from fraction_mcp.server.team.keys import KeyRing
 from fraction_mcp.server.team.store_tables import access, browsers, codes, grants, inserted, people
 
-__all__ = ["Session", "StoredPerson", "alive", "claim_renewal", "ended", "keep", "read", "renewed", "subject_of"]
+__all__ = ["StoredPerson", "alive", "claim_renewal", "ended", "keep", "read", "released", "renewed", "subject_of"]
 
 logger = logging.getLogger(__name__)
 
 
-class Session(Protocol):
-    """What signing in to the ERP, and renewing that, gives: whose it is, and the token. `expires_at` in Unix seconds,
-    None where the ERP does not say."""
-
-    @property
-    def account(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def token(self) -> SecretStr: ...
-    @property
-    def expires_at(self) -> float | None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class StoredPerson:
-    """Somebody whose ERP token is good as far as is known. `version` counts the tokens that were kept for them."""
+    """Somebody whose ERP token is good as far as is known: the session's `version` counts those that were kept."""
 
     subject: str
     name: str
-    token: SecretStr
-    expires_at: float | None
-    version: int
+    session: ErpSession
 
 
 def subject_of(account: str) -> str:
     return account.strip().lower()
 
 
-async def keep(connection: AsyncConnection, ring: KeyRing, session: Session) -> str:
+async def keep(connection: AsyncConnection, ring: KeyRing, session: ErpSession) -> str:
     subject = subject_of(session.account)
     row = _sealed(ring, subject, session)
     is_new = await inserted(connection, people, subject=subject, version=1, renewer="", renew_until=0.0, **row)
@@ -60,11 +45,21 @@ async def read(connection: AsyncConnection, ring: KeyRing, subject: str) -> Stor
     row = (await connection.execute(sa.select(people).where(people.c.subject == subject))).first()
     if row is None or not row.sealed:
         return None
-    token = ring.unseal(base64.b64decode(row.sealed), about=_about(subject))
-    if token is None:
+    opened = ring.unseal(base64.b64decode(row.sealed), about=_about(subject))
+    if opened is None:
         logger.warning("an ERP token was sealed under a key that FRACTION_MCP_SECRET_KEY no longer holds")
         return None
-    return StoredPerson(row.subject, row.name, SecretStr(token.decode()), row.expires_at, row.version)
+    told = json.loads(opened)
+    session = ErpSession(
+        row.subject,
+        SecretStr(told["token"]),
+        told["renew_at"],
+        row.expires_at,
+        told["user"],
+        told["company"],
+        row.version,
+    )
+    return StoredPerson(row.subject, row.name, session)
 
 
 async def alive(connection: AsyncConnection, subject: str, *, lock: bool = False) -> bool:
@@ -86,13 +81,21 @@ async def claim_renewal(
 
 
 async def renewed(
-    connection: AsyncConnection, ring: KeyRing, subject: str, version: int, session: Session, *, owner: str
+    connection: AsyncConnection, ring: KeyRing, subject: str, version: int, session: ErpSession, *, owner: str
 ) -> bool:
     replace = sa.update(people).where(
         people.c.subject == subject, people.c.version == version, people.c.renewer == owner, people.c.sealed != ""
     )
     values = _sealed(ring, subject, session) | {"version": version + 1, "renewer": "", "renew_until": 0.0}
     return (await connection.execute(replace.values(**values))).rowcount == 1
+
+
+async def released(connection: AsyncConnection, subject: str, version: int, owner: str) -> None:
+    """A renewal that came to nothing: the next one may try at once."""
+    release = sa.update(people).where(
+        people.c.subject == subject, people.c.version == version, people.c.renewer == owner
+    )
+    await connection.execute(release.values(renewer="", renew_until=0.0))
 
 
 async def ended(connection: AsyncConnection, subject: str, version: int) -> bool:
@@ -107,8 +110,10 @@ async def ended(connection: AsyncConnection, subject: str, version: int) -> bool
     return True
 
 
-def _sealed(ring: KeyRing, subject: str, session: Session) -> dict[str, str | float | None]:
-    sealed = ring.seal(session.token.get_secret_value().encode(), about=_about(subject))
+def _sealed(ring: KeyRing, subject: str, session: ErpSession) -> dict[str, str | float | None]:
+    told: dict[str, object] = {"token": session.token.get_secret_value(), "renew_at": session.renew_at}
+    told |= {"user": session.user, "company": session.company}
+    sealed = ring.seal(json.dumps(told).encode(), about=_about(subject))
     return {"name": session.name, "sealed": base64.b64encode(sealed).decode(), "expires_at": session.expires_at}
 
 

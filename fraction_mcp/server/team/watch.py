@@ -11,11 +11,12 @@ from collections.abc import Sequence
 import anyio
 from anyio.abc import TaskGroup
 
+from fraction_mcp.operations.writes.approvers import SIGNED_IN, subject_of
 from fraction_mcp.operations.writes.failing import logged_once
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.states import State
 from fraction_mcp.operations.writes.write import Write
-from fraction_mcp.server.team.people import ASKER, People, Person
+from fraction_mcp.server.team.people import People, Person
 
 __all__ = ["Watch"]
 
@@ -54,7 +55,7 @@ class Watch:
         self._looks = {write.id: self._looks[write.id] for write in open_ones if write.id in self._looks}
         due = defaultdict[str, list[Write]](list)
         for write in open_ones:
-            if write.asker.startswith(ASKER) and write.asker not in self._busy and self._is_due(write):
+            if write.asker.startswith(SIGNED_IN) and write.asker not in self._busy and self._is_due(write):
                 due[write.asker].append(write)
         for asker, writes in due.items():
             self._busy.add(asker)
@@ -73,7 +74,7 @@ class Watch:
         return True
 
     async def _for_one(self, asker: str, writes: Sequence[Write]) -> None:
-        subject = asker.removeprefix(ASKER)
+        subject = subject_of(asker)
         try:
             service = await (await self._people.of(Person(subject, subject))).write_service()
             for write in writes:

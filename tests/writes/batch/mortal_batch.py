@@ -14,6 +14,7 @@ import anyio
 
 from fraction_mcp.config import Settings
 from fraction_mcp.operations.writes import journal_batches
+from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.journal_tables import Transaction
 from fraction_mcp.runtime import Runtime
@@ -56,7 +57,7 @@ async def main() -> None:
         spec = catalogue()["submit_writes"]
         planned = await spec.run(service.context, read_arguments(spec, ARGUMENTS))
         batch = await service.propose_batch(planned.writes(), asked_by="a mortal process")
-        await service.approve(batch.waiting[0], digest=batch.digest, by="a person")
+        await service.approve(batch.waiting[0], digest=batch.digest, by=Decider("a person"))
 
 
 anyio.run(main)

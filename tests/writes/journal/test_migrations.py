@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from fraction_mcp.cli import main
 from fraction_mcp.errors import ConfigError, ConsentError, JournalError
 from fraction_mcp.operations.writes import journal_tables, migrations
+from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.journal_database import JournalDatabase
 from fraction_mcp.operations.writes.migrations import STEPS, VERSION
@@ -56,7 +57,7 @@ async def carried_out(database: Any, script: str) -> None:
     await connection.close()
 
 
-@pytest.fixture(params=[1, 2], ids=["of version 1", "of version 2"])
+@pytest.fixture(params=[1, 2, 3], ids=["of version 1", "of version 2", "of version 3"])
 async def older(database: Any, request: pytest.FixtureRequest) -> Any:
     """A journal of a version before, with real writes in it."""
     tables = RELEASED / f"version_1.{'postgresql' if database.url else 'sqlite'}.sql"
@@ -114,7 +115,7 @@ async def test_what_waited_in_an_older_journal_can_still_be_approved_and_sent(ol
     journal = await older.open()
     waits = await journal.get("w7fbf03f930e4")
     assert waits.plan.arguments["part_number"] == "V1-WAITS"
-    approved = await journal.approve(waits.id, digest=waits.digest, by="a person")
+    approved = await journal.approve(waits.id, digest=waits.digest, by=Decider("a person"))
     assert await claim(journal, approved)
     before = await journal.get("wb0967681d2cc")
     with pytest.raises(ConsentError, match="no approval"):  # which did not say yet what it approved
@@ -237,7 +238,7 @@ async def test_a_write_that_was_to_wait_beyond_the_calendar_can_be_shown_and_dec
     write = await journal.get("w7fbf03f930e4")
     assert result_for(write).expires_at == "3000-01-01T00:00:00+00:00"
     assert moment(write.expires_at, AT).distance.startswith("in ")
-    assert (await journal.approve(write.id, digest=write.digest, by="a person")).state is State.APPROVED
+    assert (await journal.approve(write.id, digest=write.digest, by=Decider("a person"))).state is State.APPROVED
 
 
 # ----------------------------------------------------------------------------------------- a newer one, or none of ours
