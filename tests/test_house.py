@@ -29,6 +29,7 @@ FLOORS = (
         "database_url",
         "private_files",
         "os_account",
+        "proxy_settings",
         "logs",
         "threads",
         "version",
@@ -74,6 +75,8 @@ WALLS = {
     ),
     "jsonschema": ("server/contract.py",),
     "rich": ("cli/*.py",),
+    "opentelemetry": ("erp/observed.py",),
+    "prometheus_client": ("server/team/metrics.py",),
     "uvicorn": ("loopback.py", "sandbox/app.py"),
 }
 

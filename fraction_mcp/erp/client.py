@@ -8,7 +8,6 @@ refused, unknown) and left to the caller.
 
 import logging
 import random
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from datetime import UTC, datetime
@@ -38,6 +37,7 @@ from fraction_mcp.erp.budget import Budget, budget
 from fraction_mcp.erp.causes import cause_of
 from fraction_mcp.erp.decipher import decipher
 from fraction_mcp.erp.endpoints import LOGOUT, REFRESH, TOKEN, Endpoint, System
+from fraction_mcp.erp.observed import observed
 from fraction_mcp.erp.request import Request, build
 from fraction_mcp.erp.response import ErpAnswer, Response
 from fraction_mcp.erp.tries import tries
@@ -234,14 +234,15 @@ class ErpClient:
         http = self._writes if endpoint.writes else self._reads
         gate: AbstractAsyncContextManager[None] = nullcontext() if endpoint.writes else self._gate
         url = self._token_url if endpoint is TOKEN else self.base_url + request.target
-        began = time.perf_counter()
         try:
             async with gate:
-                with anyio.fail_after(self._timeout_s):
+                with observed(self.system, endpoint) as exchange, anyio.fail_after(self._timeout_s):
                     asked_at = self._clock()
                     tally.sent()
                     asked = http.stream(request.method, url, headers=dict(headers), content=request.content)
                     async with asked as answer:
+                        exchange.status = answer.status_code
+                        exchange.budget = budget(self.system, answer.headers, self._clock())
                         content, flaw = await received(answer.headers, answer.aiter_raw())
         except _NOT_SENT as error:
             what = f"could not be reached ({urlsplit(url).hostname}: {cause_of(error)})"
@@ -251,10 +252,9 @@ class ErpClient:
             raise self._failed(errors.ErpTimedOut, endpoint, late) from error
         except httpx.HTTPError as error:
             raise self._failed(errors.ErpBroken, endpoint, "broke the connection off") from error
-        now = self._clock()
-        took_ms = (time.perf_counter() - began) * 1000
+        took_ms = exchange.seconds * 1000
         logger.debug("%s %s %s -> %d, %.0f ms", self.system, request.method, endpoint.path, answer.status_code, took_ms)
-        self._budget = budget(self.system, answer.headers, now) or self._budget
+        self._budget = exchange.budget or self._budget
         try:
             return decipher(endpoint, Response(answer.status_code, answer.headers, content, asked_at, start, flaw))
         except errors.ErpError as error:
