@@ -31,6 +31,7 @@ FLOORS = (
         "os_account",
         "logs",
         "threads",
+        "tls",
         "version",
     ),
     ("erp",),
