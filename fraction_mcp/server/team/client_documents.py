@@ -12,13 +12,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import anyio
 from mcp.shared.auth import OAuthClientInformationFull
 from pydantic import ValidationError
 
-from fraction_mcp.server.team.fetch import DOCUMENT_BYTES, Fetched, FetchError
+from fraction_mcp.server.team.fetch import DOCUMENT_BYTES, Fetcher, FetchError
 from fraction_mcp.values.text import clean
 
 __all__ = ["CLIENT_HOSTS", "SCOPES", "ClientDocuments"]
@@ -52,10 +52,6 @@ _REDIRECT = re.compile(
     r"(?P<scheme>https?)://(?P<authority>(?P<host>[a-z0-9.-]+|\[::1\])(?::[0-9]{1,5})?)(?:/[!$-\[\]-~]*)?"
 )
 _LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
-
-
-class Fetcher(Protocol):
-    async def __call__(self, url: str, *, most: int) -> Fetched: ...
 
 
 class _RefusedError(Exception):

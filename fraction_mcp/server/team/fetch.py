@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from http.client import HTTPException, HTTPResponse
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 from urllib.parse import SplitResult, urlsplit
 
 import anyio
@@ -28,7 +28,7 @@ from fraction_mcp.erp.causes import cause_of
 from fraction_mcp.threads import left_behind
 from fraction_mcp.tls import trusted
 
-__all__ = ["DOCUMENT_BYTES", "JWKS_BYTES", "Fetch", "FetchError", "Fetched", "is_public"]
+__all__ = ["DOCUMENT_BYTES", "JWKS_BYTES", "Fetch", "FetchError", "Fetched", "Fetcher", "is_public"]
 
 DOCUMENT_BYTES = 5 * 1024
 JWKS_BYTES = 64 * 1024
@@ -75,6 +75,12 @@ class Fetched:
 
 
 Resolve = Callable[[str, int], Collection[str]]
+
+
+class Fetcher(Protocol):
+    """What `Fetch` is to others."""
+
+    async def __call__(self, url: str, *, most: int) -> Fetched: ...
 
 
 class Fetch:
