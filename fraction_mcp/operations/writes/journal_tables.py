@@ -19,7 +19,7 @@ from fraction_mcp.operations.writes.plan import FrozenPlan
 from fraction_mcp.operations.writes.states import MOVES, WAITING, State, Step
 from fraction_mcp.operations.writes.write import Draft, Event, Write, WriteOutcome
 
-__all__ = ["GENESIS", "Transaction", "dumped", "is_chained", "read_event", "read_write", "table_flaw"]
+__all__ = ["GENESIS", "Transaction", "chain_flaw", "due", "dumped", "read_event", "read_write", "table_flaw"]
 
 # What the newest schema holds, for queries; `migrations` alone makes it, and a test compares the two.
 metadata = sa.MetaData()
@@ -154,18 +154,13 @@ class Transaction:
         query = sa.select(events).where(events.c.write_id == write_id).order_by(events.c.seq)
         return [read_event(row) for row in (await self.execute(query)).all()]
 
-    def due(self) -> sa.Select[Any]:
-        """The writes that time alone has done something to since."""
-        waits, sends = writes.c.state.in_(WAITING), writes.c.state == State.SENDING
-        return sa.select(writes).where(
-            sa.or_(sa.and_(waits, writes.c.expires_at <= self._now), sa.and_(sends, writes.c.lease_until <= self._now))
-        )
-
     async def lapsed(self, write: Write) -> Write:
         """What time alone has done."""
-        if write.state in WAITING and write.expires_at <= self._now:
+        if not write.is_due(self._now):
+            return write
+        if write.state in WAITING:
             return await self.change(write, Step.EXPIRED, {})
-        if write.state is State.SENDING and write.lease_until <= self._now:
+        if write.state is State.SENDING:
             outcome = replace(write.outcome, why="the process that sent it has not said what came of it").to_json()
             return await self.change(write, Step.UNKNOWN, outcome, outcome=dumped(outcome))
         return write
@@ -243,6 +238,14 @@ class Transaction:
         return read_write((await self.execute(sa.select(writes).where(writes.c.id == write_id))).one())
 
 
+def due(now: float) -> sa.Select[Any]:
+    """The writes that time alone has done something to since."""
+    waits, sends = writes.c.state.in_(WAITING), writes.c.state == State.SENDING
+    return sa.select(writes).where(
+        sa.or_(sa.and_(waits, writes.c.expires_at <= now), sa.and_(sends, writes.c.lease_until <= now))
+    )
+
+
 _OF_THE_EVENT = frozenset({"by", "owner", "content_sha256"})
 _ON_ITS_WAY = (State.APPROVED, State.SENDING)
 _STOPPING = (State.AWAITING, State.FAILED, State.UNKNOWN)
@@ -291,6 +294,21 @@ def _row_flaw(row: sa.Row[Any], told: Sequence[Event]) -> str:
 def _has_reason(event: Event) -> bool:
     """A no tells something where a reason was given with it."""
     return event.kind in {Step.DECLINED, Step.CANCELLED} and "reason" in event.detail
+
+
+def chain_flaw(rows: Sequence[sa.Row[Any]], end: str, anchor: str) -> str:
+    """Where these events, all of them in order, are no whole chain to `end` that holds `anchor` (empty: any)."""
+    before, seen = GENESIS, not anchor or anchor == GENESIS
+    for number, row in enumerate(rows, start=1):
+        if row.seq != number:
+            return f"event {number} is missing"
+        if not is_chained(row, before):
+            return f"event {number} ({row.kind} of {row.write_id}) was changed"
+        before = row.hash
+        seen = seen or before == anchor
+    if before != end:
+        return f"events after {len(rows)} are missing"
+    return "" if seen else "the anchor is not in the chain: its tail was cut or rewritten"
 
 
 def table_flaw(rows: Sequence[sa.Row[Any]], told: Sequence[Event]) -> str:

@@ -14,7 +14,7 @@ from fraction_mcp.operations.results import ToolError
 from fraction_mcp.operations.writes.identity import ErpIdentity
 from fraction_mcp.operations.writes.plan import Change, FrozenPlan, Plan
 from fraction_mcp.operations.writes.readback import FrozenLook
-from fraction_mcp.operations.writes.states import State, Step
+from fraction_mcp.operations.writes.states import WAITING, State, Step
 
 __all__ = ["Answer", "Draft", "Event", "Write", "WriteOutcome", "hash_of"]
 
@@ -123,6 +123,16 @@ class Write:
     outcome: WriteOutcome = field(default_factory=WriteOutcome)
     batch: str = ""
     position: int = 0
+
+    def is_due(self, now: float) -> bool:
+        """Whether time alone has done something to it since: its wait is over, or its lease has run out."""
+        if self.state is State.SENDING:
+            return self.lease_until <= now
+        return self.state in WAITING and self.expires_at <= now
+
+    def stands_for(self, draft: Draft, now: float) -> bool:
+        """Whether it, which is open, is what somebody asks for with this draft, as it is."""
+        return not self.is_due(now) and (self.state is not State.AWAITING or self.digest == draft.digest)
 
 
 @dataclass(frozen=True, slots=True)
