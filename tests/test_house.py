@@ -32,6 +32,7 @@ FLOORS = (
         "proxy_settings",
         "logs",
         "threads",
+        "tls",
         "version",
     ),
     ("erp",),
