@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from fraction_mcp.cli.serve import runtime_for
+from fraction_mcp.operations.writes.approvers import Decider
 from tests.support import child_environment
 from tests.terminal import (
     enquiries,
@@ -234,7 +235,7 @@ def approved_elsewhere(write_id: str) -> None:
             journal = (await runtime.write_service()).journal
             write = await journal.get(write_id)
             assert write is not None
-            await journal.approve(write_id, digest=write.digest, by="Ada in the approval inbox")
+            await journal.approve(write_id, digest=write.digest, by=Decider("Ada in the approval inbox"))
 
     anyio.run(yes)
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from fraction_mcp.operations.writes.approvers import Decider
 from torture.worlds import FAULTS, SUBJECTS, Subject, World, seed, worlds_folder
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ async def _write(
         plan = await _replan(service.context, subject.tool, subject.arguments)
         write = await service.propose(plan, tool=subject.tool, arguments=subject.arguments, asked_by=_ASKER)
         say(f"proposed {write.id}")
-        write = await service.approve(write, digest=write.digest, by="a person")
+        write = await service.approve(write, digest=write.digest, by=Decider("a person"))
         say(f"told {write.state}")
 
 
@@ -68,7 +69,7 @@ async def _beside(world: World, subject: Subject, say: Callable[[str], None]) ->
         write = await service.propose(
             plan, tool=subject.tool, arguments=subject.beside, asked_by="whoever works beside it"
         )
-        write = await service.approve(write, digest=write.digest, by="a person")
+        write = await service.approve(write, digest=write.digest, by=Decider("a person"))
         say(f"told {write.state}")
         for approved in await service.journal.latest(limit=None):
             await service.follow_up(approved)
@@ -87,7 +88,7 @@ async def _recover(world: World, say: Callable[[str], None]) -> None:
         later = await _followed(service)
         for write in later:
             if write.state is State.AWAITING:
-                await service.approve(write, digest=write.digest, by="a person, again")
+                await service.approve(write, digest=write.digest, by=Decider("a person, again"))
         ended = await _followed(service)
         mine = [
             {write.id: write.state.value for write in seen if write.asked_by == _ASKER}

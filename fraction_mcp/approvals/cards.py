@@ -143,7 +143,7 @@ def nobody(_write: Write) -> bool:
 def together(writes: Sequence[Write], cards: Sequence[Card]) -> Card:
     """One card of several writes: the gravest warning of each stands above them all, the others with their write."""
     ranked = [f"{number}. {warning}" for number, warning in gravest_first(writes)]
-    gravest = sum(bool(write.plan.warnings) for write in writes)
+    gravest = sum(bool(write.warnings) for write in writes)
     waits = writes[0].state is State.AWAITING
     places = {(card.system, card.host, card.company, card.account) for card in cards}
     return replace(
