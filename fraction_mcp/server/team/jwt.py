@@ -16,14 +16,14 @@ from mcp.server.auth.provider import AccessToken, TokenVerifier
 
 from fraction_mcp.errors import ConfigError
 from fraction_mcp.server.team.issuer_keys import ALGORITHMS, IssuerKeys
+from fraction_mcp.server.team.scopes import SCOPES
 from fraction_mcp.values.characters import unseen
 
-__all__ = ["LEEWAY_S", "SCOPES", "JwtVerifier", "ScopeClaim", "granted"]
+__all__ = ["LEEWAY_S", "JwtVerifier", "ScopeClaim", "granted"]
 
 logger = logging.getLogger(__name__)
 
 LEEWAY_S = 30
-SCOPES = frozenset({"erp:read", "erp:write"})
 
 _LONGEST = 16 * 1024
 _LONGEST_SUBJECT = 255
@@ -63,7 +63,7 @@ def granted(text: str) -> tuple[str, frozenset[str]]:
     """One of `grants` as an operator writes it: `ERP buyers=erp:read erp:write`. Raises ConfigError."""
     name, sign, told = text.rpartition("=")
     scopes = frozenset(told.split())
-    if not sign or not name.strip() or not scopes or not scopes <= SCOPES:
+    if not sign or not name.strip() or not scopes or not scopes <= {*SCOPES}:
         raise ConfigError(f"a grant reads NAME=erp:read, or NAME=erp:read erp:write, and not {text!r}")
     return name.strip(), scopes
 
