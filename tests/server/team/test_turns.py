@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from fraction_mcp.server.team.turns import Busy, Limits, Turns
@@ -70,7 +71,7 @@ async def test_turns_come_in_the_order_of_arrival() -> None:
     async def call(number: int) -> None:
         async with turns.turn("anna"):
             came.append(number)
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
 
     with anyio.fail_after(25):
         async with anyio.create_task_group() as group:

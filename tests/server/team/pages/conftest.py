@@ -16,6 +16,7 @@ from mcp.shared.auth import OAuthClientInformationFull
 from pydantic import AnyUrl, SecretStr
 from starlette.applications import Starlette
 
+from fraction_mcp.erp.auth import ErpSession
 from fraction_mcp.errors import ErpError, NotAuthenticated
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.server.team.consent_request import ConsentRequests
@@ -38,14 +39,6 @@ class Clock:
         return self.now
 
 
-@dataclass(frozen=True)
-class Session:
-    account: str
-    name: str
-    token: SecretStr
-    expires_at: float | None = None
-
-
 @dataclass
 class Erp:
     """Who may sign in, with what, and what was asked. `fails` is raised instead of an answer."""
@@ -54,13 +47,14 @@ class Erp:
     asked: list[str] = field(default_factory=list)
     fails: ErpError | None = None
 
-    async def __call__(self, email: str, password: SecretStr) -> Session:
+    async def __call__(self, email: str, password: SecretStr) -> ErpSession:
         self.asked.append(email)
         if self.fails is not None:
             raise self.fails
         if self.passwords.get(email.lower()) != password.get_secret_value():
             raise NotAuthenticated("Invalid credentials", system="FractionERP", operation="sign-in", status=401)
-        return Session(email.lower(), email.partition("@")[0].title(), SecretStr(f"erp-token-of-{email}"))
+        user = {"name": email.partition("@")[0].title()}
+        return ErpSession(email.lower(), SecretStr(f"erp-token-of-{email}"), user=user)
 
 
 @dataclass
@@ -105,7 +99,7 @@ class Team:
         client = OAuthClientInformationFull(
             client_id=more.pop("client_id", CLIENT), client_name=name, redirect_uris=[AnyUrl(redirect)]
         )
-        facts = {
+        facts: dict[str, Any] = {
             "state": "the client's state",
             "scopes": scopes.split(),
             "code_challenge": "c" * 43,

@@ -279,7 +279,7 @@ async def test_who_must_sign_in_again_comes_back_to_the_question(team: Team, ann
     await anna.get(asked)
     person = await team.store.person(ANNA)
     assert person
-    await team.store.ended(ANNA, person.version)
+    await team.store.ended(ANNA, person.session.version)
     answer = await anna.send("/consent", {**anna.hidden(), "decision": "allow"})
     led = await anna.signs_in(path=answer.headers["location"])
     assert HERE + led.headers["location"] == asked
