@@ -7,8 +7,9 @@
 // Beside `server` and `call` it may be given `browser` (an address that is POSTed {"url": …} and answers
 // {"redirect": …}; without it the address is told in a line, and the redirect is read as one), `redirect` (where the
 // person's browser is sent back to; nothing need listen there), `document` (the https address that it is known by; it
-// registers itself where it has none) and `scope`. What comes of it is told line by line, as JSON; no line holds a
-// token. It exits 0 where it got through, and 1 where it did not.
+// registers itself where it has none) and `scope`. Then each line {"call": …} is a further call, as long as there are
+// any. What comes of it is told line by line, as JSON; no line holds a token. It exits 0 where it got through, and 1
+// where it did not.
 
 import { Client, StreamableHTTPClientTransport, UnauthorizedError } from "@modelcontextprotocol/client";
 import { randomUUID } from "node:crypto";
@@ -16,7 +17,7 @@ import { createInterface } from "node:readline/promises";
 
 const given = JSON.parse(process.argv[2]);
 const say = (line) => process.stdout.write(JSON.stringify(line) + "\n");
-const lines = given.browser ? undefined : createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 
 // What an assistant's program keeps for its person, in memory.
 class Kept {
@@ -102,6 +103,7 @@ async function main() {
     renewed: kept.asked === 1 && kept.held.access_token !== "spoilt" && kept.held.access_token !== before.access_token,
     rotated: kept.held.refresh_token !== before.refresh_token,
   });
+  for await (const line of lines) say({ saw: await client.callTool(JSON.parse(line).call) });
   await client.close();
 }
 
