@@ -18,10 +18,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from fraction_mcp.approvals.web import read_form
+from fraction_mcp.erp.auth import ErpSession
 from fraction_mcp.errors import ErpError, RateLimited
 from fraction_mcp.server.team.browser import Browsers
 from fraction_mcp.server.team.shown import Shown
-from fraction_mcp.server.team.store import Session, TeamStore
+from fraction_mcp.server.team.store import TeamStore
 from fraction_mcp.server.team.store_people import subject_of
 
 __all__ = ["ErpLogin", "SignInPage", "own_path"]
@@ -53,7 +54,7 @@ _UNREACHED = (
 class ErpLogin(Protocol):
     """Signs in to FractionERP. Raises ErpError."""
 
-    async def __call__(self, email: str, password: SecretStr) -> Session: ...
+    async def __call__(self, email: str, password: SecretStr) -> ErpSession: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ class SignInPage:
         logger.info("%s signed in from %s", subject, _place_of(request))
         return response
 
-    async def _session(self, place: str, email: str, password: SecretStr) -> Session | _Refusal:
+    async def _session(self, place: str, email: str, password: SecretStr) -> ErpSession | _Refusal:
         buckets = (f"address:{place}", f"account:{subject_of(email)}")
         if wait_s := await self._store.may_try(*buckets):
             return _Refusal("limited", 429, _LIMITED.format(when=_in_words(wait_s)), wait_s)

@@ -86,7 +86,7 @@ async def test_signing_out_ends_the_session_on_the_server_and_no_grant(
     await browser.signs_in()
     access = await allowed(team, browser)
     kept = browser_at()
-    kept.http.cookies = dict(browser.http.cookies)  # type: ignore[assignment] # a copy that somebody has
+    kept.http.cookies = dict(browser.http.cookies)  # a copy that somebody has
     await browser.get("/sign-out")
     answer = await browser.send("/sign-out", browser.hidden())
     assert answer.headers["location"] == "/sign-out"

@@ -45,7 +45,7 @@ async def test_the_erp_s_token_is_kept_and_the_password_nowhere(
     answer = await browser.signs_in()
     person = await team.store.person(ANNA)
     assert person
-    assert person.token.get_secret_value() == f"erp-token-of-{ANNA}"
+    assert person.session.token.get_secret_value() == f"erp-token-of-{ANNA}"
     kept = b"".join(file.read_bytes() for file in (tmp_path / "state").iterdir())
     for secret in (HERS, "wrong-password-of-anna", f"erp-token-of-{ANNA}"):
         assert secret.encode() not in kept
@@ -403,7 +403,7 @@ async def test_whose_erp_token_is_dead_signs_in_again(team: Team, browser: Brows
     await browser.signs_in()
     person = await team.store.person(ANNA)
     assert person
-    await team.store.ended(ANNA, person.version)
+    await team.store.ended(ANNA, person.session.version)
     assert (await browser.get("/account")).status_code == 303
 
 
