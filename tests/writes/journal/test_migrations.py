@@ -218,7 +218,9 @@ async def test_a_step_that_fails_leaves_the_journal_as_it_was(older: Any, monkey
 async def test_a_journal_that_nobody_shares_is_brought_up_by_whoever_opens_it(older: Any) -> None:
     """A shared one is not: the first of several servers to be upgraded would shut the others out."""
     if older.url:
-        with pytest.raises(ConfigError, match=rf"version {older.version}.*needs {VERSION}.*fraction-mcp migrate") as refused:
+        with pytest.raises(
+            ConfigError, match=rf"version {older.version}.*needs {VERSION}.*fraction-mcp migrate"
+        ) as refused:
             await older.open()
         assert older.url not in str(refused.value)
         await Journal.migrate(older.url, older.folder)
