@@ -18,12 +18,21 @@ from urllib.parse import urlsplit
 
 import anyio
 import httpx
+from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from fraction_mcp import __version__, errors
 from fraction_mcp.config import Settings, stays_here
 from fraction_mcp.erp import Connection, tally
-from fraction_mcp.erp.auth import Exchange, FractionSignIn, FracttalSignIn, SignIn
+from fraction_mcp.erp.auth import (
+    ErpSession,
+    Exchange,
+    FractionSignIn,
+    FracttalSignIn,
+    KeptSignIn,
+    SessionKeeper,
+    SignIn,
+)
 from fraction_mcp.erp.body import ENCODINGS, received
 from fraction_mcp.erp.budget import Budget, budget
 from fraction_mcp.erp.causes import cause_of
@@ -285,6 +294,34 @@ def fraction_client(settings: Settings, app: ASGIApp | None = None) -> ErpClient
         timeout_s=settings.timeout_s,
         transport=_transport(app),
     )
+
+
+def colleague_client(settings: Settings, account: str, keeper: SessionKeeper, app: ASGIApp | None = None) -> ErpClient:
+    """FractionERP as one person of a team, by the token that is kept for them; see `fraction_client`."""
+    return ErpClient(
+        System.FRACTIONERP,
+        settings.fraction_base_url,
+        sign_in=partial(KeptSignIn, account=account, keeper=keeper),
+        timeout_s=settings.timeout_s,
+        transport=_transport(app),
+    )
+
+
+async def sign_in_to_fraction(
+    settings: Settings, email: str, password: SecretStr, app: ASGIApp | None = None
+) -> ErpSession:
+    """A person's own sign-in, for whoever keeps its token and forgets the password. Raises ErpError."""
+    client = fraction_client(settings.model_copy(update={"fraction_email": email, "fraction_password": password}), app)
+    sign_in = client.sign_in
+    try:
+        await client.ready()
+        session = sign_in.session if isinstance(sign_in, FractionSignIn) else None
+    finally:
+        sign_in.forget()  # else closing the client would revoke it
+        await client.aclose()
+    if session is None:  # pragma: no cover - `ready` has raised, or there is one
+        raise AssertionError("signed in without a token")
+    return session
 
 
 def fracttal_client(settings: Settings, app: ASGIApp | None = None) -> ErpClient:

@@ -45,7 +45,9 @@ def postgres(_postgres_server: str) -> str:
 
     async def emptied() -> None:
         connection = await asyncpg.connect(_postgres_server.replace("+asyncpg", ""))
-        await connection.execute("DROP TABLE IF EXISTS writes, events, head")
+        tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        for table in tables:
+            await connection.execute(f'DROP TABLE "{table["tablename"]}"')
         await connection.close()
 
     with ThreadPoolExecutor(1) as pool:  # a loop of its own: the test's is running

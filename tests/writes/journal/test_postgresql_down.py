@@ -20,12 +20,13 @@ from pydantic import SecretStr
 
 from fraction_mcp.cli import main
 from fraction_mcp.errors import ConfigError, ErpOutcomeUnknown, JournalError, JournalUnreachable
-from fraction_mcp.operations.writes import journal_database
+from fraction_mcp.operations.writes import journal_database, journal_tables
 from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.journal_database import JournalDatabase
 from fraction_mcp.operations.writes.states import State, Step
 from fraction_mcp.runtime import _replan
+from fraction_mcp.server.team import store_tables
 from tests import postgresql
 from tests.process import command
 from tests.support import child_environment, free_port
@@ -110,7 +111,8 @@ def _server() -> Iterator[Server]:
 
 @pytest.fixture
 async def server(_server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
-    await _server.run("DROP TABLE IF EXISTS writes, events, head")
+    tables = (*journal_tables.metadata.tables, *store_tables.metadata.tables)
+    await _server.run(f"DROP TABLE IF EXISTS {', '.join(tables)}")
     monkeypatch.setattr(JournalDatabase, "answer_s", SOON_S)
     return _server
 
