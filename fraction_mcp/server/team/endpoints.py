@@ -25,7 +25,8 @@ from starlette.routing import Route, request_response
 from starlette.types import ASGIApp
 
 from fraction_mcp.errors import JournalError
-from fraction_mcp.server.team.provider import SCOPES, Provider, TeamClient, is_resource
+from fraction_mcp.server.team.provider import Provider, TeamClient, is_resource
+from fraction_mcp.server.team.scopes import SCOPES
 
 __all__ = ["authorization_routes"]
 

@@ -22,11 +22,10 @@ from mcp.shared.auth import InvalidRedirectUriError, OAuthClientInformationFull,
 from pydantic import AnyUrl, Field
 
 from fraction_mcp.server.team import redirects
+from fraction_mcp.server.team.scopes import SCOPES
 from fraction_mcp.server.team.store import Consented, Grant, TeamStore, Tokens
 
-__all__ = ["SCOPES", "Provider", "TeamClient", "is_resource"]
-
-SCOPES = ("erp:read", "erp:write")
+__all__ = ["Provider", "TeamClient", "is_resource"]
 
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")  # a SHA-256, in base64url
 _REGISTERED = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # what the SDK names one that registers itself

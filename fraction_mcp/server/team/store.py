@@ -121,7 +121,7 @@ class TeamStore:
     async def grant_of_access(self, token: str) -> Grant | None:
         """None for a token that is unknown, expired or revoked, or whose person has to sign in again."""
         async with self._reading() as connection:
-            return await store_grants.of_access(connection, token, self._clock())
+            return await store_grants.of_access(connection, self._ring, token, self._clock())
 
     async def grant_of_refresh(self, token: str) -> Grant | None:
         """Of a token that was ours, spent or not; `rotate` tells which. None for any other."""
@@ -208,7 +208,7 @@ class TeamStore:
         """Whether nobody has done `what` before, at any replica; after `until` nobody may. `what` names itself apart
         from all else that happens once."""
         async with self._changing() as connection:
-            return await store_attempts.once(connection, self._ring, what, until)
+            return await store_attempts.once(connection, what, until)
 
     # ------------------------------------------------------------------------------- clients that registered themselves
 
