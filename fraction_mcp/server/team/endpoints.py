@@ -49,7 +49,7 @@ def authorization_routes(provider: Provider) -> list[Route]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class _Refusal(Exception):
     """An error of /authorize: told to the client where its address is known to be its own, or else to the person."""
 

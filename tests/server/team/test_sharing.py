@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Awaitable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import httpx
@@ -49,18 +49,20 @@ async def test_however_many_refresh_one_token_at_once_all_get_the_same_and_nobod
     assert (await replicas[1].refresh(answers[0]["refresh_token"])).status_code == 200
 
 
-async def test_whoever_waits_long_for_its_turn_is_not_too_late_for_it(team: Team) -> None:
-    """Each look at the clock finds it half a second on, as on a machine that has far too much to do."""
+async def test_what_came_in_time_is_answered_however_long_it_waits_for_its_turn(team: Team) -> None:
+    """On a machine that has too much to do, between one question to the store and the next."""
     replica = await team.signed_in()
-    token = (await replica.tokens())["refresh_token"]
-
-    def later() -> float:
-        team.clock.now += 0.5
-        return team.clock.now
-
-    replica.store._clock = later
-    answers = await at_once([replica.refresh(token) for _ in range(50)])
-    assert len({answer["refresh_token"] for answer in answers}) == 1
+    provider, client = replica.provider, cast("Any", await replica.provider.get_client(CLIENT))
+    code = await replica.code()
+    team.clock.now += 59
+    asked = cast("Any", await provider.load_authorization_code(client, code))
+    team.clock.now += 60
+    token = cast("str", (await provider.exchange_authorization_code(client, asked)).refresh_token)
+    first = (await replica.refresh(token)).json()
+    team.clock.now += 10
+    again = cast("Any", await provider.load_refresh_token(client, token))
+    team.clock.now += 60
+    assert (await provider.exchange_refresh_token(client, again, [])).refresh_token == first["refresh_token"]
 
 
 @pytest.mark.parametrize("people", [20, pytest.param(200, marks=pytest.mark.slow)])

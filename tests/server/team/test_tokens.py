@@ -90,8 +90,8 @@ async def test_of_two_replicas_that_take_a_code_at_once_one_gets_it_and_keeps_no
     code = await replica.code()
     assert await replica.store.find_code(code)
     assert await other.store.find_code(code)
-    tokens = await replica.store.take_code(code, CLIENT)
-    assert await other.store.take_code(code, CLIENT) is None
+    tokens = await replica.store.take_code(code, CLIENT, asked_at=shared.clock.now)
+    assert await other.store.take_code(code, CLIENT, asked_at=shared.clock.now) is None
     assert (await replica.reads(tokens.access)).status_code == 401
 
 
@@ -135,7 +135,7 @@ async def test_a_made_up_token_is_none(team: Team, token: str) -> None:
     replica = await team.signed_in()
     await replica.tokens()
     assert await replica.provider.load_access_token(token) is None
-    assert await replica.store.rotate(token, CLIENT, ["erp:read"]) is None
+    assert await replica.store.rotate(token, CLIENT, ["erp:read"], asked_at=team.clock.now) is None
 
 
 # ---------------------------------------------------------------------------------------------------- refresh tokens
@@ -222,7 +222,9 @@ async def test_a_refresh_may_narrow_the_scope_and_the_next_may_have_all_that_was
 async def test_the_store_widens_no_scope_whoever_asks_it(team: Team) -> None:
     replica = await team.signed_in()
     token = (await replica.tokens(scope="erp:read"))["refresh_token"]
-    assert (await replica.store.rotate(token, CLIENT, ["erp:write", "erp:read"])).scopes == ("erp:read",)
+    assert (await replica.store.rotate(token, CLIENT, ["erp:write", "erp:read"], asked_at=team.clock.now)).scopes == (
+        "erp:read",
+    )
 
 
 async def test_a_grant_lives_thirty_days_from_its_last_use(either: Team) -> None:
@@ -295,7 +297,10 @@ async def test_no_repr_and_no_log_shows_a_token(team: Team, caplog: pytest.LogCa
     tokens = (await replica.token(code)).json()
     held += [await replica.provider.load_refresh_token(client, tokens["refresh_token"])]
     held += [await replica.provider.load_access_token(tokens["access_token"])]
-    held += [await replica.store.rotate(tokens["refresh_token"], CLIENT, []), await replica.store.person(ANNA)]
+    held += [
+        await replica.store.rotate(tokens["refresh_token"], CLIENT, [], asked_at=team.clock.now),
+        await replica.store.person(ANNA),
+    ]
     held += [await replica.store.new_browser(ANNA), replica.store, replica.provider]
     shown = repr(held) + caplog.text
     assert None not in held
