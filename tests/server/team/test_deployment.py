@@ -56,6 +56,7 @@ def test_the_figures_of_its_limits_are_the_programs() -> None:
         f"| {http._MOST_OF_AN_ADDRESS} |",
         f"| {loopback.REQUEST_S:g} s |",
         f"| {loopback.STALL_S:g} s |",
+        f"of a listed proxy {loopback.PROXY_IDLE_S:g} s",
         f"| {front.LARGEST_HEAD // 1024} KiB |",
         f"| {front.LARGEST_REQUEST // 1024**2} MiB |",
         f"| {limits.each_at_once}, and {limits.each_waiting} that wait |",
