@@ -48,9 +48,10 @@ class Asked:
 class TeamOptions:
     """A team's server, without contradictions.
 
-    `public_url` is an origin without a slash at its end, `issuer` is spelt as its tokens have it. `allowed_hosts` are names as a
-    `Host` header spells them, small letters, `host` or `host:port`, the public URL's first. `subjects` maps a token's
-    subject to the profile whose ERP account it uses; empty: all use this server's own. `metrics_port` None: no metrics.
+    `public_url` is an origin without a slash at its end, and `issuer` what tokens name as theirs, letter by letter.
+    `allowed_hosts` are names as a `Host` header spells them, small letters, `host` or `host:port`, the public URL's
+    first. `subjects` maps a token's subject to the profile whose ERP account it uses; empty: all use this server's own.
+    `metrics_port` None: no metrics.
     """
 
     auth: Auth
