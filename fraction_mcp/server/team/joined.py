@@ -194,7 +194,13 @@ def _login(settings: Settings, sandbox: ASGIApp | None) -> ErpLogin:
 def _by_jwt(options: TeamOptions, resource: str, fetch: Fetcher | None) -> TokenVerifier:
     # The operator named the issuer: it may stand in the company's own network.
     fetch = fetch or Fetch(named=[urlsplit(options.issuer).netloc])
-    return JwtVerifier(options.issuer, options.audience, IssuerKeys(options.issuer, fetch), resource=resource)
+    return JwtVerifier(
+        options.issuer,
+        options.audience,
+        IssuerKeys(options.issuer, fetch),
+        resource=resource,
+        scope_claim=options.scope_claim,
+    )
 
 
 def _mcp_app(people: People, verifier: TokenVerifier, issuer: str, resource: str) -> Starlette:
