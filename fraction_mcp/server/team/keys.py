@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from pydantic import SecretStr
 
 from fraction_mcp.errors import ConfigError
 
@@ -37,12 +36,6 @@ class KeyRing:
         self._opening = {_subkey(key, "name")[:_NAME]: AESGCM(key) for key in reversed(sealing)}
         self._first = _subkey(sealing[0], "name")[:_NAME]
 
-    @classmethod
-    def read(cls, setting: SecretStr) -> "KeyRing":
-        """The keys of FRACTION_MCP_SECRET_KEY, parted by commas. Raises ConfigError as above."""
-        parts = (part.strip() for part in setting.get_secret_value().split(","))
-        return cls([part.encode() for part in parts if part])
-
     def seal(self, plain: bytes, *, about: str) -> bytes:
         """Opens only as being `about` the same: what is sealed for one person is of no use in another's row."""
         nonce = os.urandom(_NONCE)
@@ -57,6 +50,10 @@ class KeyRing:
             return opening.decrypt(sealed[_NAME : _NAME + _NONCE], sealed[_NAME + _NONCE :], about.encode())
         except InvalidTag:
             return None
+
+    def opens(self, sealed: bytes) -> bool:
+        """Whether the key is here under which this was sealed; whether it was, `unseal` tells."""
+        return sealed[:_NAME] in self._opening
 
     def derive(self, label: str, *parts: str) -> bytes:
         """32 bytes that nobody without the first key can tell from the parts, the same on every replica."""
