@@ -58,6 +58,10 @@ class KeyRing:
         except InvalidTag:
             return None
 
+    def opens(self, sealed: bytes) -> bool:
+        """Whether the key is here under which this was sealed; whether it was, `unseal` tells."""
+        return sealed[:_NAME] in self._opening
+
     def derive(self, label: str, *parts: str) -> bytes:
         """32 bytes that nobody without the first key can tell from the parts, the same on every replica."""
         return next(self.derivations(label, *parts))
