@@ -29,8 +29,10 @@ FLOORS = (
         "database_url",
         "private_files",
         "os_account",
+        "proxy_settings",
         "logs",
         "threads",
+        "tls",
         "version",
     ),
     ("erp",),
@@ -74,6 +76,8 @@ WALLS = {
     ),
     "jsonschema": ("server/contract.py",),
     "rich": ("cli/*.py",),
+    "opentelemetry": ("erp/observed.py",),
+    "prometheus_client": ("server/team/metrics.py",),
     "uvicorn": ("loopback.py", "sandbox/app.py"),
 }
 

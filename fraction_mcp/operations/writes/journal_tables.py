@@ -23,7 +23,7 @@ from fraction_mcp.operations.writes.migrations import GENESIS
 from fraction_mcp.operations.writes.states import MOVES, WAITING, State, Step
 from fraction_mcp.operations.writes.write import Draft, Event, Write
 
-__all__ = ["EVERYTHING", "GENESIS", "Seen", "Transaction", "events", "head", "in_order", "writes"]
+__all__ = ["EVERYTHING", "GENESIS", "Seen", "Transaction", "due", "events", "head", "in_order", "writes"]
 
 # What the newest schema holds, for queries; `migrations` alone makes it, and a test compares the two.
 metadata = sa.MetaData()
@@ -199,19 +199,13 @@ class Transaction:
         query = sa.select(events).where(events.c.write_id == write_id).order_by(events.c.seq)
         return [read_event(row) for row in (await self.execute(query)).all()]
 
-    def due(self) -> sa.Select[Any]:
-        """The writes that time alone has done something to since."""
-        waits, sends = writes.c.state.in_(WAITING), writes.c.state == State.SENDING
-        return sa.select(writes).where(
-            self._seen.writes,
-            sa.or_(sa.and_(waits, writes.c.expires_at <= self._now), sa.and_(sends, writes.c.lease_until <= self._now)),
-        )
-
     async def lapsed(self, write: Write) -> Write:
         """What time alone has done."""
-        if write.state in WAITING and write.expires_at <= self._now:
+        if not write.is_due(self._now):
+            return write
+        if write.state in WAITING:
             return await self.change(write, Step.EXPIRED, {})
-        if write.state is State.SENDING and write.lease_until <= self._now:
+        if write.state is State.SENDING:
             outcome = replace(write.outcome, why="the process that sent it has not said what came of it").to_json()
             return await self.change(write, Step.UNKNOWN, outcome, outcome=dumped(outcome))
         return write
@@ -291,6 +285,15 @@ class Transaction:
 
     async def _again(self, write_id: str) -> Write:
         return read_write((await self.execute(sa.select(writes).where(writes.c.id == write_id))).one())
+
+
+def due(now: float, seen: Seen) -> sa.Select[Any]:
+    """The writes that time alone has done something to since."""
+    waits, sends = writes.c.state.in_(WAITING), writes.c.state == State.SENDING
+    return sa.select(writes).where(
+        seen.writes,
+        sa.or_(sa.and_(waits, writes.c.expires_at <= now), sa.and_(sends, writes.c.lease_until <= now)),
+    )
 
 
 _ON_ITS_WAY = (State.APPROVED, State.SENDING)
