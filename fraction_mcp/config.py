@@ -181,11 +181,17 @@ class Settings(BaseSettings):
         self._refuse_halves()
         if not all(map(stays_here, self._addresses())):
             refuse_unusable_proxies(os.environ)
-        if 0 < len(self.secret_key.get_secret_value().encode()) < 32:
+        if any(len(key.encode()) < 32 for key in self.secret_keys):
             raise ConfigError(
-                "FRACTION_MCP_SECRET_KEY: must be at least 32 bytes; make one with: "
+                "FRACTION_MCP_SECRET_KEY: must be at least 32 bytes, each of several that commas part; make one with: "
                 'python -c "import secrets; print(secrets.token_hex(32))"'
             )
+
+    @property
+    def secret_keys(self) -> list[str]:
+        """The keys of FRACTION_MCP_SECRET_KEY: the first seals, each opens. None where none is set."""
+        parts = (part.strip() for part in self.secret_key.get_secret_value().split(","))
+        return list(dict.fromkeys(part for part in parts if part))
 
     @property
     def fraction_configured(self) -> bool:

@@ -289,3 +289,12 @@ def test_a_name_that_is_near_none_is_another_program_s(monkeypatch: pytest.Monke
     monkeypatch.setenv("FRACTION_OF_THE_COST", "1")
     Settings.load()
     assert unused_names(os.environ) == ["FRACTION_OF_THE_COST"]
+
+
+def test_of_several_keys_the_first_seals_and_each_must_be_long_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRACTION_MCP_SECRET_KEY", f"{'n' * 32}, {'o' * 32},{'n' * 32}")
+    assert Settings.load().secret_keys == ["n" * 32, "o" * 32]
+    monkeypatch.setenv("FRACTION_MCP_SECRET_KEY", f"{'n' * 32},brief-key")
+    with pytest.raises(ConfigError, match="each of several") as refused:
+        Settings.load()
+    assert "brief-key" not in str(refused.value)

@@ -203,11 +203,9 @@ def test_what_is_sealed_opens_under_each_of_the_keys_and_only_as_what_it_is() ->
 
 @pytest.mark.parametrize("setting", ["", " , ", "short", f"{KEY.decode()[:32]},short"])
 def test_a_key_that_is_too_short_is_refused_and_not_shown(setting: str) -> None:
-    from pydantic import SecretStr
-
     with pytest.raises(ConfigError, match="at least 32 bytes") as refused:
-        KeyRing.read(SecretStr(setting))
-    assert "short" not in str(refused.value).replace("too short", "")
+        KeyRing([part.encode() for part in setting.split(",") if part.strip()])
+    assert "short" not in str(refused.value)
     assert KEY.decode() not in repr(KeyRing([KEY]))
 
 
