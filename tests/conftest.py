@@ -3,6 +3,7 @@ ever asked: there is none, but for tests that bring one of their own (`tests/key
 which starts a process or a browser says so by its marker."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -134,6 +135,12 @@ class _Cost:
             what = f"it starts {self.commands[0]!r}"
             pytest.fail(f"{what}: mark it {' and '.join(missing)} (pyproject.toml)", pytrace=False)
         return result
+
+
+def pytest_collection_finish() -> None:
+    """What all tests share stays: nobody looks through it for garbage again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_xdist_auto_num_workers() -> int:

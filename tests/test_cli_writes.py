@@ -58,6 +58,16 @@ def test_a_typed_yes_approves_and_the_write_lands(state: Path) -> None:
     assert enquiries(state, "TERM-1") == 1
 
 
+def test_who_asked_is_not_even_asked_where_a_rule_wants_somebody_else(state: Path) -> None:
+    write_id = waiting(state)
+    rules = {**child_environment(), "FRACTION_MCP_APPROVERS": "create_enquiry: boss@x.example"}
+    with terminal(state, "approve", write_id, "--sandbox", environment=rules) as screen:
+        assert screen.exit_code() != 0
+        assert "this write needs a yes from boss@x.example; you asked for it; nothing was approved" in screen.seen
+        assert "Type yes" not in screen.seen
+    assert standing(state) == ["awaiting_approval"]
+
+
 @pytest.mark.parametrize("typed", ["y\n", "\n", "\x04"], ids=["y", "an empty line", "the end of input"])
 def test_nothing_but_a_typed_yes_approves(state: Path, typed: str) -> None:
     write_id = waiting(state)

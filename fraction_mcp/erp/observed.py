@@ -67,18 +67,22 @@ def observed(system: System, endpoint: Endpoint) -> Iterator[Exchange]:
 
 
 def _span(exchange: Exchange) -> "Span | None":
-    """Nothing is loaded for it: where nobody has loaded the API, nobody can have set it up."""
+    """None where nobody has set OpenTelemetry up. Nothing is loaded for it: the API is there where somebody has."""
     trace = sys.modules.get("opentelemetry.trace")
-    if trace is None:
+    if trace is None or isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return None
     endpoint = exchange.endpoint
-    span: Span = trace.get_tracer("fraction_mcp").start_span(
-        f"{endpoint.method} {endpoint.path}",
-        kind=trace.SpanKind.CLIENT,
-        attributes={
-            "fraction_mcp.system": str(exchange.system),
-            "http.request.method": endpoint.method,
-            "url.template": endpoint.path,
-        },
+    span: Span = (
+        trace.get_tracer_provider()
+        .get_tracer("fraction_mcp")
+        .start_span(
+            f"{endpoint.method} {endpoint.path}",
+            kind=trace.SpanKind.CLIENT,
+            attributes={
+                "fraction_mcp.system": str(exchange.system),
+                "http.request.method": endpoint.method,
+                "url.template": endpoint.path,
+            },
+        )
     )
     return span

@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fraction_mcp.errors import ConsentError, JournalError, TooManyWaiting
+from fraction_mcp.errors import ConsentError, JournalError
 from fraction_mcp.operations.writes import journal_audit as audit
 from fraction_mcp.operations.writes import journal_batches as batches
 from fraction_mcp.operations.writes import journal_file, migrations
@@ -28,7 +28,7 @@ from fraction_mcp.operations.writes.journal_database import JournalDatabase
 from fraction_mcp.operations.writes.journal_history import History
 from fraction_mcp.operations.writes.journal_rows import dumped, read_event, read_write
 from fraction_mcp.operations.writes.journal_tables import EVERYTHING, Seen, Transaction
-from fraction_mcp.operations.writes.states import MOVES, OPEN, WAITING, State, Step
+from fraction_mcp.operations.writes.states import MOVES, OPEN, State, Step
 from fraction_mcp.operations.writes.write import Answer, Draft, Event, Write, WriteOutcome
 
 __all__ = ["Journal"]
@@ -37,7 +37,6 @@ logger = logging.getLogger(__name__)
 
 _MIGRATION_S = 120.0
 _WHOLE_S = 60.0  # for reading every event there is
-_MOST_WAITING = 100
 NO_RULES = Approvers()
 
 
@@ -197,9 +196,7 @@ class Journal:
         query = sa.select(tables.writes).where(table.key == draft.key, table.state.in_(OPEN)).order_by(table.created_at)
         async with self._database.reading() as connection:  # asked for again, as it is: nothing is to be changed
             row = (await connection.execute(query)).first()
-        there = None if row is None else read_write(row)
-        stands = there is not None and not there.is_due(self._clock())
-        if there is not None and stands and not (there.state is State.AWAITING and batches.differs(there, draft)):
+        if row is not None and batches.stands(there := read_write(row), draft, self._clock()):
             return there
         async with self._transaction() as transaction:
             for row in (await transaction.execute(query)).all():
@@ -209,7 +206,7 @@ class Journal:
                     return write if together else await transaction.replan(write, draft)
                 if write.state in OPEN:
                     return write
-            await self._room_for([draft], transaction)
+            await batches.room_for(transaction, [draft], self._clock())
             return await transaction.add(draft)
 
     async def propose_batch(self, drafts: Sequence[Draft], refused: Collection[int] = ()) -> Batch | None:
@@ -222,7 +219,7 @@ class Journal:
         async with self._transaction() as transaction:
             there = await batches.same_batch(transaction, drafts)
             if there is None:
-                await self._room_for(drafts, transaction)
+                await batches.room_for(transaction, drafts, self._clock())
             if refused and (there is None or any(there[index].state is State.AWAITING for index in refused)):
                 return None
             return Batch(tuple(await batches.enter(transaction, drafts, there)))
@@ -230,17 +227,6 @@ class Journal:
     def _must_be_own(self, drafts: Sequence[Draft]) -> None:
         if self._seen.viewer is not None and {draft.asker for draft in drafts} != {self._seen.viewer.asker}:
             raise ValueError("nobody asks for a write in the name of somebody else")
-
-    async def _room_for(self, drafts: Sequence[Draft], transaction: Transaction) -> None:
-        mine = sa.select(sa.func.count()).where(tables.writes.c.asker == drafts[0].asker)
-        waiting = mine.where(tables.writes.c.state.in_(WAITING), tables.writes.c.expires_at > self._clock())
-        count = (await transaction.execute(waiting)).scalar_one()
-        if count + len(drafts) > _MOST_WAITING:
-            these = "this one was" if len(drafts) == 1 else f"these {len(drafts)} were"
-            raise TooManyWaiting(
-                f"{count} writes of yours wait for a person already; {these} not added",
-                hint="Ask the user to decide about those first. What waits is not lost.",
-            )
 
     async def approve(self, write_id: str, *, digest: str, by: Decider, rules: Approvers = NO_RULES) -> Write:
         """A person's yes, bound to what they were shown: all that waits of the write's batch (`Batch.digest`). The

@@ -6,15 +6,17 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from fraction_mcp.errors import BatchRefused, NotTheApprover
+from fraction_mcp.errors import BatchRefused, NotTheApprover, TooManyWaiting
 from fraction_mcp.operations.writes.approvers import Approvers, Decider
 from fraction_mcp.operations.writes.batch import digest_of, is_open
 from fraction_mcp.operations.writes.journal_rows import dumped, read_write
 from fraction_mcp.operations.writes.journal_tables import Transaction, writes
-from fraction_mcp.operations.writes.states import MOVES, OPEN, State, Step
+from fraction_mcp.operations.writes.states import MOVES, OPEN, WAITING, State, Step
 from fraction_mcp.operations.writes.write import Draft, Write
 
-__all__ = ["approve", "decline", "differs", "enter", "same_batch"]
+__all__ = ["approve", "decline", "differs", "enter", "room_for", "same_batch", "stands"]
+
+_MOST_WAITING = 100
 
 
 async def same_batch(transaction: Transaction, drafts: Sequence[Draft]) -> list[Write] | None:
@@ -92,3 +94,21 @@ async def decline(transaction: Transaction, write_id: str, step: Step, *, by: st
             await transaction.change(member, step, {"by": by, **told}, outcome=dumped(told))
         elif member.state in sources:
             await transaction.change(member, step, {"by": by})
+
+
+async def room_for(transaction: Transaction, drafts: Sequence[Draft], now: float) -> None:
+    """Raises TooManyWaiting where their asker has very many open already: nobody would read them."""
+    mine = sa.select(sa.func.count()).where(writes.c.asker == drafts[0].asker)
+    waiting = mine.where(writes.c.state.in_(WAITING), writes.c.expires_at > now)
+    count = (await transaction.execute(waiting)).scalar_one()
+    if count + len(drafts) > _MOST_WAITING:
+        these = "this one was" if len(drafts) == 1 else f"these {len(drafts)} were"
+        raise TooManyWaiting(
+            f"{count} writes of yours wait for a person already; {these} not added",
+            hint="Ask the user to decide about those first. What waits is not lost.",
+        )
+
+
+def stands(there: Write, draft: Draft, now: float) -> bool:
+    """Whether an open write is what somebody asks for with this draft, as it is: then nothing is to be changed."""
+    return not there.is_due(now) and not (there.state is State.AWAITING and differs(there, draft))

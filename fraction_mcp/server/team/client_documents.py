@@ -19,9 +19,11 @@ from mcp.shared.auth import OAuthClientInformationFull
 from pydantic import ValidationError
 
 from fraction_mcp.server.team.fetch import DOCUMENT_BYTES, Fetcher, FetchError
+from fraction_mcp.server.team.redirects import is_usable
+from fraction_mcp.server.team.scopes import SCOPES
 from fraction_mcp.values.text import clean
 
-__all__ = ["CLIENT_HOSTS", "SCOPES", "ClientDocuments"]
+__all__ = ["CLIENT_HOSTS", "ClientDocuments"]
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +36,6 @@ CLIENT_HOSTS = (
 )
 """Who is known to publish documents of programs that people use (seen in 2026); Cursor publishes none. All of these
 serve their own documents alone: a host whose users publish files, as a forge's pages, would let anyone in."""
-SCOPES = "erp:read erp:write"
-
 _FRESH_S = (300.0, 86_400.0)
 _FRESH_UNSAID_S = 3_600.0
 _REFUSED_S = 60.0
@@ -47,10 +47,7 @@ _NAME_LENGTH = 60
 _MOST_REDIRECTS = 20
 
 _CLIENT_ID = re.compile(r"https://(?P<host>[a-z0-9.-]+(?::[0-9]{1,5})?)(?P<path>/[A-Za-z0-9._~!$&'()*+,;=:@%/-]+)")
-# Strict enough that every reader finds the same host in it: no name and password, backslash, fragment or blank.
-_REDIRECT = re.compile(
-    r"(?P<scheme>https?)://(?P<authority>(?P<host>[a-z0-9.-]+|\[::1\])(?::[0-9]{1,5})?)(?:/[!$-\[\]-~]*)?"
-)
+_REDIRECT = re.compile(r"(?P<scheme>https?)://(?P<authority>(?P<host>[a-z0-9.-]+|\[::1\])(?::[0-9]{1,5})?)(?:/.*)?")
 _LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 
 
@@ -170,7 +167,7 @@ def _client(client_id: str, host: str, document: dict[str, Any]) -> OAuthClientI
                 "token_endpoint_auth_method": "none",
                 "grant_types": ["authorization_code", "refresh_token"],
                 "response_types": ["code"],
-                "scope": SCOPES,
+                "scope": " ".join(SCOPES),
             }
         )
     except ValidationError:
@@ -203,7 +200,7 @@ def _taken(redirects: list[Any], host: str) -> list[str]:
 
 def _is_own(redirect: str, host: str) -> bool:
     found = _REDIRECT.fullmatch(redirect)
-    if found is None or len(redirect) > 500:
+    if found is None or len(redirect) > 500 or not is_usable(redirect):
         return False
     return found["authority"] == host if found["scheme"] == "https" else found["host"] in _LOOPBACK
 

@@ -61,6 +61,7 @@ class TeamServer:
         self.journal = JournalHealth(settings.database_url.get_secret_value(), settings.state_folder())
         self.health = Health({"journal": self.journal.wrong, **(checks or {})})
         self.metrics = Metrics(writes=self.journal.by_state, live_sessions=live_sessions, turns=self.turns)
+        self.closing = anyio.Event()  # set when whoever only listens (the inbox's live pages) is to be let go
         self.drain_s = drain_s
         self.grace_s = grace_s
 
@@ -173,14 +174,20 @@ async def _ended(server: TeamServer, main: Server, hurry: Callable[[], Awaitable
 
         async def hurried() -> None:
             await hurry()
+            _let_listeners_go(server)
             server.turns.cut()
             group.cancel_scope.cancel()
 
         group.start_soon(hurried)
         await anyio.sleep(server.drain_s)
-        server.turns.cut_streams()
+        _let_listeners_go(server)
         main.should_exit = True
         with anyio.move_on_after(server.grace_s):
             await server.turns.over()
         server.turns.cut()
         group.cancel_scope.cancel()
+
+
+def _let_listeners_go(server: TeamServer) -> None:
+    server.closing.set()
+    server.turns.cut_streams()

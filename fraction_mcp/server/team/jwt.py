@@ -16,14 +16,14 @@ from mcp.server.auth.provider import AccessToken, TokenVerifier
 
 from fraction_mcp.errors import ConfigError
 from fraction_mcp.server.team.issuer_keys import ALGORITHMS, IssuerKeys
+from fraction_mcp.server.team.scopes import SCOPES
 from fraction_mcp.values.characters import unseen
 
-__all__ = ["LEEWAY_S", "SCOPES", "JwtVerifier", "ScopeClaim", "granted"]
+__all__ = ["LEEWAY_S", "JwtVerifier", "ScopeClaim", "granted"]
 
 logger = logging.getLogger(__name__)
 
 LEEWAY_S = 30
-SCOPES = frozenset({"erp:read", "erp:write"})
 
 _LONGEST = 16 * 1024
 _LONGEST_SUBJECT = 255
@@ -63,7 +63,7 @@ def granted(text: str) -> tuple[str, frozenset[str]]:
     """One of `grants` as an operator writes it: `ERP buyers=erp:read erp:write`. Raises ConfigError."""
     name, sign, told = text.rpartition("=")
     scopes = frozenset(told.split())
-    if not sign or not name.strip() or not scopes or not scopes <= SCOPES:
+    if not sign or not name.strip() or not scopes or not scopes <= {*SCOPES}:
         raise ConfigError(f"a grant reads NAME=erp:read, or NAME=erp:read erp:write, and not {text!r}")
     return name.strip(), scopes
 
@@ -161,7 +161,7 @@ def _header(token: str) -> tuple[str, str | None]:
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         raise _RefusedError("its algorithm is none of those taken")
     kind, kid = header.get("typ", "JWT"), header.get("kid")
-    if not isinstance(kind, str) or kind.lower() not in _KINDS or "crit" in header:
+    if not isinstance(kind, str) or kind.lower() not in _KINDS:
         raise _RefusedError("it is no token of a kind that is taken")
     return algorithm, kid
 
@@ -177,7 +177,7 @@ def _consider(claims: dict[str, Any]) -> None:
 
 def _moment(claims: dict[str, Any], name: str) -> float:
     told = claims[name]
-    if isinstance(told, bool) or not isinstance(told, int | float) or not 0 <= told < 2**53:
+    if not isinstance(told, int | float) or not 0 <= told < 2**53:
         raise _RefusedError("its times are none")
     return told
 

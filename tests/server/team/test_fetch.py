@@ -243,6 +243,20 @@ async def test_a_server_that_drips_is_given_up_when_its_time_is_over(
     assert (str(told), told.passing) == ("it did not answer within 0.4 s", True)
 
 
+async def test_servers_that_drip_hold_no_thread_for_longer(site: Site) -> None:
+    site.answers["/d"] = dripping(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n")(site)
+    fetch = reaching(site, longest_s=0.5)
+
+    async def one() -> None:
+        assert (await refused(fetch, site.url("/d"))).passing
+
+    async with anyio.create_task_group() as group:
+        for _ in range(8):
+            group.start_soon(one)
+    fetch._longest_s = 25
+    assert await fetch(site.says("/good", {}), most=DOCUMENT_BYTES)
+
+
 async def test_a_handshake_that_is_never_finished_is_given_up(site: Site) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]

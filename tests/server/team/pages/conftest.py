@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -22,7 +22,9 @@ from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.server.team.consent_request import ConsentRequests
 from fraction_mcp.server.team.keys import KeyRing
 from fraction_mcp.server.team.pages import TeamPages
-from fraction_mcp.server.team.store import Consented, TeamStore
+from fraction_mcp.server.team.provider import Provider
+from fraction_mcp.server.team.shown import Shown
+from fraction_mcp.server.team.store import TeamStore
 
 HERE = "https://tools.example.com"
 ANNA, HERS = "anna@harrow-pike.example", "correct horse battery"
@@ -58,28 +60,6 @@ class Erp:
 
 
 @dataclass
-class Answers:
-    """What makes codes."""
-
-    store: TeamStore
-
-    async def granted(self, client_id: str, params: AuthorizationParams, subject: str) -> str:
-        consented = Consented(
-            subject, client_id, tuple(params.scopes or ()), f"{HERE}/mcp", str(params.redirect_uri), True,
-            params.code_challenge,
-        )  # fmt: skip
-        return self._led(params, code=await self.store.new_code(consented))
-
-    def declined(self, params: AuthorizationParams) -> str:
-        return self._led(params, error="access_denied")
-
-    @staticmethod
-    def _led(params: AuthorizationParams, **answer: str) -> str:
-        said = {**answer, **({"state": params.state} if params.state else {}), "iss": HERE}
-        return f"{params.redirect_uri}?{urlencode(said)}"
-
-
-@dataclass
 class Team:
     """One server's pages. `url` is where people reach it."""
 
@@ -102,6 +82,7 @@ class Team:
         facts: dict[str, Any] = {
             "state": "the client's state",
             "scopes": scopes.split(),
+            "resource": f"{HERE}/mcp",
             "code_challenge": "c" * 43,
             "redirect_uri": AnyUrl(redirect),
             "redirect_uri_provided_explicitly": True,
@@ -109,10 +90,14 @@ class Team:
         return self.requests.address(client, AuthorizationParams(**(facts | more)))
 
 
-def team_at(url: str, store: TeamStore, clock: Clock) -> Team:
+def team_at(url: str, store: TeamStore, clock: Clock, shown: Shown | None = None) -> Team:
+    async def no_client(_: str) -> None:
+        return None
+
     keys, erp, outcomes = store._ring, Erp(), list[str]()
     requests = ConsentRequests(keys, url, clock)
-    pages = TeamPages(store, keys, erp, requests, Answers(store), public_url=url, counted=outcomes.append)
+    provider = Provider(store, issuer=url, resource=f"{url}/mcp", clients=no_client, consent_address=requests.address)
+    pages = TeamPages(store, keys, erp, requests, provider, public_url=url, shown=shown, counted=outcomes.append)
     return Team(store, erp, keys, clock, requests, Starlette(routes=pages.routes), outcomes, url)
 
 

@@ -5,13 +5,11 @@ from collections.abc import Callable
 
 import pytest
 from mcp.server.auth.provider import AuthorizeError
-from starlette.applications import Starlette
 
 from fraction_mcp.server.team.consent_request import Destination, destination_of
-from fraction_mcp.server.team.pages import TeamPages
 from fraction_mcp.server.team.shown import Shown
 
-from .conftest import ANNA, BACK, BEN, CLIENT, HERE, HIS, Answers, Browser, Clock, Team, query, text
+from .conftest import ANNA, BACK, BEN, CLIENT, HERE, HIS, Browser, Clock, Team, query, team_at, text
 
 pytestmark = pytest.mark.anyio
 
@@ -148,13 +146,9 @@ async def test_what_each_scope_means_is_told_and_that_a_write_still_waits_for_a_
     ("writes", "words"),
     [("none", "this server only reads"), ("two_step", "your assistant shows you what it would write")],
 )
-async def test_no_person_is_promised_where_none_is_asked(team: Team, anna: Browser, writes: str, words: str) -> None:
-    pages = TeamPages(
-        team.store, team.keys, team.erp, team.requests, Answers(team.store), public_url=HERE,
-        shown=Shown(writes=writes),  # type: ignore[arg-type]
-    )  # fmt: skip
-    team.app = Starlette(routes=pages.routes)
-    browser = Browser(team)
+async def test_no_person_is_promised_where_none_is_asked(team: Team, writes: str, words: str) -> None:
+    shown = Shown(writes=writes)  # type: ignore[arg-type]
+    browser = Browser(team_at(HERE, team.store, team.clock, shown))
     await browser.signs_in()
     page = text((await browser.get(team.asks())).text)
     assert words in page
