@@ -155,7 +155,7 @@ class _Codec:
 
     @cached_property
     def _sealing(self) -> AESGCMRequestStateCodec:
-        keys = self._settings.secret_keys
+        keys = self._settings.secret_keys()
         return AESGCMRequestStateCodec(keys or [kept_secret(self._settings.state_folder() / "secret.key")])
 
     def seal(self, payload: bytes) -> str:
