@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fraction_mcp.errors import ConsentError, JournalError, TooManyWaiting
+from fraction_mcp.errors import ConsentError, JournalError
 from fraction_mcp.operations.writes import journal_audit as audit
 from fraction_mcp.operations.writes import journal_batches as batches
 from fraction_mcp.operations.writes import journal_file, migrations
@@ -24,11 +24,12 @@ from fraction_mcp.operations.writes import journal_tables as tables
 from fraction_mcp.operations.writes.approvers import Approvers, Decider, Viewer
 from fraction_mcp.operations.writes.batch import Batch
 from fraction_mcp.operations.writes.identity import ErpIdentity
+from fraction_mcp.operations.writes.journal_changes import Changes
 from fraction_mcp.operations.writes.journal_database import JournalDatabase
 from fraction_mcp.operations.writes.journal_history import History
 from fraction_mcp.operations.writes.journal_rows import dumped, read_event, read_write
 from fraction_mcp.operations.writes.journal_tables import EVERYTHING, Seen, Transaction
-from fraction_mcp.operations.writes.states import MOVES, OPEN, WAITING, State, Step
+from fraction_mcp.operations.writes.states import MOVES, OPEN, State, Step
 from fraction_mcp.operations.writes.write import Answer, Draft, Event, Write, WriteOutcome
 
 __all__ = ["Journal"]
@@ -37,7 +38,6 @@ logger = logging.getLogger(__name__)
 
 _MIGRATION_S = 120.0
 _WHOLE_S = 60.0  # for reading every event there is
-_MOST_WAITING = 100
 NO_RULES = Approvers()
 
 
@@ -49,11 +49,16 @@ class Journal:
     """
 
     def __init__(
-        self, database: JournalDatabase, clock: Callable[[], float] = time.time, seen: Seen = EVERYTHING
+        self,
+        database: JournalDatabase,
+        clock: Callable[[], float] = time.time,
+        seen: Seen = EVERYTHING,
+        changes: Changes | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._seen = seen
+        self._changes = changes or Changes(database)
         self._spoilt = set[str]()
 
     @classmethod
@@ -101,10 +106,11 @@ class Journal:
 
         The end of the chain and its verification are of the whole. It is closed by closing what it was made of.
         """
-        return Journal(self._database, self._clock, Seen(viewer))
+        return Journal(self._database, self._clock, Seen(viewer), self._changes)
 
     async def aclose(self) -> None:
         if self._seen.viewer is None:
+            await self._changes.aclose()
             await self._database.aclose()
 
     # ------------------------------------------------------------------------------------------------------- reading
@@ -192,7 +198,7 @@ class Journal:
                     return write if together else await transaction.replan(write, draft)
                 if write.state in OPEN:
                     return write
-            await self._room_for([draft], transaction)
+            await batches.must_have_room(transaction, [draft])
             return await transaction.add(draft)
 
     async def propose_batch(self, drafts: Sequence[Draft], refused: Collection[int] = ()) -> Batch | None:
@@ -205,7 +211,7 @@ class Journal:
         async with self._transaction() as transaction:
             there = await batches.same_batch(transaction, drafts)
             if there is None:
-                await self._room_for(drafts, transaction)
+                await batches.must_have_room(transaction, drafts)
             if refused and (there is None or any(there[index].state is State.AWAITING for index in refused)):
                 return None
             return Batch(tuple(await batches.enter(transaction, drafts, there)))
@@ -213,17 +219,6 @@ class Journal:
     def _must_be_own(self, drafts: Sequence[Draft]) -> None:
         if self._seen.viewer is not None and {draft.asker for draft in drafts} != {self._seen.viewer.asker}:
             raise ValueError("nobody asks for a write in the name of somebody else")
-
-    async def _room_for(self, drafts: Sequence[Draft], transaction: Transaction) -> None:
-        mine = sa.select(sa.func.count()).where(tables.writes.c.asker == drafts[0].asker)
-        waiting = mine.where(tables.writes.c.state.in_(WAITING), tables.writes.c.expires_at > self._clock())
-        count = (await transaction.execute(waiting)).scalar_one()
-        if count + len(drafts) > _MOST_WAITING:
-            these = "this one was" if len(drafts) == 1 else f"these {len(drafts)} were"
-            raise TooManyWaiting(
-                f"{count} writes of yours wait for a person already; {these} not added",
-                hint="Ask the user to decide about those first. What waits is not lost.",
-            )
 
     async def approve(self, write_id: str, *, digest: str, by: Decider, rules: Approvers = NO_RULES) -> Write:
         """A person's yes, bound to what they were shown: all that waits of the write's batch (`Batch.digest`). The
@@ -364,8 +359,14 @@ class Journal:
 
     async def head(self) -> str:
         """The hash at the end of the chain: kept elsewhere, it shows later whether the tail was cut or rewritten."""
-        async with self._database.reading() as connection:
-            return str((await connection.execute(sa.select(tables.head.c.hash))).scalar_one())
+        return await self._changes.look()
+
+    async def changed(self, seen: str, *, within_s: float) -> str:
+        """Wait until the end of the chain (`head`) is another than `seen`, or for so long; the one that it is then.
+
+        On PostgreSQL that is told at once; a SQLite file is looked at every second.
+        """
+        return await self._changes.wait(seen, within_s)
 
     async def verify(self, anchor: str = "") -> str:
         """Empty where the chain is whole (and holds `anchor`), and the table of writes is what its events say; else

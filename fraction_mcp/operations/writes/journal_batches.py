@@ -6,15 +6,17 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from fraction_mcp.errors import BatchRefused, NotTheApprover
+from fraction_mcp.errors import BatchRefused, NotTheApprover, TooManyWaiting
 from fraction_mcp.operations.writes.approvers import Approvers, Decider
 from fraction_mcp.operations.writes.batch import digest_of, is_open
 from fraction_mcp.operations.writes.journal_rows import dumped, read_write
 from fraction_mcp.operations.writes.journal_tables import Transaction, writes
-from fraction_mcp.operations.writes.states import MOVES, OPEN, State, Step
+from fraction_mcp.operations.writes.states import MOVES, OPEN, WAITING, State, Step
 from fraction_mcp.operations.writes.write import Draft, Write
 
-__all__ = ["approve", "decline", "differs", "enter", "same_batch"]
+__all__ = ["approve", "decline", "differs", "enter", "must_have_room", "same_batch"]
+
+_MOST_WAITING = 100
 
 
 async def same_batch(transaction: Transaction, drafts: Sequence[Draft]) -> list[Write] | None:
@@ -55,6 +57,19 @@ async def enter(transaction: Transaction, drafts: Sequence[Draft], there: Sequen
     for write, draft in waiting:  # all of them, so that they go on expiring together
         await transaction.replan(write, draft)
     return await transaction.members(there[0].id)
+
+
+async def must_have_room(transaction: Transaction, drafts: Sequence[Draft]) -> None:
+    """Raises TooManyWaiting where the one who asks for these has so many waiting that nobody would read them."""
+    mine = sa.select(sa.func.count()).where(writes.c.asker == drafts[0].asker)
+    waiting = mine.where(writes.c.state.in_(WAITING), writes.c.expires_at > transaction.now)
+    count = (await transaction.execute(waiting)).scalar_one()
+    if count + len(drafts) > _MOST_WAITING:
+        these = "this one was" if len(drafts) == 1 else f"these {len(drafts)} were"
+        raise TooManyWaiting(
+            f"{count} writes of yours wait for a person already; {these} not added",
+            hint="Ask the user to decide about those first. What waits is not lost.",
+        )
 
 
 def differs(write: Write, draft: Draft) -> bool:

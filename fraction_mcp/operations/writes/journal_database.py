@@ -4,8 +4,8 @@ Knows connections and transactions; what is in them is the journal's. Whatever f
 errors.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from fraction_mcp.errors import ConfigError
 from fraction_mcp.operations.writes.journal_file import file_in, made_private
 from fraction_mcp.operations.writes.journal_trouble import told
 
-__all__ = ["JournalDatabase"]
+__all__ = ["JournalDatabase", "Listening"]
 
 _ANSWER_S = 5.0
 _LOCK_S = 4  # less than that, so that a lock is told as one
@@ -97,9 +97,36 @@ class JournalDatabase:
                 raise
             raise raised from error
 
+    async def listen(self, channel: str, told: Callable[[], None], lost: Callable[[], None]) -> "Listening":
+        """On PostgreSQL: call `told` whenever somebody notifies the channel, and `lost` when that ends by itself."""
+        async with self._answering(None, opening=False):
+            connection = await self.engine.connect()
+            listening = Listening(connection)
+            try:
+                driver: Any = (await connection.get_raw_connection()).driver_connection
+                driver.add_termination_listener(lambda _: lost())
+                await driver.add_listener(channel, lambda *_: told())
+            except BaseException:
+                await listening.end()
+                raise
+        return listening
+
     async def aclose(self) -> None:
         with anyio.move_on_after(_CLOSE_S, shield=True):
             await self.engine.dispose()
+
+
+class Listening:
+    """A connection of its own that is told of something, until it is ended."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def end(self) -> None:
+        """It is not used again: whoever gets it out of the pool would be told, too."""
+        with anyio.move_on_after(_CLOSE_S, shield=True), suppress(Exception):  # it may be dead already
+            await self._connection.invalidate()
+            await self._connection.close()
 
 
 # ---------------------------------------------------------------------------------------------------------- PostgreSQL

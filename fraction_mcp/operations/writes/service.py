@@ -41,7 +41,7 @@ __all__ = ["Replan", "Terms", "ToItsEnd", "WriteService"]
 logger = logging.getLogger(__name__)
 
 _ID = re.compile(r"w[0-9a-f]{12}")
-_WATCH_S = 1.0
+_WATCH_S = 5.0
 _MANY = 1_000
 _TROUBLED_S = 10.0
 _LONGEST_REASON = 300
@@ -312,26 +312,35 @@ class WriteService:
 
     async def watch(self) -> None:
         """While writes wait, commit those that were approved elsewhere and belong to this process's ERPs."""
-        waiting, told = True, ""
+        waiting, lapses, told, end = True, True, "", ""
         while waiting:
             try:
-                waiting, told = await self._seen_to(), ""
+                if waiting := await self._seen_to(lapses=lapses):
+                    before, end = end, await self._whole.changed(end, within_s=_WATCH_S)
+                    lapses, told = before == end, ""
             except Exception as error:  # noqa: BLE001 - whatever fails for a while, nothing approved is forgotten
-                told = logged_once(logger, error, told)
+                told, waiting, lapses = logged_once(logger, error, told), True, True
                 await anyio.sleep(_TROUBLED_S)
-            await anyio.sleep(_WATCH_S)
 
     async def watch_for_ever(self) -> None:
         """The same until it is cancelled, as for an inbox, to which writes come that others have asked for."""
         while True:
             await self.watch()
 
-    async def _seen_to(self) -> bool:
-        """Commit what may be committed, however much there is; whether anything waits."""
-        for write in await self._whole.latest((State.APPROVED,), limit=None):
+    async def _seen_to(self, *, lapses: bool) -> bool:
+        """Commit what may be committed, however much there is; whether anything waits. Looking for what time alone has
+        done (`lapses`) keeps others from the journal meanwhile, so it is not done at every event."""
+        approved, waiting = (State.APPROVED,), (State.AWAITING, State.APPROVED)
+        if lapses:
+            there = await self._whole.latest(approved, limit=None)
+        else:
+            there = await self._whole.history.latest(approved, skip=0, limit=_MANY)
+        for write in there:
             if self.may_commit(write):
                 await self.commit(write)
-        return bool(await self._whole.latest((State.AWAITING, State.APPROVED), limit=1))
+        if lapses:
+            return bool(await self._whole.latest(waiting, limit=1))
+        return bool(await self._whole.history.count(waiting))
 
 
 def _elsewhere() -> errors.ConsentError:
