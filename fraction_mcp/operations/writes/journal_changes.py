@@ -7,6 +7,7 @@ nobody, so it is looked at every second; and so is PostgreSQL while the one conn
 import logging
 
 import anyio
+import anyio.lowlevel
 import sqlalchemy as sa
 
 from fraction_mcp.operations.writes.journal_database import JournalDatabase, Listening
@@ -35,6 +36,7 @@ class Changes:
         """The end of the chain as soon as it is another than `seen`; as it is where that takes longer than that."""
         until = anyio.current_time() + within_s
         while True:
+            await anyio.lowlevel.checkpoint()  # a look is out of reach of who cancels
             listens = await self._listens()
             told = self._told  # before the look: what comes after it sets this one
             end = await self.look()
