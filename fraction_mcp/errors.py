@@ -16,6 +16,7 @@
     │  └─ JournalUnreachable               it may answer in a while: stopped, frozen, locked by another
     └─ ErpError(system, operation, status, request_id)
        ├─ ErpUnreachable                   nothing was sent
+       ├─ BudgetSpent(retry_after_s)       nothing was sent, since the ERP has said that nothing is left
        ├─ ErpOutcomeUnknown                a write was sent, no answer
        ├─ ErpRejected                      the ERP said no, in its own words
        │  ├─ NotAuthenticated
@@ -41,6 +42,7 @@ __all__ = [
     "AccountInactive",
     "AmbiguousReference",
     "BatchRefused",
+    "BudgetSpent",
     "ConfigError",
     "ConsentError",
     "Duplicate",
@@ -321,6 +323,18 @@ class RateLimited(ErpRejected):
         self, message: str, *, retry_after_s: float | None, system: str, operation: str, status: int, hint: str = ""
     ) -> None:
         super().__init__(message, system=system, operation=operation, status=status, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class BudgetSpent(ErpError):
+    """The ERP has said that nothing is left of its rate budget: nothing was sent. Ready again in `retry_after_s`."""
+
+    code = "RATE_LIMITED"
+    retryable = True
+    mend = "Wait a while, then ask again."
+
+    def __init__(self, message: str, *, retry_after_s: float, system: str, operation: str, hint: str = "") -> None:
+        super().__init__(message, system=system, operation=operation, hint=hint)
         self.retry_after_s = retry_after_s
 
 

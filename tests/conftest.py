@@ -2,6 +2,7 @@
 ever asked: there is none, but for tests that bring one of their own (`tests/keychain.py`). And the law that a test
 which starts a process or a browser says so by its marker."""
 
+import gc
 import os
 import signal
 import sys
@@ -23,6 +24,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # A shell lets what it runs in the background ignore Ctrl-C; the children of the tests would, too.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # as under nohup
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"  # for children, too
@@ -97,6 +100,12 @@ class _Cost:
             what = f"it starts {self.commands[0]!r}"
             pytest.fail(f"{what}: mark it {' and '.join(missing)} (pyproject.toml)", pytrace=False)
         return result
+
+
+def pytest_collection_finish() -> None:
+    """What all tests share stays: nobody looks through it for garbage again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -7,9 +7,10 @@ floor, and so does not pass those.
 import ast
 import importlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -29,8 +30,10 @@ FLOORS = (
         "database_url",
         "private_files",
         "os_account",
+        "proxy_settings",
         "logs",
         "threads",
+        "tls",
         "version",
     ),
     ("erp",),
@@ -74,6 +77,8 @@ WALLS = {
     ),
     "jsonschema": ("server/contract.py",),
     "rich": ("cli/*.py",),
+    "opentelemetry": ("erp/observed.py",),
+    "prometheus_client": ("server/team/metrics.py",),
     "uvicorn": ("loopback.py", "sandbox/app.py"),
 }
 
@@ -85,16 +90,21 @@ class Import:
     loads: bool  # not under `if TYPE_CHECKING`
 
 
-def imports(tree: ast.Module, package: str) -> Iterator[Import]:
+@cache  # both laws read every file of the package
+def imports(source: str, package: str) -> Sequence[Import]:
     """Every import of a file, wherever it stands, each name that may be a module spelt out."""
+    return tuple(_imports(list(ast.walk(ast.parse(source))), package))
+
+
+def _imports(nodes: Sequence[ast.AST], package: str) -> Iterator[Import]:
     unloaded = {
         id(node)
-        for branch in ast.walk(tree)
+        for branch in nodes
         if isinstance(branch, ast.If) and ast.unparse(branch.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}
         for statement in branch.body
         for node in ast.walk(statement)
     }
-    for node in ast.walk(tree):
+    for node in nodes:
         loads = id(node) not in unloaded
         if isinstance(node, ast.Import):
             yield from (Import(node.lineno, name.name, loads) for name in node.names)
@@ -121,7 +131,7 @@ def breaches(package: Path) -> list[str]:
         if lines > LONGEST:
             found.append(f"{file}:{lines}: a file has at most {LONGEST} lines")
         dotted = ".".join(("fraction_mcp", *path.relative_to(package).parts[:-1]))
-        for one in imports(ast.parse(text, file), dotted):
+        for one in imports(text, dotted):
             found += [f"{file}:{one.line}: {rule}" for rule in broken(file, one)]
     return [*dict.fromkeys(found), *circles(package)]
 
@@ -132,7 +142,7 @@ def circles(package: Path) -> list[str]:
     named: dict[str, list[str]] = {}
     for module, path in files.items():
         within = ".".join(("fraction_mcp", *path.relative_to(package).parts[:-1]))
-        steps = (one.module for one in imports(ast.parse(path.read_text(encoding="utf-8")), within))
+        steps = (one.module for one in imports(path.read_text(encoding="utf-8"), within))
         named[module] = sorted({there for step in steps if (there := nearest(step, files)) not in {None, module}})
     order = TopologicalSorter(named)
     try:

@@ -140,7 +140,7 @@ async def test_a_row_that_cannot_be_read_keeps_no_other_write_waiting(firm: Firm
         sound = await service.write(second["write_id"])
         await service.journal.approve(sound.id, digest=sound.digest, by=Decider("another process"))
         await tamper(firm, f"UPDATE writes SET {spoilt} WHERE id = '{first['write_id']}'")
-        await service._seen_to(lapses=True)
+        await service._seen_to()
         assert (await service.write(sound.id)).state is State.DONE
         assert [write.id for write in await service.journal.latest()] == [sound.id]
         assert first["write_id"] in await service.journal.verify()
@@ -291,5 +291,5 @@ async def test_however_many_wait_whatever_is_approved_is_sent(firm: Firm) -> Non
             await draft.propose(changed(one, key=f"{number:064}", asker=f"{number % 3}"))
         for write in oldest:
             await service.journal.approve(write.id, digest=write.digest, by=Decider("another process"))
-        await service._seen_to(lapses=True)
+        await service._seen_to()
         assert [(await service.write(write.id)).state for write in oldest] == [State.DONE] * 3

@@ -119,6 +119,12 @@ class Journal:
         """One write, with what time has done to it since: an expired wait, a lease that has run out."""
         if not (write_id.isascii() and write_id.isalnum()):  # none of ours, and perhaps nothing that a database takes
             return None
+        async with self._database.reading() as connection:
+            one = sa.select(tables.writes).where(tables.writes.c.id == write_id, self._seen.writes)
+            row = (await connection.execute(one)).first()
+        write = None if row is None else read_write(row)
+        if write is None or not write.is_due(self._clock()):
+            return write
         async with self._transaction() as transaction:
             with suppress(KeyError):
                 return await transaction.write(write_id)
@@ -134,15 +140,22 @@ class Journal:
             query = query.where(tables.writes.c.identity == identity.text)
         if states:
             query = query.where(tables.writes.c.state.in_(states))
-        async with self._transaction() as transaction:
-            for row in (await transaction.execute(transaction.due())).all():
-                if write := self._readable(row):
-                    await transaction.lapsed(write)
-            rows = (await transaction.execute(query)).all()
+        async with self._database.reading() as connection:
+            due = (await connection.execute(tables.due(self._clock(), self._seen))).first()
+            rows = (await connection.execute(query)).all()
+        if due is not None:
+            async with self._transaction() as transaction:
+                for row in (await transaction.execute(tables.due(self._clock(), self._seen))).all():
+                    if write := self._readable(row):
+                        await transaction.lapsed(write)
+                rows = (await transaction.execute(query)).all()
         return [write for row in rows if (write := self._readable(row))]
 
     async def batch(self, write_id: str) -> Batch:
         """What a write was asked for within, or it alone. Raises KeyError for an id that is not there."""
+        write = await self.get(write_id)
+        if write is not None and not write.batch:
+            return Batch((write,))
         async with self._transaction() as transaction:
             return Batch(tuple(await transaction.members(write_id)))
 
@@ -169,12 +182,9 @@ class Journal:
 
     async def landed_before(self, key: str, since: float) -> Write | None:
         """The latest write of this key that is done, and was not long before `since`."""
-        query = (
-            sa.select(tables.writes)
-            .where(tables.writes.c.key == key, tables.writes.c.state == State.DONE, tables.writes.c.updated_at >= since)
-            .where(self._seen.writes)
-            .order_by(tables.writes.c.updated_at.desc())
-        )
+        table = tables.writes.c
+        landed = sa.select(tables.writes).where(table.key == key, table.state == State.DONE, table.updated_at >= since)
+        query = landed.where(self._seen.writes).order_by(table.updated_at.desc())
         async with self._database.reading() as connection:
             row = (await connection.execute(query)).first()
         return None if row is None else read_write(row)
@@ -189,9 +199,16 @@ class Journal:
         open: nobody would read them.
         """
         self._must_be_own([draft])
+        table = tables.writes.c
+        query = sa.select(tables.writes).where(table.key == draft.key, table.state.in_(OPEN)).order_by(table.created_at)
+        async with self._database.reading() as connection:  # asked for again, as it is: nothing is to be changed
+            row = (await connection.execute(query)).first()
+        there = None if row is None else read_write(row)
+        stands = there is not None and not there.is_due(self._clock())
+        if there is not None and stands and not (there.state is State.AWAITING and batches.differs(there, draft)):
+            return there
         async with self._transaction() as transaction:
-            query = sa.select(tables.writes).where(tables.writes.c.key == draft.key, tables.writes.c.state.in_(OPEN))
-            for row in (await transaction.execute(query.order_by(tables.writes.c.created_at))).all():
+            for row in (await transaction.execute(query)).all():
                 write = await transaction.lapsed(read_write(row))
                 if write.state is State.AWAITING and batches.differs(write, draft):
                     together = Batch(tuple(await transaction.members(write.id))).is_together

@@ -23,7 +23,7 @@ from fraction_mcp.operations.writes.migrations import GENESIS
 from fraction_mcp.operations.writes.states import MOVES, WAITING, State, Step
 from fraction_mcp.operations.writes.write import Draft, Event, Write
 
-__all__ = ["CHANNEL", "EVERYTHING", "GENESIS", "Seen", "Transaction", "events", "head", "in_order", "writes"]
+__all__ = ["CHANNEL", "EVERYTHING", "GENESIS", "Seen", "Transaction", "due", "events", "head", "in_order", "writes"]
 
 # What the newest schema holds, for queries; `migrations` alone makes it, and a test compares the two.
 metadata = sa.MetaData()
@@ -204,19 +204,13 @@ class Transaction:
         query = sa.select(events).where(events.c.write_id == write_id).order_by(events.c.seq)
         return [read_event(row) for row in (await self.execute(query)).all()]
 
-    def due(self) -> sa.Select[Any]:
-        """The writes that time alone has done something to since."""
-        waits, sends = writes.c.state.in_(WAITING), writes.c.state == State.SENDING
-        return sa.select(writes).where(
-            self._seen.writes,
-            sa.or_(sa.and_(waits, writes.c.expires_at <= self.now), sa.and_(sends, writes.c.lease_until <= self.now)),
-        )
-
     async def lapsed(self, write: Write) -> Write:
         """What time alone has done."""
-        if write.state in WAITING and write.expires_at <= self.now:
+        if not write.is_due(self.now):
+            return write
+        if write.state in WAITING:
             return await self.change(write, Step.EXPIRED, {})
-        if write.state is State.SENDING and write.lease_until <= self.now:
+        if write.state is State.SENDING:
             outcome = replace(write.outcome, why="the process that sent it has not said what came of it").to_json()
             return await self.change(write, Step.UNKNOWN, outcome, outcome=dumped(outcome))
         return write
@@ -298,6 +292,15 @@ class Transaction:
 
     async def _again(self, write_id: str) -> Write:
         return read_write((await self.execute(sa.select(writes).where(writes.c.id == write_id))).one())
+
+
+def due(now: float, seen: Seen) -> sa.Select[Any]:
+    """The writes that time alone has done something to since."""
+    waits, sends = writes.c.state.in_(WAITING), writes.c.state == State.SENDING
+    return sa.select(writes).where(
+        seen.writes,
+        sa.or_(sa.and_(waits, writes.c.expires_at <= now), sa.and_(sends, writes.c.lease_until <= now)),
+    )
 
 
 _ON_ITS_WAY = (State.APPROVED, State.SENDING)

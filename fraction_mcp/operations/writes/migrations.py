@@ -126,6 +126,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
         """CREATE TABLE team_browsers (
             hash VARCHAR(64) NOT NULL PRIMARY KEY,
             subject VARCHAR(320) NOT NULL,
+            ends_at {double} NOT NULL,
             expires_at {double} NOT NULL
         )""",
         "CREATE INDEX ix_team_browsers_subject ON team_browsers (subject)",

@@ -312,14 +312,14 @@ class WriteService:
 
     async def watch(self) -> None:
         """While writes wait, commit those that were approved elsewhere and belong to this process's ERPs."""
-        waiting, lapses, told, end = True, True, "", ""
+        waiting, told, end = True, "", ""
         while waiting:
             try:
-                if waiting := await self._seen_to(lapses=lapses):
-                    before, end = end, await self._whole.changed(end, within_s=_WATCH_S)
-                    lapses, told = before == end, ""
+                if waiting := await self._seen_to():
+                    end = await self._whole.changed(end, within_s=_WATCH_S)
+                told = ""
             except Exception as error:  # noqa: BLE001 - whatever fails for a while, nothing approved is forgotten
-                told, waiting, lapses = logged_once(logger, error, told), True, True
+                told, waiting = logged_once(logger, error, told), True
                 await anyio.sleep(_TROUBLED_S)
 
     async def watch_for_ever(self) -> None:
@@ -327,20 +327,12 @@ class WriteService:
         while True:
             await self.watch()
 
-    async def _seen_to(self, *, lapses: bool) -> bool:
-        """Commit what may be committed, however much there is; whether anything waits. Looking for what time alone has
-        done (`lapses`) keeps others from the journal meanwhile, so it is not done at every event."""
-        approved, waiting = (State.APPROVED,), (State.AWAITING, State.APPROVED)
-        if lapses:
-            there = await self._whole.latest(approved, limit=None)
-        else:
-            there = await self._whole.history.latest(approved, skip=0, limit=_MANY)
-        for write in there:
+    async def _seen_to(self) -> bool:
+        """Commit what may be committed, however much there is; whether anything waits."""
+        for write in await self._whole.latest((State.APPROVED,), limit=None):
             if self.may_commit(write):
                 await self.commit(write)
-        if lapses:
-            return bool(await self._whole.latest(waiting, limit=1))
-        return bool(await self._whole.history.count(waiting))
+        return bool(await self._whole.latest((State.AWAITING, State.APPROVED), limit=1))
 
 
 def _elsewhere() -> errors.ConsentError:

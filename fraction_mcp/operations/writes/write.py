@@ -14,7 +14,7 @@ from fraction_mcp.operations.results import ToolError
 from fraction_mcp.operations.writes.identity import ErpIdentity
 from fraction_mcp.operations.writes.plan import Change, FrozenPlan, Plan
 from fraction_mcp.operations.writes.readback import FrozenLook
-from fraction_mcp.operations.writes.states import State, Step
+from fraction_mcp.operations.writes.states import WAITING, State, Step
 
 __all__ = ["Answer", "Draft", "Event", "Write", "WriteOutcome", "hash_of", "names"]
 
@@ -133,6 +133,12 @@ class Write:
         if not self.approvers:
             return self.plan.warnings
         return (f"It needs the approval of {names(self.approvers)}, and never of who asked.", *self.plan.warnings)
+
+    def is_due(self, now: float) -> bool:
+        """Whether time alone has done something to it since: its wait is over, or its lease has run out."""
+        if self.state is State.SENDING:
+            return self.lease_until <= now
+        return self.state in WAITING and self.expires_at <= now
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,2 @@
-"""One server for a team: who is asking, and what each of them may see. Nothing of it is loaded on a desk."""
+"""One server for a team: who may come in, who is asking, and what it takes to stand on a network. A server on one desk
+loads nothing of it."""

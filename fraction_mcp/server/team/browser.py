@@ -6,6 +6,7 @@ each sign-in. Where people sign in by https, the cookies' names begin with `__Ho
 http can set; on the loopback, where tests are, they do not.
 """
 
+import logging
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -18,12 +19,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fraction_mcp.approvals.auth import is_own_form, is_same
 from fraction_mcp.approvals.web import closed_off
+from fraction_mcp.errors import JournalError
 from fraction_mcp.server.team.keys import KeyRing
 from fraction_mcp.server.team.store import TeamStore
 
 __all__ = ["Browsers", "PageGuard", "Signed"]
 
+logger = logging.getLogger(__name__)
+
 _LIFE_S = 12 * 60 * 60
+_TROUBLE = "This server's database does not answer at the moment. Try again in a minute.\n"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -118,7 +123,12 @@ class PageGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app: ASGIApp = self._refusal(scope) or self._app
-        await app(scope, receive, closed_off(send, on_the_way=self._on_the_way))
+        send = closed_off(send, on_the_way=self._on_the_way)
+        try:
+            await app(scope, receive, send)
+        except JournalError as error:
+            logger.warning("a page of the sign-in failed: %s", error.message)
+            await PlainTextResponse(_TROUBLE, 503, {"retry-after": "60"})(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from mcp.server.auth.provider import AuthorizationParams, AuthorizeError, construct_redirect_uri
+from mcp.server.auth.provider import AuthorizationParams, AuthorizeError
 from mcp.shared.auth import OAuthClientInformationFull
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -23,16 +23,12 @@ from fraction_mcp.values.text import clean
 __all__ = ["ConsentRequest", "ConsentRequests", "Destination", "destination_of"]
 
 LIFE_S = 10 * 60.0
-_LONGEST = (
-    6_000  # of the sealed text: it stands in an address, and once more in the one that leads back from signing in
-)
+_LONGEST = 6_000  # of the sealed text, which stands in addresses
 _ABOUT = "consent request"
-# What a browser would run or show by itself, instead of handing it to a program.
-_NO_PROGRAMS = {"about", "blob", "data", "file", "filesystem", "ftp", "javascript", "view-source", "vbscript"}
 
 
 class ConsentRequest(BaseModel):
-    """`id` is of this request alone; `until` in Unix seconds. `client_name` is what the client calls itself."""
+    """`id` is of this request alone, `until` in Unix seconds. `client_name` is what the client calls itself."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -42,22 +38,9 @@ class ConsentRequest(BaseModel):
     client_name: str
     params: AuthorizationParams
 
-    @property
-    def redirect_uri(self) -> str:
-        return str(self.params.redirect_uri)
-
-    @property
-    def scopes(self) -> tuple[str, ...]:
-        return tuple(self.params.scopes or ())
-
-    def answered(self, issuer: str, *, code: str | None = None, error: str | None = None) -> str:
-        """Where the browser goes with the answer; `iss` (RFC 9207) tells the client whose it is."""
-        answer = {"code": code, "error": error, "state": self.params.state, "iss": issuer}
-        return construct_redirect_uri(self.redirect_uri, **answer)
-
 
 class ConsentRequests:
-    """The requests of one server, which is reached at `public_url` (an origin, which is its issuer, too)."""
+    """The requests of one server, which is reached at `public_url` (an origin)."""
 
     def __init__(self, keys: KeyRing, public_url: str, clock: Callable[[], float] = time.time) -> None:
         self._keys = keys
@@ -67,8 +50,7 @@ class ConsentRequests:
     def address(self, client: OAuthClientInformationFull, params: AuthorizationParams) -> str:
         """The consent page for what `client` asks, whose parameters have been checked against its registration.
 
-        Raises AuthorizeError where the answer must not be sent to its redirect address, and for more than an address
-        holds.
+        Raises AuthorizeError for more than an address holds.
         """
         request = ConsentRequest(
             id=secrets.token_urlsafe(16),
@@ -77,8 +59,7 @@ class ConsentRequests:
             client_name=clean(client.client_name or "", 80),
             params=params,
         )
-        destination_of(request.redirect_uri)
-        sealed = base64.urlsafe_b64encode(self._keys.seal(request.model_dump_json().encode(), about=_ABOUT)).decode()
+        sealed = _text(self._keys.seal(request.model_dump_json().encode(), about=_ABOUT))
         if len(sealed) > _LONGEST:
             raise AuthorizeError("invalid_request", "state, client_id and redirect_uri are too long together")
         return f"{self._public_url}/consent?request={sealed}"
@@ -88,11 +69,16 @@ class ConsentRequests:
         if len(sealed) > _LONGEST:
             return None
         try:
-            plain = self._keys.unseal(base64.b64decode(sealed, b"-_", validate=True), about=_ABOUT)
+            plain = self._keys.unseal(_bytes(sealed), about=_ABOUT)
             request = ConsentRequest.model_validate_json(plain) if plain else None
         except (binascii.Error, ValueError, ValidationError):
             return None
         return request if request and self._clock() < request.until else None
+
+    def token(self, request: ConsentRequest, csrf: str) -> str:
+        """What stands in the form of this request in the browser of this `csrf`: another page's, or another browser's,
+        does not count for it."""
+        return self._keys.derive("consent form", request.id, csrf).hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,21 +91,12 @@ class Destination:
 
 
 def destination_of(redirect_uri: str) -> Destination:
-    """Raises AuthorizeError for an address that no answer is sent to: plain http to elsewhere, and what is not an
-    address of a program."""
-    try:
-        parts = urlsplit(redirect_uri)
-        host, scheme = (parts.hostname or "").rstrip("."), parts.scheme
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        host, scheme, port = "", "", ""
-    if scheme == "https" and host and host.isascii():
-        return Destination(host + port, here=_is_here(host))
-    if scheme == "http" and _is_here(host):
-        return Destination(host + port, here=True)
-    if scheme and scheme not in {*_NO_PROGRAMS, "http", "https"} and not redirect_uri.startswith(f"{scheme}:#"):
-        return Destination(f"{scheme}:", here=True)
-    raise AuthorizeError("invalid_request", "no answer is sent to such a redirect_uri")
+    """Of an address that a client may have answers sent to."""
+    parts = urlsplit(redirect_uri)
+    if not parts.hostname or parts.scheme not in {"https", "http"}:
+        return Destination(f"{parts.scheme}:", here=True)
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return Destination(host + (f":{parts.port}" if parts.port else ""), here=_is_here(parts.hostname))
 
 
 def _is_here(host: str) -> bool:
@@ -129,3 +106,11 @@ def _is_here(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _text(sealed: bytes) -> str:
+    return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)

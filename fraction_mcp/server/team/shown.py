@@ -4,16 +4,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import anyio
 import jinja2
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from fraction_mcp.approvals.web import templates
 
-__all__ = ["Shown"]
+__all__ = ["Shown", "team_css"]
+
+_HERE = Path(__file__).parent
+
+
+async def team_css(_: Request) -> Response:
+    """What these pages have beside the inbox's look."""
+    return Response(await anyio.Path(_HERE / "static" / "team.css").read_bytes(), media_type="text/css")
 
 
 def _templates() -> jinja2.Environment:
-    return templates(Path(__file__).parent / "templates")
+    return templates(_HERE / "templates")
 
 
 @dataclass(frozen=True, slots=True)

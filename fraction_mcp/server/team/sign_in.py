@@ -23,6 +23,7 @@ from fraction_mcp.errors import ErpError, RateLimited
 from fraction_mcp.server.team.browser import Browsers
 from fraction_mcp.server.team.shown import Shown
 from fraction_mcp.server.team.store import TeamStore
+from fraction_mcp.server.team.store_people import subject_of
 
 __all__ = ["ErpLogin", "SignInPage", "own_path"]
 
@@ -42,6 +43,8 @@ _REFUSED = (
 )
 _STALE = "This page was out of date, or your browser keeps no cookies of this site. Nothing was sent: try again."
 _BOTH = "Both the e-mail and the password are needed."
+_LIMITED = "There were too many attempts to sign in with this e-mail, or from where you are. Try again in {when}."
+_BUSY = "FractionERP takes no more requests at the moment, so nobody was signed in. Try again in {when}."
 _UNREACHED = (
     "FractionERP could not be asked at the moment, so nobody was signed in. Your e-mail and password may be right: "
     "try again in a minute."
@@ -107,24 +110,27 @@ class SignInPage:
         return response
 
     async def _session(self, place: str, email: str, password: SecretStr) -> ErpSession | _Refusal:
-        address, account = f"address {place}", f"account {email.lower()}"
-        if wait_s := await self._store.may_try(address, account):
-            return _limited(wait_s)
+        buckets = (f"address:{place}", f"account:{subject_of(email)}")
+        if wait_s := await self._store.may_try(*buckets):
+            return _Refusal("limited", 429, _LIMITED.format(when=_in_words(wait_s)), wait_s)
         try:
             session = await self._login(email, password)
-        except RateLimited as error:
-            return _limited(error.retry_after_s or 60)
         except ErpError as error:
-            if not _is_no(error):
-                logger.warning("nobody can sign in: %s", error.message)
-                return _Refusal("unavailable", 503, _UNREACHED)
-            await self._store.failed(address, account)
+            return await self._refused(place, buckets, error)
+        await self._store.succeeded(*buckets)
+        return session
+
+    async def _refused(self, place: str, buckets: tuple[str, ...], error: ErpError) -> _Refusal:
+        if _is_no(error):
+            await self._store.failed(*buckets)
             logger.info("FractionERP refused a sign-in from %s: %s", place, error.code)
             return _Refusal("refused", 403, _REFUSED)
-        # The address goes on counting: whoever has one account of their own must not wipe out with it how many others
-        # they have tried.
-        await self._store.succeeded(account)
-        return session
+        await self._store.untried(*buckets)
+        logger.warning("nobody can sign in: %s", error.message)
+        if isinstance(error, RateLimited):
+            wait_s = error.retry_after_s or 60
+            return _Refusal("unavailable", 503, _BUSY.format(when=_in_words(wait_s)), wait_s)
+        return _Refusal("unavailable", 503, _UNREACHED, 60)
 
     def _page(self, request: Request, to: str, refusal: _Refusal | None = None, email: str = "") -> Response:
         visitor = self._browsers.visitor(request)
@@ -150,14 +156,11 @@ def own_path(said: str) -> str:
 def _is_no(error: ErpError) -> bool:
     """Whether the ERP answered, and the answer was no. Any refusal counts, whatever it says of itself: an ERP that
     answers in another way for an account that it does not know would tell by our page who has one."""
-    return error.status is not None and 400 <= error.status < 500
+    return error.status is not None and 400 <= error.status < 500 and not isinstance(error, RateLimited)
 
 
-def _limited(wait_s: float) -> _Refusal:
-    minutes = ceil(wait_s / 60)
-    when = f"{ceil(wait_s)} seconds" if wait_s <= 90 else f"{minutes} minutes"
-    words = f"There were too many attempts to sign in from here or with this e-mail. Try again in {when}."
-    return _Refusal("limited", 429, words, wait_s)
+def _in_words(wait_s: float) -> str:
+    return f"{ceil(wait_s)} seconds" if wait_s <= 90 else f"{ceil(wait_s / 60)} minutes"
 
 
 def _place_of(request: Request) -> str:

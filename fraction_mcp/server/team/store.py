@@ -29,6 +29,8 @@ __all__ = ["BrowserSession", "Consented", "Grant", "StoredCode", "StoredPerson",
 
 _AT_ONCE = 8  # the others wait here, where no time limit of the database runs yet
 _BROWSER_S = 12 * 3600.0
+_BROWSER_IDLE_S = 2 * 3600.0
+_SEEN_S = 300.0  # a browser is noted as seen no oftener: most requests write nothing
 _UNUSED_CLIENT_S = 86_400.0
 _MOST_UNUSED_CLIENTS = 1_000
 
@@ -139,6 +141,11 @@ class TeamStore:
                 connection, self._ring, token, client_id, scopes, asked_at=asked_at, now=self._clock()
             )
 
+    async def grants_of(self, subject: str) -> list[Grant]:
+        """What this person has allowed, the newest first."""
+        async with self._reading() as connection:
+            return await store_grants.of_person(connection, subject, self._clock())
+
     async def revoke(self, grant_id: str) -> None:
         """None of its tokens is good any more, at any replica."""
         async with self._changing() as connection:
@@ -148,20 +155,26 @@ class TeamStore:
 
     async def new_browser(self, subject: str) -> BrowserSession:
         """For a person who has just signed in, never for anybody else: the secret is new each time."""
-        made, expires_at = secret(), self._clock() + _BROWSER_S
+        made, now = secret(), self._clock()
+        ends_at, expires_at = now + _BROWSER_S, now + _BROWSER_IDLE_S
+        values = {"hash": hashed(made), "subject": subject, "ends_at": ends_at, "expires_at": expires_at}
         async with self._changing() as connection:
-            await sweep(connection, browsers, self._clock())
-            await connection.execute(
-                sa.insert(browsers).values(hash=hashed(made), subject=subject, expires_at=expires_at)
-            )
+            await sweep(connection, browsers, now)
+            await connection.execute(sa.insert(browsers).values(**values))
         return _browser(made, subject, expires_at)
 
     async def browser(self, secret: str) -> BrowserSession | None:
-        """None for a session that is unknown, over or ended."""
+        """None for one that is unknown, ended, older than 12 hours, or not seen for two. It is seen by this."""
+        now, one = self._clock(), browsers.c.hash == hashed(secret)
         async with self._reading() as connection:
-            query = sa.select(browsers).where(browsers.c.hash == hashed(secret), browsers.c.expires_at > self._clock())
-            row = (await connection.execute(query)).first()
-        return None if row is None else _browser(secret, row.subject, row.expires_at)
+            row = (await connection.execute(sa.select(browsers).where(one, browsers.c.expires_at > now))).first()
+        if row is None:
+            return None
+        until = min(now + _BROWSER_IDLE_S, row.ends_at)
+        if until - row.expires_at >= _SEEN_S:
+            async with self._changing() as connection:
+                await connection.execute(sa.update(browsers).where(one).values(expires_at=until))
+        return _browser(secret, row.subject, until)
 
     async def end_browser(self, secret: str) -> None:
         async with self._changing() as connection:
@@ -185,6 +198,17 @@ class TeamStore:
     async def succeeded(self, *buckets: str) -> None:
         async with self._changing() as connection:
             await store_attempts.succeeded(connection, self._ring, buckets, self._clock())
+
+    async def untried(self, *buckets: str) -> None:
+        """The ERP could not be asked, so that nobody is to wait for it."""
+        async with self._changing() as connection:
+            await store_attempts.untried(connection, self._ring, buckets, self._clock())
+
+    async def once(self, what: str, *, until: float) -> bool:
+        """Whether nobody has done `what` before, at any replica; after `until` nobody may. `what` names itself apart
+        from all else that happens once."""
+        async with self._changing() as connection:
+            return await store_attempts.once(connection, self._ring, what, until)
 
     # ------------------------------------------------------------------------------- clients that registered themselves
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fraction_mcp.server.team.keys import KeyRing
 from fraction_mcp.server.team.store_tables import attempts, inserted, sweep
 
-__all__ = ["failed", "may_try", "succeeded"]
+__all__ = ["failed", "may_try", "once", "succeeded", "untried"]
 
 _FREE = {"account": 5, "address": 20}
 _FIRST_S = 2.0
@@ -63,6 +63,19 @@ async def succeeded(connection: AsyncConnection, ring: KeyRing, names: Iterable[
         tries, _ = await _locked(connection, bucket, now)
         left = 0 if bucket.kind == "account" else max(tries - 1, 0)
         await _count(connection, bucket, left, now)
+
+
+async def untried(connection: AsyncConnection, ring: KeyRing, names: Iterable[str], now: float) -> None:
+    """The try told nobody anything, since the ERP was not there to be asked: each bucket gets it back."""
+    for bucket in _Bucket.all(ring, names):
+        tries, _ = await _locked(connection, bucket, now)
+        await _count(connection, bucket, max(tries - 1, 0), now)
+
+
+async def once(connection: AsyncConnection, ring: KeyRing, what: str, until: float) -> bool:
+    """Whether nobody has done `what` before, which nobody can any more after `until`."""
+    key = ring.derive("once", what).hex()
+    return await inserted(connection, attempts, bucket=key, tries=1, open_at=0.0, expires_at=until)
 
 
 async def _locked(connection: AsyncConnection, bucket: _Bucket, now: float) -> tuple[int, float]:

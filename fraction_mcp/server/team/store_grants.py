@@ -23,7 +23,7 @@ from fraction_mcp.server.team.keys import KeyRing
 from fraction_mcp.server.team.store_tables import access, clients, codes, grants, hashed, people, secret, sweep
 
 __all__ = ["Consented", "Grant", "StoredCode", "Tokens"]
-__all__ += ["find_code", "new_code", "of_access", "of_refresh", "remove", "rotate", "take_code"]
+__all__ += ["find_code", "new_code", "of_access", "of_person", "of_refresh", "remove", "rotate", "take_code"]
 
 logger = logging.getLogger(__name__)
 
@@ -218,6 +218,13 @@ async def rotate(
         return None
     await _issue(connection, row.id, generation + 1, tokens, now)
     return tokens
+
+
+async def of_person(connection: AsyncConnection, subject: str, now: float) -> list[Grant]:
+    """The newest first."""
+    query = sa.select(grants).where(grants.c.subject == subject, grants.c.expires_at > now)
+    rows = await connection.execute(query.order_by(grants.c.made_at.desc(), grants.c.id))
+    return [Grant(r.id, r.subject, r.client_id, tuple(r.scopes.split()), r.resource, r.expires_at) for r in rows]
 
 
 async def remove(connection: AsyncConnection, grant_id: str) -> None:

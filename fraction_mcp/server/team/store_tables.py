@@ -74,7 +74,8 @@ browsers = sa.Table(
     metadata,
     sa.Column("hash", sa.String(64), primary_key=True),
     sa.Column("subject", sa.String(320), nullable=False, index=True),
-    sa.Column("expires_at", sa.Float(53), nullable=False, index=True),
+    sa.Column("ends_at", sa.Float(53), nullable=False),
+    sa.Column("expires_at", sa.Float(53), nullable=False, index=True),  # sooner, for a browser that nobody uses
 )
 attempts = sa.Table(
     "team_attempts",

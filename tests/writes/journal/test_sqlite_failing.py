@@ -188,10 +188,15 @@ async def test_a_locked_journal_is_told_in_time_and_can_be_read_meanwhile(
 ) -> None:
     monkeypatch.setattr(journal_database, "_BUSY_S", 0.2)
     journal = await Journal.open("", tmp_path)
-    write = await journal.propose(draft())
+    again = draft()
+    write = await journal.propose(again)
     async with holding(tmp_path / "journal.sqlite3"):
         with pytest.raises(JournalUnreachable, match="another process holds the journal locked") as caught:
             await journal.propose(draft())
+        assert await journal.get(write.id) == write
+        assert await journal.latest() == [write]
+        assert (await journal.batch(write.id)).writes == (write,)
+        assert await journal.propose(again) == write, "what is asked for as it stands changes nothing"
         assert "Close what has it open" in caught.value.hint
         assert [event.kind for event in await journal.events()] == ["proposed"]
         assert len(await journal.head()) == 64
