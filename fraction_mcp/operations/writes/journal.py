@@ -25,7 +25,7 @@ from fraction_mcp.operations.writes.approvers import Approvers, Decider, Viewer
 from fraction_mcp.operations.writes.batch import Batch
 from fraction_mcp.operations.writes.identity import ErpIdentity
 from fraction_mcp.operations.writes.journal_changes import Changes
-from fraction_mcp.operations.writes.journal_database import JournalDatabase
+from fraction_mcp.operations.writes.journal_database import JournalDatabase, brought_up
 from fraction_mcp.operations.writes.journal_history import History
 from fraction_mcp.operations.writes.journal_rows import dumped, read_event, read_write
 from fraction_mcp.operations.writes.journal_tables import EVERYTHING, Seen, Transaction
@@ -36,7 +36,6 @@ __all__ = ["Journal"]
 
 logger = logging.getLogger(__name__)
 
-_MIGRATION_S = 120.0
 _WHOLE_S = 60.0  # for reading every event there is
 NO_RULES = Approvers()
 
@@ -77,7 +76,7 @@ class Journal:
             if found and database.shared:
                 migrations.refuse_older(found)
             if found < migrations.VERSION:
-                await _brought_up(database)
+                await brought_up(database)
         except BaseException:
             await database.aclose()
             raise
@@ -88,7 +87,7 @@ class Journal:
         """Bring the schema up, wherever it lives: the version that it had (0 where it is new), and the one it has."""
         database = JournalDatabase(url, folder)
         try:
-            return await _brought_up(database), migrations.VERSION
+            return await brought_up(database), migrations.VERSION
         finally:
             await database.aclose()
 
@@ -398,12 +397,3 @@ class Journal:
             transaction = Transaction(connection, self._clock, self._seen)
             await transaction.lock()
             yield transaction
-
-
-async def _brought_up(database: JournalDatabase) -> int:
-    """The version that it had."""
-    async with database.transaction(within_s=_MIGRATION_S, opening=True) as connection:
-        before = await connection.run_sync(migrations.brought_up)
-    if 0 < before < migrations.VERSION:
-        logger.warning("the journal's schema was version %d, and is version %d now", before, migrations.VERSION)
-    return before
