@@ -21,6 +21,7 @@ CONTRACT = [
     ("FRACTTAL_CLIENT_ID", "fracttal_client_id", "", "id", "id"),
     ("FRACTTAL_CLIENT_SECRET", "fracttal_client_secret", "", "secret", "secret"),
     ("FRACTION_MCP_CONFIRM", "confirm", "human", "two_step", "two_step"),
+    ("FRACTION_MCP_APPROVERS", "approvers", "", "create_part: a@b.test", "create_part: a@b.test"),
     ("FRACTION_MCP_ELICITATION", "elicitation", "auto", "off", "off"),
     ("FRACTION_MCP_STRUCTURED", "structured", "on", "off", "off"),
     ("FRACTION_MCP_READ_ONLY", "read_only", False, "true", True),
