@@ -52,7 +52,7 @@ class Runtime:
     ) -> None:
         """`inbox_command` starts the inbox as a process of its own; without one, none is opened."""
         self.settings = settings
-        self._clock = clock  # by which everything about writes is counted
+        self._clock = clock  # the one by which everything is decided
         self._sandbox = sandbox
         self._lock = anyio.Lock()
         self._context: ErpContext | None = None
@@ -99,15 +99,16 @@ class Runtime:
 
         settings = self.settings
         if settings.fraction_configured:
-            self._clients.append(fraction_client(settings, self._sandbox))
+            self._clients.append(fraction_client(settings, self._sandbox, self._clock))
         if settings.fracttal_configured:
-            self._clients.append(fracttal_client(settings, self._sandbox))
+            self._clients.append(fracttal_client(settings, self._sandbox, self._clock))
         return ErpContext.set_up(
             *(RememberingErp(client, keep_s=settings.cache_s) for client in self._clients),
             currency=settings.fraction_currency,
             confirm=settings.confirm,
             read_only=settings.read_only,
             version=__version__,
+            clock=self._clock,
         )
 
     async def write_service(self) -> "WriteService":

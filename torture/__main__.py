@@ -42,8 +42,8 @@ class Section:
 # --------------------------------------------------------------------------------------------------------------- crash
 
 
-_STRIDES = {"submit_writes": 2}
-"""Of a batch, which takes as many steps as its three writes do, every second: so that all of it takes half an hour."""
+_STRIDES = {"submit_writes": 5}
+"""Of a batch, which takes as many steps as its three writes do, every fifth: so that all of it takes half an hour."""
 _ON_POSTGRESQL = [
     (tool, fault, 8, True)
     for tool, fault in product(("create_enquiry", "submit_writes"), ("none", "dropped after the commit"))
@@ -90,8 +90,8 @@ def crashes(*, short: bool, broke: str = "", stride: int = 0) -> Section:
         section.rows.append((name, kills[name], *(found[name, state] for state in known), other))
     section.sentence = (
         f"{kills.total():,} kills between the proposal of a write and its answer, under {len(worlds.FAULTS)} "
-        f"behaviours of the ERP: at each step of the event loop, {_told_strides(stride)}; beside {beside:,} of them a second "
-        "process was at work in the same journal. Doubled, lost, or told wrongly: "
+        f"behaviours of the ERP: at each step of the event loop, {_told_strides(stride)}; beside {beside:,} of them a "
+        "second process was at work in the same journal. Doubled, lost, or told wrongly: "
         f"{len(section.wrong)}. The columns say how a fresh process found the write, or the first of a batch that was "
         f"not done.{f' PostgreSQL: {missing}.' if missing else ''}"
     )
@@ -101,7 +101,7 @@ def crashes(*, short: bool, broke: str = "", stride: int = 0) -> Section:
 def _told_strides(stride: int) -> str:
     if stride:
         return f"or rather at each {stride}th"
-    return f"of a batch of three at each {_STRIDES['submit_writes']}nd, on PostgreSQL at each {_ON_POSTGRESQL[0][2]}th"
+    return f"of a batch of three at each {_STRIDES['submit_writes']}th, on PostgreSQL at each {_ON_POSTGRESQL[0][2]}th"
 
 
 # --------------------------------------------------------------------------------------------------------------- model

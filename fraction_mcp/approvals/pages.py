@@ -155,7 +155,8 @@ class Pages:
     async def _table(self, request: Request) -> Response:
         """All that is found, as a file."""
         search = View.read(request.query_params).search
-        headers = {"content-disposition": f'attachment; filename="writes-{datetime.now().astimezone():%Y-%m-%d}.csv"'}
+        day = datetime.fromtimestamp(self._service.journal.now()).astimezone()
+        headers = {"content-disposition": f'attachment; filename="writes-{day:%Y-%m-%d}.csv"'}
         pieces = table_of(self._service.journal, search)
         first = await anext(pieces)  # a journal that fails is told on a page
 

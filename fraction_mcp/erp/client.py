@@ -60,7 +60,7 @@ class ErpClient:
         timeout_s: float,
         token_url: str = "",
         transport: httpx.AsyncBaseTransport | None = None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime],
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self.system = system
@@ -239,7 +239,8 @@ class ErpClient:
                     tally.sent()
                     asked = http.stream(request.method, url, headers=dict(headers), content=request.content)
                     async with asked as answer:
-                        self._allowance.tell(budget(self.system, answer.headers, self._clock()))
+                        if endpoint.is_for_work or answer.status_code != 429:  # too many sign-ins are another matter
+                            self._allowance.tell(budget(self.system, answer.headers, self._clock()))
                         content, flaw = await received(answer.headers, answer.aiter_raw())
         except _NOT_SENT as error:
             what = f"could not be reached ({urlsplit(url).hostname}: {cause_of(error)})"
@@ -281,7 +282,13 @@ def _worth_another(error: errors.ErpError, attempt: int) -> float | None:
     return random.uniform(0, _FIRST_DELAY_S * 2**attempt) if passing else None  # noqa: S311 - jitter
 
 
-def fraction_client(settings: Settings, app: ASGIApp | None = None) -> ErpClient:
+def _moments(clock: Callable[[], float]) -> Callable[[], datetime]:
+    return lambda: datetime.fromtimestamp(clock(), UTC)
+
+
+def fraction_client(
+    settings: Settings, app: ASGIApp | None = None, clock: Callable[[], float] = time.time
+) -> ErpClient:
     """FractionERP, from the settings. `app` stands in the network's place: the embedded ERPs, without a port."""
     return ErpClient(
         System.FRACTIONERP,
@@ -289,10 +296,13 @@ def fraction_client(settings: Settings, app: ASGIApp | None = None) -> ErpClient
         sign_in=partial(FractionSignIn, email=settings.fraction_email, password=settings.fraction_password),
         timeout_s=settings.timeout_s,
         transport=_transport(app),
+        clock=_moments(clock),
     )
 
 
-def fracttal_client(settings: Settings, app: ASGIApp | None = None) -> ErpClient:
+def fracttal_client(
+    settings: Settings, app: ASGIApp | None = None, clock: Callable[[], float] = time.time
+) -> ErpClient:
     """Fracttal, from the settings; see `fraction_client`."""
     return ErpClient(
         System.FRACTTAL,
@@ -303,6 +313,7 @@ def fracttal_client(settings: Settings, app: ASGIApp | None = None) -> ErpClient
         token_url=settings.fracttal_token_url,
         timeout_s=settings.timeout_s,
         transport=_transport(app),
+        clock=_moments(clock),
     )
 
 
