@@ -136,12 +136,13 @@ def _lies(result: Mapping[str, Any], world: World, tool: str, fault: Fault, wire
     all_held = [item.held(world, asked) for item, asked in each]
     told = [one["outcome"] for one in result.get("writes") or [result] if one.get("outcome")] or [""] * len(each)
     held = all_held[0] if tool != BATCH.tool else max(all_held)
+    missing = len(told) != len(each)
     pairs = list(zip(told, all_held, strict=False))
     proves = fault.proves and (tool not in _FRACTTAL or fault.only == "fracttal" or fault.name.startswith("40"))
     sent = [request for request in wire.requests if request.startswith(subject.method)]
     faults = (
         (held > 1, f"written {held} times"),
-        (len(told) != len(each), f"told of {len(told)} of {len(each)} writes"),
+        (missing and (held > 0 or error.get("written") != "no"), f"told of {len(told)} of {len(each)} writes"),
         (any(said == "done" and not there for said, there in pairs), f"told {told}, and {all_held} are there"),
         (bool(held) and not outcome and error.get("written") == "no", "told not written, and it is"),
         (any(there and said in _NOT_WRITTEN for said, there in pairs), f"told {told}, and {all_held} are there"),
