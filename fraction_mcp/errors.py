@@ -7,6 +7,7 @@
     ├─ AmbiguousReference                  a name that is not one record; candidates
     ├─ BatchRefused                        writes that were asked for together and cannot be; index -> why
     ├─ ConsentError                        a confirmation that does not count
+    │  └─ NotTheApprover                   it needs the yes of somebody else
     ├─ ReadOnly                            a tool that writes, where nothing may be written
     ├─ TooManyWaiting                      so many writes wait that nobody would read another
     ├─ WriteNotFound                       no write of that id is in the journal
@@ -61,6 +62,7 @@ __all__ = [
     "NotAuthenticated",
     "NotConfigured",
     "NotFound",
+    "NotTheApprover",
     "PlanRestricted",
     "RateLimited",
     "ReadOnly",
@@ -165,6 +167,12 @@ class ConsentError(FractionMcpError):
 
     code = "CONFIRMATION_INVALID"
     mend = "Call the write's own tool again: a person is asked anew."
+
+
+class NotTheApprover(ConsentError):
+    """The yes of somebody whose yes does not count for this write: whoever asked for it, or whom no rule names."""
+
+    mend = "The user tells whoever may approve it, who decides in the approval inbox; until then it waits."
 
 
 class ReadOnly(FractionMcpError):

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from fraction_mcp.operations.writes.approvers import Decider
 from torture import postgresql
 from torture.worlds import BATCH, FAULTS, SUBJECTS, Subject, World, items, seed, worlds_folder
 
@@ -64,7 +65,7 @@ async def _proposed(
         plan = await _replan(service.context, subject.tool, arguments)
         batch = await service.batch(await service.propose(plan, tool=subject.tool, arguments=arguments, asked_by=asker))
     say("proposed")
-    write = await service.approve(batch.waiting[0], digest=batch.digest, by="a person")
+    write = await service.approve(batch.waiting[0], digest=batch.digest, by=Decider("a person"))
     batch = await service.batch(write)
     for one in batch.writes:
         say(f"told {one.plan.tool} {one.state}")
@@ -107,7 +108,7 @@ async def _recover(world: World, say: Callable[[str], None]) -> None:
         later = await _followed(service)
         for write in later:
             if write.state is State.AWAITING and (batch := await service.batch(write)).waiting:
-                await service.approve(write, digest=batch.digest, by="a person, again")
+                await service.approve(write, digest=batch.digest, by=Decider("a person, again"))
         ended = await _followed(service)
         mine = [
             {write.plan.tool: write.state.value for write in seen if write.asked_by == _ASKER}

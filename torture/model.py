@@ -20,6 +20,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from starlette.types import Receive, Scope, Send
 
 from fraction_mcp import errors
+from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.batch import Batch, digest_of
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import State
@@ -143,7 +144,7 @@ class Writes(RuleBasedStateMachine):
         digest = digest_of(waiting) if waiting and shown == "this" else "0" * 64
         if shown == "this" and all(one.expires_at > time.time() + self.ahead for one in waiting):
             self.yes.update(one.plan.content for one in waiting)
-        self._try(process, lambda service: service.approve(was, digest=digest, by="a person"))
+        self._try(process, lambda service: service.approve(was, digest=digest, by=Decider("a person")))
 
     @rule(write=proposed, process=st.sampled_from(PROCESSES), cancelled=st.booleans())
     def says_no(self, write: str, process: int, *, cancelled: bool) -> None:

@@ -18,18 +18,28 @@ from urllib.parse import urlsplit
 
 import anyio
 import httpx
+from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from fraction_mcp import __version__, errors
 from fraction_mcp.config import Settings, stays_here
 from fraction_mcp.erp import Connection, tally
 from fraction_mcp.erp.allowance import Allowance
-from fraction_mcp.erp.auth import Exchange, FractionSignIn, FracttalSignIn, SignIn
+from fraction_mcp.erp.auth import (
+    ErpSession,
+    Exchange,
+    FractionSignIn,
+    FracttalSignIn,
+    KeptSignIn,
+    SessionKeeper,
+    SignIn,
+)
 from fraction_mcp.erp.body import ENCODINGS, received
 from fraction_mcp.erp.budget import budget
 from fraction_mcp.erp.causes import cause_of
 from fraction_mcp.erp.decipher import decipher
 from fraction_mcp.erp.endpoints import LOGOUT, REFRESH, TOKEN, Endpoint, System
+from fraction_mcp.erp.observed import observed
 from fraction_mcp.erp.request import Request, build
 from fraction_mcp.erp.response import ErpAnswer, Response
 from fraction_mcp.erp.tries import tries
@@ -231,16 +241,17 @@ class ErpClient:
         http = self._writes if endpoint.writes else self._reads
         turn: AbstractAsyncContextManager[None] = nullcontext() if endpoint.writes else self._read_turn(endpoint)
         url = self._token_url if endpoint is TOKEN else self.base_url + request.target
-        began = time.perf_counter()
         try:
             async with turn:
-                with anyio.fail_after(self._timeout_s):
+                with observed(self.system, endpoint) as exchange, anyio.fail_after(self._timeout_s):
                     asked_at = self._clock()
                     tally.sent()
                     asked = http.stream(request.method, url, headers=dict(headers), content=request.content)
                     async with asked as answer:
+                        exchange.status = answer.status_code
+                        exchange.budget = budget(self.system, answer.headers, self._clock())
                         if endpoint.is_for_work or answer.status_code != 429:  # too many sign-ins are another matter
-                            self._allowance.tell(budget(self.system, answer.headers, self._clock()))
+                            self._allowance.tell(exchange.budget)
                         content, flaw = await received(answer.headers, answer.aiter_raw())
         except _NOT_SENT as error:
             what = f"could not be reached ({urlsplit(url).hostname}: {cause_of(error)})"
@@ -250,7 +261,7 @@ class ErpClient:
             raise self._failed(errors.ErpTimedOut, endpoint, late) from error
         except httpx.HTTPError as error:
             raise self._failed(errors.ErpBroken, endpoint, "broke the connection off") from error
-        took_ms = (time.perf_counter() - began) * 1000
+        took_ms = exchange.seconds * 1000
         logger.debug("%s %s %s -> %d, %.0f ms", self.system, request.method, endpoint.path, answer.status_code, took_ms)
         try:
             return decipher(endpoint, Response(answer.status_code, answer.headers, content, asked_at, start, flaw))
@@ -298,6 +309,41 @@ def fraction_client(
         transport=_transport(app),
         clock=_moments(clock),
     )
+
+
+def colleague_client(
+    settings: Settings,
+    account: str,
+    keeper: SessionKeeper,
+    app: ASGIApp | None = None,
+    clock: Callable[[], float] = time.time,
+) -> ErpClient:
+    """FractionERP as one person of a team, by the token that is kept for them; see `fraction_client`."""
+    return ErpClient(
+        System.FRACTIONERP,
+        settings.fraction_base_url,
+        sign_in=partial(KeptSignIn, account=account, keeper=keeper),
+        timeout_s=settings.timeout_s,
+        transport=_transport(app),
+        clock=_moments(clock),
+    )
+
+
+async def sign_in_to_fraction(
+    settings: Settings, email: str, password: SecretStr, app: ASGIApp | None = None
+) -> ErpSession:
+    """A person's own sign-in, for whoever keeps its token and forgets the password. Raises ErpError."""
+    client = fraction_client(settings.model_copy(update={"fraction_email": email, "fraction_password": password}), app)
+    sign_in = client.sign_in
+    try:
+        await client.ready()
+        session = sign_in.session if isinstance(sign_in, FractionSignIn) else None
+    finally:
+        sign_in.forget()  # else closing the client would revoke it
+        await client.aclose()
+    if session is None:  # pragma: no cover - `ready` has raised, or there is one
+        raise AssertionError("signed in without a token")
+    return session
 
 
 def fracttal_client(

@@ -10,6 +10,7 @@ from evals.run import perform
 from evals.task import Person, Task, call
 from evals.tasks import all_tasks
 from fraction_mcp.tools.catalogue import catalogue
+from tests import known_tools  # noqa: F401 - so that a tool's schema is checked once, and not for each task
 
 pytestmark = pytest.mark.anyio
 

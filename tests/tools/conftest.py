@@ -13,6 +13,7 @@ from fraction_mcp.cli.serve import checked_settings
 from fraction_mcp.runtime import Runtime
 from fraction_mcp.sandbox import open_sandbox
 from fraction_mcp.server.app import create_server
+from tests.known_tools import knows_the_tools
 
 Hosted = Callable[..., AbstractAsyncContextManager[Client]]
 
@@ -36,6 +37,7 @@ def hosted(app: Starlette, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> H
     async def host(mode: str = "auto", **changes: Any) -> AsyncIterator[Client]:
         settings = checked_settings(sandbox=True).model_copy(update=changes)
         async with Runtime(settings, app) as runtime, Client(create_server(runtime), mode=mode) as client:
+            knows_the_tools(client, settings)
             yield client
 
     return host

@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 
 from fraction_mcp import sandbox
 from fraction_mcp.config import Settings
+from tests.known_tools import knows_the_tools
 
 if TYPE_CHECKING:
     from fraction_mcp.runtime import Runtime
@@ -150,6 +151,7 @@ class Firm:
                     create_server(runtime), mode=mode, elicitation_callback=callback, client_info=client_info
                 ) as client,
             ):
+                knows_the_tools(client, runtime.settings)
                 yield Seat(client, runtime, self.clock)
 
     # --------------------------------------------------------------------------------------------- what the ERPs hold

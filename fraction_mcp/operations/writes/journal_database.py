@@ -24,6 +24,7 @@ __all__ = ["JournalDatabase"]
 
 _ANSWER_S = 5.0
 _BUSY_S = 10
+_TURN_S = 2
 _LOCK_S = 4  # less than that, so that a lock is told as one
 _CLOSE_S = 2.0
 _READS: dict[str, dict[str, Any]] = {
@@ -74,7 +75,7 @@ class JournalDatabase:
             yield
             return
         try:
-            with anyio.fail_after(_BUSY_S):
+            with anyio.fail_after(_BUSY_S + _TURN_S):  # whoever has it gives up first, and says why
                 await self._turn.acquire()
         except TimeoutError:
             raise PoolTimeout("its turn did not come") from None
