@@ -181,9 +181,9 @@ class Settings(BaseSettings):
         self._refuse_halves()
         if not all(map(stays_here, self._addresses())):
             refuse_unusable_proxies(os.environ)
-        if 0 < len(self.secret_key.get_secret_value().encode()) < 32:
+        if any(len(key.encode()) < 32 for key in self.secret_keys()):
             raise ConfigError(
-                "FRACTION_MCP_SECRET_KEY: must be at least 32 bytes; make one with: "
+                "FRACTION_MCP_SECRET_KEY: each key must be at least 32 bytes; make one with: "
                 'python -c "import secrets; print(secrets.token_hex(32))"'
             )
 
@@ -194,6 +194,11 @@ class Settings(BaseSettings):
     @property
     def fracttal_configured(self) -> bool:
         return bool(self.fracttal_client_id and len(self.fracttal_client_secret))
+
+    def secret_keys(self) -> list[str]:
+        """Those of FRACTION_MCP_SECRET_KEY: the first seals, every one of them opens."""
+        parts = (part.strip() for part in self.secret_key.get_secret_value().split(","))
+        return [part for part in parts if part]
 
     def state_folder(self) -> Path:
         """Where this profile's local state lives. Nothing is created here."""

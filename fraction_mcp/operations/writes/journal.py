@@ -86,6 +86,11 @@ class Journal:
         finally:
             await database.aclose()
 
+    @property
+    def database(self) -> JournalDatabase:
+        """For whoever keeps something beside it, and takes turns with it."""
+        return self._database
+
     def now(self) -> float:
         """Unix seconds by the journal's clock, by which everything about its writes is counted."""
         return self._clock()

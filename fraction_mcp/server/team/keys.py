@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from pydantic import SecretStr
 
 from fraction_mcp.errors import ConfigError
 
@@ -36,12 +35,6 @@ class KeyRing:
         sealing = [_subkey(secret, "seal") for secret in secrets]
         self._opening = {_subkey(key, "name")[:_NAME]: AESGCM(key) for key in reversed(sealing)}
         self._first = _subkey(sealing[0], "name")[:_NAME]
-
-    @classmethod
-    def read(cls, setting: SecretStr) -> "KeyRing":
-        """The keys of FRACTION_MCP_SECRET_KEY, parted by commas. Raises ConfigError as above."""
-        parts = (part.strip() for part in setting.get_secret_value().split(","))
-        return cls([part.encode() for part in parts if part])
 
     def seal(self, plain: bytes, *, about: str) -> bytes:
         """Opens only as being `about` the same: what is sealed for one person is of no use in another's row."""

@@ -201,12 +201,10 @@ def test_what_is_sealed_opens_under_each_of_the_keys_and_only_as_what_it_is() ->
     assert KeyRing([KEY]).derive("a", "b", "c") != KeyRing([KEY]).derive("a", "bc") != KeyRing([KEY]).derive("ab", "c")
 
 
-@pytest.mark.parametrize("setting", ["", " , ", "short", f"{KEY.decode()[:32]},short"])
-def test_a_key_that_is_too_short_is_refused_and_not_shown(setting: str) -> None:
-    from pydantic import SecretStr
-
+@pytest.mark.parametrize("keys", [[], [b"short"], [KEY, b"short"]])
+def test_a_key_that_is_too_short_is_refused_and_not_shown(keys: list[bytes]) -> None:
     with pytest.raises(ConfigError, match="at least 32 bytes") as refused:
-        KeyRing.read(SecretStr(setting))
+        KeyRing(keys)
     assert "short" not in str(refused.value).replace("too short", "")
     assert KEY.decode() not in repr(KeyRing([KEY]))
 
