@@ -21,6 +21,7 @@ from evals.company import Company
 from evals.task import Person, World
 from fraction_mcp import sandbox
 from fraction_mcp.config import Settings
+from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.runtime import Runtime
 from fraction_mcp.server.app import create_server
 
@@ -95,7 +96,7 @@ class Seat:
         write = await service.write(str(data["write_id"]))
         if self._person is Person.APPROVES_LATER:
             shown = await service.batch(write)
-            await service.approve(write, digest=shown.digest, by="the approval inbox")
+            await service.approve(write, digest=shown.digest, by=Decider("the approval inbox"))
         elif self._person is Person.DECLINES_LATER:
             await service.decline(write, by="the approval inbox")
 

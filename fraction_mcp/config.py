@@ -12,7 +12,6 @@ import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -23,6 +22,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fraction_mcp.database_url import read_database_url
 from fraction_mcp.errors import ConfigError
+from fraction_mcp.proxy_settings import refuse_unusable_proxies
 
 __all__ = [
     "DEFAULT_PROFILE",
@@ -78,6 +78,19 @@ def _webhook(value: SecretStr) -> SecretStr:
     return SecretStr(text)
 
 
+def _public_url(value: str) -> str:
+    """Where people and their assistants reach a team's server: an origin, since everything is under its root."""
+    if not value.strip():
+        return ""
+    try:
+        url = urlsplit(_base_url(value))
+    except ValueError as error:
+        raise ValueError(str(error).replace("https://fraction.app/api/v1", "https://erp-tools.example.com")) from None
+    if url.path:
+        raise ValueError("must end with the host and its port: a path in it is not served")
+    return f"{url.scheme}://{url.netloc.lower()}"
+
+
 def _profile_name(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", value):
         raise ValueError("must be letters, digits, dots, dashes and underscores, 64 at most, no dot or dash first")
@@ -90,6 +103,7 @@ def profile_folder(root: Path, profile: str) -> Path:
 
 PROFILE_FILE = "profile.json"
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
+PublicUrl = Annotated[str, AfterValidator(_public_url)]
 WebhookSecret = Annotated[SecretStr, AfterValidator(_webhook)]
 DatabaseSecret = Annotated[SecretStr, AfterValidator(_database_url)]
 
@@ -122,12 +136,15 @@ class Settings(BaseSettings):
 
     profile: Annotated[str, AfterValidator(_profile_name)] = Field(DEFAULT_PROFILE, alias="FRACTION_MCP_PROFILE")
     confirm: Literal["human", "two_step"] = Field("human", alias="FRACTION_MCP_CONFIRM")
+    approvers: str = Field("", alias="FRACTION_MCP_APPROVERS")
     elicitation: Literal["auto", "full", "off"] = Field("auto", alias="FRACTION_MCP_ELICITATION")
     structured: Literal["on", "off"] = Field("on", alias="FRACTION_MCP_STRUCTURED")
     read_only: bool = Field(default=False, alias="FRACTION_MCP_READ_ONLY")
     state_dir: Path | None = Field(None, alias="FRACTION_MCP_STATE_DIR")
     database_url: DatabaseSecret = Field(SecretStr(""), alias="FRACTION_MCP_DATABASE_URL")
     secret_key: SecretStr = Field(SecretStr(""), alias="FRACTION_MCP_SECRET_KEY")
+    public_url: PublicUrl = Field("", alias="FRACTION_MCP_PUBLIC_URL")
+    allowed_hosts: str = Field("", alias="FRACTION_MCP_ALLOWED_HOSTS")
     open_inbox: bool = Field(default=True, alias="FRACTION_MCP_OPEN_INBOX")
     notify_url: WebhookSecret = Field(SecretStr(""), alias="FRACTION_MCP_NOTIFY_URL")
     approval_ttl_s: Annotated[int, Field(ge=10, le=_YEAR_S, alias="FRACTION_MCP_APPROVAL_TTL_S")] = 86_400
@@ -163,7 +180,7 @@ class Settings(BaseSettings):
     def refuse_contradictions(self) -> None:
         self._refuse_halves()
         if not all(map(stays_here, self._addresses())):
-            _refuse_unusable_proxies(os.environ)
+            refuse_unusable_proxies(os.environ)
         if 0 < len(self.secret_key.get_secret_value().encode()) < 32:
             raise ConfigError(
                 "FRACTION_MCP_SECRET_KEY: must be at least 32 bytes; make one with: "
@@ -341,51 +358,6 @@ def stays_here(url: str) -> bool:
         or host.endswith(".localhost")
         or (host.startswith("127.") and host.replace(".", "").isdigit())
     )
-
-
-# -------------------------------------------------------------------------------------------------------------- proxies
-
-
-def _refuse_unusable_proxies(environment: Mapping[str, str]) -> None:
-    """Raises ConfigError for a proxy that no request could go through. Its value may hold a password: not shown."""
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        set_as, value = _proxy_setting(environment, name)
-        if value and (flaw := _proxy_flaw(value)):
-            raise ConfigError(f"{set_as}: {flaw}")
-    set_as, value = _proxy_setting(environment, "NO_PROXY")
-    if any(map(_is_odd_host, value.split(","))):
-        raise ConfigError(f"{set_as}: must be hosts between commas, such as localhost,::1,192.168.0.0/16,.example.com")
-
-
-def _proxy_setting(environment: Mapping[str, str], name: str) -> tuple[str, str]:
-    """A variable as it is spelt, and its value: the small letters win, as everywhere (urllib.request.getproxies)."""
-    if name == "HTTP_PROXY" and "REQUEST_METHOD" in environment and not environment.get("http_proxy"):
-        return name, ""  # of a CGI script it is a header of the request
-    spelt = name.lower() if name.lower() in environment else name
-    return spelt, environment.get(spelt, "")
-
-
-def _proxy_flaw(value: str) -> str:
-    example = "must be a proxy's address such as http://proxy.example:3128"
-    if not value.isascii() or not value.isprintable() or " " in value:
-        return example
-    try:
-        url = urlsplit(value if "://" in value else f"http://{value}")
-        usable = bool(url.hostname) and url.port != 0
-    except ValueError:  # its own words would show what stands there
-        return example
-    if url.scheme in {"socks5", "socks5h"} and usable:
-        return "" if find_spec("socksio") else 'a SOCKS proxy needs a package more: pip install "httpx[socks]"'
-    return "" if url.scheme in {"http", "https"} and usable else f"{example} (http, https or socks5)"
-
-
-def _is_odd_host(entry: str) -> bool:
-    """Whether an entry of NO_PROXY is none that httpx takes."""
-    host = entry.strip()
-    _, _, port = host.rpartition(":")
-    of_one_port = host.count(":") == 1 and "://" not in host
-    odd = not host.isascii() or not host.isprintable() or " " in host or "[" in host or "]" in host
-    return odd or (of_one_port and not port.isdigit())
 
 
 # --------------------------------------------------------------------------------------------------------------- errors

@@ -7,6 +7,7 @@
     ├─ AmbiguousReference                  a name that is not one record; candidates
     ├─ BatchRefused                        writes that were asked for together and cannot be; index -> why
     ├─ ConsentError                        a confirmation that does not count
+    │  └─ NotTheApprover                   it needs the yes of somebody else
     ├─ ReadOnly                            a tool that writes, where nothing may be written
     ├─ TooManyWaiting                      so many writes wait that nobody would read another
     ├─ WriteNotFound                       no write of that id is in the journal
@@ -15,6 +16,7 @@
     │  └─ JournalUnreachable               it may answer in a while: stopped, frozen, locked by another
     └─ ErpError(system, operation, status, request_id)
        ├─ ErpUnreachable                   nothing was sent
+       ├─ BudgetSpent(retry_after_s)       nothing was sent, since the ERP has said that nothing is left
        ├─ ErpOutcomeUnknown                a write was sent, no answer
        ├─ ErpRejected                      the ERP said no, in its own words
        │  ├─ NotAuthenticated
@@ -40,6 +42,7 @@ __all__ = [
     "AccountInactive",
     "AmbiguousReference",
     "BatchRefused",
+    "BudgetSpent",
     "ConfigError",
     "ConsentError",
     "Duplicate",
@@ -59,6 +62,7 @@ __all__ = [
     "NotAuthenticated",
     "NotConfigured",
     "NotFound",
+    "NotTheApprover",
     "PlanRestricted",
     "RateLimited",
     "ReadOnly",
@@ -163,6 +167,12 @@ class ConsentError(FractionMcpError):
 
     code = "CONFIRMATION_INVALID"
     mend = "Call the write's own tool again: a person is asked anew."
+
+
+class NotTheApprover(ConsentError):
+    """The yes of somebody whose yes does not count for this write: whoever asked for it, or whom no rule names."""
+
+    mend = "They decide in the approval inbox; until then it waits."
 
 
 class ReadOnly(FractionMcpError):
@@ -313,6 +323,18 @@ class RateLimited(ErpRejected):
         self, message: str, *, retry_after_s: float | None, system: str, operation: str, status: int, hint: str = ""
     ) -> None:
         super().__init__(message, system=system, operation=operation, status=status, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class BudgetSpent(ErpError):
+    """The ERP has said that nothing is left of its rate budget: nothing was sent. Ready again in `retry_after_s`."""
+
+    code = "RATE_LIMITED"
+    retryable = True
+    mend = "Wait a while, then ask again."
+
+    def __init__(self, message: str, *, retry_after_s: float, system: str, operation: str, hint: str = "") -> None:
+        super().__init__(message, system=system, operation=operation, hint=hint)
         self.retry_after_s = retry_after_s
 
 

@@ -3,22 +3,29 @@
 The line of a call tells time, client, tool, outcome, milliseconds, requests to the ERPs, and the ids by which a write
 and a refused request are found again; never an argument or a result. `httpx`'s own lines hold addresses with what was
 searched for, so they are never written, at whatever level.
+
+On a team's server every line of a request bears its id, by which it is found again in the proxy's log and in the
+answer's X-Request-Id.
 """
 
 import json
 import logging
 import sys
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Literal
 
 from fraction_mcp.values.text import clean
 
-__all__ = ["log_call", "set_up_logs"]
+__all__ = ["http_request_id", "log_call", "set_up_logs"]
 
 _SILENT = ("httpx", "httpcore", "h11", "h2", "hpack")
 _FACTS = "fraction_mcp_facts"
 
 calls = logging.getLogger("fraction_mcp.call")
+
+http_request_id: ContextVar[str] = ContextVar("http_request_id", default="")
+"""The HTTP request that is being answered; empty where there is none. (`request_id` in a call's line is the ERP's.)"""
 
 
 def set_up_logs(level: str, style: Literal["text", "json"]) -> None:
@@ -62,10 +69,16 @@ def _time(record: logging.LogRecord) -> str:
 
 
 class _Text(logging.Formatter):
-    """`2026-11-21T09:00:00.123Z INFO fraction_mcp.call: client=... tool=...`, with a traceback where there is one."""
+    """`2026-11-21T09:00:00.123Z INFO fraction_mcp.call: client=... tool=...`, with a traceback where there is one; of
+    an HTTP request `INFO [id] fraction_mcp.call: ...`."""
 
     def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        super().__init__("%(asctime)s %(levelname)s %(http)s%(name)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's
+        request = http_request_id.get()
+        record.http = f"[{request}] " if request else ""
+        return super().formatMessage(record)
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - logging's
         return _time(record)
@@ -76,6 +89,8 @@ class _Json(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         told: dict[str, object] = {"time": _time(record), "level": record.levelname, "logger": record.name}
+        if request := http_request_id.get():
+            told["http_request_id"] = request
         facts = getattr(record, _FACTS, None)
         told |= facts if isinstance(facts, dict) else {"message": record.getMessage()}
         if record.exc_info:

@@ -1,17 +1,21 @@
-"""Listening on this machine's own addresses, within bounds: what the approval inbox and the HTTP face share.
+"""Listening within bounds: what the approval inbox, the HTTP face and a team's server share. The first two listen on
+this machine's own addresses alone.
 
-Knows sockets and uvicorn, and nothing of what is asked and answered. Whoever shares the machine can connect, so a
-connection is worth nothing before a whole request has come in on it, or while its answer is left unread: those that
-wait are few, wait for seconds, and make way, the oldest first, for new ones. Nothing of this is logged, since a line
-for each could fill a disk.
+Knows sockets and uvicorn, and nothing of what is asked and answered. Whoever shares the machine (or, of a team's
+server, the network) can connect, so a connection is worth nothing before a whole request has come in on it, or while
+its answer is left unread: those that wait are few, wait for seconds, and make way, the oldest first, for new ones.
+Nothing of this is logged, since a line for each could fill a disk.
 """
 
 import asyncio
 import socket
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
+from ipaddress import ip_address
 from typing import Any, cast
 
 import uvicorn
@@ -20,7 +24,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from fraction_mcp.errors import ConfigError
 
-__all__ = ["ADDRESSES", "Server", "authorities", "listening"]
+__all__ = ["ADDRESSES", "Bounds", "Server", "authorities", "listening", "listening_to_others"]
 
 ADDRESSES = ("127.0.0.1", "::1", "localhost")
 """The spellings of this machine that are served. Others (127.0.0.2, 127.1, LOCALHOST) are refused, not judged."""
@@ -54,6 +58,21 @@ def listening(host: str, port: int, *, what: str) -> socket.socket:
     a port that cannot be had.
     """
     family, address = _BOUND[host]
+    return _listening(family, address, host, port, what)
+
+
+def listening_to_others(host: str, port: int, *, what: str) -> socket.socket:
+    """As `listening`, on whichever address of this machine: only for a server that people sign in to.
+
+    `host` is one of `ADDRESSES` or an address in digits: any other is a ValueError.
+    """
+    if host in _BOUND:
+        return listening(host, port, what=what)
+    family = socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET
+    return _listening(family, host, host, port, what)
+
+
+def _listening(family: int, address: str, host: str, port: int, what: str) -> socket.socket:
     # The protocol is named, since asyncio turns Nagle's algorithm off only then: else every answer waits 40 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
@@ -67,11 +86,25 @@ def listening(host: str, port: int, *, what: str) -> socket.socket:
     return listener
 
 
-class Server(uvicorn.Server):
-    """Serves `app` to at most `most` connections at a time, until `should_exit`: signals are their owner's."""
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Of a server that others reach: how many connections each address may have, proxies excepted, which bring many
+    people's; the bytes of a request's head; the seconds that what is being answered has at the end."""
 
-    def __init__(self, app: ASGIApp, *, most: int, lifespan: bool) -> None:
-        room = _Room(_affordable(most))
+    each: int
+    is_proxy: Callable[[str], bool]
+    largest_head: int
+    grace_s: int
+
+
+class Server(uvicorn.Server):
+    """Serves `app` to at most `most` connections at a time, until `should_exit`: signals are their owner's.
+
+    `force_exit` ends it without waiting for answers. Without `bounds`, all that come are this machine's own.
+    """
+
+    def __init__(self, app: ASGIApp, *, most: int, lifespan: bool, bounds: Bounds | None = None) -> None:
+        room = _Room(_affordable(most), bounds)
         super().__init__(
             uvicorn.Config(
                 app,
@@ -82,8 +115,10 @@ class Server(uvicorn.Server):
                 log_level="error",  # its warnings are of requests that are none
                 access_log=False,  # it would hold the sign-in links
                 server_header=False,
+                proxy_headers=False,  # it would believe whoever is on this machine
                 backlog=_AT_ONCE,
-                timeout_graceful_shutdown=_GRACE_S,
+                timeout_graceful_shutdown=bounds.grace_s if bounds else _GRACE_S,
+                h11_max_incomplete_event_size=bounds.largest_head if bounds else None,
             )
         )
 
@@ -110,16 +145,38 @@ def _affordable(most: int) -> int:
 class _Room:
     """The connections of one server; those on which it waits for the client, in the order in which it began to."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, bounds: Bounds | None) -> None:
         self.most = most
+        self.bounds = bounds
         self.taken: set[_Bounded] = set()
         self.waiting: dict[_Bounded, None] = {}
+        self.of_address: Counter[str] = Counter()
 
-    def make_way(self) -> bool:
+    def enter(self, one: "_Bounded") -> bool:
         """Whether there is room now, the connection that has waited longest having been closed if need be."""
-        if len(self.taken) > self.most and self.waiting:
-            next(iter(self.waiting)).end()
-        return len(self.taken) <= self.most
+        self.taken.add(one)
+        if self.bounds and one.address and not self.bounds.is_proxy(one.address):
+            self.of_address[one.address] += 1
+            if self.of_address[one.address] > self.bounds.each and not self._one_leaves(one.address):
+                return False
+        return len(self.taken) <= self.most or self._one_leaves()
+
+    def leave(self, one: "_Bounded") -> None:
+        self.waiting.pop(one, None)
+        if one not in self.taken:
+            return
+        self.taken.remove(one)
+        if self.of_address[one.address] > 1:
+            self.of_address[one.address] -= 1
+        else:
+            del self.of_address[one.address]
+
+    def _one_leaves(self, address: str = "") -> bool:
+        """Whether one that waits could be closed: the longest waiting, of this address where one is named."""
+        oldest = next((one for one in self.waiting if not address or one.address == address), None)
+        if oldest is not None:
+            oldest.end()
+        return oldest is not None
 
 
 class _Bounded(H11Protocol):
@@ -130,11 +187,12 @@ class _Bounded(H11Protocol):
         self._room = room
         self._deadline: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
+        self.address = ""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._room.taken.add(self)
-        if self._room.make_way():
+        self.address = self.client[0] if self.client else ""
+        if self._room.enter(self):
             self._wait()
         else:
             transport.write(_REFUSAL)
@@ -183,7 +241,7 @@ class _Bounded(H11Protocol):
         return begun and not self.flow.write_paused
 
     def _left(self) -> None:
-        self._room.taken.discard(self)
+        self._room.leave(self)
         self._wait_no_longer()
         _over(self._stalled)
 

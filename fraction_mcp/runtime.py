@@ -9,38 +9,71 @@ import logging
 import os
 import sys
 import time
+from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import anyio
 from anyio.abc import TaskGroup
 
 from fraction_mcp import __version__
 from fraction_mcp.config import Settings
+from fraction_mcp.os_account import who_is_here
 from fraction_mcp.threads import left_behind
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
     from typing import Any
 
     from starlette.types import ASGIApp
 
     from fraction_mcp.approvals.process import InboxProcess
     from fraction_mcp.approvals.webhook import Webhook
+    from fraction_mcp.erp import Erp
     from fraction_mcp.erp.client import ErpClient
     from fraction_mcp.operations.context import ErpContext
+    from fraction_mcp.operations.writes.approvers import Approvers
     from fraction_mcp.operations.writes.batch import Batch
+    from fraction_mcp.operations.writes.journal import Journal
     from fraction_mcp.operations.writes.plan import Plan
     from fraction_mcp.operations.writes.service import WriteService
     from fraction_mcp.operations.writes.write import Write
 
-__all__ = ["Runtime"]
+__all__ = ["Runtime", "Runtimes", "Seat"]
 
 logger = logging.getLogger(__name__)
 
 
+class Runtimes(Protocol):
+    """Whose runtime a call is carried out in. On a desk there is one, of whoever runs the server."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    async def of_call(self, ctx: object) -> "Runtime":
+        """The runtime of whoever makes the call of this context (of the MCP server, which this floor does not know)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """One person's place in a team: what the team has set up for all, and its runtimes neither make nor close.
+
+    `asker` is the person as the journal has them and `subject` as the rules about approvers do; `erps` are theirs, each
+    with its memory. Of the `journal` they see what they asked for, and what they may be the one to approve. What waits
+    is decided at `address`, the team's inbox, and approved writes are sent by the team's own watch.
+    """
+
+    asker: str
+    subject: str
+    erps: "tuple[Erp, ...]"
+    journal: "Journal"
+    address: str
+
+
 class Runtime:
-    """An async context manager: what it has set up is cleared away when it is left."""
+    """An async context manager: what it has set up is cleared away when it is left. With a `seat`, that of one person
+    of a team; else that of whoever runs this process."""
 
     def __init__(
         self,
@@ -49,9 +82,12 @@ class Runtime:
         *,
         clock: "Callable[[], float]" = time.time,
         inbox_command: "Sequence[str]" = (),
+        seat: Seat | None = None,
     ) -> None:
         """`inbox_command` starts the inbox as a process of its own; without one, none is opened."""
         self.settings = settings
+        self._seat = seat
+        self._approvers = _approvers(settings)  # a wrong rule stops the start
         self._clock = clock  # by which everything about writes is counted
         self._sandbox = sandbox
         self._lock = anyio.Lock()
@@ -81,8 +117,11 @@ class Runtime:
         finally:
             for client in self._clients:
                 await client.aclose()
-            if self._service is not None:
+            if self._service is not None and self._seat is None:
                 await self._service.journal.aclose()
+
+    async def of_call(self, ctx: object) -> Self:  # noqa: ARG002 - whoever calls, it is this one; see `Runtimes`
+        return self
 
     async def context(self) -> "ErpContext":
         if self._context is None:
@@ -93,47 +132,66 @@ class Runtime:
         return self._context
 
     def _set_up(self) -> "ErpContext":
-        from fraction_mcp.erp.cache import RememberingErp  # noqa: PLC0415 - see the docstring
-        from fraction_mcp.erp.client import fraction_client, fracttal_client  # noqa: PLC0415
-        from fraction_mcp.operations.context import ErpContext  # noqa: PLC0415
+        from fraction_mcp.operations.context import ErpContext  # noqa: PLC0415 - see the docstring
 
         settings = self.settings
-        if settings.fraction_configured:
-            self._clients.append(fraction_client(settings, self._sandbox))
-        if settings.fracttal_configured:
-            self._clients.append(fracttal_client(settings, self._sandbox))
         return ErpContext.set_up(
-            *(RememberingErp(client, keep_s=settings.cache_s) for client in self._clients),
+            *(self._seat.erps if self._seat else self._own_erps()),
             currency=settings.fraction_currency,
             confirm=settings.confirm,
             read_only=settings.read_only,
             version=__version__,
         )
 
+    def _own_erps(self) -> "Iterator[Erp]":
+        from fraction_mcp.erp.cache import RememberingErp  # noqa: PLC0415 - see the docstring
+        from fraction_mcp.erp.client import fraction_client, fracttal_client  # noqa: PLC0415
+
+        settings = self.settings
+        if settings.fraction_configured:
+            self._clients.append(fraction_client(settings, self._sandbox))
+        if settings.fracttal_configured:
+            self._clients.append(fracttal_client(settings, self._sandbox))
+        for client in self._clients:
+            yield RememberingErp(client, keep_s=settings.cache_s)
+
     async def write_service(self) -> "WriteService":
         """The hand in the journal, which is opened (and made, where it is new) at the first call."""
         context = await self.context()
         async with self._lock:
             if self._service is None:
-                from fraction_mcp.operations.writes.journal import Journal  # noqa: PLC0415
-                from fraction_mcp.operations.writes.service import Terms, WriteService  # noqa: PLC0415 - see the docstring
-                from fraction_mcp.os_account import who_is_here  # noqa: PLC0415
+                from fraction_mcp.operations.writes.approvers import Viewer  # noqa: PLC0415 - see the docstring
+                from fraction_mcp.operations.writes.service import Terms, WriteService  # noqa: PLC0415
 
                 settings = self.settings
                 # A write may be sent twice under one claim (a 401 in between), with a sign-in before each.
                 terms = Terms(wait_s=settings.approval_ttl_s, lease_s=4 * settings.timeout_s + 5)
-                database = settings.database_url.get_secret_value()
-                journal = await Journal.open(database, settings.state_folder(), clock=self._clock)
                 self._service = WriteService(
                     context,
-                    journal,
+                    self._seat.journal if self._seat else await self._own_journal(),
                     replan=_replan,
                     terms=terms,
-                    asker=who_is_here(),
+                    asker=self._seat.asker if self._seat else who_is_here(),
                     to_its_end=self._to_its_end,
-                    place=_ON_ITS_PAGE if settings.confirm == "human" and self._inbox() else "",
+                    rules=self._approvers,
+                    viewer=Viewer(self._seat.asker, self._seat.subject) if self._seat else None,
+                    place=self._place(),
                 )
             return self._service
+
+    async def _own_journal(self) -> "Journal":
+        from fraction_mcp.operations.writes.journal import Journal  # noqa: PLC0415 - see the docstring
+
+        settings = self.settings
+        return await Journal.open(settings.database_url.get_secret_value(), settings.state_folder(), clock=self._clock)
+
+    def _place(self) -> str:
+        """Where a person decides, in words for the assistant to pass on; empty where that is not known."""
+        if self.settings.confirm != "human":
+            return ""
+        if self._seat:  # an address that is worth nothing without a person's sign-in
+            return f"in the approval inbox at {self._seat.address}"
+        return _ON_ITS_PAGE if self._inbox() else ""
 
     async def _to_its_end(self, work: "Callable[[], Awaitable[Write]]") -> "Write":
         """Run what sends a write in a task of the runtime's own, which shields itself. Whoever asked for it waits,
@@ -160,7 +218,7 @@ class Runtime:
 
     async def watch(self) -> None:
         """See to writes that wait, in the background, until none does."""
-        if not self._watching:
+        if not self._watching and self._seat is None:
             self._watching = True
             self._tasks.start_soon(self._watch)
 
@@ -184,6 +242,8 @@ class Runtime:
 
         It holds no secret: to a browser that is not signed in, the page shows nothing of the write.
         """
+        if self._seat:
+            return f"{self._seat.address}/writes/{write.id}"
         inbox = self._inbox()
         known = await inbox.found() if inbox else None
         return f"{known.address}/writes/{write.id}" if known else ""
@@ -241,6 +301,14 @@ _NO_BROWSER = (
     "fraction-mcp: a write waits for a person, and there is no browser to show it in; the link that `fraction-mcp "
     "approvals` prints opens the approval inbox\n"
 )
+
+
+def _approvers(settings: Settings) -> "Approvers | None":
+    if not settings.approvers.strip():
+        return None
+    from fraction_mcp.operations.writes.approvers import Approvers  # noqa: PLC0415 - only where there are rules
+
+    return Approvers.read(settings.approvers)
 
 
 async def _replan(context: "ErpContext", tool: str, arguments: "Mapping[str, Any]") -> "Plan":

@@ -18,6 +18,7 @@ import pytest
 
 from fraction_mcp import sandbox
 from fraction_mcp.cli.serve import runtime_for
+from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.runtime import _replan
 from tests import process
 from tests.support import child_environment
@@ -165,7 +166,7 @@ def unsure(write_id: str) -> None:
             app: Any = runtime._sandbox
             app.state.faults.arm("html", method="POST", path="/contracts", status=502)
             write = await service.write(write_id)
-            await service.approve(write, digest=write.digest, by="a test")
+            await service.approve(write, digest=write.digest, by=Decider("a test"))
 
     anyio.run(lost)
 

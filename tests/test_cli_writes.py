@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from fraction_mcp.cli.serve import runtime_for
+from fraction_mcp.operations.writes.approvers import Decider
 from tests.support import child_environment
 from tests.terminal import (
     enquiries,
@@ -55,6 +56,16 @@ def test_a_typed_yes_approves_and_the_write_lands(state: Path) -> None:
         assert screen.exit_code() == 0
         assert re.search(r"it is done, as 'Q\d+'", screen.seen)
     assert enquiries(state, "TERM-1") == 1
+
+
+def test_who_asked_is_not_even_asked_where_a_rule_wants_somebody_else(state: Path) -> None:
+    write_id = waiting(state)
+    rules = {**child_environment(), "FRACTION_MCP_APPROVERS": "create_enquiry: boss@x.example"}
+    with terminal(state, "approve", write_id, "--sandbox", environment=rules) as screen:
+        assert screen.exit_code() != 0
+        assert "this write needs a yes from boss@x.example; you asked for it; nothing was approved" in screen.seen
+        assert "Type yes" not in screen.seen
+    assert standing(state) == ["awaiting_approval"]
 
 
 @pytest.mark.parametrize("typed", ["y\n", "\n", "\x04"], ids=["y", "an empty line", "the end of input"])
@@ -234,7 +245,7 @@ def approved_elsewhere(write_id: str) -> None:
             journal = (await runtime.write_service()).journal
             write = await journal.get(write_id)
             assert write is not None
-            await journal.approve(write_id, digest=write.digest, by="Ada in the approval inbox")
+            await journal.approve(write_id, digest=write.digest, by=Decider("Ada in the approval inbox"))
 
     anyio.run(yes)
 

@@ -27,6 +27,8 @@ CONTRACT = [
     ("FRACTION_MCP_STATE_DIR", "state_dir", None, "/somewhere", Path("/somewhere")),
     ("FRACTION_MCP_DATABASE_URL", "database_url", "", "postgresql+asyncpg://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
     ("FRACTION_MCP_SECRET_KEY", "secret_key", "", "k" * 32, "k" * 32),
+    ("FRACTION_MCP_PUBLIC_URL", "public_url", "", "https://Tools.example.com/", "https://tools.example.com"),
+    ("FRACTION_MCP_ALLOWED_HOSTS", "allowed_hosts", "", "a.example, b.example:8443", "a.example, b.example:8443"),
     ("FRACTION_MCP_OPEN_INBOX", "open_inbox", True, "0", False),
     ("FRACTION_MCP_NOTIFY_URL", "notify_url", "", "https://chat.test/hook?x=1", "https://chat.test/hook?x=1"),
     ("FRACTION_MCP_APPROVAL_TTL_S", "approval_ttl_s", 86_400, "600", 600),

@@ -45,8 +45,8 @@ def inspected(inspector: list[str], state: Path, tool: str, *flags: str, **argum
     given = [flag for name, value in arguments.items() for flag in ("--tool-arg", f"{name}={value}")]
     run = subprocess.run(
         [*inspector, sys.executable, "-m", "fraction_mcp", "serve", "--sandbox", "--method", "tools/call",
-         "--tool-name", tool, *given, "--format", "json", "-q", *flags],
-        capture_output=True, text=True, encoding="utf-8", check=False, timeout=60,
+         "--tool-name", tool, *given, "--connect-timeout", "60000", "--format", "json", "-q", *flags],
+        capture_output=True, text=True, encoding="utf-8", check=False, timeout=120,
         env=child_environment(FRACTION_MCP_STATE_DIR=str(state)),
     )  # fmt: skip
     assert run.stdout, run.stderr

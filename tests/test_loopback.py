@@ -5,17 +5,18 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
 import anyio
 import httpx
 import pytest
 from anyio.abc import SocketStream
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fraction_mcp import loopback
-from fraction_mcp.loopback import Server, listening
+from fraction_mcp.errors import ConfigError
+from fraction_mcp.loopback import Bounds, Server, listening, listening_to_others
 from tests.support import child_environment, free_port, wait_for
 
 pytestmark = pytest.mark.anyio
@@ -42,9 +43,9 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @asynccontextmanager
-async def served(most: int) -> AsyncIterator[int]:
+async def served(most: int, bounds: Bounds | None = None, serving: ASGIApp = app) -> AsyncIterator[int]:
     with closing(listening("127.0.0.1", 0, what="a test")) as listener:
-        server = Server(app, most=most, lifespan=False)
+        server = Server(serving, most=most, lifespan=False, bounds=bounds)
         async with anyio.create_task_group() as group:
             with anyio.fail_after(25):
                 group.start_soon(lambda: server.serve(sockets=[listener]))
@@ -275,3 +276,73 @@ def test_250_idle_connections_take_neither_its_files_nor_its_memory_nor_its_log(
             assert log.stat().st_size == said
         finally:
             attacker.kill()
+
+
+# ------------------------------------------------------------------------------------------- a server that others reach
+
+
+@pytest.mark.parametrize("proxy", [False, True])
+async def test_one_address_has_few_connections_and_a_trusted_proxy_as_many_as_there_are(proxy: bool) -> None:
+    """The oldest of its own that waits makes way; where all are being answered, the new one is refused."""
+    bounds = Bounds(each=2, is_proxy=lambda _: proxy, largest_head=16_384, grace_s=5)
+    async with served(most=8, bounds=bounds) as port:
+        idle = [await anyio.connect_tcp("127.0.0.1", port) for _ in range(3)]
+        if proxy:
+            await idle[0].send(HEAD)
+            assert b"now" in await idle[0].receive()
+        else:
+            assert await closed(idle[0]) == b""
+        streams = [await anyio.connect_tcp("127.0.0.1", port) for _ in range(2)]
+        for stream in streams:
+            await stream.send(HEAD.replace(b"/now", b"/stream"))
+            assert b"200 OK" in await stream.receive()
+        another = await anyio.connect_tcp("127.0.0.1", port)
+        if proxy:
+            await another.send(HEAD)
+            assert b"now" in await another.receive()
+        else:
+            assert (await closed(another)).startswith(b"HTTP/1.1 503 ")
+        for one in [*idle, *streams, another]:
+            await one.aclose()
+
+
+async def test_the_connections_of_an_address_that_are_over_are_not_counted() -> None:
+    bounds = Bounds(each=1, is_proxy=lambda _: False, largest_head=16_384, grace_s=5)
+    async with served(most=8, bounds=bounds) as port:
+        for _ in range(5):
+            assert (await answer(port)).text == "now"
+
+
+async def test_a_head_that_goes_on_beyond_its_bound_is_refused_and_one_within_is_not() -> None:
+    bounds = Bounds(each=8, is_proxy=lambda _: False, largest_head=16_384, grace_s=5)
+    async with served(most=8, bounds=bounds) as port, httpx.AsyncClient(timeout=60) as http:
+        url = f"http://127.0.0.1:{port}/now"
+        assert (await http.get(url, headers={"x": "y" * 8_000})).status_code == 200
+        with suppress(httpx.TransportError):  # it was closed while the rest was still being sent
+            assert (await http.get(url, headers={"x": "y" * 1_000_000})).status_code == 400
+
+
+async def test_what_a_neighbour_says_of_where_it_comes_from_is_not_believed() -> None:
+    seen: list[Scope] = []
+
+    async def looks(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope)
+        await app(scope, receive, send)
+
+    async with served(most=8, serving=looks) as port, httpx.AsyncClient(timeout=60) as http:
+        said = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}
+        await http.get(f"http://127.0.0.1:{port}/now", headers=said)
+    assert (seen[0]["client"][0], seen[0]["scheme"]) == ("127.0.0.1", "http")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.2", "::", "localhost"])
+def test_another_address_is_listened_on_where_people_sign_in(host: str) -> None:
+    with closing(listening_to_others(host, 0, what="a test")) as listener:
+        assert listener.getsockname()[1] > 0
+    with pytest.raises(KeyError):
+        listening("0.0.0.0", 0, what="a test")
+
+
+def test_an_address_of_another_machine_cannot_be_listened_on() -> None:
+    with pytest.raises(ConfigError, match=r"a test cannot listen on port 0 of 192\.0\.2\.1"):
+        listening_to_others("192.0.2.1", 0, what="a test")

@@ -160,6 +160,7 @@ HEAVY = {
     "keyring", "platformdirs", "fraction_mcp.accounts",
     "fraction_mcp.sandbox", "fraction_mcp.erp.client", "fraction_mcp.operations.writes.journal",
     "fraction_mcp.approvals", "fraction_mcp.server.http", "fraction_mcp.server.contract",
+    "fraction_mcp.server.team", "prometheus_client",
 }  # fmt: skip
 
 BARE = """

@@ -20,7 +20,7 @@ from pathlib import Path
 import anyio
 
 from fraction_mcp import __version__
-from torture import crash, fuzz, hosts, matrix, others, soak, worlds
+from torture import crash, fuzz, hosts, matrix, others, postgresql, soak, worlds
 from torture.broken import BROKEN, broken
 from torture.wire import FAULTS, Wire
 
@@ -42,7 +42,15 @@ class Section:
 # --------------------------------------------------------------------------------------------------------------- crash
 
 
-def _shards(jobs: Sequence[tuple[str, str, int]], broke: str, at_once: int) -> Iterator[crash.Tally]:
+_STRIDES = {"submit_writes": 2}
+"""Of a batch, which takes as many steps as its three writes do, every second: so that all of it takes half an hour."""
+_ON_POSTGRESQL = [
+    (tool, fault, 8, True)
+    for tool, fault in product(("create_enquiry", "submit_writes"), ("none", "dropped after the commit"))
+]
+
+
+def _shards(jobs: Sequence[crash.Job], broke: str, at_once: int) -> Iterator[crash.Tally]:
     if at_once == 1:  # in this process: another interpreter would cost more than a sample does
         yield from map(crash.shard, jobs)
         return
@@ -50,31 +58,50 @@ def _shards(jobs: Sequence[tuple[str, str, int]], broke: str, at_once: int) -> I
         yield from pool.map(crash.shard, jobs)
 
 
-def crashes(*, short: bool, broke: str = "", stride: int = 0) -> Section:
-    jobs = [(tool, fault, stride or (150 if short else 1)) for tool, fault in product(worlds.SUBJECTS, worlds.FAULTS)]
-    jobs = jobs[::16] if short else jobs
+def _crash_jobs(*, short: bool, broke: str, stride: int) -> tuple[list[crash.Job], str]:
+    """What is killed, and why PostgreSQL is not among it, where it is not."""
     if broke:  # where the ERP makes a second record of what is sent twice
-        jobs = [("create_enquiry", fault, 60) for fault in ("none", "dropped after the commit")]
-    kills, found = Counter[str](), Counter[tuple[str, str]]()
+        return [("create_enquiry", fault, 60, False) for fault in ("none", "dropped after the commit")], "not asked for"
+    whole = product(crash.KILLED, worlds.FAULTS)
+    jobs = [(tool, fault, stride or (150 if short else _STRIDES.get(tool, 1)), False) for tool, fault in whole]
+    if short:
+        return jobs[::16], "not in a sample"
+    missing = postgresql.is_there()
+    there = [] if missing else [(tool, fault, stride or each, True) for tool, fault, each, _ in _ON_POSTGRESQL]
+    return [*jobs, *there], missing
+
+
+def crashes(*, short: bool, broke: str = "", stride: int = 0) -> Section:
+    jobs, missing = _crash_jobs(short=short, broke=broke, stride=stride)
+    kills, found, beside = Counter[str](), Counter[tuple[str, str]](), 0
     section = Section(
         "Killed at every step", "", ("tool", "kills", "never proposed", "waiting", "done", "unknown", "other")
     )
     for job, tally in zip(jobs, _shards(jobs, broke, at_once=1 if short else os.cpu_count() or 1), strict=True):
-        kills[job[0]] += tally.kills
-        for (tool, _, state, _), count in tally.outcomes.items():
-            found[tool, state] += count
+        name = f"{job[0]}{' (PostgreSQL)' if job[3] else ''}"
+        kills[name] += tally.kills
+        beside += tally.beside
+        for (_, _, state, _), count in tally.outcomes.items():
+            found[name, state] += count
         section.wrong += [str(kill) for kill in tally.wrong]
     known = ("none", "awaiting_approval", "done", "unknown")
-    for tool in kills:
-        other = sum(count for (of, state), count in found.items() if of == tool and state not in known)
-        section.rows.append((tool, kills[tool], *(found[tool, state] for state in known), other))
+    for name in kills:
+        other = sum(count for (of, state), count in found.items() if of == name and state not in known)
+        section.rows.append((name, kills[name], *(found[name, state] for state in known), other))
     section.sentence = (
-        f"{kills.total():,} kills, at every step of the event loop between the proposal of a write and its answer, "
-        f"under {len(worlds.FAULTS)} behaviours of the ERP; beside every tenth a second process was at work in the "
-        f"same journal. Doubled, lost, or told wrongly: {len(section.wrong)}. The columns say how a fresh "
-        "process found the write."
+        f"{kills.total():,} kills between the proposal of a write and its answer, under {len(worlds.FAULTS)} "
+        f"behaviours of the ERP: at each step of the event loop, {_told_strides(stride)}; beside {beside:,} of them a "
+        "second process was at work in the same journal. Doubled, lost, or told wrongly: "
+        f"{len(section.wrong)}. The columns say how a fresh process found the write, or the first of a batch that was "
+        f"not done.{f' PostgreSQL: {missing}.' if missing else ''}"
     )
     return section
+
+
+def _told_strides(stride: int) -> str:
+    if stride:
+        return f"or rather at each {stride}th"
+    return f"of a batch of three at each {_STRIDES['submit_writes']}nd, on PostgreSQL at each {_ON_POSTGRESQL[0][2]}th"
 
 
 # --------------------------------------------------------------------------------------------------------------- model

@@ -7,26 +7,36 @@ process, threads and sockets at once (`os._exit`); what it had handed to the fil
 
 import asyncio
 import gc
+import importlib
 import json
 import os
 import shutil
+import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from torture.worlds import FAULTS, SUBJECTS, Subject, World, seed, worlds_folder
+from fraction_mcp.operations.writes.approvers import Decider
+from torture import postgresql
+from torture.worlds import BATCH, FAULTS, SUBJECTS, Subject, World, items, seed, worlds_folder
 
 if TYPE_CHECKING:
+    from fraction_mcp.operations.writes.batch import Batch
     from fraction_mcp.operations.writes.service import WriteService
     from fraction_mcp.operations.writes.write import Write
 
-__all__ = ["Kill", "Tally", "kills", "shard", "tried"]
+__all__ = ["KILLED", "Job", "Kill", "Tally", "kills", "shard", "tried"]
+
+KILLED = {**SUBJECTS, BATCH.tool: BATCH}
+Job = tuple[str, str, int, bool]
+"""Tool, fault, stride, and whether the journal is on PostgreSQL."""
 
 _LATER_S = 1000.0  # past every lease, before every expiry
 _BESIDE_EVERY = 10
@@ -40,10 +50,30 @@ Say = Callable[[str], None]
 # ------------------------------------------------------------------------------------------------ what a process does
 
 
-async def _write(
-    world: World, subject: Subject, fault: str, say: Callable[[str], None], arm: Callable[[], None]
-) -> None:
-    from fraction_mcp.runtime import Runtime, _replan
+async def _proposed(
+    service: "WriteService", subject: Subject, arguments: Mapping[str, Any], asker: str, say: Say
+) -> "Batch":
+    from fraction_mcp.runtime import _replan
+    from fraction_mcp.tools.arguments import read_arguments
+    from fraction_mcp.tools.catalogue import catalogue
+
+    if subject is BATCH:
+        spec = catalogue()[subject.tool]
+        planned = await spec.run(service.context, read_arguments(spec, arguments))
+        batch: Batch = await service.propose_batch(planned.writes(), asked_by=asker)
+    else:
+        plan = await _replan(service.context, subject.tool, arguments)
+        batch = await service.batch(await service.propose(plan, tool=subject.tool, arguments=arguments, asked_by=asker))
+    say("proposed")
+    write = await service.approve(batch.waiting[0], digest=batch.digest, by=Decider("a person"))
+    batch = await service.batch(write)
+    for one in batch.writes:
+        say(f"told {one.plan.tool} {one.state}")
+    return batch
+
+
+async def _write(world: World, subject: Subject, fault: str, say: Say, arm: Callable[[], None]) -> None:
+    from fraction_mcp.runtime import Runtime
 
     erps = world.erps()
     if FAULTS[fault]:
@@ -51,25 +81,16 @@ async def _write(
     async with Runtime(world.settings(), erps) as runtime:
         service = await runtime.write_service()
         arm()
-        plan = await _replan(service.context, subject.tool, subject.arguments)
-        write = await service.propose(plan, tool=subject.tool, arguments=subject.arguments, asked_by=_ASKER)
-        say(f"proposed {write.id}")
-        write = await service.approve(write, digest=write.digest, by="a person")
-        say(f"told {write.state}")
+        await _proposed(service, subject, subject.arguments, _ASKER, say)
 
 
-async def _beside(world: World, subject: Subject, say: Callable[[str], None]) -> None:
+async def _beside(world: World, subject: Subject, say: Say) -> None:
     """A second process with a write of its own, which also sees to what others have had approved."""
-    from fraction_mcp.runtime import Runtime, _replan
+    from fraction_mcp.runtime import Runtime
 
     async with Runtime(world.settings(), world.erps()) as runtime:
         service = await runtime.write_service()
-        plan = await _replan(service.context, subject.tool, subject.beside)
-        write = await service.propose(
-            plan, tool=subject.tool, arguments=subject.beside, asked_by="whoever works beside it"
-        )
-        write = await service.approve(write, digest=write.digest, by="a person")
-        say(f"told {write.state}")
+        await _proposed(service, subject, subject.beside, _OTHER, say)
         for approved in await service.journal.latest(limit=None):
             await service.follow_up(approved)
 
@@ -86,11 +107,11 @@ async def _recover(world: World, say: Callable[[str], None]) -> None:
         ahead[0] = _LATER_S
         later = await _followed(service)
         for write in later:
-            if write.state is State.AWAITING:
-                await service.approve(write, digest=write.digest, by="a person, again")
+            if write.state is State.AWAITING and (batch := await service.batch(write)).waiting:
+                await service.approve(write, digest=batch.digest, by=Decider("a person, again"))
         ended = await _followed(service)
         mine = [
-            {write.id: write.state.value for write in seen if write.asked_by == _ASKER}
+            {write.plan.tool: write.state.value for write in seen if write.asked_by == _ASKER}
             for seen in (at_once, later, ended)
         ]
         say(json.dumps(mine))
@@ -178,86 +199,137 @@ class Tally:
     """What many kills came to: how many there were of each outcome, and each that went wrong."""
 
     kills: int = 0
+    beside: int = 0
     outcomes: Counter[tuple[str, str, str, int]] = field(default_factory=Counter)
     wrong: list[Kill] = field(default_factory=list)
 
     def add(self, kill: Kill) -> None:
         self.kills += not kill.ended_by_itself
+        self.beside += kill.beside and not kill.ended_by_itself
         self.outcomes[kill.tool, kill.fault, kill.state, kill.held] += 1
         if kill.wrong:
             self.wrong.append(kill)
 
 
-def ready() -> None:
-    """Load what every child needs, once, before the first fork; and leave it out of their garbage collections."""
-    import aiosqlite  # noqa: F401
-    import httpx  # noqa: F401
+def ready(folder: Path, seeded: Path, tool: str, database: str = "") -> None:
+    """Load what every child needs, once, before the first of them is killed, and leave it out of their garbage
+    collections. A first child, which lives, tells what that is."""
+    world = World.made(folder / f"ready-{os.getpid()}", seeded, database)
+    there = set(sys.modules)
 
-    import fraction_mcp.operations.writes.service
-    import fraction_mcp.runtime
-    import fraction_mcp.tools.catalogue
+    async def lives(say: Say) -> None:
+        await _write(world, KILLED[tool], "none", lambda _: None, lambda: None)
+        await _recover(world, lambda _: None)
+        say(" ".join(sorted(set(sys.modules) - there)))
 
-    fraction_mcp.tools.catalogue.catalogue()
+    code, said = _forked(lives).ended()
+    assert code == 0, said
+    for name in said[0].split():
+        with suppress(ImportError, AttributeError):
+            importlib.import_module(name)
+    world.remove()
     gc.collect()
     gc.freeze()
 
 
-def tried(folder: Path, seeded: Path, subject: Subject, fault: str, step: int, *, beside: bool = False) -> Kill:
+def tried(
+    folder: Path, seeded: Path, subject: Subject, fault: str, step: int, *, beside: bool = False, database: str = ""
+) -> Kill:
     """One kill, one recovery, and what is to be said of both."""
-    world = World.made(folder / f"{subject.tool}-{os.getpid()}-{step}", seeded)
+    world = World.made(folder / f"{subject.tool}-{os.getpid()}-{step}", seeded, database)
     other = _forked(lambda say: _beside(world, subject, say)) if beside else None
     code, said = _forked(lambda say: _write(world, subject, fault, say, _dies_at(step))).ended()
-    lived, others = other.ended() if other else (0, ["told done"])
-    held = subject.held(world, subject.arguments)
-    recovered, found = _forked(lambda say: _recover(world, say)).ended()
-    after = subject.held(world, subject.arguments)
-    wrong, state = _judged(code, said, held, (recovered, found), after)
-    if not wrong and beside and (lived, others[-1:], subject.held(world, subject.beside)) != (0, ["told done"], 1):
+    lived, others = other.ended() if other else (0, [])
+    held = _held(world, subject, subject.arguments)
+    recovered = _forked(lambda say: _recover(world, say)).ended()
+    after = _held(world, subject, subject.arguments)
+    wrong, state = _judged(code, said, held, recovered, after)
+    if (
+        not wrong
+        and beside
+        and (lived, _told(others), _held(world, subject, subject.beside))
+        != (
+            0,
+            dict.fromkeys(held, "done"),
+            dict.fromkeys(held, 1),
+        )
+    ):
         wrong = f"the process beside it: {others}"
     world.remove()
-    return Kill(subject.tool, fault, step, beside, code == 0, state, after, wrong)
+    return Kill(subject.tool, fault, step, beside, code == 0, state, sum(after.values()), wrong)
 
 
-def _judged(code: int, said: Sequence[str], held: int, recovered: tuple[int, list[str]], after: int) -> tuple[str, str]:
-    """What is wrong with it (empty: nothing), and in which state the write was found when every lease had run out."""
+def _held(world: World, subject: Subject, arguments: Mapping[str, Any]) -> dict[str, int]:
+    """How often the ERP holds each write of the call, in order, by its tool."""
+    return {item.tool: item.held(world, asked) for item, asked in items(subject.tool, arguments)}
+
+
+def _told(said: Sequence[str]) -> dict[str, str]:
+    return {tool: state for word, tool, state in (f"{line}  ".split(" ")[:3] for line in said) if word == "told"}
+
+
+def _judged(
+    code: int, said: Sequence[str], held: Mapping[str, int], recovered: tuple[int, list[str]], after: Mapping[str, int]
+) -> tuple[str, str]:
+    """What is wrong with it (empty: nothing), and in which state the writes were found when every lease had run out."""
     if code not in {0, 9} or recovered[0] != 0:
         return f"a process failed: {said} {recovered}", "?"
-    known = dict(line.partition(" ")[::2] for line in said)
-    at_once, later, ended = json.loads(recovered[1][0])
-    ids = [known["proposed"]] if "proposed" in known else list(later)
-    state, last = (later.get(ids[0], "lost"), ended.get(ids[0], "lost")) if ids else ("none", "none")
+    seen: Sequence[Mapping[str, str]] = json.loads(recovered[1][0])
+    later = seen[1]
+    if recovered[1][1] != "whole":
+        return f"the journal's chain: {recovered[1][1]}", "?"
+    if set(later) not in (set(), set(held)) or ("proposed" in said and not later):
+        return f"what was proposed is not in the journal: {later}", "lost"
+    if list(held.values()) != sorted(held.values(), reverse=True):
+        return f"one is written, and the one before it is not: {held}", "?"
+    told = _told(said)
+    wrong = (
+        _wrong_with(told.get(tool, ""), held[tool], [each.get(tool, "none") for each in seen], after[tool])
+        for tool in held
+    )
+    worst = next((state for tool in held if (state := later.get(tool, "none")) != "done"), "done")
+    return next(filter(None, wrong), ""), worst
+
+
+def _wrong_with(told: str, held: int, states: Sequence[str], after: int) -> str:
+    """What is wrong with one write: what was told of it, how often the ERP held it then and holds it now, and how a
+    fresh process found it at once, past its lease, and after a person had approved what waited."""
+    at_once, state, last = states
     faults: Iterable[tuple[bool, str]] = (
-        (recovered[1][1] != "whole", f"the journal's chain: {recovered[1][1]}"),
-        (state == "lost", "a write that was proposed is not in the journal"),
         (held > 1 or after > 1, f"written {max(held, after)} times"),
-        (known.get("told") == "done" and not held, "told done, and the ERP does not hold it"),
+        (told == "done" and not held, "told done, and the ERP does not hold it"),
         ("done" in (state, last) and not after, "done in the journal, and the ERP does not hold it"),
         (bool(held) and state not in {"done", "unknown"}, f"the ERP holds it, and it is {state}"),
         (state == "awaiting_approval" and last != "done", f"approved again, and {last}"),
         (state in {"approved", "sending"}, f"it is {state} for ever"),
-        (not set(at_once) <= set(later), "a write was forgotten"),
+        (at_once != "none" and state == "none", "a write was forgotten"),
     )
-    return next((what for is_so, what in faults if is_so), ""), state
+    return next((what for is_so, what in faults if is_so), "")
 
 
-def kills(folder: Path, seeded: Path, tool: str, fault: str, stride: int = 1) -> Iterator[Kill]:
+def kills(
+    folder: Path, seeded: Path, tool: str, fault: str, stride: int = 1, *, server: postgresql.Server | None = None
+) -> Iterator[Kill]:
     """Every `stride`-th step of this tool under this fault, until the run outlives the kill."""
-    ready()
+    ready(folder, seeded, tool, server.emptied() if server else "")
     for step in range(0, _MOST_STEPS, stride):
         beside = (step // stride) % _BESIDE_EVERY == _BESIDE_EVERY - 1
-        kill = tried(folder, seeded, SUBJECTS[tool], fault, step, beside=beside)
+        database = server.emptied() if server else ""
+        kill = tried(folder, seeded, KILLED[tool], fault, step, beside=beside, database=database)
         yield kill
         if kill.ended_by_itself:
             break
 
 
-def shard(job: tuple[str, str, int]) -> Tally:
+def shard(job: Job) -> Tally:
     """All kills of one tool under one fault, with this stride, in worlds of their own."""
+    tool, fault, stride, on_postgresql = job
     folder = worlds_folder()
     try:
         tally = Tally()
-        for kill in kills(folder, seed(folder), *job):
-            tally.add(kill)
+        with postgresql.served() if on_postgresql else nullcontext() as server:
+            for kill in kills(folder, seed(folder), tool, fault, stride, server=server):
+                tally.add(kill)
         return tally
     finally:
         shutil.rmtree(folder)

@@ -20,6 +20,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from starlette.types import Receive, Scope, Send
 
 from fraction_mcp import errors
+from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import State
 from fraction_mcp.operations.writes.write import Write
@@ -129,7 +130,7 @@ class Writes(RuleBasedStateMachine):
         digest = was.digest if shown == "this" else "0" * 64
         if was.state is State.AWAITING and shown == "this" and was.expires_at > time.time() + self.ahead:
             self.yes[was.plan.content] += 1
-        self._try(process, lambda service: service.approve(was, digest=digest, by="a person"))
+        self._try(process, lambda service: service.approve(was, digest=digest, by=Decider("a person")))
 
     @rule(write=proposed, process=st.sampled_from(PROCESSES), cancelled=st.booleans())
     def says_no(self, write: str, process: int, *, cancelled: bool) -> None:

@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from fraction_mcp import sandbox
 from fraction_mcp.config import Settings
 
-__all__ = ["FAULTS", "SUBJECTS", "Subject", "World", "seed", "worlds_folder"]
+__all__ = ["BATCH", "FAULTS", "SUBJECTS", "Subject", "World", "items", "seed", "worlds_folder"]
 
 TIMEOUT_S = 0.05
 PARTS = 40
@@ -146,6 +146,29 @@ SUBJECTS: Mapping[str, Subject] = {
         ),
     )
 }  # fmt: skip
+
+
+def _together(name: str) -> Mapping[str, Any]:
+    """A part, an enquiry and a price list under one approval; what the ERP does to the write meets the one between."""
+    tools = ("create_part", "create_enquiry", "set_price_list")
+    return {"writes": [{"tool": tool, "arguments": getattr(SUBJECTS[tool], name)} for tool in tools]}
+
+
+def items(tool: str, arguments: Mapping[str, Any]) -> list[tuple[Subject, Mapping[str, Any]]]:
+    """The writes that such a call is about, in order."""
+    if tool != "submit_writes":
+        return [(SUBJECTS[tool], arguments)]
+    return [(SUBJECTS[item["tool"]], item["arguments"]) for item in arguments["writes"]]
+
+
+BATCH = Subject(
+    "submit_writes",
+    _together("arguments"),
+    _together("beside"),
+    "POST",
+    "/contracts",
+    lambda world, arguments: min(item.held(world, asked) for item, asked in items("submit_writes", arguments)),
+)
 
 FAULTS: Mapping[str, Mapping[str, Any]] = {
     "none": {},

@@ -1,32 +1,20 @@
-"""What stands before every page: the checks that no page may forget, and the headers that every answer has.
+"""What stands before every page: the checks that no page may forget.
 
-Knows paths and headers. What the checks mean is `auth`'s.
+Knows paths and headers. What the checks mean is `auth`'s, what every answer says of itself `web`'s.
 """
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fraction_mcp.approvals.auth import InboxAuth
+from fraction_mcp.approvals.web import closed_off
 
 __all__ = ["SESSION", "AccessMiddleware", "SignedIn"]
 
 SESSION = "fraction_mcp.session"
 """Where a request's scope holds its session."""
-
-_HEADERS = {
-    "content-security-policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "x-frame-options": "DENY",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "cache-control": "no-store",
-}
 
 
 class AccessMiddleware:
@@ -39,14 +27,8 @@ class AccessMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
-            await send(message)
-
         app: ASGIApp = self._refusal(scope) or self._app
-        await app(scope, receive, send_with_headers)
+        await app(scope, receive, closed_off(send))
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)

@@ -17,7 +17,7 @@ import anyio
 
 from fraction_mcp.loopback import authorities
 
-__all__ = ["InboxAuth", "Link", "Session"]
+__all__ = ["InboxAuth", "Link", "Session", "is_own_form", "is_same"]
 
 _MOST_LINKS = 20
 
@@ -92,7 +92,7 @@ class InboxAuth:
     def session(self, place: str, cookies: Mapping[str, str]) -> Session | None:
         """The session whose pages lie at `place`, for the browser that has its cookie."""
         session = self._sessions.get(_digest(place))
-        if session is None or not _same(session.id, cookies.get(session.cookie, "")):
+        if session is None or not is_same(session.id, cookies.get(session.cookie, "")):
             return None
         return session
 
@@ -106,27 +106,30 @@ class InboxAuth:
         return host.lower() in self._hosts
 
     def is_own_form(self, headers: Mapping[str, str]) -> bool:
-        """Whether a request that changes something was sent by a page of ours, as far as its headers tell.
+        """Whether a request that changes something was sent by a page of ours, as far as its headers tell."""
 
-        Our pages send no referrer, and such a page's form has the origin `null` (Fetch, "append a request Origin
-        header"): then the browser must say by itself that the request is of the same origin.
-        """
-        site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-        if site is not None and site != "same-origin":
-            return False
-        if origin is None:
-            return True
-        if origin == "null":
-            return site == "same-origin"
-        scheme, _, host = origin.partition("://")
-        return scheme == "http" and self.is_host(host) and host.lower() == headers.get("host", "").lower()
+        def is_ours(origin: str) -> bool:
+            scheme, _, host = origin.partition("://")
+            return scheme == "http" and self.is_host(host) and host.lower() == headers.get("host", "").lower()
 
-    @staticmethod
-    def is_token(session: Session, csrf: str) -> bool:
-        return _same(session.csrf, csrf)
+        return is_own_form(headers, is_ours)
 
 
-def _same(secret: str, said: str) -> bool:
+def is_own_form(headers: Mapping[str, str], is_ours: Callable[[str], bool]) -> bool:
+    """Whether a request that changes something was sent by a page of an origin that `is_ours`.
+
+    Our pages send no referrer, and such a page's form has the origin `null` (Fetch, "append a request Origin header"):
+    then the browser must say by itself that the request is of the same origin.
+    """
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None and site != "same-origin":
+        return False
+    if origin is None:
+        return True
+    return site == "same-origin" if origin == "null" else is_ours(origin)
+
+
+def is_same(secret: str, said: str) -> bool:
     return hmac.compare_digest(secret.encode(), said.encode("utf-8", "surrogatepass"))
 
 

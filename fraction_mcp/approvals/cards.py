@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from fraction_mcp.approvals.payload import readable
 from fraction_mcp.config import is_embedded
 from fraction_mcp.operations.plans.repricing import PAYS
-from fraction_mcp.operations.writes.batch import digest_of, gravest_first
+from fraction_mcp.operations.writes.batch import Batch, digest_of, gravest_first
 from fraction_mcp.operations.writes.journal_history import DECIDING
 from fraction_mcp.operations.writes.listing import decided_by
 from fraction_mcp.operations.writes.plan import Change
@@ -120,6 +120,7 @@ class Card:
     can_settle: bool
     can_look: bool
     sender: str = ""
+    why_not: str = ""
     version: str = ""
     items: tuple["Card", ...] = ()
     elsewhere: bool = False
@@ -143,7 +144,7 @@ def nobody(_write: Write) -> bool:
 def together(writes: Sequence[Write], cards: Sequence[Card]) -> Card:
     """One card of several writes: the gravest warning of each stands above them all, the others with their write."""
     ranked = [f"{number}. {warning}" for number, warning in gravest_first(writes)]
-    gravest = sum(bool(write.plan.warnings) for write in writes)
+    gravest = sum(bool(write.warnings) for write in writes)
     waits = writes[0].state is State.AWAITING
     places = {(card.system, card.host, card.company, card.account) for card in cards}
     return replace(
@@ -154,6 +155,7 @@ def together(writes: Sequence[Write], cards: Sequence[Card]) -> Card:
         more_warnings=len(ranked) - gravest,
         notice="" if waits else cards[0].notice,
         sender=" ".join(dict.fromkeys(card.sender for card in cards if card.sender)),
+        why_not=next((card.why_not for card in cards if card.why_not), ""),
         items=tuple(cards) if waits else tuple(replace(card, notice="") for card in cards),
         elsewhere=len(places) > 1,
     )
@@ -199,6 +201,7 @@ def card_of(service: WriteService, write: Write, events: Sequence[Event], now: f
         can_settle=write.state is State.UNKNOWN,
         can_look=write.state is State.UNKNOWN and reaches,
         sender=_sender(service, write, alive, now) if write.state is State.AWAITING else "",
+        why_not=sentence(service.why_not(Batch((write,)), service.decider(""))),
     )
     return with_version(card)
 

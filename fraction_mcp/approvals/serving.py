@@ -29,7 +29,7 @@ from fraction_mcp.loopback import Server, listening
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import State
 
-__all__ = ["serve_for_servers", "serve_inbox"]
+__all__ = ["serve_for_servers", "serve_inbox", "to_its_end"]
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ async def _inbox(
                 kept=lambda: str(bookmark[0] or ""),
             )
             shut_down = anyio.Event()
-            pages = Pages(service, auth, lambda work: _to_its_end(decisions, work), shut_down, around)
+            pages = Pages(service, auth, lambda work: to_its_end(decisions, work), shut_down, around)
             usher.pages = pages
             async with _served(pages.app, listener, shut_down), kept_bookmark(auth, known, folder) as bookmark[0]:
                 yield _Inbox(auth, pages, usher, known, recall)
@@ -142,7 +142,7 @@ async def _served(app: ASGIApp, listener: socket.socket, shut_down: anyio.Event)
             server.should_exit = True
 
 
-async def _to_its_end(decisions: TaskGroup, work: Callable[[], Awaitable[None]]) -> None:
+async def to_its_end(decisions: TaskGroup, work: Callable[[], Awaitable[None]]) -> None:
     """Run `work` outside the request that asked for it: a browser that leaves, or a server that closes its
     connections, does not stop a write half way."""
     over = anyio.Event()

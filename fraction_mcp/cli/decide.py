@@ -13,7 +13,7 @@ from fraction_mcp.cli.finding import found_write
 from fraction_mcp.cli.serve import runtime_for
 from fraction_mcp.cli.showing import Teller, outcome_of
 from fraction_mcp.cli.signals import finishing, run
-from fraction_mcp.errors import WriteNotFound
+from fraction_mcp.errors import NotTheApprover, WriteNotFound
 from fraction_mcp.operations.writes.batch import Batch, digest_of
 from fraction_mcp.operations.writes.decisions import APPROVE, DECISIONS, DECLINE, Decision, Said, cannot_send_here
 from fraction_mcp.operations.writes.journal import Journal
@@ -63,7 +63,10 @@ async def _decide(decision: Decision, write_id: str, sandbox: bool, profile: str
         teller.say()
         if decision is APPROVE and write.state is State.APPROVED:
             return await _already(service, write, teller)
+        by = service.decider(f"{who_is_here()} in a terminal")
         if decision is APPROVE:
+            if why := service.why_not(Batch(shown), by):  # before anybody types a yes that would not count
+                raise NotTheApprover(f"{why}; nothing was approved")
             for who in dict.fromkeys(filter(None, (_sent_by_others(service, each) for each in shown))):
                 teller.say(who)
         question = _QUESTIONS[decision.name]
@@ -71,7 +74,7 @@ async def _decide(decision: Decision, write_id: str, sandbox: bool, profile: str
             sys.stderr.write("Nothing was decided: it stands as before.\n")
             return code_of_result({"outcome": str(write.state)}, failed=True)
         with finishing():
-            said = Said(f"{who_is_here()} in a terminal", digest_of(shown), reason)
+            said = Said(by, digest_of(shown), reason)
             await decision.act(service, shown[0], said)
             return _told(await service.batch(shown[0]), shown, decision)
 

@@ -24,7 +24,7 @@ from fraction_mcp.operations.writes.listing import COLUMNS, SHORT, row_of
 from fraction_mcp.operations.writes.plan import FrozenPlan
 from fraction_mcp.operations.writes.states import MOVES, WAITING, State, Step
 from fraction_mcp.operations.writes.wording import in_its_own_words, reference_of
-from fraction_mcp.operations.writes.write import Event, Write, WriteOutcome
+from fraction_mcp.operations.writes.write import Event, Write, WriteOutcome, names
 from fraction_mcp.values.text import quoted
 
 __all__ = ["audit", "migrate", "writes"]
@@ -275,6 +275,8 @@ def _detail(teller: Teller, event: Event, plan: FrozenPlan) -> None:
             teller.changes(plan.preview, indent=4)
             for warning in plan.warnings:
                 teller.say(f"Warning: {warning}", "yellow", indent=4)
+            if needs := detail.get("approvers"):
+                teller.say(f"needs the approval of {names(needs)}", "yellow", indent=4)
             if plan.note:
                 teller.say(in_its_own_words(plan.note), indent=2)
             teller.say(f"digest {detail.get('digest', '')}", "dim", indent=2)

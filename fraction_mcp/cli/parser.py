@@ -149,14 +149,53 @@ def _beginning(commands: Commands) -> None:
 def _serving(commands: Commands) -> None:
     serve = _add(
         commands, "serve", "serve MCP on stdio, or on HTTP with --http",
-        _calls("serve", "serve", "sandbox", "profile", "http", "host", "port", "read_only"),
+        _calls("serve", "serve", "sandbox", "profile", "http", "host", "port", "read_only", "auth", *_OF_TEAMS),
     )  # fmt: skip
     _where(serve)
     serve.add_argument("--http", action="store_true", help="streamable HTTP at /mcp, on a loopback address")
-    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--host", default="127.0.0.1", help="another than a loopback address needs --auth")
     serve.add_argument("--port", type=_port, default=8765)
     serve.add_argument("--read-only", action="store_true", help="offer no tool that writes")
+    _team(serve)
     _add(commands, "demo", "watch an assistant's session on the embedded ERPs", _calls("demo", "demo"))
+
+
+# What `serve` is given for a team, by the names of `server.team.options.Asked`.
+_OF_TEAMS = (
+    "issuer", "audience", "subject", "public_url", "allowed_host", "trusted_proxy", "client_host",
+    "allow_registration", "metrics_host", "metrics_port",
+)  # fmt: skip
+
+
+def _team(serve: Parser) -> None:
+    team = serve.add_argument_group("one server for a team (docs/deployment.md)")
+    team.add_argument(
+        "--auth", choices=("none", "jwt", "sign-in"), default="none",
+        help="who may come: whoever reaches a loopback address; whoever has a token of your identity provider; "
+        "whoever signs in with a FractionERP account",
+    )  # fmt: skip
+    team.add_argument("--issuer", metavar="URL", default="", help="jwt: whose tokens count")
+    team.add_argument("--audience", metavar="URL", default="", help="jwt: what they must have been made for")
+    team.add_argument(
+        "--subject", metavar="SUBJECT=PROFILE", action="append", default=[],
+        help="jwt: whose account somebody uses; without any, all use this server's",
+    )  # fmt: skip
+    team.add_argument("--public-url", metavar="URL", default="", help="the https:// address that people use")
+    team.add_argument(
+        "--allowed-host", metavar="HOST", action="append", default=[],
+        help="a further name that it is reached by",
+    )  # fmt: skip
+    team.add_argument(
+        "--trusted-proxy", metavar="CIDR", action="append", default=[],
+        help="whose X-Forwarded-For and X-Forwarded-Proto are believed",
+    )  # fmt: skip
+    team.add_argument(
+        "--client-host", metavar="HOST", action="append", default=[],
+        help="sign-in: a further host whose clients may introduce themselves",
+    )  # fmt: skip
+    team.add_argument("--allow-registration", action="store_true", help="sign-in: any client may register itself")
+    team.add_argument("--metrics-port", metavar="P", type=_port, default=None, help="serve /metrics on this port")
+    team.add_argument("--metrics-host", metavar="HOST", default="", help="and this address (default: 127.0.0.1)")
 
 
 def _asking(commands: Commands) -> None:

@@ -1,14 +1,14 @@
 """`serve` and `sandbox`: the server itself, and the embedded ERPs, in this process or on a port."""
 
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from fraction_mcp.cli.signals import run
+from fraction_mcp.cli.signals import run, told_again
 from fraction_mcp.config import DEFAULT_PROFILE, EMBEDDED, Settings, is_embedded, nothing_configured
 from fraction_mcp.errors import ConfigError
 from fraction_mcp.logs import set_up_logs
@@ -72,10 +72,15 @@ def is_embedded_place(settings: Settings) -> bool:
     return is_embedded(settings.fraction_base_url)
 
 
-def serve(*, sandbox: bool, profile: str, http: bool, host: str, port: int, read_only: bool) -> int:
-    settings = checked_settings(sandbox=sandbox, profile=profile)
-    if read_only:
-        settings = settings.model_copy(update={"read_only": True})
+def serve(
+    *, sandbox: bool, profile: str, http: bool, host: str, port: int, read_only: bool, auth: str, **team: Any
+) -> int:
+    """`team` are the flags of `server.team.options.Asked`, which say something only where there is a sign-in."""
+    if auth != "none":
+        return _serve_team(sandbox=sandbox, profile=profile, http=http, host=host, port=port, read_only=read_only,
+                           asked={"auth": auth, **team})  # fmt: skip
+    _refuse_flags_of_teams(team)
+    settings = _read_only(checked_settings(sandbox=sandbox, profile=profile), read_only)
     check_journal(settings)
     set_up_logs(settings.log_level, settings.log_format)
     runtime = runtime_of(settings, inbox_command=_inbox_command(sandbox=sandbox, profile=profile))
@@ -86,6 +91,35 @@ def serve(*, sandbox: bool, profile: str, http: bool, host: str, port: int, read
     from fraction_mcp.server.stdio import serve_stdio  # noqa: PLC0415
 
     return run(_served, lambda: serve_stdio(runtime))
+
+
+def _serve_team(
+    *, sandbox: bool, profile: str, http: bool, host: str, port: int, read_only: bool, asked: dict[str, Any]
+) -> int:
+    if not http:
+        raise ConfigError(f"--auth {asked['auth']} is for --http: over stdio, whoever started the server is asking")
+    from fraction_mcp.server.team.joined import serve_joined  # noqa: PLC0415 - nothing of it on a desk
+    from fraction_mcp.server.team.options import Asked, team_options  # noqa: PLC0415
+
+    by_account = asked["auth"] == "sign-in" or asked["subject"]  # each person has an account of their own
+    settings = (settings_for_writes if by_account else checked_settings)(sandbox=sandbox, profile=profile)
+    settings = _read_only(settings, read_only)
+    options = team_options(settings, Asked(**asked), host=host)
+    check_journal(settings)
+    set_up_logs(settings.log_level, settings.log_format)
+    sandbox_app = _open_sandbox(settings) if is_embedded_place(settings) else None
+    return run(_served, lambda: serve_joined(settings, options, host, port, sandbox=sandbox_app, hurry=told_again))
+
+
+def _refuse_flags_of_teams(team: Mapping[str, Any]) -> None:
+    for name, given in team.items():
+        if given or (name == "metrics_port" and given is not None):
+            flag = "--" + name.replace("_", "-")
+            raise ConfigError(f"{flag} is for a server that people sign in to: add --auth sign-in or --auth jwt")
+
+
+def _read_only(settings: Settings, read_only: bool) -> Settings:
+    return settings.model_copy(update={"read_only": True}) if read_only else settings
 
 
 def _inbox_command(*, sandbox: bool, profile: str) -> list[str]:

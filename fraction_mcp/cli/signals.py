@@ -3,7 +3,7 @@
 asyncio's own answer to Ctrl-C would: it cancels the main task through every shield, and at the second one raises
 KeyboardInterrupt wherever the program stands; SIGTERM and SIGHUP kill on the spot. Here a signal cancels a scope: what
 is shielded ends first, everything is closed, and the exit code says which signal it was. Further signals while it ends
-change nothing: what it waits for is bounded by FRACTION_MCP_TIMEOUT_S.
+tear nothing either (`told_again` tells of them): what it waits for is bounded by FRACTION_MCP_TIMEOUT_S.
 """
 
 import signal
@@ -16,7 +16,7 @@ from typing import TypeVarTuple
 
 import anyio
 
-__all__ = ["finishing", "interruptible", "run"]
+__all__ = ["finishing", "interruptible", "run", "told_again"]
 
 Args = TypeVarTuple("Args")
 
@@ -33,10 +33,11 @@ async def _guarded(work: Callable[[*Args], Awaitable[int]], args: tuple[*Args]) 
     code = 0
     with anyio.open_signal_receiver(*heeded) as signals:
         async with anyio.create_task_group() as group:
-            ending = _Ending(group.cancel_scope)
-            _current.set(ending)
-            group.start_soon(ending.listen, signals)
-            code = await work(*args)
+            with anyio.CancelScope() as scope:
+                ending = _Ending(scope)
+                _current.set(ending)
+                group.start_soon(ending.listen, signals)
+                code = await work(*args)
             group.cancel_scope.cancel()
     return 128 + ending.signal if ending.signal else code
 
@@ -58,6 +59,7 @@ class _Ending:
         self.signal = 0
         self.held = 0
         self.questions: list[anyio.CancelScope] = []
+        self.again = anyio.Event()
 
     async def listen(self, signals: AsyncIterator[signal.Signals]) -> None:
         async for one in signals:
@@ -66,6 +68,8 @@ class _Ending:
                 continue
             if self.held and not self.signal:
                 sys.stderr.write("\nA write may be on its way: it ends first, and what came of it is told.\n")
+            if self.signal:
+                self.again.set()
             self.signal = self.signal or one
             if not self.held:
                 self._scope.cancel()
@@ -91,6 +95,12 @@ def finishing() -> Iterator[None]:
         yield
     finally:
         ending.let_go()
+
+
+async def told_again() -> None:
+    """Returns when a second signal came: whoever sent it does not want to wait for what may be cut."""
+    ending = _current.get()
+    await (anyio.sleep_forever() if ending is None else ending.again.wait())
 
 
 @contextmanager

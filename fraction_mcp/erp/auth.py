@@ -18,12 +18,13 @@ import anyio
 from pydantic import SecretStr
 
 from fraction_mcp import errors
-from fraction_mcp.erp.endpoints import LOGIN, REFRESH, TOKEN, Endpoint
+from fraction_mcp.erp.endpoints import LOGIN, REFRESH, TOKEN, Endpoint, System
 from fraction_mcp.erp.records import Token
 from fraction_mcp.erp.request import encode
 from fraction_mcp.erp.response import ErpAnswer
+from fraction_mcp.values.text import clean
 
-__all__ = ["Exchange", "FractionSignIn", "FracttalSignIn", "SignIn"]
+__all__ = ["ErpSession", "Exchange", "FractionSignIn", "FracttalSignIn", "KeptSignIn", "SessionKeeper", "SignIn"]
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,43 @@ class _Held:
     token: SecretStr
     renew_at: datetime | None
     expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ErpSession:
+    """What a sign-in with FractionERP gave: a token, whose it is, and when to renew it and to let go of it (unix
+    seconds; None where it is not known). `version` counts the tokens that a keeper has had for this account."""
+
+    account: str
+    token: SecretStr
+    renew_at: float | None = None
+    expires_at: float | None = None
+    user: dict[str, Any] | None = None
+    company: dict[str, Any] | None = None
+    version: int = 0
+
+    @property
+    def name(self) -> str:
+        """What people read."""
+        told = (self.user or {}).get("name")
+        return clean(told, 120) if isinstance(told, str) and told.strip() else self.account
+
+
+class SessionKeeper(Protocol):
+    """Where one account's token is kept for all processes that work for it. The password is nowhere."""
+
+    async def session(self) -> ErpSession | None:
+        """What is kept now; None where the sign-in has ended."""
+        ...
+
+    async def renewed(self, session: ErpSession, renew: Callable[[ErpSession], Awaitable[ErpSession]]) -> ErpSession:
+        """The session after this one: made by `renew` in one process alone, since renewing revokes, and awaited by the
+        others. Raises what `renew` raises."""
+        ...
+
+    async def ended(self, session: ErpSession) -> None:
+        """The ERP no longer takes this token: it is kept no more, and the person must sign in again."""
+        ...
 
 
 class SignIn:
@@ -164,6 +202,15 @@ class FractionSignIn(SignIn):
         token = answer.read(Token)
         return self._hold(token, _instant(token.expires_at))
 
+    @property
+    def session(self) -> "ErpSession | None":
+        """What is in hand, for whoever keeps it for other processes."""
+        return self._session_of(self._held) if self._held else None
+
+    def _session_of(self, held: _Held) -> "ErpSession":
+        renew_at, expires_at = (None if at is None else at.timestamp() for at in (held.renew_at, held.expires_at))
+        return ErpSession(self.account, held.token, renew_at, expires_at, self.user, self.company)
+
 
 class FracttalSignIn(SignIn):
     """Fracttal: OAuth 2.0 client credentials (RFC 6749, 4.4) as HTTP Basic; renewing is asking again."""
@@ -189,6 +236,64 @@ class FracttalSignIn(SignIn):
         return await self._obtain()
 
 
+class KeptSignIn(FractionSignIn):
+    """FractionERP for a person who signed in somewhere else: by the token that is kept for them, and nothing more.
+
+    Where the ERP takes it no longer, only the person can help. Ending the process ends no sign-in: others go on.
+    """
+
+    def __init__(
+        self, exchange: Exchange, clock: Callable[[], datetime], *, account: str, keeper: SessionKeeper
+    ) -> None:
+        super().__init__(exchange, clock, email=account, password=SecretStr(""))
+        self._keeper = keeper
+
+    @property
+    def held(self) -> str:
+        """Nothing that this process may revoke: others go on with it."""
+        return ""
+
+    async def _next(self, rejected: str) -> _Held:
+        session = await self._keeper.session()
+        if session is not None and session.token.get_secret_value() == rejected:
+            await self._keeper.ended(session)
+            session = None
+        if session is None:
+            self._held = None
+            raise _ended()
+        held = self._taken(session)
+        if held.renew_at is None or self._clock() < held.renew_at:
+            return held
+        try:
+            return self._taken(await self._keeper.renewed(session, self._renewed))
+        except errors.ErpError as error:
+            logger.info("renewing a person's sign-in failed: %s", error.message)
+            if isinstance(error, errors.NotAuthenticated | errors.AccountInactive):
+                await self._keeper.ended(session)
+                raise _ended() from error
+            if held.expires_at is None or self._clock() >= held.expires_at:
+                raise
+            return replace(held, renew_at=self._clock() + _AGAIN)  # good for a while yet
+
+    async def _renewed(self, session: ErpSession) -> ErpSession:
+        headers = {**_JSON, "Authorization": f"Bearer {session.token.get_secret_value()}"}
+        held = self._read(await self._exchange(REFRESH, headers=headers, content=None))
+        return self._session_of(held)
+
+    def _taken(self, session: ErpSession) -> _Held:
+        self.user, self.company = session.user, session.company
+        return _Held(session.token, _moment(session.renew_at), _moment(session.expires_at))
+
+
+def _ended() -> errors.NotAuthenticated:
+    return errors.NotAuthenticated(
+        "your sign-in with FractionERP has ended",
+        system=System.FRACTIONERP,
+        operation=LOGIN.name,
+        hint="The user signs in again: their assistant's program asks for it at the next call.",
+    )
+
+
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -202,6 +307,10 @@ def _as_sign_in(error: errors.ErpRejected) -> errors.ErpError:
         return errors.NotAuthenticated(error.message, **where, status=error.status, request_id=error.request_id)
     hint = "Whoever runs this server checks the base URL in its settings; trying again before does not help."
     return errors.ErpContractBroken(error.message, **where, status=error.status, request_id=error.request_id, hint=hint)
+
+
+def _moment(unix: float | None) -> datetime | None:
+    return None if unix is None else datetime.fromtimestamp(unix, UTC)
 
 
 def _instant(text: str) -> datetime | None:

@@ -8,7 +8,6 @@ refused, unknown) and left to the caller.
 
 import logging
 import random
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from datetime import UTC, datetime
@@ -18,17 +17,28 @@ from urllib.parse import urlsplit
 
 import anyio
 import httpx
+from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from fraction_mcp import __version__, errors
 from fraction_mcp.config import Settings, stays_here
 from fraction_mcp.erp import Connection, tally
-from fraction_mcp.erp.auth import Exchange, FractionSignIn, FracttalSignIn, SignIn
+from fraction_mcp.erp.allowance import Allowance
+from fraction_mcp.erp.auth import (
+    ErpSession,
+    Exchange,
+    FractionSignIn,
+    FracttalSignIn,
+    KeptSignIn,
+    SessionKeeper,
+    SignIn,
+)
 from fraction_mcp.erp.body import ENCODINGS, received
-from fraction_mcp.erp.budget import Budget, budget
+from fraction_mcp.erp.budget import budget
 from fraction_mcp.erp.causes import cause_of
 from fraction_mcp.erp.decipher import decipher
 from fraction_mcp.erp.endpoints import LOGOUT, REFRESH, TOKEN, Endpoint, System
+from fraction_mcp.erp.observed import observed
 from fraction_mcp.erp.request import Request, build
 from fraction_mcp.erp.response import ErpAnswer, Response
 from fraction_mcp.erp.tries import tries
@@ -72,7 +82,7 @@ class ErpClient:
         self._sleep = sleep
         self._gate = anyio.CapacityLimiter(_AT_ONCE)
         self._write_gate = anyio.CapacityLimiter(_AT_ONCE)  # its own: a write does not wait behind slow reads
-        self._budget: Budget | None = None
+        self._allowance = Allowance(clock)
         # Trusted roots take a fortieth of a second to load: once for both, and not at all for plain http.
         needs_tls = base_url.startswith("https:") or token_url.startswith("https:")
         self._verify = httpx.create_ssl_context() if needs_tls and transport is None else False
@@ -124,7 +134,7 @@ class ErpClient:
     def connection(self) -> Connection:
         sign_in = self.sign_in
         return Connection(
-            self.base_url, sign_in.account, sign_in.signed_in, sign_in.user, sign_in.company, self._budget
+            self.base_url, sign_in.account, sign_in.signed_in, sign_in.user, sign_in.company, self._allowance.told
         )
 
     async def call(
@@ -175,10 +185,15 @@ class ErpClient:
             headers["Content-Type"] = "application/json"
         if not endpoint.writes:
             return await self._persist(endpoint, request, headers, start)
-        async with self._turn(endpoint):
+        async with self._turn(endpoint), self._allowance.one(endpoint):
             if before_send is not None:
                 await before_send()
             return await self._exchange(endpoint, request, headers)
+
+    @asynccontextmanager
+    async def _read_turn(self, endpoint: Endpoint) -> AsyncIterator[None]:
+        async with self._gate, self._allowance.one(endpoint):
+            yield
 
     @asynccontextmanager
     async def _turn(self, endpoint: Endpoint) -> AsyncIterator[None]:
@@ -223,16 +238,18 @@ class ErpClient:
     ) -> ErpAnswer:
         """One request, one answer, one error. The whole of it is bounded in time, however slowly bytes drip."""
         http = self._writes if endpoint.writes else self._reads
-        gate: AbstractAsyncContextManager[None] = nullcontext() if endpoint.writes else self._gate
+        turn: AbstractAsyncContextManager[None] = nullcontext() if endpoint.writes else self._read_turn(endpoint)
         url = self._token_url if endpoint is TOKEN else self.base_url + request.target
-        began = time.perf_counter()
         try:
-            async with gate:
-                with anyio.fail_after(self._timeout_s):
+            async with turn:
+                with observed(self.system, endpoint) as exchange, anyio.fail_after(self._timeout_s):
                     asked_at = self._clock()
                     tally.sent()
                     asked = http.stream(request.method, url, headers=dict(headers), content=request.content)
                     async with asked as answer:
+                        exchange.status = answer.status_code
+                        exchange.budget = budget(self.system, answer.headers, self._clock())
+                        self._allowance.tell(exchange.budget)
                         content, flaw = await received(answer.headers, answer.aiter_raw())
         except _NOT_SENT as error:
             what = f"could not be reached ({urlsplit(url).hostname}: {cause_of(error)})"
@@ -242,10 +259,8 @@ class ErpClient:
             raise self._failed(errors.ErpTimedOut, endpoint, late) from error
         except httpx.HTTPError as error:
             raise self._failed(errors.ErpBroken, endpoint, "broke the connection off") from error
-        now = self._clock()
-        took_ms = (time.perf_counter() - began) * 1000
+        took_ms = exchange.seconds * 1000
         logger.debug("%s %s %s -> %d, %.0f ms", self.system, request.method, endpoint.path, answer.status_code, took_ms)
-        self._budget = budget(self.system, answer.headers, now) or self._budget
         try:
             return decipher(endpoint, Response(answer.status_code, answer.headers, content, asked_at, start, flaw))
         except errors.ErpError as error:
@@ -265,7 +280,7 @@ class ErpClient:
 
 def _worth_another(error: errors.ErpError, attempt: int) -> float | None:
     """Seconds to wait before trying a read again, None where that would not help. A time-out has cost enough."""
-    if isinstance(error, errors.RateLimited):
+    if isinstance(error, errors.RateLimited | errors.BudgetSpent):
         wait_s = error.retry_after_s
         return wait_s + random.uniform(0, 0.2) if wait_s is not None and wait_s <= _LONGEST_WAIT_S else None  # noqa: S311 - jitter
     if isinstance(error, errors.ErpTimedOut):
@@ -285,6 +300,34 @@ def fraction_client(settings: Settings, app: ASGIApp | None = None) -> ErpClient
         timeout_s=settings.timeout_s,
         transport=_transport(app),
     )
+
+
+def colleague_client(settings: Settings, account: str, keeper: SessionKeeper, app: ASGIApp | None = None) -> ErpClient:
+    """FractionERP as one person of a team, by the token that is kept for them; see `fraction_client`."""
+    return ErpClient(
+        System.FRACTIONERP,
+        settings.fraction_base_url,
+        sign_in=partial(KeptSignIn, account=account, keeper=keeper),
+        timeout_s=settings.timeout_s,
+        transport=_transport(app),
+    )
+
+
+async def sign_in_to_fraction(
+    settings: Settings, email: str, password: SecretStr, app: ASGIApp | None = None
+) -> ErpSession:
+    """A person's own sign-in, for whoever keeps its token and forgets the password. Raises ErpError."""
+    client = fraction_client(settings.model_copy(update={"fraction_email": email, "fraction_password": password}), app)
+    sign_in = client.sign_in
+    try:
+        await client.ready()
+        session = sign_in.session if isinstance(sign_in, FractionSignIn) else None
+    finally:
+        sign_in.forget()  # else closing the client would revoke it
+        await client.aclose()
+    if session is None:  # pragma: no cover - `ready` has raised, or there is one
+        raise AssertionError("signed in without a token")
+    return session
 
 
 def fracttal_client(settings: Settings, app: ASGIApp | None = None) -> ErpClient:

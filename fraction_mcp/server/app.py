@@ -25,7 +25,7 @@ from mcp.types import (
 from fraction_mcp import __version__
 from fraction_mcp.config import Settings
 from fraction_mcp.private_files import kept_secret
-from fraction_mcp.runtime import Runtime
+from fraction_mcp.runtime import Runtimes
 from fraction_mcp.server.browsing import Browsing
 from fraction_mcp.server.icons import CREATES, READS, REPLACES, SERVER
 from fraction_mcp.server.sendable import sendable, sendable_results
@@ -70,9 +70,9 @@ _LISTS: "tuple[CacheableMethod, ...]" = (
 _ALWAYS_LOADED = {"get_price_for_quantity", "price_order_lines", "search_parts", "search_customers"}
 
 
-def create_server(runtime: Runtime) -> Server[Any]:
-    """One server object for every transport and protocol version."""
-    settings = runtime.settings
+def create_server(runtimes: Runtimes) -> Server[Any]:
+    """One server object for every transport and protocol version, and for everybody who calls it."""
+    settings = runtimes.settings
     structured = settings.structured == "on"
 
     @cache
@@ -100,6 +100,7 @@ def create_server(runtime: Runtime) -> Server[Any]:
         from fraction_mcp.server.call_log import client_of, logged  # noqa: PLC0415
         from fraction_mcp.server.calls import answered  # noqa: PLC0415 - see the module's docstring
 
+        runtime = await runtimes.of_call(ctx)
         result = await logged(client_of(ctx), spec.name, lambda: answered(runtime, ctx, params, spec))
         if not isinstance(result, CallToolResult):
             return result
@@ -109,7 +110,7 @@ def create_server(runtime: Runtime) -> Server[Any]:
         spec = specs().get(name)
         return spec.input_schema if spec else None
 
-    browsing = Browsing(runtime, specs)
+    browsing = Browsing(runtimes, specs)
     server = Server(
         "fraction-mcp",
         version=__version__,

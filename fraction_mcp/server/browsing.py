@@ -21,7 +21,7 @@ from mcp.types import (
     ReadResourceResult,
 )
 
-from fraction_mcp.runtime import Runtime
+from fraction_mcp.runtime import Runtimes
 
 if TYPE_CHECKING:
     from fraction_mcp.server.completion import Completer
@@ -37,8 +37,8 @@ Context = ServerRequestContext[Any, Any]
 class Browsing:
     """Of one server, which offers these tools."""
 
-    def __init__(self, runtime: Runtime, tools: "Callable[[], Mapping[str, ToolSpec]]") -> None:
-        self._runtime = runtime
+    def __init__(self, runtimes: Runtimes, tools: "Callable[[], Mapping[str, ToolSpec]]") -> None:
+        self._runtimes = runtimes
         self._tools = tools
 
     async def list_prompts(self, _ctx: Context, _params: PaginatedRequestParams | None) -> ListPromptsResult:
@@ -67,7 +67,9 @@ class Browsing:
     async def read_resource(self, ctx: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
         from fraction_mcp.server.resources import read_resource  # noqa: PLC0415
 
-        return await read_resource(self._runtime, ctx, str(params.uri), self._addresses, self._tools())
+        return await read_resource(
+            await self._runtimes.of_call(ctx), ctx, str(params.uri), self._addresses, self._tools()
+        )
 
     async def complete(self, ctx: Context, params: CompleteRequestParams) -> CompleteResult:
         return await self._completer.complete(ctx, params)
@@ -88,4 +90,4 @@ class Browsing:
     def _completer(self) -> "Completer":
         from fraction_mcp.server.completion import Completer  # noqa: PLC0415
 
-        return Completer(self._runtime, self._prompts, self._addresses)
+        return Completer(self._runtimes, self._prompts, self._addresses)

@@ -1,5 +1,5 @@
 """One line in the log for each call, of a tool or by a resource's address: who called what, what came of it, and what
-it cost. See `logs`."""
+it cost. See `logs`. Whoever counts calls (`observers`) is told of each as well."""
 
 import logging
 import time
@@ -12,9 +12,12 @@ from mcp.types import CallToolResult, InputRequiredResult
 from fraction_mcp.erp.tally import counted
 from fraction_mcp.logs import calls, log_call
 
-__all__ = ["client_of", "logged"]
+__all__ = ["client_of", "logged", "observers"]
 
 ResultT = TypeVar("ResultT")
+
+observers: list[Callable[[str, str, str, float], None]] = []
+"""Told of the tool, the outcome, the error's code (empty where there is none) and the seconds of every call."""
 
 
 def client_of(ctx: ServerRequestContext[Any, Any]) -> str:
@@ -24,9 +27,9 @@ def client_of(ctx: ServerRequestContext[Any, Any]) -> str:
 
 async def logged(client: str, tool: str, work: Callable[[], Awaitable[ResultT]]) -> ResultT:
     """The result of the work, whatever it is; an exception is logged and goes on."""
-    if not calls.isEnabledFor(logging.INFO):
+    if not (observers or calls.isEnabledFor(logging.INFO)):
         return await work()
-    began, outcome, write_id = time.perf_counter(), "interrupted", ""
+    began, outcome, write_id, code = time.perf_counter(), "interrupted", "", ""
     with counted() as tally:
         try:
             result = await work()
@@ -34,9 +37,11 @@ async def logged(client: str, tool: str, work: Callable[[], Awaitable[ResultT]])
             outcome = type(error).__name__
             raise
         else:
-            outcome, write_id = _outcome(result)
+            outcome, write_id, code = _outcome(result)
             return result
         finally:
+            for told in observers:
+                told(tool, outcome, code, time.perf_counter() - began)
             log_call(
                 client=client,
                 tool=tool,
@@ -48,15 +53,16 @@ async def logged(client: str, tool: str, work: Callable[[], Awaitable[ResultT]])
             )
 
 
-def _outcome(result: object) -> tuple[str, str]:
-    """What a write's result says of itself; an error's code; a reading's status, or `ok`. And the write's id."""
+def _outcome(result: object) -> tuple[str, str, str]:
+    """What a write's result says of itself; an error's code; a reading's status, or `ok`. Then the write's id, and the
+    error's code."""
     if isinstance(result, InputRequiredResult):
-        return "asked", ""
+        return "asked", "", ""
     if not isinstance(result, CallToolResult):
-        return "ok", ""
+        return "ok", "", ""
     data = result.structured_content or {}
     write_id = data.get("write_id")
     error = data.get("error")
     code = error.get("code") if isinstance(error, dict) else None
     told = data.get("outcome") or code or data.get("status") or ("failed" if result.is_error else "ok")
-    return str(told), write_id if isinstance(write_id, str) else ""
+    return str(told), write_id if isinstance(write_id, str) else "", code if isinstance(code, str) else ""

@@ -171,19 +171,19 @@ class _Call:
         return tell
 
     async def _carry_out(self, service: WriteService, batch: Batch, reply: Reply, *, by: str) -> Result:
-        by = f"a form in {by}"
+        decider = service.decider(f"a form in {by}")
         write = batch.waiting[0] if batch.waiting else batch.tells
         if reply.choice == "approve":
             self.sent = write.id
             with self._progress():
-                return await self._told(service, await service.approve(write, digest=batch.digest, by=by))
+                return await self._told(service, await service.approve(write, digest=batch.digest, by=decider))
         if reply.choice == "decline":
-            return await self._told(service, await service.decline(write, by=by))
+            return await self._told(service, await service.decline(write, by=decider.name))
         # It may have been decided elsewhere while nobody answered here.
         write = await service.follow_up(await service.write(write.id))
         if write.state is not State.AWAITING:
             return await self._told(service, write)
-        if self._runtime.settings.confirm == "two_step":
+        if self._runtime.settings.confirm == "two_step" and not service.awaits(batch):
             return await self._told(service, write, token=await service.new_token(write))
         if not reply.led:
             await self._runtime.open_inbox()

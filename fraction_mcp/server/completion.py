@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import anyio
 from mcp.server import ServerRequestContext
@@ -16,7 +17,7 @@ from mcp.types import CompleteRequestParams, CompleteResult, Completion, PromptR
 from fraction_mcp.errors import FractionMcpError
 from fraction_mcp.operations.lookup import Subject
 from fraction_mcp.operations.suggestions import Suggester, Suggestions
-from fraction_mcp.runtime import Runtime
+from fraction_mcp.runtime import Runtime, Runtimes
 from fraction_mcp.tools.prompts import PromptSpec
 from fraction_mcp.tools.resources import Address, subject_of
 
@@ -33,18 +34,18 @@ _SPARED = 50  # requests of the ERP's budget that typing leaves for the call its
 class Completer:
     """Completes for every client of one server. Each field of one has one completion under way at most."""
 
-    def __init__(self, runtime: Runtime, prompts: Mapping[str, PromptSpec], addresses: Sequence[Address]) -> None:
-        self._runtime = runtime
+    def __init__(self, runtimes: Runtimes, prompts: Mapping[str, PromptSpec], addresses: Sequence[Address]) -> None:
+        self._runtimes = runtimes
         self._prompts = prompts
         self._addresses = {address.uri: address for address in addresses}
-        self._suggester = Suggester(runtime.settings.cache_s)
+        self._suggesters = WeakKeyDictionary[Runtime, Suggester]()  # what was suggested to one person is no other's
         self._under_way: dict[tuple[str, str, str], anyio.CancelScope] = {}
 
     async def complete(self, ctx: Context, params: CompleteRequestParams) -> CompleteResult:
         found = Suggestions()
         with self._alone(ctx, params), anyio.move_on_after(_PATIENCE_S):
             try:
-                found = await self._found(params)
+                found = await self._found(ctx, params)
             except FractionMcpError as error:
                 logger.info("completion: %s: %s", error.code, error.message)
             except Exception:
@@ -52,16 +53,18 @@ class Completer:
         values = list(found.values)
         return CompleteResult(completion=Completion(values=values, total=found.total, has_more=found.has_more))
 
-    async def _found(self, params: CompleteRequestParams) -> Suggestions:
+    async def _found(self, ctx: Context, params: CompleteRequestParams) -> Suggestions:
         typed, known = params.argument.value, self._subject(params)
         if not isinstance(known, Subject):
             words = tuple(word for word in known or () if word.startswith(typed))
             return Suggestions(words, total=len(words))
-        context = await self._runtime.context()
+        runtime = await self._runtimes.of_call(ctx)
+        context = await runtime.context()
         budget = context.fraction.connection().budget
         if budget is not None and budget.remaining is not None and budget.remaining < _SPARED:
             return Suggestions(has_more=True)
-        return await self._suggester.suggestions(context, known, typed)
+        suggester = self._suggesters.setdefault(runtime, Suggester(runtime.settings.cache_s))
+        return await suggester.suggestions(context, known, typed)
 
     def _subject(self, params: CompleteRequestParams) -> Subject | Sequence[str] | None:
         name, ref = params.argument.name, params.ref

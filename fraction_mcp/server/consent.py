@@ -112,7 +112,7 @@ class Consent:
         """How this client is asked about them, in the order of house.md; None where it is not."""
         if not self._may_answer or not (self._in_rounds or self._ctx.session.can_send_request):
             return None
-        if await self._left_unanswered(batch):
+        if self._service.awaits(batch) or await self._left_unanswered(batch):  # this client is the asker's
             return None
         info = self._ctx.session.client_params
         host = host_named(info.client_info.name if info else "")

@@ -1,7 +1,8 @@
 """The HTTP face: streamable HTTP at /mcp, on a loopback address.
 
-There is no sign-in yet, so whoever can reach the port is a client: other addresses are refused, and a name that
-somebody made lead here (DNS rebinding) is not answered. What such a client may do is `server/calls.py`'s to decide.
+Nobody signs in here (`server/team/` is for that), so whoever can reach the port is a client: other addresses are
+refused, and a name that somebody made lead here (DNS rebinding) is not answered. What such a client may do is
+`server/calls.py`'s to decide.
 """
 
 import logging
@@ -32,8 +33,8 @@ def refuse_open_address(host: str) -> None:
     """Raises ConfigError for an address that others can reach, or that is not spelt as one of this machine's own."""
     if host not in ADDRESSES:
         raise ConfigError(
-            f"--host {host} could be reached by others, or is not spelt as this server knows it, and it has no sign-in "
-            f"of its own yet: use {', '.join(ADDRESSES[:-1])} or {ADDRESSES[-1]}"
+            f"--host {host} could be reached by others, or is not spelt as this server knows it: without a sign-in use "
+            f"{', '.join(ADDRESSES[:-1])} or {ADDRESSES[-1]}; with --auth sign-in or --auth jwt others may come"
         )
 
 

@@ -19,6 +19,7 @@ from fraction_mcp import sandbox
 from fraction_mcp.approvals.auth import InboxAuth
 from fraction_mcp.approvals.pages import Pages
 from fraction_mcp.config import Settings
+from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.batch import Batch
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import State
@@ -72,7 +73,7 @@ class Writer:
         """A write of which nobody knows what became."""
         write = await self.part(number)
         self.erps.state.faults.arm("html", method="POST", path="/parts", status=502)
-        after = await self.service.approve(write, digest=write.digest, by="a test")
+        after = await self.service.approve(write, digest=write.digest, by=Decider("a test"))
         assert after.state is State.UNKNOWN
         return after
 

@@ -264,7 +264,7 @@ async def test_a_page_that_fails_has_them_too_and_tells_nothing_of_the_inside(
     async def broken(*_: object) -> None:
         raise RuntimeError("of the inside")
 
-    monkeypatch.setattr("fraction_mcp.approvals.pages.read_board", broken)
+    monkeypatch.setattr("fraction_mcp.approvals.writes_pages.read_board", broken)
     transport = httpx.ASGITransport(browser.pages.app, raise_app_exceptions=False)
     async with httpx.AsyncClient(
         transport=transport, base_url=browser.http.base_url, cookies=browser.http.cookies

@@ -11,6 +11,7 @@ import pytest
 
 from fraction_mcp.approvals.searching import table_of
 from fraction_mcp.approvals.view import Search
+from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.listing import COLUMNS
 from fraction_mcp.operations.writes.states import State
 
@@ -30,7 +31,7 @@ def names_of_buttons(card: str) -> list[str]:
 
 async def approved(writer: Writer, number: str, *, by: str = "a test") -> Any:
     write = await writer.part(number)
-    return await writer.service.approve(write, digest=write.digest, by=by)
+    return await writer.service.approve(write, digest=write.digest, by=Decider(by))
 
 
 # ------------------------------------------------------------------------------------------------------------ the cards

@@ -13,6 +13,7 @@ import pytest
 
 from fraction_mcp.approvals.searching import table_of
 from fraction_mcp.approvals.view import Search
+from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.states import State
 from fraction_mcp.operations.writes.write import Write
 
@@ -138,7 +139,7 @@ async def test_whoever_watches_for_approvals_tells_a_failing_journal_once_and_ag
             await looks(5)
             async with broken(writer, "writes"):
                 await looks(5)
-            await writer.service.journal.approve(write.id, digest=write.digest, by="another process")
+            await writer.service.journal.approve(write.id, digest=write.digest, by=Decider("another process"))
             while writer.parts("DOWN-4") == 0:
                 await anyio.lowlevel.checkpoint()
     told = [record for record in caplog.records if record.name == "fraction_mcp.operations.writes.service"]

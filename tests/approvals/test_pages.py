@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from fraction_mcp.approvals.payload import readable
 from fraction_mcp.config import Settings
 from fraction_mcp.erp import endpoints
+from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.states import State
 from fraction_mcp.runtime import Runtime, _replan
 
@@ -109,7 +110,7 @@ async def test_the_list_has_what_is_unsure_then_what_waits_then_what_was_decided
     writer: Writer, browser: Browser
 ) -> None:
     done = await writer.part("ORDER-1")
-    await writer.service.approve(done, digest=done.digest, by="a test")
+    await writer.service.approve(done, digest=done.digest, by=Decider("a test"))
     unsure = await writer.unsure("ORDER-2")
     first, second = await writer.part("ORDER-3"), await writer.part("ORDER-4")
     page = await browser.load()
@@ -307,7 +308,7 @@ async def test_a_fresh_process_of_the_same_account_sends_what_was_approved_elsew
     writer: Writer, erps: Starlette, tmp_path: Path
 ) -> None:
     write = await writer.part("PAGE-9")
-    await writer.service.journal.approve(write.id, digest=write.digest, by="a terminal without an account")
+    await writer.service.journal.approve(write.id, digest=write.digest, by=Decider("a terminal without an account"))
     async with Runtime(settings_for(tmp_path / "state"), erps) as runtime:
         await (await runtime.write_service()).watch()
     assert await writer.state(write) is State.DONE

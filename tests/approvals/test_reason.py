@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from fraction_mcp.operations.results import ToolError
+from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.states import State, Step
 from fraction_mcp.operations.writes.wording import result_for, result_for_batch
 from fraction_mcp.operations.writes.write import WriteOutcome
@@ -52,7 +53,7 @@ async def test_a_reason_beside_the_other_buttons_is_not_heard(writer: Writer, br
 async def test_what_was_tried_before_stands_beside_the_no(writer: Writer, reason: str) -> None:
     write = await writer.part("WHY-5")
     error = ToolError(code="UPSTREAM_ERROR", message="it was down", hint="", retryable=True, written="no")
-    await writer.service.journal.approve(write.id, digest=write.digest, by="a test")
+    await writer.service.journal.approve(write.id, digest=write.digest, by=Decider("a test"))
     await writer.service.journal.finish(write.id, Step.PUT_BACK, WriteOutcome(error=error))
     after = await writer.service.decline(await writer.service.write(write.id), by="a test", reason=reason)
     assert (after.state, after.outcome) == (State.DECLINED, replace(WriteOutcome(error=error), reason=reason))

@@ -88,6 +88,7 @@ class World:
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
+        self.clock.ahead(seconds=seconds)
 
     def fraction(self, *, email: str = sandbox.EMAIL, password: str = sandbox.PASSWORD, **more: Any) -> ErpClient:
         sign_in = partial(FractionSignIn, email=email, password=SecretStr(password))

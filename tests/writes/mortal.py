@@ -12,6 +12,7 @@ import anyio
 import anyio.to_thread
 
 from fraction_mcp.config import Settings
+from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.runtime import Runtime, _replan
 
@@ -46,7 +47,7 @@ async def main() -> None:
         plan = await _replan(service.context, TOOL, ARGUMENTS)
         write = await service.propose(plan, tool=TOOL, arguments=ARGUMENTS, asked_by="a mortal process")
         await reached("planned")
-        write = await service.approve(write, digest=write.digest, by="a person")
+        write = await service.approve(write, digest=write.digest, by=Decider("a person"))
         print(write.state, flush=True)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.tools.catalogue import catalogue
 from tests.writes.firm import Firm
@@ -215,7 +216,7 @@ async def test_a_record_that_came_between_preview_and_send_is_not_taken_for_the_
         armed(firm, "status", "/contracts", status=500)
         service = await seat.runtime.write_service()
         write = await service.write(told["write_id"])
-        assert (await service.approve(write, digest=write.digest, by="a person")).state == "unknown"
+        assert (await service.approve(write, digest=write.digest, by=Decider("a person"))).state == "unknown"
 
 
 async def test_where_what_was_there_before_could_not_be_read_nothing_seen_later_is_taken_for_the_write(

@@ -9,6 +9,7 @@ from typing import Any
 import anyio.to_thread
 import pytest
 
+from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.states import State
 from tests.writes.firm import Firm
@@ -40,7 +41,7 @@ async def approved_after(firm: Firm, *statements: str) -> Any:
         service = await seat.runtime.write_service()
         await tamper(firm, *statements)
         write = await service.write(told["write_id"])
-        return await service.approve(write, digest=write.digest, by="a person")
+        return await service.approve(write, digest=write.digest, by=Decider("a person"))
 
 
 @pytest.mark.matrix
@@ -137,7 +138,7 @@ async def test_a_row_that_cannot_be_read_keeps_no_other_write_waiting(firm: Firm
         second = await seat.call("create_part", part_number="SOUND")
         service = await runtime.write_service()
         sound = await service.write(second["write_id"])
-        await service.journal.approve(sound.id, digest=sound.digest, by="another process")
+        await service.journal.approve(sound.id, digest=sound.digest, by=Decider("another process"))
         await tamper(firm, f"UPDATE writes SET {spoilt} WHERE id = '{first['write_id']}'")
         await service._seen_to()
         assert (await service.write(sound.id)).state is State.DONE
@@ -244,7 +245,7 @@ async def test_the_sign_in_is_made_before_the_claim(firm: Firm, monkeypatch: pyt
         firm.app.state.store.expire_tokens("*")
         monkeypatch.setattr(Journal, "claim", noted)
         write = await service.write(write_id)
-        assert (await service.approve(write, digest=write.digest, by="a person")).state is State.DONE
+        assert (await service.approve(write, digest=write.digest, by=Decider("a person"))).state is State.DONE
     assert seen
 
 
@@ -289,6 +290,6 @@ async def test_however_many_wait_whatever_is_approved_is_sent(firm: Firm) -> Non
         for number in range(250):
             await draft.propose(changed(one, key=f"{number:064}", asker=f"{number % 3}"))
         for write in oldest:
-            await service.journal.approve(write.id, digest=write.digest, by="another process")
+            await service.journal.approve(write.id, digest=write.digest, by=Decider("another process"))
         await service._seen_to()
         assert [(await service.write(write.id)).state for write in oldest] == [State.DONE] * 3

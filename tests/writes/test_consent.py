@@ -9,6 +9,7 @@ import pytest
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.types import ElicitResult, ErrorData
 
+from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.tools.catalogue import catalogue
 from tests.process import command
 from tests.writes.firm import Firm
@@ -140,7 +141,7 @@ async def test_a_read_only_server_does_not_commit_what_others_approved(firm: Fir
     async with firm.seat(read_only=True) as seat:
         service = await seat.runtime.write_service()
         write = await service.write(told["write_id"])
-        await service.approve(write, digest=write.digest, by="a person")
+        await service.approve(write, digest=write.digest, by=Decider("a person"))
         status = await seat.call("get_write_status", write_id=write.id)
         assert status["outcome"] == "in_progress"
     assert firm.sent() == []

@@ -6,6 +6,7 @@ from typing import Any
 import anyio
 import pytest
 
+from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.states import State
 from tests.writes.firm import Firm
 
@@ -30,7 +31,7 @@ async def test_a_form_s_no_racing_an_inbox_s_yes_has_one_outcome(firm: Firm) -> 
             write = await planned(form, f"RACE-{number}")
 
             async def yes(write: Any = write) -> None:
-                await inbox.approve(write, digest=write.digest, by="the inbox")
+                await inbox.approve(write, digest=write.digest, by=Decider("the inbox"))
 
             async def no(write: Any = write, turns: int = number % 10) -> None:
                 for _ in range(turns):  # somewhere between before the yes and after its re-reading
@@ -53,7 +54,7 @@ async def test_two_inboxes_that_say_yes_send_it_once(firm: Firm) -> None:
         write = await planned(one, "TWICE-1")
         async with anyio.create_task_group() as group:
             for service in (one, two, one, two):
-                group.start_soon(partial(service.approve, write, digest=write.digest, by="an inbox"))
+                group.start_soon(partial(service.approve, write, digest=write.digest, by=Decider("an inbox")))
         assert (await one.write(write.id)).state == "done"
     assert len(firm.parts("TWICE-1")) == len(firm.sent()) == 1
 
@@ -64,7 +65,7 @@ async def test_an_approval_at_the_second_of_expiry_comes_too_late(firm: Firm, af
         service = await runtime.write_service()
         write = await planned(service, "EXPIRY-1")
         service.journal._clock = lambda: write.expires_at + after
-        assert (await service.approve(write, digest=write.digest, by="a person")).state == state
+        assert (await service.approve(write, digest=write.digest, by=Decider("a person"))).state == state
     assert len(firm.parts("EXPIRY-1")) == len(firm.sent()) == (state == "done")
 
 
@@ -80,7 +81,7 @@ async def test_a_write_that_expires_while_it_is_read_anew_is_not_sent(firm: Firm
             return plan
 
         monkeypatch.setattr(service._committer, "_replan", slow)
-        assert (await service.approve(write, digest=write.digest, by="a person")).state == "expired"
+        assert (await service.approve(write, digest=write.digest, by=Decider("a person"))).state == "expired"
     assert firm.sent() == []
 
 
@@ -89,7 +90,7 @@ async def test_a_caller_that_leaves_after_the_yes_does_not_stop_the_write_half_w
         service = await runtime.write_service()
         write = await planned(service, "LEFT-1")
         async with anyio.create_task_group() as group:
-            group.start_soon(lambda: service.approve(write, digest=write.digest, by="a person"))
+            group.start_soon(lambda: service.approve(write, digest=write.digest, by=Decider("a person")))
             await anyio.lowlevel.checkpoint()
             group.cancel_scope.cancel()
         assert (await service.write(write.id)).state == "done"

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from fraction_mcp import sandbox
+from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.runtime import Runtime
 from tests.writes.firm import Firm
 
@@ -55,7 +56,7 @@ async def test_an_approval_in_another_place_sends_nothing_there_and_is_carried_o
     write_id = await planned(firm)
     async with service_of(firm, other, elsewhere) as (_, service):
         write = await service.write(write_id)
-        decided = await service.approve(write, digest=write.digest, by="the inbox of another place")
+        decided = await service.approve(write, digest=write.digest, by=Decider("the inbox of another place"))
         assert decided.state == "approved"
         assert (await service.follow_up(decided)).state == "approved", "and it is not refused for what is missing there"
     assert [e for e in elsewhere.state.requests if e.method != "GET" and "/auth/" not in e.endpoint] == []
@@ -78,7 +79,7 @@ async def test_another_company_of_the_same_account_is_another_place(
         async with service.journal._database.engine.begin() as connection:
             await connection.execute(text("UPDATE writes SET identity = :identity"), {"identity": moved})
         write = await service.write(write_id)
-        assert (await service.approve(write, digest=write.digest, by="a person")).state == "approved"
+        assert (await service.approve(write, digest=write.digest, by=Decider("a person"))).state == "approved"
     assert firm.sent() == []
 
 
@@ -95,7 +96,7 @@ async def test_a_process_that_watches_carries_out_its_own_writes_alone(
         own = await service.propose(plan, tool="create_enquiry", arguments=arguments, asked_by="a test")
         for write_id in (foreign, own.id):
             write = await service.write(write_id)
-            await service.journal.approve(write_id, digest=write.digest, by="an inbox without credentials")
+            await service.journal.approve(write_id, digest=write.digest, by=Decider("an inbox without credentials"))
         await runtime.watch()
 
         async def landed() -> bool:
@@ -113,7 +114,7 @@ async def test_the_process_that_planned_a_write_carries_out_what_was_approved_el
         write_id = (await seat.call("create_enquiry", **ENQUIRY))["write_id"]
         service = await seat.runtime.write_service()
         write = await service.write(write_id)
-        await service.journal.approve(write_id, digest=write.digest, by="an inbox without credentials")
+        await service.journal.approve(write_id, digest=write.digest, by=Decider("an inbox without credentials"))
         await until(lambda: firm.enquiries("PO-HERE"))
 
         async def done() -> bool:
@@ -132,7 +133,7 @@ async def test_a_question_that_is_open_can_be_decided_in_the_inbox_meanwhile(fir
 
         async def late_no(_context: Any, _question: Any) -> ElicitResult:
             (write,) = await service.journal.latest()
-            await service.journal.approve(write.id, digest=write.digest, by="the inbox")
+            await service.journal.approve(write.id, digest=write.digest, by=Decider("the inbox"))
             await until(lambda: firm.enquiries("PO-HERE"))
             return ElicitResult(action="decline")
 

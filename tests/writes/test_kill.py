@@ -20,7 +20,7 @@ from tests.writes.firm import Firm
 pytestmark = [pytest.mark.anyio, pytest.mark.process]
 
 PART = {"part_number": "MORTAL-1"}
-_LEASE_OVER_S = 100  # beyond the lease of a process whose requests may take 5 s, within that of one with 600 s
+_LEASE_OVER_S = 100  # beyond the lease of a process whose requests may take 20 s, within that of one with 600 s
 
 
 class Mortal:
@@ -56,7 +56,7 @@ def mortal(firm: Firm) -> Iterator[Any]:
         "FRACTION_EMAIL": settings.fraction_email,
         "FRACTION_PASSWORD": settings.fraction_password.get_secret_value(),
         "FRACTION_MCP_STATE_DIR": str(firm.state),
-        "FRACTION_MCP_TIMEOUT_S": "5",
+        "FRACTION_MCP_TIMEOUT_S": "20",
     }
     with ExitStack() as stack:
         yield lambda step, arguments=PART, **more: Mortal(stack, base | more, step, arguments)

@@ -5,6 +5,7 @@ from typing import Any
 import anyio
 import pytest
 
+from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.states import State
 from tests.writes.firm import Firm
 
@@ -68,7 +69,7 @@ async def test_a_form_that_fails_after_the_inbox_decided_tells_what_was_decided(
         async with firm.runtime() as runtime:
             service = await runtime.write_service()
             (write,) = await service.journal.latest((State.AWAITING,))
-            assert (await service.approve(write, digest=write.digest, by="the inbox")).state is State.DONE
+            assert (await service.approve(write, digest=write.digest, by=Decider("the inbox"))).state is State.DONE
         raise RuntimeError("the client broke")
 
     async with firm.seat(answer, mode="legacy", confirm=confirm) as seat:
@@ -111,7 +112,7 @@ async def test_a_journal_that_fails_for_a_moment_does_not_end_the_watching(
             with anyio.fail_after(25):
                 await failed.wait()
                 await service.journal.approve(
-                    told["write_id"], digest=(await service.write(told["write_id"])).digest, by="x"
+                    told["write_id"], digest=(await service.write(told["write_id"])).digest, by=Decider("x")
                 )
                 while (await service.write(told["write_id"])).state is not State.DONE:
                     await anyio.lowlevel.checkpoint()

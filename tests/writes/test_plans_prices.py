@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from fraction_mcp.operations.writes.approvers import Decider
 from tests.writes.firm import Firm
 from tests.writes.test_plans_selling import breaks, rows, shown
 
@@ -129,7 +130,7 @@ async def test_a_percentage_is_refused_when_the_prices_have_changed_since_it_was
         hold(firm, "10.50000", q1="13")
         service = await seat.runtime.write_service()
         write = await service.write(told["write_id"])
-        after = await service.approve(write, digest=write.digest, by="a test")
+        after = await service.approve(write, digest=write.digest, by=Decider("a test"))
     assert str(after.state) == "failed"
     assert firm.breaks("WIDGET-001", 52) == {"1": "13"}
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fraction_mcp.operations.writes.approvers import Decider
 from tests.writes.firm import Firm, data
 
 pytestmark = pytest.mark.anyio
@@ -225,7 +226,7 @@ async def test_an_item_that_has_gone_since_the_preview_is_not_ordered(firm: Firm
         firm.run("DELETE FROM warehouse_items WHERE item_id = (SELECT id FROM items WHERE code = 'DEST01')")
         service = await seat.runtime.write_service()
         write = await service.write(told["write_id"])
-        after = await service.approve(write, digest=write.digest, by="a test")
+        after = await service.approve(write, digest=write.digest, by=Decider("a test"))
     assert str(after.state) == "failed"
     assert after.outcome.error.message.endswith("has no item with the code 'DEST01'; nothing was written")
     assert firm.sent("/warehouse_purchase_orders/1254") == []

@@ -22,6 +22,7 @@ import pytest
 from mcp import Client
 from starlette.types import Message, Receive, Scope, Send
 
+from fraction_mcp.operations.writes.approvers import Decider
 from tests.process import Started, command, real
 from tests.support import child_environment, free_port, wait_for
 from tests.terminal import LONG_ENOUGH_S, terminal
@@ -335,7 +336,7 @@ async def test_a_call_that_is_interrupted_leaves_its_child_the_time_that_its_wri
     async with firm.runtime() as runtime:
         journal = (await runtime.write_service()).journal
         write = await journal.get(write_id)
-        await journal.approve(write_id, digest=write.digest, by="a person elsewhere")
+        await journal.approve(write_id, digest=write.digest, by=Decider("a person elsewhere"))
     words = ("call", "get_write_status", f"write_id={write_id}")  # whoever looks at it sends it
     with terminal(firm.state, *words, environment=environment) as screen:
         # Longer than the SDK's own transport would let the child live.

@@ -62,7 +62,7 @@ def _mend(error: errors.ErpError | None, system: System) -> str:
             return "an administrator of the company has to activate the account"
         case errors.Forbidden():
             return "an administrator of the company has to allow this account to use the API"
-        case errors.RateLimited():
+        case errors.RateLimited() | errors.BudgetSpent():
             return "wait: too many requests were made with this account"
         case errors.ErpTimedOut():
             return "try again; FRACTION_MCP_TIMEOUT_S allows more time"

@@ -5,7 +5,6 @@ HEAD request without credentials.
 """
 
 import http.client
-import os
 import re
 import socket
 import ssl
@@ -21,8 +20,9 @@ from urllib.request import getproxies, proxy_bypass
 from fraction_mcp.cli.doctor.check import Check, failure, ok, warning
 from fraction_mcp.config import stays_here
 from fraction_mcp.erp.causes import cause_of
+from fraction_mcp.tls import trusted
 
-__all__ = ["checks", "trusted"]
+__all__ = ["checks"]
 
 _PATIENCE_S = 8.0
 _APART_S = 120
@@ -134,16 +134,6 @@ def _proxy_headers(proxy: SplitResult) -> dict[str, str]:
         return {}
     pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
     return {"Proxy-Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
-
-
-def trusted() -> ssl.SSLContext:
-    """The roots that httpx trusts: those that the environment names, else certifi's."""
-    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
-    if file or folder:
-        return ssl.create_default_context(cafile=file, capath=folder)
-    import certifi  # noqa: PLC0415 - only here, and only then
-
-    return ssl.create_default_context(cafile=certifi.where())
 
 
 def _flaw(error: ssl.SSLCertVerificationError, host: str, port: int) -> str:

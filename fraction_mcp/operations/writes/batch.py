@@ -72,7 +72,7 @@ def gravest_first(writes: Sequence[Write]) -> list[tuple[int, str]]:
     ranked = [
         (rank, number, warning)
         for number, write in enumerate(writes, start=1)
-        for rank, warning in enumerate(write.plan.warnings)
+        for rank, warning in enumerate(write.warnings)
     ]
     return [
         (number if len(writes) > 1 else 0, warning) for _, number, warning in sorted(ranked, key=lambda one: one[:2])

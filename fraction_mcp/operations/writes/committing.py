@@ -15,6 +15,7 @@ from fraction_mcp import errors
 from fraction_mcp.erp import Erp
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.fitting import presented
+from fraction_mcp.operations.writes.approvers import Approvers
 from fraction_mcp.operations.writes.identity import ErpIdentity
 from fraction_mcp.operations.writes.plan import Change, FrozenPlan, Plan
 from fraction_mcp.operations.writes.readback import look_for, record_id
@@ -44,7 +45,17 @@ def reaches(context: ErpContext, write: Write) -> bool:
 class Committer:
     """Commits writes of one process's ERPs. `lease_s` is how long a process that sends one may be silent."""
 
-    def __init__(self, context: ErpContext, journal: "Journal", replan: Replan, *, asker: str, lease_s: float) -> None:
+    def __init__(
+        self,
+        context: ErpContext,
+        journal: "Journal",
+        replan: Replan,
+        *,
+        asker: str,
+        lease_s: float,
+        rules: Approvers,
+    ) -> None:
+        self._rules = rules
         self._context = context
         self._journal = journal
         self._replan = replan
@@ -65,6 +76,7 @@ class Committer:
                 planned=again,
                 owner=owner,
                 lease_s=self._lease_s,
+                rules=self._rules,
                 outcome=WriteOutcome(look=look),  # with the ids that were there just before the send
             )
         except errors.ConsentError as error:

@@ -6,6 +6,7 @@ Knows which decision fits which state, and who would send what is approved. What
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import MOVES, State, Step
 from fraction_mcp.operations.writes.write import Write
@@ -19,7 +20,7 @@ Act = Callable[[WriteService, Write, "Said"], Awaitable[Write]]
 class Said:
     """Who decides, what they were shown (its digest), and why, where they say so: a reason counts for a no only."""
 
-    by: str
+    by: Decider
     digest: str
     reason: str = ""
 
@@ -42,15 +43,15 @@ async def _approve(service: WriteService, write: Write, said: Said) -> Write:
 
 
 async def _decline(service: WriteService, write: Write, said: Said) -> Write:
-    return await service.decline(write, by=said.by, reason=said.reason)
+    return await service.decline(write, by=said.by.name, reason=said.reason)
 
 
 async def _landed(service: WriteService, write: Write, said: Said) -> Write:
-    return await service.settle(write, landed=True, by=said.by)
+    return await service.settle(write, landed=True, by=said.by.name)
 
 
 async def _absent(service: WriteService, write: Write, said: Said) -> Write:
-    return await service.settle(write, landed=False, by=said.by)
+    return await service.settle(write, landed=False, by=said.by.name)
 
 
 async def _look(service: WriteService, write: Write, _said: Said) -> Write:

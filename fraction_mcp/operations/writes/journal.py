@@ -9,29 +9,25 @@ import hashlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from fraction_mcp.errors import ConsentError, JournalError, TooManyWaiting
+from fraction_mcp.operations.writes import journal_audit as audit
 from fraction_mcp.operations.writes import journal_batches as batches
 from fraction_mcp.operations.writes import journal_file, migrations
+from fraction_mcp.operations.writes import journal_questions as questions
 from fraction_mcp.operations.writes import journal_tables as tables
+from fraction_mcp.operations.writes.approvers import Approvers, Decider, Viewer
 from fraction_mcp.operations.writes.batch import Batch
 from fraction_mcp.operations.writes.identity import ErpIdentity
 from fraction_mcp.operations.writes.journal_database import JournalDatabase
 from fraction_mcp.operations.writes.journal_history import History
-from fraction_mcp.operations.writes.journal_tables import (
-    Transaction,
-    dumped,
-    is_chained,
-    read_event,
-    read_write,
-    table_flaw,
-)
-from fraction_mcp.operations.writes.migrations import GENESIS
+from fraction_mcp.operations.writes.journal_rows import dumped, read_event, read_write
+from fraction_mcp.operations.writes.journal_tables import EVERYTHING, Seen, Transaction
 from fraction_mcp.operations.writes.states import MOVES, OPEN, WAITING, State, Step
 from fraction_mcp.operations.writes.write import Answer, Draft, Event, Write, WriteOutcome
 
@@ -42,17 +38,22 @@ logger = logging.getLogger(__name__)
 _MIGRATION_S = 120.0
 _WHOLE_S = 60.0  # for reading every event there is
 _MOST_WAITING = 100
+NO_RULES = Approvers()
 
 
 class Journal:
     """Use from one event loop. Every method is atomic among all processes on the same database.
 
-    Any of them raises JournalError where the database fails.
+    Any of them raises JournalError where the database fails. To one that shows only what somebody may see (`seen_by`),
+    the write of another is as absent as one that never was.
     """
 
-    def __init__(self, database: JournalDatabase, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, database: JournalDatabase, clock: Callable[[], float] = time.time, seen: Seen = EVERYTHING
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._seen = seen
         self._spoilt = set[str]()
 
     @classmethod
@@ -95,8 +96,16 @@ class Journal:
         """Whether there is one to open, for whoever only wants to look: a database that is named counts as one."""
         return journal_file.is_there(url, folder)
 
+    def seen_by(self, viewer: Viewer) -> "Journal":
+        """The same journal, of which everything concerns only what this person asked for or may be the one to approve.
+
+        The end of the chain and its verification are of the whole. It is closed by closing what it was made of.
+        """
+        return Journal(self._database, self._clock, Seen(viewer))
+
     async def aclose(self) -> None:
-        await self._database.aclose()
+        if self._seen.viewer is None:
+            await self._database.aclose()
 
     # ------------------------------------------------------------------------------------------------------- reading
 
@@ -104,34 +113,49 @@ class Journal:
         """One write, with what time has done to it since: an expired wait, a lease that has run out."""
         if not (write_id.isascii() and write_id.isalnum()):  # none of ours, and perhaps nothing that a database takes
             return None
+        async with self._database.reading() as connection:
+            one = sa.select(tables.writes).where(tables.writes.c.id == write_id, self._seen.writes)
+            row = (await connection.execute(one)).first()
+        write = None if row is None else read_write(row)
+        if write is None or not write.is_due(self._clock()):
+            return write
         async with self._transaction() as transaction:
-            row = (await transaction.execute(sa.select(tables.writes).where(tables.writes.c.id == write_id))).first()
-            return None if row is None else await transaction.lapsed(read_write(row))
+            with suppress(KeyError):
+                return await transaction.write(write_id)
+        return None
 
     async def latest(
         self, states: Sequence[State] = (), *, identity: ErpIdentity | None = None, limit: int | None = 50
     ) -> list[Write]:
         """The newest writes first, of these states (all where none are named) and this ERP identity (any if None)."""
-        query = sa.select(tables.writes).order_by(tables.writes.c.created_at.desc(), tables.writes.c.id).limit(limit)
+        newest = (tables.writes.c.created_at.desc(), tables.writes.c.id)
+        query = sa.select(tables.writes).where(self._seen.writes).order_by(*newest).limit(limit)
         if identity is not None:
             query = query.where(tables.writes.c.identity == identity.text)
         if states:
             query = query.where(tables.writes.c.state.in_(states))
-        async with self._transaction() as transaction:
-            for row in (await transaction.execute(transaction.due())).all():
-                if write := self._readable(row):
-                    await transaction.lapsed(write)
-            rows = (await transaction.execute(query)).all()
+        async with self._database.reading() as connection:
+            due = (await connection.execute(tables.due(self._clock(), self._seen))).first()
+            rows = (await connection.execute(query)).all()
+        if due is not None:
+            async with self._transaction() as transaction:
+                for row in (await transaction.execute(tables.due(self._clock(), self._seen))).all():
+                    if write := self._readable(row):
+                        await transaction.lapsed(write)
+                rows = (await transaction.execute(query)).all()
         return [write for row in rows if (write := self._readable(row))]
 
     async def batch(self, write_id: str) -> Batch:
         """What a write was asked for within, or it alone. Raises KeyError for an id that is not there."""
+        write = await self.get(write_id)
+        if write is not None and not write.batch:
+            return Batch((write,))
         async with self._transaction() as transaction:
             return Batch(tuple(await transaction.members(write_id)))
 
     @property
     def history(self) -> History:
-        return History(self._database, self._readable)
+        return History(self._database, self._readable, self._seen)
 
     def _readable(self, row: sa.Row[Any]) -> Write | None:
         """One that somebody spoilt must not keep the others from being seen; it is said once, and `verify` names it."""
@@ -144,7 +168,7 @@ class Journal:
             return None
 
     async def events(self, write_id: str = "") -> list[Event]:
-        query = _in_order()
+        query = tables.in_order().where(self._seen.events)
         if write_id:
             query = query.where(tables.events.c.write_id == write_id)
         async with self._database.reading(within_s=None if write_id else _WHOLE_S) as connection:
@@ -152,11 +176,9 @@ class Journal:
 
     async def landed_before(self, key: str, since: float) -> Write | None:
         """The latest write of this key that is done, and was not long before `since`."""
-        query = (
-            sa.select(tables.writes)
-            .where(tables.writes.c.key == key, tables.writes.c.state == State.DONE, tables.writes.c.updated_at >= since)
-            .order_by(tables.writes.c.updated_at.desc())
-        )
+        table = tables.writes.c
+        landed = sa.select(tables.writes).where(table.key == key, table.state == State.DONE, table.updated_at >= since)
+        query = landed.where(self._seen.writes).order_by(table.updated_at.desc())
         async with self._database.reading() as connection:
             row = (await connection.execute(query)).first()
         return None if row is None else read_write(row)
@@ -170,11 +192,19 @@ class Journal:
         with others of its batch, which were shown together. Raises TooManyWaiting where the same asker has very many
         open: nobody would read them.
         """
+        self._must_be_own([draft])
+        table = tables.writes.c
+        query = sa.select(tables.writes).where(table.key == draft.key, table.state.in_(OPEN)).order_by(table.created_at)
+        async with self._database.reading() as connection:  # asked for again, as it is: nothing is to be changed
+            row = (await connection.execute(query)).first()
+        there = None if row is None else read_write(row)
+        stands = there is not None and not there.is_due(self._clock())
+        if there is not None and stands and not (there.state is State.AWAITING and batches.differs(there, draft)):
+            return there
         async with self._transaction() as transaction:
-            query = sa.select(tables.writes).where(tables.writes.c.key == draft.key, tables.writes.c.state.in_(OPEN))
-            for row in (await transaction.execute(query.order_by(tables.writes.c.created_at))).all():
+            for row in (await transaction.execute(query)).all():
                 write = await transaction.lapsed(read_write(row))
-                if write.state is State.AWAITING and write.digest != draft.digest:
+                if write.state is State.AWAITING and batches.differs(write, draft):
                     together = Batch(tuple(await transaction.members(write.id))).is_together
                     return write if together else await transaction.replan(write, draft)
                 if write.state in OPEN:
@@ -188,6 +218,7 @@ class Journal:
         None, and nothing is entered, where one of those at `refused` would have to be asked about. Raises BatchRefused
         where one is open otherwise, and TooManyWaiting as `propose` does.
         """
+        self._must_be_own(drafts)
         async with self._transaction() as transaction:
             there = await batches.same_batch(transaction, drafts)
             if there is None:
@@ -195,6 +226,10 @@ class Journal:
             if refused and (there is None or any(there[index].state is State.AWAITING for index in refused)):
                 return None
             return Batch(tuple(await batches.enter(transaction, drafts, there)))
+
+    def _must_be_own(self, drafts: Sequence[Draft]) -> None:
+        if self._seen.viewer is not None and {draft.asker for draft in drafts} != {self._seen.viewer.asker}:
+            raise ValueError("nobody asks for a write in the name of somebody else")
 
     async def _room_for(self, drafts: Sequence[Draft], transaction: Transaction) -> None:
         mine = sa.select(sa.func.count()).where(tables.writes.c.asker == drafts[0].asker)
@@ -207,14 +242,15 @@ class Journal:
                 hint="Ask the user to decide about those first. What waits is not lost.",
             )
 
-    async def approve(self, write_id: str, *, digest: str, by: str) -> Write:
+    async def approve(self, write_id: str, *, digest: str, by: Decider, rules: Approvers = NO_RULES) -> Write:
         """A person's yes, bound to what they were shown: all that waits of the write's batch (`Batch.digest`). The
-        state that it returns tells whether it counted.
+        state that it returns tells whether it counted. Raises NotTheApprover where it needs the yes of somebody else,
+        by what it was asked for with or by these `rules`.
 
         It uses a two-step token up: a write that was not sent is asked about anew.
         """
         async with self._transaction() as transaction:
-            await batches.approve(transaction, write_id, digest=digest, by=by)
+            await batches.approve(transaction, write_id, digest=digest, by=by, rules=rules)
             return await transaction.write(write_id)
 
     async def decline(self, write_id: str, *, by: str, cancelled: bool = False, reason: str = "") -> Write:
@@ -230,13 +266,20 @@ class Journal:
             return await transaction.is_its_turn(await transaction.write(write_id))
 
     async def claim(
-        self, write_id: str, *, planned: Draft, owner: str, lease_s: float, outcome: WriteOutcome | None = None
+        self,
+        write_id: str,
+        *,
+        planned: Draft,
+        owner: str,
+        lease_s: float,
+        outcome: WriteOutcome | None = None,
+        rules: Approvers = NO_RULES,
     ) -> bool:
         """Single use: true for exactly one caller, before it sends what it has planned anew (`planned`).
 
         False: expired, decided otherwise, claimed, of another ERP, or behind one of its batch that is not done. Raises
         ConsentError where the write as it is kept is not what was proposed, approved or would be sent: its row was
-        changed behind the journal's back.
+        changed behind the journal's back; or where whoever approved it may not, by what was asked for or these `rules`.
         `owner` must be new for each attempt: it is how a caller knows its own claim. `outcome` is what whoever comes
         after a caller that died must know.
         """
@@ -246,7 +289,7 @@ class Journal:
                 return False
             if not await transaction.is_its_turn(write):
                 return False
-            if flaw := await transaction.flaw(write, planned):
+            if flaw := await transaction.flaw(write, planned, rules):
                 raise ConsentError(flaw)
             known = outcome.to_json() if outcome else {}
             content = hashlib.sha256(planned.plan.content.encode()).hexdigest()
@@ -284,14 +327,14 @@ class Journal:
     async def note(self, write_id: str, step: Step, detail: Mapping[str, Any]) -> None:
         """An event that changes no state: what was shown to whom, what was looked for."""
         async with self._transaction() as transaction:
+            await transaction.must_see([write_id])
             await transaction.append(write_id, step, detail)
 
     async def asked(self, write_ids: Sequence[str], facts: Mapping[str, Any], message: str) -> None:
         """A question about these writes; its words stand with the first."""
         async with self._transaction() as transaction:
-            for number, write_id in enumerate(write_ids):
-                words = {"message": message} if number == 0 else {"with": write_ids[0]}
-                await transaction.append(write_id, Step.ASKED, {**facts, **words})
+            await transaction.must_see(write_ids)
+            await questions.asked(transaction, write_ids, facts, message)
 
     async def answer(
         self, write_ids: Sequence[str], *, nonce: str, sent: Mapping[str, Any], choice: str, least_s: float
@@ -302,36 +345,21 @@ class Journal:
         was asked no such question, or it has been answered.
         """
         async with self._transaction() as transaction:
-            for event in reversed(await transaction.events_of(write_ids[0])):
-                if event.detail.get("nonce") != nonce:
-                    continue
-                if event.kind is not Step.ASKED:
-                    return None
-                after_s = round(max(0.0, self._clock() - event.at), 3)
-                answer = Answer(choice if after_s >= least_s else "", after_s)
-                facts = {"nonce": nonce, "sent": dict(sent), "after_s": after_s, "counts_as": answer.choice}
-                for write_id in write_ids:
-                    await transaction.append(write_id, Step.ANSWERED, facts)
-                return answer
-        return None
+            await transaction.must_see(write_ids)
+            facts: dict[str, Any] = {"nonce": nonce, "sent": sent, "choice": choice, "least_s": least_s}
+            return await questions.answer(transaction, write_ids, at=self._clock(), **facts)
 
     async def set_token(self, write_id: str, token_hash: str) -> None:
         """The hash of the two-step token that now counts for all that waits of a write's batch: its first keeps it."""
         async with self._transaction() as transaction:
-            batch = Batch(tuple(await transaction.members(write_id)))
-            if batch.waiting:
-                await transaction.give_token(batch.waiting[0], token_hash, batch.digest)
+            await questions.set_token(transaction, write_id, token_hash)
 
     async def gave_token(self, batch: Batch) -> bool:
         """Whether the token that the row of what waits first holds was given by this journal, and not put there, and
         for what waits now. Older journals do not say for what."""
-        first = batch.waiting[0]
-        return any(
-            event.kind == Step.TOKEN_GIVEN
-            and event.detail["sha256"] == first.token_hash
-            and event.detail.get("digest", first.digest) == batch.digest
-            for event in await self.events(first.id)
-        )
+        async with self._transaction() as transaction:
+            await transaction.must_see([batch.waiting[0].id])
+            return await questions.gave_token(transaction, batch)
 
     async def _move(
         self, write_id: str, step: Step, detail: Mapping[str, Any], *, where: Any = None, **values: Any
@@ -360,28 +388,13 @@ class Journal:
         """Empty where the chain is whole (and holds `anchor`), and the table of writes is what its events say; else
         what is wrong, and where."""
         async with self._database.reading(within_s=_WHOLE_S) as connection:
-            rows = (await connection.execute(_in_order())).all()
-            end = str((await connection.execute(sa.select(tables.head.c.hash))).scalar_one())
-            kept = (await connection.execute(sa.select(tables.writes).order_by(tables.writes.c.created_at))).all()
-        before, seen = GENESIS, not anchor or anchor == GENESIS
-        for number, row in enumerate(rows, start=1):
-            if row.seq != number:
-                return f"event {number} is missing"
-            if not is_chained(row, before):
-                return f"event {number} ({row.kind} of {row.write_id}) was changed"
-            before = row.hash
-            seen = seen or before == anchor
-        if before != end:
-            return f"events after {len(rows)} are missing"
-        if not seen:
-            return "the anchor is not in the chain: its tail was cut or rewritten"
-        return table_flaw(kept, [read_event(row) for row in rows])
+            return await audit.flaw(connection, anchor)
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator["Transaction"]:
         """One serialised transaction, finished even if its caller is cancelled meanwhile."""
         async with self._database.transaction() as connection:
-            transaction = Transaction(connection, self._clock)
+            transaction = Transaction(connection, self._clock, self._seen)
             await transaction.lock()
             yield transaction
 
@@ -393,7 +406,3 @@ async def _brought_up(database: JournalDatabase) -> int:
     if 0 < before < migrations.VERSION:
         logger.warning("the journal's schema was version %d, and is version %d now", before, migrations.VERSION)
     return before
-
-
-def _in_order() -> sa.Select[Any]:
-    return sa.select(tables.events).order_by(tables.events.c.seq)

@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from fraction_mcp.errors import BatchRefused
+from fraction_mcp.errors import BatchRefused, NotTheApprover
+from fraction_mcp.operations.writes.approvers import Approvers, Decider
 from fraction_mcp.operations.writes.batch import digest_of, is_open
-from fraction_mcp.operations.writes.journal_tables import Transaction, dumped, read_write, writes
+from fraction_mcp.operations.writes.journal_rows import dumped, read_write
+from fraction_mcp.operations.writes.journal_tables import Transaction, writes
 from fraction_mcp.operations.writes.states import MOVES, OPEN, State, Step
 from fraction_mcp.operations.writes.write import Draft, Write
 
-__all__ = ["approve", "decline", "enter", "same_batch"]
+__all__ = ["approve", "decline", "differs", "enter", "same_batch"]
 
 
 async def same_batch(transaction: Transaction, drafts: Sequence[Draft]) -> list[Write] | None:
@@ -48,25 +50,34 @@ async def enter(transaction: Transaction, drafts: Sequence[Draft], there: Sequen
             await transaction.add(draft, batch=batch, position=place) for place, draft in enumerate(drafts, start=1)
         ]
     waiting = [pair for pair in zip(there, drafts, strict=True) if pair[0].state is State.AWAITING]
-    if all(write.digest == draft.digest for write, draft in waiting):
+    if not any(differs(write, draft) for write, draft in waiting):
         return list(there)
     for write, draft in waiting:  # all of them, so that they go on expiring together
         await transaction.replan(write, draft)
     return await transaction.members(there[0].id)
 
 
-async def approve(transaction: Transaction, write_id: str, *, digest: str, by: str) -> None:
+def differs(write: Write, draft: Draft) -> bool:
+    """Whether what waits was shown with another state of the ERP, or needs the yes of somebody who was not named."""
+    return write.digest != draft.digest or (bool(draft.approvers) and not write.approvers)
+
+
+async def approve(transaction: Transaction, write_id: str, *, digest: str, by: Decider, rules: Approvers) -> None:
     """A yes to everything that waits of a write's batch, where that is what was shown (`digest`); else nothing.
 
-    Each approval says which write must be done before its own is claimed.
+    Each approval says who gave it, and which write must be done before its own is claimed. Raises NotTheApprover where
+    one of them needs the yes of somebody else.
     """
     waiting = [write for write in await transaction.members(write_id) if write.state is State.AWAITING]
     if write_id not in {write.id for write in waiting} or digest_of(waiting) != digest:
         return
+    if why := rules.why_not(waiting, by):
+        raise NotTheApprover(f"{why}; nothing was approved")
     after = ""
+    given = {"by": by.name, **({"subject": by.subject} if by.subject else {}), "digest": digest}
     for write in waiting:
         of_a_batch = {"item": write.digest, "after": after} if len(waiting) > 1 else {}
-        await transaction.change(write, Step.APPROVED, {"by": by, "digest": digest, **of_a_batch}, token_hash="")
+        await transaction.change(write, Step.APPROVED, {**given, **of_a_batch}, token_hash="")
         after = write.id
 
 

@@ -11,23 +11,24 @@ from typing import Any
 
 import anyio
 import sqlalchemy as sa
-from sqlalchemy import event
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from fraction_mcp.database_url import read_database_url
 from fraction_mcp.errors import ConfigError
 from fraction_mcp.operations.writes.journal_file import file_in, made_private
+from fraction_mcp.operations.writes.journal_sqlite import READS, sqlite_engine
 from fraction_mcp.operations.writes.journal_trouble import told
 
 __all__ = ["JournalDatabase"]
 
 _ANSWER_S = 5.0
-_LOCK_S = 4  # less than that, so that a lock is told as one
 _BUSY_S = 10
+_TURN_S = 2
+_LOCK_S = 4  # less than that, so that a lock is told as one
 _CLOSE_S = 2.0
 _READS: dict[str, dict[str, Any]] = {
-    "sqlite": {"fraction_mcp_reads": True},
+    "sqlite": READS,
     "postgresql": {"isolation_level": "REPEATABLE READ"},  # every query of it sees the same moment
 }
 
@@ -47,7 +48,7 @@ class JournalDatabase:
         if file is None:
             self.engine = _on_postgresql(url)
         else:
-            self.engine = _on_sqlite(made_private(file, named=bool(url)))
+            self.engine = sqlite_engine(made_private(file, named=bool(url)), busy_s=_BUSY_S)
         self._turn = anyio.Lock()
         self._where = _place(self.engine.url) if file is None else str(file)
 
@@ -74,7 +75,7 @@ class JournalDatabase:
             yield
             return
         try:
-            with anyio.fail_after(_BUSY_S):
+            with anyio.fail_after(_BUSY_S + _TURN_S):  # whoever has it gives up first, and says why
                 await self._turn.acquire()
         except TimeoutError:
             raise PoolTimeout("its turn did not come") from None
@@ -128,30 +129,3 @@ def _on_postgresql(url: str) -> AsyncEngine:
 def _place(url: sa.URL) -> str:
     host = url.host or url.normalized_query.get("host", ("",))[0] or "this machine"
     return f"{host}{f':{url.port}' if url.port else ''}/{url.database or ''}"
-
-
-# -------------------------------------------------------------------------------------------------------------- SQLite
-
-
-def _on_sqlite(file: Path) -> AsyncEngine:
-    """SQLite as a journal needs it: the write lock from the start of a transaction, and a commit that is on disk.
-
-    pysqlite's own transaction control is switched off, as SQLAlchemy's SQLite documentation describes.
-    """
-    engine = create_async_engine(sa.URL.create("sqlite+aiosqlite", database=str(file)), hide_parameters=True)
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def connected(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout={_BUSY_S * 1000}")
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def begun(connection: sa.Connection) -> None:
-        reads = connection.get_execution_options().get("fraction_mcp_reads")
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
-
-    return engine

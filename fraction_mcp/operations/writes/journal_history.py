@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from fraction_mcp.operations.writes import journal_tables as tables
 from fraction_mcp.operations.writes.journal_database import JournalDatabase
+from fraction_mcp.operations.writes.journal_rows import read_event
 from fraction_mcp.operations.writes.states import State, Step
 from fraction_mcp.operations.writes.write import Event, Write
 
@@ -26,10 +27,16 @@ Place = tuple[float, str]
 
 
 class History:
-    """`readable` makes a write of a row, or None of one that somebody spoilt."""
+    """`readable` makes a write of a row, or None of one that somebody spoilt. Of what is not `seen`, nothing shows."""
 
-    def __init__(self, database: JournalDatabase, readable: Callable[[sa.Row[Any]], Write | None]) -> None:
+    def __init__(
+        self,
+        database: JournalDatabase,
+        readable: Callable[[sa.Row[Any]], Write | None],
+        seen: tables.Seen = tables.EVERYTHING,
+    ) -> None:
         self._database = database
+        self._seen = seen
         self._readable = readable
 
     async def page(
@@ -39,7 +46,8 @@ class History:
         which the next page begins, None where there is none. Whatever happens meanwhile, none comes twice and none is
         left out."""
         table = tables.writes.c
-        query = sa.select(tables.writes).order_by(table.created_at.desc(), table.id).limit(AT_ONCE)
+        query = sa.select(tables.writes).where(self._seen.writes)
+        query = query.order_by(table.created_at.desc(), table.id).limit(AT_ONCE)
         if states:
             query = query.where(table.state.in_(states))
         if after:
@@ -51,14 +59,14 @@ class History:
     async def latest(self, states: Sequence[State], *, skip: int, limit: int, without: str = "") -> list[Write]:
         """The writes of these states that changed last, one of them (`without`) aside."""
         table = tables.writes.c
-        query = sa.select(tables.writes).where(table.state.in_(states), table.id != without)
+        query = sa.select(tables.writes).where(self._seen.writes, table.state.in_(states), table.id != without)
         return self._writes(
             await self._rows(query.order_by(table.updated_at.desc(), table.id).offset(skip).limit(limit))
         )
 
     async def count(self, states: Sequence[State], *, without: str = "") -> int:
         """How many there are of these states, one of them (`without`) aside."""
-        these = sa.and_(tables.writes.c.state.in_(states), tables.writes.c.id != without)
+        these = sa.and_(self._seen.writes, tables.writes.c.state.in_(states), tables.writes.c.id != without)
         query = sa.select(sa.func.count()).select_from(tables.writes).where(these)
         async with self._database.reading() as connection:
             return int((await connection.execute(query)).scalar_one())
@@ -69,10 +77,10 @@ class History:
         if not found:
             return found
         query = sa.select(tables.events).where(
-            tables.events.c.write_id.in_(list(found)), tables.events.c.kind.in_(DECIDING)
+            self._seen.events, tables.events.c.write_id.in_(list(found)), tables.events.c.kind.in_(DECIDING)
         )
         for row in await self._rows(query.order_by(tables.events.c.seq)):
-            found[row.write_id].append(tables.read_event(row))
+            found[row.write_id].append(read_event(row))
         return found
 
     async def _rows(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:

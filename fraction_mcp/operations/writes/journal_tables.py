@@ -1,25 +1,29 @@
 """The journal's tables, and one transaction on them: changes to writes, and the chain of events."""
 
-import hashlib
-import json
-import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fraction_mcp.errors import JournalError
-from fraction_mcp.operations.writes.identity import ErpIdentity
+from fraction_mcp.operations.writes.approvers import Approvers, Decider, Viewer, spelt
+from fraction_mcp.operations.writes.journal_rows import (
+    chained,
+    dumped,
+    is_chained,
+    joined,
+    read_event,
+    read_write,
+    readable,
+    row_flaw,
+)
 from fraction_mcp.operations.writes.migrations import GENESIS
-from fraction_mcp.operations.writes.plan import FrozenPlan
 from fraction_mcp.operations.writes.states import MOVES, WAITING, State, Step
-from fraction_mcp.operations.writes.write import Draft, Event, Write, WriteOutcome
+from fraction_mcp.operations.writes.write import Draft, Event, Write
 
-__all__ = ["GENESIS", "Transaction", "dumped", "is_chained", "read_event", "read_write", "table_flaw"]
+__all__ = ["EVERYTHING", "GENESIS", "Seen", "Transaction", "due", "events", "head", "in_order", "writes"]
 
 # What the newest schema holds, for queries; `migrations` alone makes it, and a test compares the two.
 metadata = sa.MetaData()
@@ -43,6 +47,7 @@ writes = sa.Table(
     sa.Column("asker", sa.String(120), nullable=False, index=True, server_default=""),
     sa.Column("batch", sa.String(32), nullable=False, index=True, server_default=""),
     sa.Column("position", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("approvers", sa.Text, nullable=False, server_default=""),
 )
 events = sa.Table(
     "events",
@@ -66,11 +71,39 @@ head = sa.Table(
 )
 
 
-class Transaction:
-    """One transaction: changes to writes, and their events."""
+def in_order() -> sa.Select[Any]:
+    """All events, as they happened."""
+    return sa.select(events).order_by(events.c.seq)
 
-    def __init__(self, connection: AsyncConnection, clock: Callable[[], float]) -> None:
+
+class Seen:
+    """Which rows somebody may see, as conditions of a query: `writes` and `events`. All of them where nobody is named.
+
+    Here alone it is decided: what they asked for, and what they may be the one to approve.
+    """
+
+    def __init__(self, viewer: Viewer | None = None) -> None:
+        self.viewer = viewer
+        self.writes: sa.ColumnElement[bool] = sa.true()
+        self.events: sa.ColumnElement[bool] = sa.true()
+        if viewer is None:
+            return
+        self.writes = writes.c.asker == viewer.asker
+        subject = spelt(viewer.subject)
+        if subject and "," not in subject:
+            self.writes = sa.or_(self.writes, writes.c.approvers.contains(joined([subject]), autoescape=True))
+        self.events = events.c.write_id.in_(sa.select(writes.c.id).where(self.writes))
+
+
+EVERYTHING = Seen()
+
+
+class Transaction:
+    """One transaction: changes to writes, and their events. What is not `seen` is not there."""
+
+    def __init__(self, connection: AsyncConnection, clock: Callable[[], float], seen: Seen = EVERYTHING) -> None:
         self.execute = connection.execute
+        self._seen = seen
         self._clock = clock
         self._now = clock()
         self._hash = ""
@@ -84,10 +117,19 @@ class Transaction:
 
     async def write(self, write_id: str) -> Write:
         """A write with what time has done to it since. Raises KeyError for an id that is not there."""
-        row = (await self.execute(sa.select(writes).where(writes.c.id == write_id))).first()
+        row = (await self.execute(sa.select(writes).where(writes.c.id == write_id, self._seen.writes))).first()
         if row is None:
             raise KeyError(write_id)
         return await self.lapsed(read_write(row))
+
+    async def must_see(self, write_ids: Sequence[str]) -> None:
+        """Raises KeyError where somebody in particular looks, and one of these is not theirs to see."""
+        if self._seen.viewer is None:
+            return
+        these = sa.select(writes.c.id).where(writes.c.id.in_(write_ids), self._seen.writes)
+        there = set((await self.execute(these)).scalars())
+        if missing := [each for each in write_ids if each not in there]:
+            raise KeyError(missing[0])
 
     async def members(self, write_id: str) -> list[Write]:
         """All writes of its batch in order, or it alone. Raises KeyError for an id that is not there.
@@ -99,16 +141,17 @@ class Transaction:
         if not write.batch:
             return [write]
         query = sa.select(writes).where(writes.c.batch == write.batch).order_by(writes.c.position, writes.c.id)
-        for one in _readable((await self.execute(query)).all()):
+        for one in readable((await self.execute(query)).all()):
             await self.lapsed(one)
-        return _readable((await self.execute(query)).all())
+        return readable((await self.execute(query)).all())
 
-    async def flaw(self, write: Write, planned: Draft) -> str:
+    async def flaw(self, write: Write, planned: Draft, rules: Approvers) -> str:
         """Why an approved write must not be sent as `planned`; empty where nothing stands against it.
 
         The row is what people were shown, and the events are what happened: both must say the same, and the approval
-        must be of this very write, after it was last put before somebody. The same holds for the write that had to be
-        done before it: that one's was held against its own when it was claimed, and so back to the first.
+        must be of this very write, after it was last put before somebody, by somebody who may. The same holds for the
+        write that had to be done before it: that one's was held against its own when it was claimed, and so
+        back to the first.
         """
         changed = "what the journal holds of {} was changed behind its back"
         told = await self._sound_events(write.id)
@@ -119,6 +162,8 @@ class Transaction:
         approval = _approval(told, write.digest)
         if approval is None:
             return f"no approval of {write.id} as it now stands is in the journal"
+        if why := rules.why_not([write], Decider("", str(approval.get("subject", "")))):
+            return f"the approval of {write.id} does not count: {why}"
         before = approval.get("after")
         return changed.format(before) if before and await self._sound_events(before) is None else ""
 
@@ -136,7 +181,7 @@ class Transaction:
         kept = (await self.execute(sa.select(writes).where(writes.c.id == write_id))).first()
         if kept is None or not all(is_chained(row, row.before or GENESIS) for row in rows):
             return None
-        return None if _row_flaw(kept, told) else told
+        return None if row_flaw(kept, told) else told
 
     async def is_its_turn(self, write: Write) -> bool:
         """Whether the write that its approval puts before it is done. Where that one has come to another end, what
@@ -154,18 +199,13 @@ class Transaction:
         query = sa.select(events).where(events.c.write_id == write_id).order_by(events.c.seq)
         return [read_event(row) for row in (await self.execute(query)).all()]
 
-    def due(self) -> sa.Select[Any]:
-        """The writes that time alone has done something to since."""
-        waits, sends = writes.c.state.in_(WAITING), writes.c.state == State.SENDING
-        return sa.select(writes).where(
-            sa.or_(sa.and_(waits, writes.c.expires_at <= self._now), sa.and_(sends, writes.c.lease_until <= self._now))
-        )
-
     async def lapsed(self, write: Write) -> Write:
         """What time alone has done."""
-        if write.state in WAITING and write.expires_at <= self._now:
+        if not write.is_due(self._now):
+            return write
+        if write.state in WAITING:
             return await self.change(write, Step.EXPIRED, {})
-        if write.state is State.SENDING and write.lease_until <= self._now:
+        if write.state is State.SENDING:
             outcome = replace(write.outcome, why="the process that sent it has not said what came of it").to_json()
             return await self.change(write, Step.UNKNOWN, outcome, outcome=dumped(outcome))
         return write
@@ -191,6 +231,7 @@ class Transaction:
                 outcome="{}",
                 batch=batch,
                 position=position,
+                approvers=joined(draft.approvers),
             )
         )
         within = {"batch": batch, "position": position} if batch else {}
@@ -198,8 +239,11 @@ class Transaction:
         return await self._again(write_id)
 
     async def replan(self, write: Write, draft: Draft) -> Write:
-        """A new plan in the same state; a token that was given for what was shown before no longer counts."""
+        """A new plan in the same state; a token that was given for what was shown before no longer counts. Who must
+        approve it stays who was asked for first: a process without rules takes nobody away."""
+        draft = replace(draft, approvers=write.approvers or draft.approvers)
         values: dict[str, Any] = {
+            "approvers": joined(draft.approvers),
             "digest": draft.digest,
             "plan": dumped(draft.plan.to_json()),
             "expires_at": draft.expires_at,
@@ -243,7 +287,15 @@ class Transaction:
         return read_write((await self.execute(sa.select(writes).where(writes.c.id == write_id))).one())
 
 
-_OF_THE_EVENT = frozenset({"by", "owner", "content_sha256"})
+def due(now: float, seen: Seen) -> sa.Select[Any]:
+    """The writes that time alone has done something to since."""
+    waits, sends = writes.c.state.in_(WAITING), writes.c.state == State.SENDING
+    return sa.select(writes).where(
+        seen.writes,
+        sa.or_(sa.and_(waits, writes.c.expires_at <= now), sa.and_(sends, writes.c.lease_until <= now)),
+    )
+
+
 _ON_ITS_WAY = (State.APPROVED, State.SENDING)
 _STOPPING = (State.AWAITING, State.FAILED, State.UNKNOWN)
 
@@ -265,111 +317,5 @@ def _facts(draft: Draft) -> dict[str, Any]:
         "plan": draft.plan.to_json(),
         "asker": draft.asker,
         "expires_at": draft.expires_at,
+        **({"approvers": list(draft.approvers)} if draft.approvers else {}),
     }
-
-
-def _row_flaw(row: sa.Row[Any], told: Sequence[Event]) -> str:
-    """Which column of a write its events do not bear out; empty where they bear out all. An event of an older journal
-    says less. Raises ValueError for a row that is not JSON where it should be."""
-    kept = {**row._asdict(), "plan": _loaded(row.plan), "outcome": _loaded(row.outcome)}
-    plans = [event.detail for event in told if MOVES[event.kind].plans]
-    if not plans:
-        return "it was never proposed"
-    if differs := [name for name, value in plans[-1].items() if name in _COMPARED and kept[name] != value]:
-        return f"its {differs[0]} is not the one of its events"
-    # Older journals know no batches, and what is planned anew stays where it is.
-    if (kept["batch"], kept["position"]) != (plans[0].get("batch", ""), plans[0].get("position", 0)):
-        return "its place in a batch is not the one of its events"
-    states = [state for event in told if (state := MOVES[event.kind].to) is not None]
-    if kept["state"] != states[-1]:
-        return f"it is called {kept['state']}, and its events make it {states[-1]}"
-    ends = [event.detail for event in told if MOVES[event.kind].tells or _has_reason(event)]
-    outcome = {name: value for name, value in (ends[-1] if ends else {}).items() if name not in _OF_THE_EVENT}
-    return "" if kept["outcome"] == outcome else "its outcome is not the one of its events"
-
-
-def _has_reason(event: Event) -> bool:
-    """A no tells something where a reason was given with it."""
-    return event.kind in {Step.DECLINED, Step.CANCELLED} and "reason" in event.detail
-
-
-def table_flaw(rows: Sequence[sa.Row[Any]], told: Sequence[Event]) -> str:
-    """The first write whose row is not what its events say, and why; empty where there is none."""
-    by_write: dict[str, list[Event]] = {}
-    for event in told:
-        by_write.setdefault(event.write_id, []).append(event)
-    for row in rows:
-        try:
-            if not (flaw := _row_flaw(row, by_write.pop(row.id, []))):
-                read_write(row)
-        except (JournalError, ValueError):
-            flaw = "it cannot be read"
-        if flaw:
-            return f"the write {row.id} was changed: {flaw}"
-    return f"the write {next(iter(by_write))} is missing" if by_write else ""
-
-
-def chained(before: str, *facts: object) -> str:
-    """The hash of an event: over the one before it and all that it says."""
-    return hashlib.sha256("\n".join((before, *map(str, facts))).encode()).hexdigest()
-
-
-def is_chained(row: sa.Row[Any], before: str) -> bool:
-    """Whether an event's hash is that of its text, as it is stored, behind the hash of the one before."""
-    return str(row.hash) == chained(before, row.seq, row.write_id, row.at, row.kind, row.detail)
-
-
-def dumped(value: Mapping[str, Any]) -> str:
-    """JSON, always spelt the same way. What an ERP sent may hold anything: what a database cannot keep is replaced."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
-    return _HALVES.sub("\ufffd", text)
-
-
-def read_write(row: sa.Row[Any]) -> Write:
-    """Raises JournalError for a row that no journal wrote."""
-    held = row._asdict()
-    try:
-        held["state"] = State(held["state"])
-        held["identity"] = ErpIdentity.parse(held["identity"])
-        held["plan"] = FrozenPlan.from_json(_loaded(held["plan"]))
-        held["outcome"] = WriteOutcome.from_json(_loaded(held["outcome"]))
-        held["expires_at"] = min(float(held["expires_at"]), _FAR)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _changed(f"the write {held['id']}") from error
-    return Write(**{name: held[name] for name in _FIELDS})
-
-
-def _readable(rows: Sequence[sa.Row[Any]]) -> list[Write]:
-    found = []
-    for row in rows:
-        with suppress(JournalError):
-            found.append(read_write(row))
-    return found
-
-
-def read_event(row: sa.Row[Any]) -> Event:
-    """Raises JournalError as `read_write` does."""
-    try:
-        return Event(row.seq, row.write_id, row.at, Step(row.kind), _loaded(row.detail), row.hash)
-    except ValueError as error:
-        raise _changed(f"event {row.seq}") from error
-
-
-_FAR = 32_503_680_000.0  # the year 3000: beyond the calendar, nothing could say when it is
-_COMPARED = frozenset({"key", "identity", "digest", "plan", "asker", "expires_at", "asked_by"})
-_FIELDS = tuple(field.name for field in fields(Write))  # the table may hold more, for queries
-_HALVES = re.compile("[\ud800-\udfff]")  # of a character outside the basic plane: UTF-8 has no way to write one alone
-
-
-def _loaded(text: str) -> Mapping[str, Any]:
-    try:
-        value = json.loads(text)
-    except RecursionError:
-        value = None
-    if not isinstance(value, dict):
-        raise ValueError("a journal holds objects")  # noqa: TRY004 - the value's trouble, whatever is wrong with it
-    return value
-
-
-def _changed(what: str) -> JournalError:
-    return JournalError(f"{what} in the journal cannot be read: something else than this program changed it")

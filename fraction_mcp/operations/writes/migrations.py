@@ -72,6 +72,81 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE writes ADD COLUMN position INTEGER DEFAULT 0 NOT NULL",
         "CREATE INDEX ix_writes_batch ON writes (batch)",
     ),
+    # 4: who signed in to a team's server, and what clients were given (server/team/store_tables.py); no secret is in it
+    # that opens anything without FRACTION_MCP_SECRET_KEY
+    (
+        """CREATE TABLE team_people (
+            subject VARCHAR(320) NOT NULL PRIMARY KEY,
+            name TEXT NOT NULL,
+            sealed TEXT NOT NULL,
+            expires_at {double},
+            version INTEGER NOT NULL,
+            renewer VARCHAR(80) NOT NULL,
+            renew_until {double} NOT NULL
+        )""",
+        """CREATE TABLE team_grants (
+            id VARCHAR(32) NOT NULL PRIMARY KEY,
+            subject VARCHAR(320) NOT NULL,
+            client_id TEXT NOT NULL,
+            scopes VARCHAR(80) NOT NULL,
+            resource TEXT NOT NULL,
+            code_hash VARCHAR(64) NOT NULL,
+            seed VARCHAR(64) NOT NULL,
+            generation INTEGER NOT NULL,
+            refresh_hash VARCHAR(64) NOT NULL,
+            made_at {double} NOT NULL,
+            expires_at {double} NOT NULL
+        )""",
+        "CREATE INDEX ix_team_grants_subject ON team_grants (subject)",
+        "CREATE UNIQUE INDEX ix_team_grants_code_hash ON team_grants (code_hash)",
+        "CREATE INDEX ix_team_grants_expires_at ON team_grants (expires_at)",
+        """CREATE TABLE team_access (
+            hash VARCHAR(64) NOT NULL PRIMARY KEY,
+            grant_id VARCHAR(32) NOT NULL,
+            generation INTEGER NOT NULL,
+            scopes VARCHAR(80) NOT NULL,
+            made_at {double} NOT NULL,
+            expires_at {double} NOT NULL
+        )""",
+        "CREATE INDEX ix_team_access_grant_id ON team_access (grant_id)",
+        "CREATE INDEX ix_team_access_expires_at ON team_access (expires_at)",
+        """CREATE TABLE team_codes (
+            hash VARCHAR(64) NOT NULL PRIMARY KEY,
+            subject VARCHAR(320) NOT NULL,
+            client_id TEXT NOT NULL,
+            scopes VARCHAR(80) NOT NULL,
+            resource TEXT NOT NULL,
+            redirect_uri TEXT NOT NULL,
+            redirect_named INTEGER NOT NULL,
+            challenge VARCHAR(64) NOT NULL,
+            expires_at {double} NOT NULL
+        )""",
+        "CREATE INDEX ix_team_codes_subject ON team_codes (subject)",
+        "CREATE INDEX ix_team_codes_expires_at ON team_codes (expires_at)",
+        """CREATE TABLE team_browsers (
+            hash VARCHAR(64) NOT NULL PRIMARY KEY,
+            subject VARCHAR(320) NOT NULL,
+            ends_at {double} NOT NULL,
+            expires_at {double} NOT NULL
+        )""",
+        "CREATE INDEX ix_team_browsers_subject ON team_browsers (subject)",
+        "CREATE INDEX ix_team_browsers_expires_at ON team_browsers (expires_at)",
+        """CREATE TABLE team_attempts (
+            bucket VARCHAR(64) NOT NULL PRIMARY KEY,
+            tries INTEGER NOT NULL,
+            open_at {double} NOT NULL,
+            expires_at {double} NOT NULL
+        )""",
+        "CREATE INDEX ix_team_attempts_expires_at ON team_attempts (expires_at)",
+        """CREATE TABLE team_clients (
+            id VARCHAR(64) NOT NULL PRIMARY KEY,
+            document TEXT NOT NULL,
+            expires_at {double} NOT NULL
+        )""",
+        "CREATE INDEX ix_team_clients_expires_at ON team_clients (expires_at)",
+    ),
+    # 5: whose yes a write needs
+    ("ALTER TABLE writes ADD COLUMN approvers TEXT DEFAULT '' NOT NULL",),
 )
 VERSION = len(STEPS)
 

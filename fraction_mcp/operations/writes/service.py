@@ -21,6 +21,7 @@ from fraction_mcp import errors
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.progress import report
 from fraction_mcp.operations.results import ToolError
+from fraction_mcp.operations.writes.approvers import Approvers, Decider, Viewer, subject_of
 from fraction_mcp.operations.writes.batch import Batch, PlannedWrite, conflicts, is_open
 from fraction_mcp.operations.writes.committing import Committer, Replan, reaches
 from fraction_mcp.operations.writes.failing import logged_once
@@ -64,7 +65,8 @@ class Terms:
 class WriteService:
     """One process's hand in the writes. Give it the ERPs' context and the journal; `replan` comes from the tools,
     `asker` is who asks: the account that this process runs under, or whoever has signed in. `place` says in words where
-    a person decides, as far as that is known."""
+    a person decides, as far as that is known; `rules` who must approve what. With a `viewer`, the others' writes are
+    not there for anybody who asks here; what is sent, and what is a duplicate, rests on all of them."""
 
     def __init__(
         self,
@@ -76,10 +78,14 @@ class WriteService:
         asker: str,
         to_its_end: "ToItsEnd | None" = None,
         place: str = "",
+        rules: Approvers | None = None,
+        viewer: Viewer | None = None,
     ) -> None:
         self.context = context
-        self.journal = journal
-        self._committer = Committer(context, journal, replan, asker=asker, lease_s=terms.lease_s)
+        self.journal = journal.seen_by(viewer) if viewer else journal
+        self._whole = journal
+        self._rules = rules or Approvers()
+        self._committer = Committer(context, journal, replan, asker=asker, lease_s=terms.lease_s, rules=self._rules)
         self._terms = terms
         self._asker = asker
         self.place = place
@@ -100,10 +106,11 @@ class WriteService:
                 if write.key == draft.key:
                     return write
             raise plan.refusal
-        before = await asked_before(self.journal, draft)
+        before = await asked_before(self._whole, draft)
         if before is not None and before.state is not State.DONE:
-            return before
-        return await self.journal.propose(self._warned(draft, before))
+            return await self._seen(before)
+        approvers = self._rules.asked_for([draft.plan], asker=self._asker, accounts=[draft.identity.account])
+        return await self.journal.propose(replace(self._warned(draft, before), approvers=approvers))
 
     async def propose_batch(self, writes: Sequence[PlannedWrite], *, asked_by: str) -> Batch:
         """All of them in the journal, waiting for one decision; or the batch of just these, if some of it is open.
@@ -112,16 +119,20 @@ class WriteService:
         """
         drafts = [self._draft(one, asked_by) for one in writes]
         tools = [one.tool for one in writes]
-        before = await all_asked_before(self.journal, drafts)
+        before = await all_asked_before(self._whole, drafts)
         reasons = conflicts(dict(enumerate(writes)), tools, [draft.key for draft in drafts])
         for index, (draft, there) in enumerate(zip(drafts, before, strict=True)):
             # What has other bytes now, and is under way or unsure with those from before.
             if there is not None and there.state is not State.DONE and there.key != draft.key:
-                reasons[index] = is_open(there)
+                reasons[index] = is_open(there) if await self.journal.get(there.id) else _elsewhere()
         if reasons:
             raise errors.BatchRefused(tools, reasons)
         refused = {index: one.plan.refusal for index, one in enumerate(writes) if one.plan.refusal is not None}
-        warned = [self._warned(draft, before[index]) for index, draft in enumerate(drafts)]
+        accounts = [draft.identity.account for draft in drafts]
+        approvers = self._rules.asked_for([draft.plan for draft in drafts], asker=self._asker, accounts=accounts)
+        warned = [
+            replace(self._warned(draft, before[index]), approvers=approvers) for index, draft in enumerate(drafts)
+        ]
         batch = await self.journal.propose_batch(warned, tuple(refused))
         if batch is None:
             raise errors.BatchRefused(tools, refused)
@@ -139,6 +150,13 @@ class WriteService:
             asked_by=clean(asked_by, 120),
             expires_at=self.journal.now() + self._terms.wait_s,
         )
+
+    async def _seen(self, write: Write) -> Write:
+        """A write that was found among all of them. Raises ConsentError where it is not for this person to see."""
+        found = await self.journal.get(write.id)
+        if found is None:
+            raise _elsewhere()
+        return found
 
     def _warned(self, draft: Draft, landed: Write | None) -> Draft:
         """With a warning, first of all, where the same landed a moment ago."""
@@ -170,7 +188,8 @@ class WriteService:
                 "the confirmation token is not the one of this write; nothing was written",
                 hint="Call the write's tool again for a new token.",
             )
-        return await self.approve(write, digest=batch.digest, by="confirmation token (two_step)"), True
+        by = self.decider("confirmation token (two_step)")
+        return await self.approve(write, digest=batch.digest, by=by), True
 
     async def write(self, write_id: str) -> Write:
         """Raises WriteNotFound."""
@@ -192,13 +211,25 @@ class WriteService:
 
     # -------------------------------------------------------------------------------------------------------- deciding
 
-    async def approve(self, write: Write, *, digest: str, by: str) -> Write:
+    def decider(self, name: str) -> Decider:
+        """Whoever this process asks for, deciding by a way that `name` says: a form, a token, a page of their own."""
+        return Decider(name, subject_of(self._asker))
+
+    def awaits(self, batch: Batch) -> str:
+        """Who must approve what waits of a batch, in words; empty where anybody may who sees it."""
+        return self._rules.who_must(batch.waiting)
+
+    def why_not(self, batch: Batch, by: Decider) -> str:
+        """Why this person's yes to what waits of a batch would not count; empty where it would."""
+        return self._rules.why_not(batch.waiting, by)
+
+    async def approve(self, write: Write, *, digest: str, by: Decider) -> Write:
         """A person's yes to what they were shown (`digest`, of all that waits of the write's batch), and the commit if
-        this process may make it."""
+        this process may make it. Raises NotTheApprover where it needs the yes of somebody else."""
 
         async def approved() -> Write:
             with anyio.CancelScope(shield=True):
-                decided = await self.journal.approve(write.id, digest=digest, by=by)
+                decided = await self.journal.approve(write.id, digest=digest, by=by, rules=self._rules)
                 if self.may_commit(decided):
                     decided = await self._commit_in_turn(decided)
             return decided
@@ -249,11 +280,11 @@ class WriteService:
             return await self._committed(write)
         while True:
             await anyio.lowlevel.checkpoint()  # all else here is out of reach of who cancels
-            batch = await self.batch(write)
+            batch = await self._whole.batch(write.id)
             await report(sum(one.state is State.DONE for one in batch.writes), len(batch.writes), "writes done")
             due = batch.to_send[:1]
             if not due or not self.may_commit(due[0]) or (await self._committed(due[0])).state is not State.DONE:
-                return await self.write(write.id)
+                return next(one for one in (await self._whole.batch(write.id)).writes if one.id == write.id)
 
     async def _committed(self, write: Write) -> Write:
         return await self._to_its_end(lambda: self._commit_in_turn(write))
@@ -261,8 +292,8 @@ class WriteService:
     async def _commit_in_turn(self, write: Write) -> Write:
         with anyio.CancelScope(shield=True):
             async with self._committing:
-                write = await self.write(write.id)
-                if self.may_commit(write) and (not write.batch or await self.journal.is_its_turn(write.id)):
+                write = await self._whole.get(write.id) or write
+                if self.may_commit(write) and (not write.batch or await self._whole.is_its_turn(write.id)):
                     write = await self._committer.commit(write)
         return write
 
@@ -297,10 +328,18 @@ class WriteService:
 
     async def _seen_to(self) -> bool:
         """Commit what may be committed, however much there is; whether anything waits."""
-        for write in await self.journal.latest((State.APPROVED,), limit=None):
+        for write in await self._whole.latest((State.APPROVED,), limit=None):
             if self.may_commit(write):
                 await self.commit(write)
-        return bool(await self.journal.latest((State.AWAITING, State.APPROVED), limit=1))
+        return bool(await self._whole.latest((State.AWAITING, State.APPROVED), limit=1))
+
+
+def _elsewhere() -> errors.ConsentError:
+    """Of what is under way, but not for this person to see."""
+    return errors.ConsentError(
+        "the same is being written already, as somebody else asked; nothing was written",
+        hint="Ask again in a while: what it is based on changes with it.",
+    )
 
 
 def _token_hash(token: str) -> str:

@@ -1,6 +1,6 @@
 """Where a write stands, in words: as a tool's result."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ from fraction_mcp.operations.results import ToolError, ToolResult
 from fraction_mcp.operations.writes.batch import Batch
 from fraction_mcp.operations.writes.plan import Change
 from fraction_mcp.operations.writes.states import State
-from fraction_mcp.operations.writes.write import Write
+from fraction_mcp.operations.writes.write import Write, names
 from fraction_mcp.values.text import clean, quoted
 
 __all__ = [
@@ -106,8 +106,12 @@ _TOGETHER = "submit_writes"
 _SOMEWHERE = "in the approval inbox"
 
 
-def what_next(state: State, place: str) -> str:
-    """What is left to do for a write in this state; `place` says where a person decides."""
+def what_next(state: State, place: str, approvers: Sequence[str] = ()) -> str:
+    """What is left to do for a write in this state; `place` says where a person decides, `approvers` who may."""
+    if state is State.AWAITING and approvers:
+        return (
+            f"Tell the user that {names(approvers)} must approve it, in the approval inbox; then call get_write_status."
+        )
     return _NEXT.get(state, "").format(place=place or _SOMEWHERE)
 
 
@@ -136,7 +140,7 @@ def result_for(write: Write, *, token: str = "", place: str = "") -> WriteResult
         )
     if state == "awaiting_approval" and outcome.error:
         words += f". Sending it was tried: {outcome.error.message}"
-    step = what_next(write.state, place) or (told.hint if told else "")
+    step = what_next(write.state, place, write.approvers) or (told.hint if told else "")
     if token:
         words = f"{title}: it waits for a confirmation; nothing was written yet"
         step = "Show the preview to the user; only if they agree, call confirm_write with the token."
@@ -150,7 +154,7 @@ def result_for(write: Write, *, token: str = "", place: str = "") -> WriteResult
         system=write.plan.system,
         operation=write.plan.tool,
         preview=preview,
-        warnings=(*conflict, *write.plan.warnings),
+        warnings=(*conflict, *write.warnings),
         result=outcome.result,
         confirmation_token=token or None,
         expires_at=_iso(write.expires_at) if state == "awaiting_approval" else None,

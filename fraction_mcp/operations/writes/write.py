@@ -5,7 +5,7 @@ Its *digest* covers the request, the before and after, and the facts it was base
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,9 +14,9 @@ from fraction_mcp.operations.results import ToolError
 from fraction_mcp.operations.writes.identity import ErpIdentity
 from fraction_mcp.operations.writes.plan import Change, FrozenPlan, Plan
 from fraction_mcp.operations.writes.readback import FrozenLook
-from fraction_mcp.operations.writes.states import State, Step
+from fraction_mcp.operations.writes.states import WAITING, State, Step
 
-__all__ = ["Answer", "Draft", "Event", "Write", "WriteOutcome", "hash_of"]
+__all__ = ["Answer", "Draft", "Event", "Write", "WriteOutcome", "hash_of", "names"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class WriteOutcome:
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A planned write, before it is in the journal. `key` says when two are the same write; `asker` is who asks,
-    `asked_by` how to name the client that did."""
+    `asked_by` how to name the client that did. One of the `approvers` must say yes, where there are any."""
 
     key: str
     identity: ErpIdentity
@@ -82,6 +82,7 @@ class Draft:
     asker: str
     asked_by: str
     expires_at: float
+    approvers: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -104,6 +105,7 @@ class Write:
     """A write as the journal holds it. Times are unix seconds.
 
     `batch` is what it was asked for within, empty where it was asked for alone; `position` its place there, from 1.
+    One of the `approvers` must say yes to it, where there are any.
     """
 
     id: str
@@ -123,6 +125,20 @@ class Write:
     outcome: WriteOutcome = field(default_factory=WriteOutcome)
     batch: str = ""
     position: int = 0
+    approvers: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person must know first, the gravest first: whose yes it needs, and what its plan warns of."""
+        if not self.approvers:
+            return self.plan.warnings
+        return (f"It needs the approval of {names(self.approvers)}, and never of who asked.", *self.plan.warnings)
+
+    def is_due(self, now: float) -> bool:
+        """Whether time alone has done something to it since: its wait is over, or its lease has run out."""
+        if self.state is State.SENDING:
+            return self.lease_until <= now
+        return self.state in WAITING and self.expires_at <= now
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +160,17 @@ class Answer:
 
     choice: str
     after_s: float
+
+
+def names(people: Iterable[str]) -> str:
+    """People as a sentence has them: `a@x.example or b@x.example`."""
+    told = sorted(people)
+    more = [f"{len(told) - _SHOWN} more"] if len(told) > _SHOWN else []
+    told = told[:_SHOWN] + more
+    return " or ".join(filter(None, (", ".join(told[:-1]), *told[-1:]))) or "nobody"
+
+
+_SHOWN = 5
 
 
 def hash_of(value: object) -> str:

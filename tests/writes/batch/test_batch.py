@@ -8,6 +8,7 @@ import pytest
 from mcp.client import ClientRequestContext
 from mcp.types import ElicitRequestParams, ElicitResult
 
+from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.states import State
 from tests.writes.firm import Firm
 
@@ -279,7 +280,7 @@ async def test_after_a_drift_the_rest_waits_anew(firm: Firm, batches: Any) -> No
         service = await seat.runtime.write_service()
         first = await service.write(told["writes"][0]["write_id"])
         batch = await service.batch(first)
-        await service.approve(first, digest=batch.digest, by="a person")
+        await service.approve(first, digest=batch.digest, by=Decider("a person"))
         assert [write.state for write in (await service.batch(first)).writes] == ["done", "failed", "awaiting_approval"]
     assert len(firm.sent()) == 1
 
@@ -324,7 +325,9 @@ async def test_an_item_s_own_digest_approves_nothing(firm: Firm, batches: Any) -
         service = await seat.runtime.write_service()
         for each in told["writes"]:
             write = await service.write(each["write_id"])
-            assert (await service.approve(write, digest=write.digest, by="a page of one")).state == "awaiting_approval"
+            assert (
+                await service.approve(write, digest=write.digest, by=Decider("a page of one"))
+            ).state == "awaiting_approval"
     assert firm.sent() == []
 
 
@@ -336,8 +339,9 @@ async def test_a_yes_or_a_no_through_any_item_is_one_to_all(firm: Firm, batches:
         for prefix, decide, state in (("YES", service.approve, "done"), ("NO", service.decline, "declined")):
             told = await seat.call("submit_writes", writes=batches.parts(3, prefix))
             write = await service.write(told["writes"][place]["write_id"])
-            shown: dict[str, Any] = {"digest": (await service.batch(write)).digest} if state == "done" else {}
-            await decide(write, by="a person", **shown)
+            digest = (await service.batch(write)).digest
+            said: dict[str, Any] = {"by": Decider("a person"), "digest": digest} if state == "done" else {"by": "she"}
+            await decide(write, **said)
             assert [one.state for one in (await service.batch(write)).writes] == [state] * 3
     assert len(firm.sent()) == 3
 
@@ -393,7 +397,7 @@ async def test_two_processes_that_approve_at_once_send_each_once(firm: Firm, bat
         digest = (await services[0].batch(write)).digest
         async with anyio.create_task_group() as group:
             for service in services:
-                group.start_soon(lambda each: each.approve(write, digest=digest, by="a person"), service)
+                group.start_soon(lambda each: each.approve(write, digest=digest, by=Decider("a person")), service)
         assert [each.state for each in (await services[0].batch(write)).writes] == ["done"] * 5
     assert [len(firm.parts(f"BATCH-{number}")) for number in range(1, 6)] == [1] * 5
     assert len(firm.sent()) == 5
@@ -462,7 +466,7 @@ async def test_a_row_that_cannot_be_read_keeps_the_others_of_its_batch_from_noth
         first = await service.write(told["writes"][0]["write_id"])
         batch = await service.batch(first)
         assert [write.position for write in batch.waiting] == [1, 3]
-        await service.approve(first, digest=batch.digest, by="a person who saw two")
+        await service.approve(first, digest=batch.digest, by=Decider("a person who saw two"))
         assert [write.state for write in (await service.batch(first)).writes] == ["done", "done"]
     assert firm.parts("BATCH-2") == []
 
@@ -492,7 +496,7 @@ async def test_a_caller_that_leaves_half_way_stops_nothing_and_doubles_nothing(
         first = await service.write(told["writes"][0]["write_id"])
         batch = await service.batch(first)
         async with anyio.create_task_group() as group:
-            group.start_soon(lambda: service.approve(first, digest=batch.digest, by="a person"))
+            group.start_soon(lambda: service.approve(first, digest=batch.digest, by=Decider("a person")))
             await until(lambda: len(firm.sent()) >= 2)
             group.cancel_scope.cancel()
         async with anyio.create_task_group() as group:
@@ -513,7 +517,7 @@ async def test_a_process_that_ends_half_way_leaves_what_is_approved_to_the_next(
         first = await service.write(told["writes"][0]["write_id"])
         digest = (await service.batch(first)).digest
         async with anyio.create_task_group() as group:
-            group.start_soon(lambda: service.approve(first, digest=digest, by="a person"))
+            group.start_soon(lambda: service.approve(first, digest=digest, by=Decider("a person")))
             await until(lambda: len(firm.sent()) >= 2)
             group.cancel_scope.cancel()
     async with firm.seat() as seat:
@@ -533,7 +537,7 @@ async def test_a_form_s_no_racing_an_inbox_s_yes_to_a_batch_has_one_outcome(firm
         digest = (await services[0].batch(write)).digest
         async with anyio.create_task_group() as group:
             group.start_soon(lambda: services[0].decline(write, by="a form"))
-            group.start_soon(lambda: services[1].approve(write, digest=digest, by="the inbox"))
+            group.start_soon(lambda: services[1].approve(write, digest=digest, by=Decider("the inbox")))
         states = {str(each.state) for each in (await services[0].batch(write)).writes}
         # A no that comes when the first is on its way withdraws the others.
         assert states in ({"declined"}, {"done"}, {"done", "declined"})
@@ -546,7 +550,7 @@ async def test_of_a_batch_for_two_erps_a_process_of_one_sends_up_to_the_other_s(
         told = await seat.call("submit_writes", writes=writes)
         service = await half.write_service()
         first = await service.write(told["writes"][0]["write_id"])
-        await service.approve(first, digest=(await service.batch(first)).digest, by="a person")
+        await service.approve(first, digest=(await service.batch(first)).digest, by=Decider("a person"))
         assert [write.state for write in (await service.batch(first)).writes] == ["done", "approved", "approved"]
         last = await seat.call("get_write_status", write_id=told["writes"][2]["write_id"])
         assert last["outcome"] == "done"

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from fraction_mcp.operations.writes.approvers import Decider
 from tests.writes.firm import Firm
 
 pytestmark = pytest.mark.anyio
@@ -22,7 +23,7 @@ async def approved_after(firm: Firm, batches: Any, behind: Any, *statements: str
             write = await service.write(each["write_id"])
             batch = await service.batch(write)
             if write.state == "awaiting_approval":
-                await service.approve(write, digest=batch.digest, by="a person")
+                await service.approve(write, digest=batch.digest, by=Decider("a person"))
         assert await service.journal.verify() != ""
         return [str((await service.write(each["write_id"])).state) for each in told["writes"]]
 
@@ -79,7 +80,7 @@ async def test_what_only_looks_done_lets_nothing_behind_it_go(
         service = await seat.runtime.write_service()
         first, second, third = [await service.write(each["write_id"]) for each in told["writes"]]
         digest = (await service.batch(first)).digest
-        await service.journal.approve(first.id, digest=digest, by="another process")
+        await service.journal.approve(first.id, digest=digest, by=Decider("another process"))
         await behind(*(statement.format(first=first.id) for statement in statements))
         await service.commit(second)
         states = [str((await service.write(each.id)).state) for each in (second, third)]
@@ -93,7 +94,7 @@ async def test_nothing_is_claimed_out_of_its_turn(firm: Firm, batches: Any) -> N
         service = await seat.runtime.write_service()
         writes = [await service.write(each["write_id"]) for each in told["writes"]]
         digest = (await service.batch(writes[0])).digest
-        await service.journal.approve(writes[0].id, digest=digest, by="another process")
+        await service.journal.approve(writes[0].id, digest=digest, by=Decider("another process"))
         for write in reversed(writes[1:]):
             again = await service._committer._planned_again(write, service.context.fraction)
             assert again is not None

@@ -87,14 +87,14 @@ async def killed(firm: Firm, case: Case, writes: list[dict[str, Any]], url: str)
         "FRACTION_EMAIL": settings.fraction_email,
         "FRACTION_PASSWORD": settings.fraction_password.get_secret_value(),
         "FRACTION_MCP_STATE_DIR": str(firm.state),
-        "FRACTION_MCP_TIMEOUT_S": "5",
+        "FRACTION_MCP_TIMEOUT_S": "20",
         "FRACTION_MCP_DATABASE_URL": url,
     }
     script = str(Path(__file__).with_name("mortal_batch.py"))
     words = command(script, case.kill.step, str(1 if case.kill.first else case.kth), json.dumps(writes))
 
     def run() -> tuple[str, str]:
-        done = subprocess.run(words, env=environment, check=False, timeout=60, capture_output=True, text=True)
+        done = subprocess.run(words, env=environment, check=False, timeout=240, capture_output=True, text=True)
         return done.stdout, done.stderr
 
     assert await anyio.to_thread.run_sync(run) == (f"killed at {case.kill.step}\n", "")

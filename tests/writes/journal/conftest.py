@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.write import Draft, Write
 from tests.writes.made import draft
@@ -56,7 +57,7 @@ class Database:
 
     async def approved(self, journal: Journal, **changes: Any) -> Write:
         write = await journal.propose(self.draft(**changes))
-        return await journal.approve(write.id, digest=write.digest, by="a person")
+        return await journal.approve(write.id, digest=write.digest, by=Decider("a person"))
 
     async def claimed(self, journal: Journal, owner: str = "one", **changes: Any) -> Write:
         write = await self.approved(journal, **changes)

@@ -10,6 +10,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
+from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.journal_tables import Transaction
 from fraction_mcp.operations.writes.states import State
 from tests.process import command
@@ -109,7 +110,7 @@ async def test_an_inbox_s_yes_racing_a_form_s_no_has_one_outcome(database: Any) 
         won: list[bool] = []
 
         async def yes(write: Any = write, won: list[bool] = won) -> None:
-            approved = await there.approve(write.id, digest=write.digest, by="the inbox")
+            approved = await there.approve(write.id, digest=write.digest, by=Decider("the inbox"))
             won.append(approved.state is State.APPROVED and await claim(there, approved, "there"))
 
         async with anyio.create_task_group() as group:

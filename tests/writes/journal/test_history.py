@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from fraction_mcp.operations.writes import journal_history
+from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.states import State, Step
 
 pytestmark = pytest.mark.anyio
@@ -55,7 +56,7 @@ async def test_the_latest_are_those_that_changed_last(database: Any) -> None:
 async def test_what_people_decided_stands_with_each_write_in_order(database: Any) -> None:
     journal = await database.open()
     one, two, three = await some(database, journal, 3)
-    await journal.approve(one.id, digest=one.digest, by="Anna")
+    await journal.approve(one.id, digest=one.digest, by=Decider("Anna"))
     await journal.decline(one.id, by="Bob", reason="too late")
     await journal.decline(two.id, by="Anna")
     told = await journal.history.decisions([one.id, two.id, three.id])

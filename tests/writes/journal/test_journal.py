@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from fraction_mcp.errors import TooManyWaiting
+from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.journal_tables import events
 from fraction_mcp.operations.writes.states import MOVES, State, Step
 from fraction_mcp.operations.writes.write import WriteOutcome
@@ -34,7 +35,7 @@ async def step(journal: Any, write: Any, kind: str, owner: str = "one") -> Any:
     """Ask for one move, by the method that a process would use."""
     match kind:
         case "approved":
-            return await journal.approve(write.id, digest=write.digest, by="a person")
+            return await journal.approve(write.id, digest=write.digest, by=Decider("a person"))
         case "declined" | "cancelled":
             return await journal.decline(write.id, by="a person", cancelled=kind == "cancelled")
         case "claimed":
@@ -85,7 +86,7 @@ async def test_a_move_is_made_from_its_own_states_and_from_no_other(database: An
 async def test_a_move_of_a_write_that_is_not_there_is_an_error(database: Any) -> None:
     journal = await database.open()
     with pytest.raises(KeyError):
-        await journal.approve("w000000000000", digest="d", by="a person")
+        await journal.approve("w000000000000", digest="d", by=Decider("a person"))
     assert await journal.get("w000000000000") is None
 
 
@@ -140,15 +141,15 @@ async def test_a_write_that_a_person_has_judged_takes_on_nothing_new(database: A
 async def test_a_yes_to_something_else_than_what_is_there_does_not_count(database: Any) -> None:
     journal = await database.open()
     write = await journal.propose(database.draft())
-    assert (await journal.approve(write.id, digest="e" * 64, by="a person")).state is State.AWAITING
-    assert (await journal.approve(write.id, digest=write.digest, by="a person")).state is State.APPROVED
+    assert (await journal.approve(write.id, digest="e" * 64, by=Decider("a person"))).state is State.AWAITING
+    assert (await journal.approve(write.id, digest=write.digest, by=Decider("a person"))).state is State.APPROVED
 
 
 async def test_an_approval_uses_the_two_step_token_up(database: Any) -> None:
     journal = await database.open()
     write = await journal.propose(database.draft())
     await journal.set_token(write.id, "t" * 64)
-    await journal.approve(write.id, digest=write.digest, by="a token")
+    await journal.approve(write.id, digest=write.digest, by=Decider("a token"))
     await step(journal, write, "claimed")
     waiting = await journal.finish(write.id, Step.NOT_SENT, WriteOutcome(), owner="one")
     assert (waiting.state, waiting.token_hash) == (State.AWAITING, "")
@@ -161,7 +162,7 @@ async def test_a_write_can_be_approved_until_the_second_of_its_expiry(
     journal = await database.open()
     write = await journal.propose(database.draft())
     database.clock.now = write.expires_at + after
-    assert (await journal.approve(write.id, digest=write.digest, by="a person")).state is state
+    assert (await journal.approve(write.id, digest=write.digest, by=Decider("a person"))).state is state
 
 
 @pytest.mark.parametrize(("after", "counts"), [(-0.001, True), (0, False), (0.001, False)])

@@ -20,11 +20,13 @@ from pydantic import SecretStr
 
 from fraction_mcp.cli import main
 from fraction_mcp.errors import ConfigError, ErpOutcomeUnknown, JournalError, JournalUnreachable
-from fraction_mcp.operations.writes import journal_database
+from fraction_mcp.operations.writes import journal_database, journal_tables
+from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.journal_database import JournalDatabase
 from fraction_mcp.operations.writes.states import State, Step
 from fraction_mcp.runtime import _replan
+from fraction_mcp.server.team import store_tables
 from tests import postgresql
 from tests.process import command
 from tests.support import child_environment, free_port
@@ -109,7 +111,8 @@ def _server() -> Iterator[Server]:
 
 @pytest.fixture
 async def server(_server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
-    await _server.run("DROP TABLE IF EXISTS writes, events, head")
+    tables = (*journal_tables.metadata.tables, *store_tables.metadata.tables)
+    await _server.run(f"DROP TABLE IF EXISTS {', '.join(tables)}")
     monkeypatch.setattr(JournalDatabase, "answer_s", SOON_S)
     return _server
 
@@ -162,7 +165,7 @@ async def test_a_postgresql_that_freezes_in_the_middle_of_a_change_leaves_all_of
 
         monkeypatch.setattr(dialect, "do_commit", frozen_first)
         with pytest.raises(JournalUnreachable):
-            await journal.approve(write.id, digest=write.digest, by="a person")
+            await journal.approve(write.id, digest=write.digest, by=Decider("a person"))
     monkeypatch.undo()
     state = (await journal.get(write.id)).state  # in turn after the change that was under way, however that ends
     kinds = [event.kind for event in await journal.events(write.id)]
@@ -194,7 +197,7 @@ async def test_a_write_that_was_sent_when_postgresql_froze_is_told_as_one_that_m
             plan = await _replan(service.context, "create_part", arguments)
             write = await service.propose(plan, tool="create_part", arguments=arguments, asked_by="a test")
             with pytest.raises(ErpOutcomeUnknown, match="it may have been written"):
-                await service.approve(write, by="a person", digest=write.digest)
+                await service.approve(write, by=Decider("a person"), digest=write.digest)
             monkeypatch.undo()
             stack.close()
             assert (await service.write(write.id)).state is State.SENDING
@@ -224,7 +227,7 @@ async def test_a_write_that_is_claimed_while_postgresql_does_not_answer_is_not_s
             plan = await _replan(service.context, "create_part", arguments)
             write = await service.propose(plan, tool="create_part", arguments=arguments, asked_by="a test")
             with pytest.raises(JournalUnreachable):
-                await service.approve(write, by="a person", digest=write.digest)
+                await service.approve(write, by=Decider("a person"), digest=write.digest)
             monkeypatch.setattr(Journal, "claim", claim)
             assert firm.sent() == []
             await anyio.to_thread.run_sync(stack.close)

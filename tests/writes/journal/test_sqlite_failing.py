@@ -21,6 +21,7 @@ import pytest
 from fraction_mcp.cli import main
 from fraction_mcp.errors import ConfigError, ErpOutcomeUnknown, JournalError, JournalUnreachable
 from fraction_mcp.operations.writes import journal_database
+from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.states import State, Step
 from fraction_mcp.operations.writes.write import WriteOutcome
@@ -148,7 +149,7 @@ async def test_a_disk_that_was_full_after_the_send_is_told_as_a_write_that_may_h
         write = await service.propose(plan, tool="create_part", arguments=arguments, asked_by="a test")
         monkeypatch.setattr(Journal, "finish", full_first)
         with pytest.raises(ErpOutcomeUnknown, match="it may have been written"):
-            await service.approve(write, by="a person", digest=write.digest)
+            await service.approve(write, by=Decider("a person"), digest=write.digest)
         assert (await service.write(write.id)).state is State.SENDING
     assert len(firm.parts("FULL-SENT")) == 1
 
@@ -187,10 +188,15 @@ async def test_a_locked_journal_is_told_in_time_and_can_be_read_meanwhile(
 ) -> None:
     monkeypatch.setattr(journal_database, "_BUSY_S", 0.2)
     journal = await Journal.open("", tmp_path)
-    write = await journal.propose(draft())
+    again = draft()
+    write = await journal.propose(again)
     async with holding(tmp_path / "journal.sqlite3"):
         with pytest.raises(JournalUnreachable, match="another process holds the journal locked") as caught:
             await journal.propose(draft())
+        assert await journal.get(write.id) == write
+        assert await journal.latest() == [write]
+        assert (await journal.batch(write.id)).writes == (write,)
+        assert await journal.propose(again) == write, "what is asked for as it stands changes nothing"
         assert "Close what has it open" in caught.value.hint
         assert [event.kind for event in await journal.events()] == ["proposed"]
         assert len(await journal.head()) == 64
