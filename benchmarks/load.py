@@ -16,11 +16,12 @@ __all__ = ["Load", "Outcome", "request"]
 @dataclass(frozen=True)
 class Load:
     """So many clients for so long, each of which waits for its answer before it asks again. Client n asks
-    `requests[n % len(requests)]` (a port, and the bytes)."""
+    `requests[n % len(requests)]` (a port, and the bytes). `refused`: each is to be answered by an error."""
 
     clients: int
     seconds: float
     requests: Sequence[tuple[int, str]]
+    refused: bool = False
 
 
 @dataclass
@@ -48,9 +49,10 @@ def request(port: int, headers: dict[str, str], body: bytes) -> tuple[int, str]:
 class _Client(asyncio.Protocol):
     """One connection, and one request of it at a time."""
 
-    def __init__(self, sent: bytes, until: float, outcome: Outcome) -> None:
+    def __init__(self, sent: bytes, outcome: Outcome, *, refused: bool) -> None:
         self._sent = sent
-        self._until = until
+        self._refused = refused
+        self._until = 0.0
         self._outcome = outcome
         self._came = b""
         self.over = asyncio.get_running_loop().create_future()
@@ -58,6 +60,9 @@ class _Client(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+
+    def begin(self, until: float) -> None:
+        self._until = until
         self._ask()
 
     def _ask(self) -> None:
@@ -74,7 +79,7 @@ class _Client(asyncio.Protocol):
             return
         now = time.perf_counter()
         self._outcome.milliseconds.append((now - self._began) * 1000)
-        if not head.startswith(b"HTTP/1.1 200") or b'"isError":true' in rest:
+        if not head.startswith(b"HTTP/1.1 200") or (b'"isError":true' in rest) != self._refused:
             self._outcome.failed.append((head.partition(b"\r\n")[0] + b" " + rest[:300]).decode())
         self._came = b""
         if now < self._until and not self._outcome.failed:
@@ -91,14 +96,16 @@ class _Client(asyncio.Protocol):
 
 async def _all(load: Load) -> Outcome:
     loop, outcome = asyncio.get_running_loop(), Outcome()
-    began = time.perf_counter()
-    waiting = []
+    clients = []
     for number in range(load.clients):
         port, sent = load.requests[number % len(load.requests)]
-        client = _Client(sent.encode(), began + load.seconds, outcome)
-        await loop.create_connection(lambda made=client: made, "127.0.0.1", port)  # type: ignore[misc]
-        waiting.append(client.over)
-    await asyncio.gather(*waiting)
+        made = _Client(sent.encode(), outcome, refused=load.refused)
+        await loop.create_connection(lambda client=made: client, "127.0.0.1", port)  # type: ignore[misc]
+        clients.append(made)
+    began = time.perf_counter()
+    for client in clients:
+        client.begin(began + load.seconds)
+    await asyncio.gather(*(client.over for client in clients))
     outcome.seconds = time.perf_counter() - began
     return outcome
 

@@ -53,9 +53,7 @@ class _Team:
         ]
 
 
-def _throughput(
-    kind: str, replicas: int, clients: Sequence[int], *, rounds: int, seconds: float
-) -> Iterator[Figure]:
+def _throughput(kind: str, replicas: int, clients: Sequence[int], *, rounds: int, seconds: float) -> Iterator[Figure]:
     with erp() as environment, _team(environment, kind, replicas, people=max(clients)) as team, _bare(team) as bare:
         ours, reference = team.asking(PRICE), bare.asking(ECHO)
         _answered(ours)
@@ -76,11 +74,11 @@ def _shown(outcomes: Sequence[Outcome]) -> str:
     return f"{rate:.0f}/s, p50 {p50:.3g} ms, p99 {p99:.3g} ms"
 
 
-def _answered(requests: Sequence[tuple[int, str]]) -> None:
+def _answered(requests: Sequence[tuple[int, str]], *, refused: bool = False) -> None:
     """Each once, a few at a time: then every runtime is there, and every price remembered."""
     for start in range(0, len(requests), 32):
         some = requests[start : start + 32]
-        _loaded(Load(len(some), 0.0, some))
+        _loaded(Load(len(some), 0.0, some, refused=refused))
 
 
 def _loaded(load: Load) -> Outcome:
@@ -154,9 +152,9 @@ def _memory() -> Iterator[Figure]:
 def _grown(what: str, call: tuple[str, dict[str, Any]], besides: dict[str, str]) -> Iterator[Figure]:
     with erp() as environment, _team(environment, "SQLite", 1, people=_PEOPLE + 1, besides=besides) as team:
         asked = team.asking(call)
-        _answered(asked[:1])  # the first one brings what everybody needs
+        _answered(asked[:1], refused=call is not PRICE)  # the first one brings what everybody needs
         before = _resident_mb(team.processes[0])
-        _answered(asked[1:])
+        _answered(asked[1:], refused=call is not PRICE)
         after = _resident_mb(team.processes[0])
     each = (after - before) / _PEOPLE * 1024
     yield Figure(f"memory a person: {what}", f"{each:.0f} KB", "", "", "", None)
