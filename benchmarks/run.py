@@ -1,4 +1,4 @@
-"""`make bench`: every measurement beside its reference in the same run; writes results.md and team.md beside this file."""
+"""`make bench`: every measurement beside its reference in the same run; writes results.md and team.md here."""
 
 import argparse
 import os
