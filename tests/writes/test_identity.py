@@ -76,7 +76,7 @@ async def test_another_company_of_the_same_account_is_another_place(
         (write,) = await service.journal.latest()
         system, base_url, _, account = json.loads(write.identity.text)
         moved = json.dumps([system, base_url, "9/Another Company Ltd", account])
-        async with service.journal._database.engine.begin() as connection:
+        async with service.journal.database.engine.begin() as connection:
             await connection.execute(text("UPDATE writes SET identity = :identity"), {"identity": moved})
         write = await service.write(write_id)
         assert (await service.approve(write, digest=write.digest, by=Decider("a person"))).state == "approved"
