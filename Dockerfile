@@ -8,8 +8,10 @@ FROM python:3.13-slim AS built
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /source
 RUN python -m venv /app
-COPY requirements.lock ./
-RUN /app/bin/python -m pip install --require-hashes -r requirements.lock
+# requirements-team.lock has what a journal on PostgreSQL needs as well (compose.yaml).
+ARG LOCK=requirements.lock
+COPY ${LOCK} ./
+RUN /app/bin/python -m pip install --require-hashes -r ${LOCK}
 COPY pyproject.toml README.md LICENSE ./
 COPY fraction_mcp ./fraction_mcp
 RUN /app/bin/python -m pip install --no-deps --no-build-isolation . \

@@ -89,6 +89,7 @@ release: .venv/.made
 
 lock: .venv/.made
 	$(LOCK) --group build -o requirements.lock
+	$(LOCK) --group build --extra postgres -o requirements-team.lock
 	$(LOCK) --group build --group dev -o requirements-dev.lock
 
 audit: .venv/.made

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
+from math import ceil
 from typing import Any, cast
 
 import uvicorn
@@ -33,6 +34,9 @@ REQUEST_S = 10.0
 """How long a connection may wait, and a request may take to come in whole."""
 STALL_S = 60.0
 """How long a client may leave its answer unread."""
+PROXY_IDLE_S = 130.0
+"""How long a proxy may keep a connection for its next request: longer than Caddy (120 s) and nginx (60 s) do, so that
+the proxy closes it first, and never sends a request on one that has just been closed here."""
 
 _BOUND = {
     "127.0.0.1": (socket.AF_INET, "127.0.0.1"),
@@ -42,6 +46,7 @@ _BOUND = {
 _BACKLOG = 64  # of the system: connections that nobody has taken up yet
 _AT_ONCE = 8  # asyncio takes up so many before it looks at any; each is an open file until there is room for it
 _GRACE_S = 5
+_KEEP_ALIVE_S = 5
 _REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
@@ -108,7 +113,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=cast("Any", partial(_Bounded, room)),  # uvicorn only ever calls it
+                http=cast("Any", partial(_FromAfar if bounds else _Bounded, room)),  # uvicorn only ever calls it
                 ws="none",
                 lifespan="on" if lifespan else "off",
                 log_config=None,
@@ -119,6 +124,7 @@ class Server(uvicorn.Server):
                 backlog=_AT_ONCE,
                 timeout_graceful_shutdown=bounds.grace_s if bounds else _GRACE_S,
                 h11_max_incomplete_event_size=bounds.largest_head if bounds else None,
+                timeout_keep_alive=ceil(PROXY_IDLE_S) if bounds else _KEEP_ALIVE_S,
             )
         )
 
@@ -152,10 +158,13 @@ class _Room:
         self.waiting: dict[_Bounded, None] = {}
         self.of_address: Counter[str] = Counter()
 
+    def is_proxy(self, address: str) -> bool:
+        return self.bounds is not None and bool(address) and self.bounds.is_proxy(address)
+
     def enter(self, one: "_Bounded") -> bool:
         """Whether there is room now, the connection that has waited longest having been closed if need be."""
         self.taken.add(one)
-        if self.bounds and one.address and not self.bounds.is_proxy(one.address):
+        if self.bounds and one.address and not self.is_proxy(one.address):
             self.of_address[one.address] += 1
             if self.of_address[one.address] > self.bounds.each and not self._one_leaves(one.address):
                 return False
@@ -245,14 +254,33 @@ class _Bounded(H11Protocol):
         self._wait_no_longer()
         _over(self._stalled)
 
-    def _wait(self) -> None:
+    def _wait(self, longest_s: float | None = None) -> None:
         self._wait_no_longer()
         self._room.waiting[self] = None
-        self._deadline = self.loop.call_later(REQUEST_S, self.end)
+        self._deadline = self.loop.call_later(REQUEST_S if longest_s is None else longest_s, self.end)
 
     def _wait_no_longer(self) -> None:
         self._room.waiting.pop(self, None)
         _over(self._deadline)
+
+
+class _FromAfar(_Bounded):
+    """A proxy keeps its connections for others: an idle one of a listed proxy stays. Once a request has begun on it,
+    that has no longer than any other."""
+
+    _idle = False
+
+    def data_received(self, data: bytes) -> None:
+        if self._idle:
+            self._idle = False
+            self._wait()
+        super().data_received(data)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._room.is_proxy(self.address) and self._deadline and not self._deadline.cancelled():
+            self._idle = True
+            self._wait(PROXY_IDLE_S)
 
 
 def _over(timer: asyncio.TimerHandle | None) -> None:

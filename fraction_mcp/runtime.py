@@ -61,7 +61,7 @@ class Seat:
 
     `asker` is the person as the journal has them and `subject` as the rules about approvers do; `erps` are theirs, each
     with its memory. Of the `journal` they see what they asked for, and what they may be the one to approve. What waits
-    is decided at `address`, the team's inbox, and approved writes are sent by the team's own watch.
+    is decided at `address`, the team's inbox (empty: there is none), and approved writes are sent by the team's watch.
     """
 
     asker: str
@@ -88,7 +88,7 @@ class Runtime:
         self.settings = settings
         self._seat = seat
         self._approvers = _approvers(settings)  # a wrong rule stops the start
-        self._clock = clock  # by which everything about writes is counted
+        self._clock = clock  # the one by which everything is decided
         self._sandbox = sandbox
         self._lock = anyio.Lock()
         self._context: ErpContext | None = None
@@ -123,6 +123,11 @@ class Runtime:
     async def of_call(self, ctx: object) -> Self:  # noqa: ARG002 - whoever calls, it is this one; see `Runtimes`
         return self
 
+    @property
+    def is_of_a_team(self) -> bool:
+        """Whether its person has signed in, instead of having started this process."""
+        return self._seat is not None
+
     async def context(self) -> "ErpContext":
         if self._context is None:
             # A keychain may ask its person first: the session goes on meanwhile, and may end.
@@ -141,6 +146,7 @@ class Runtime:
             confirm=settings.confirm,
             read_only=settings.read_only,
             version=__version__,
+            clock=self._clock,
         )
 
     def _own_erps(self) -> "Iterator[Erp]":
@@ -149,9 +155,9 @@ class Runtime:
 
         settings = self.settings
         if settings.fraction_configured:
-            self._clients.append(fraction_client(settings, self._sandbox))
+            self._clients.append(fraction_client(settings, self._sandbox, self._clock))
         if settings.fracttal_configured:
-            self._clients.append(fracttal_client(settings, self._sandbox))
+            self._clients.append(fracttal_client(settings, self._sandbox, self._clock))
         for client in self._clients:
             yield RememberingErp(client, keep_s=settings.cache_s)
 
@@ -190,7 +196,7 @@ class Runtime:
         if self.settings.confirm != "human":
             return ""
         if self._seat:  # an address that is worth nothing without a person's sign-in
-            return f"in the approval inbox at {self._seat.address}"
+            return f"in the approval inbox at {self._seat.address}" if self._seat.address else ""
         return _ON_ITS_PAGE if self._inbox() else ""
 
     async def _to_its_end(self, work: "Callable[[], Awaitable[Write]]") -> "Write":
@@ -243,7 +249,7 @@ class Runtime:
         It holds no secret: to a browser that is not signed in, the page shows nothing of the write.
         """
         if self._seat:
-            return f"{self._seat.address}/writes/{write.id}"
+            return f"{self._seat.address}/writes/{write.id}" if self._seat.address else ""
         inbox = self._inbox()
         known = await inbox.found() if inbox else None
         return f"{known.address}/writes/{write.id}" if known else ""

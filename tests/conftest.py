@@ -2,16 +2,21 @@
 ever asked: there is none, but for tests that bring one of their own (`tests/keychain.py`). And the law that a test
 which starts a process or a browser says so by its marker."""
 
+import asyncio
 import gc
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from tests import postgresql
 
 # How long one example takes says how busy the machine is.
 settings.register_profile("all day", deadline=None, max_examples=20)
@@ -49,6 +54,36 @@ def keychain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     keyring.core.init_backend()
     yield file
     keyring.set_keyring(before)
+
+
+# ---------------------------------------------------------------------------------------------------------- PostgreSQL
+
+
+@pytest.fixture(scope="session")
+def _postgres_server() -> Iterator[str]:
+    """A PostgreSQL of this test process's own: its SQLAlchemy URL."""
+    server = postgresql.server()
+    yield server.get_uri().replace("postgresql://", "postgresql+asyncpg://")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        server.cleanup()
+
+
+@pytest.fixture
+def postgres(_postgres_server: str) -> str:
+    """Its URL, and no journal in it yet."""
+    import asyncpg
+
+    async def emptied() -> None:
+        connection = await asyncpg.connect(_postgres_server.replace("+asyncpg", ""))
+        tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        for table in tables:
+            await connection.execute(f'DROP TABLE "{table["tablename"]}"')
+        await connection.close()
+
+    with ThreadPoolExecutor(1) as pool:  # a loop of its own: the test's is running
+        pool.submit(asyncio.run, emptied()).result()
+    return _postgres_server
 
 
 # ------------------------------------------------------------------------------------------- what a test costs, it says

@@ -306,6 +306,26 @@ async def test_one_address_has_few_connections_and_a_trusted_proxy_as_many_as_th
             await one.aclose()
 
 
+@pytest.mark.parametrize("proxy", [False, True])
+async def test_a_proxys_idle_connection_is_kept_and_a_request_on_it_has_no_longer_than_any(
+    monkeypatch: pytest.MonkeyPatch, proxy: bool
+) -> None:
+    monkeypatch.setattr(loopback, "REQUEST_S", 0.2)
+    bounds = Bounds(each=8, is_proxy=lambda _: proxy, largest_head=16_384, grace_s=5)
+    async with served(most=8, bounds=bounds) as port:
+        connection = await anyio.connect_tcp("127.0.0.1", port)
+        await connection.send(HEAD)
+        assert b"now" in await connection.receive()
+        if proxy:
+            with anyio.move_on_after(0.5) as still_open:
+                await connection.receive()
+            assert still_open.cancelled_caught
+            await connection.send(HEAD)
+            assert b"now" in await connection.receive()
+            await connection.send(HEAD[:20])
+        assert await closed(connection) == b""
+
+
 async def test_the_connections_of_an_address_that_are_over_are_not_counted() -> None:
     bounds = Bounds(each=1, is_proxy=lambda _: False, largest_head=16_384, grace_s=5)
     async with served(most=8, bounds=bounds) as port:

@@ -98,8 +98,10 @@ class WritePages:
     async def _table(self, request: Request) -> Response:
         """All that is found, as a file."""
         search = View.read(request.query_params).search
-        headers = {"content-disposition": f'attachment; filename="writes-{datetime.now().astimezone():%Y-%m-%d}.csv"'}
-        pieces = table_of((await self._visit(request)).service.journal, search)
+        journal = (await self._visit(request)).service.journal
+        day = datetime.fromtimestamp(journal.now()).astimezone()
+        headers = {"content-disposition": f'attachment; filename="writes-{day:%Y-%m-%d}.csv"'}
+        pieces = table_of(journal, search)
         first = await anext(pieces)  # a journal that fails is told on a page
 
         async def all_of_it() -> AsyncIterator[str]:

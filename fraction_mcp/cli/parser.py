@@ -162,8 +162,8 @@ def _serving(commands: Commands) -> None:
 
 # What `serve` is given for a team, by the names of `server.team.options.Asked`.
 _OF_TEAMS = (
-    "issuer", "audience", "subject", "public_url", "allowed_host", "trusted_proxy", "client_host",
-    "allow_registration", "metrics_host", "metrics_port",
+    "issuer", "audience", "subject", "scope_claim", "grant", "public_url", "allowed_host", "trusted_proxy",
+    "client_host", "allow_registration", "metrics_host", "metrics_port",
 )  # fmt: skip
 
 
@@ -179,6 +179,15 @@ def _team(serve: Parser) -> None:
     team.add_argument(
         "--subject", metavar="SUBJECT=PROFILE", action="append", default=[],
         help="jwt: whose account somebody uses; without any, all use this server's",
+    )  # fmt: skip
+    team.add_argument(
+        "--scope-claim", metavar="CLAIM", default="",
+        help="jwt: which claim says what a token allows (default: scope, or scp)",
+    )  # fmt: skip
+    team.add_argument(
+        "--grant", metavar="NAME=SCOPES", action="append", default=[],
+        help="jwt: what a name in that claim allows, as 'ERP buyers=erp:read erp:write'; "
+        "without any, erp:read and erp:write by those names",
     )  # fmt: skip
     team.add_argument("--public-url", metavar="URL", default="", help="the https:// address that people use")
     team.add_argument(

@@ -155,8 +155,8 @@ class _Codec:
 
     @cached_property
     def _sealing(self) -> AESGCMRequestStateCodec:
-        key = self._settings.secret_key.get_secret_value()
-        return AESGCMRequestStateCodec([key or kept_secret(self._settings.state_folder() / "secret.key")])
+        keys = self._settings.secret_keys()
+        return AESGCMRequestStateCodec(keys or [kept_secret(self._settings.state_folder() / "secret.key")])
 
     def seal(self, payload: bytes) -> str:
         return self._sealing.seal(payload)

@@ -138,9 +138,10 @@ class Consent:
     def _may_answer(self) -> bool:
         """Whether what this client answers may be a person's. It holds for a question, and for what comes back.
 
-        Over HTTP, which has no sign-in, whoever reaches the port would answer their own forms.
+        Over HTTP without a sign-in, whoever reaches the port would answer their own forms.
         """
-        return self._ctx.request is None and self._runtime.settings.elicitation != "off"
+        signed_in = self._ctx.request is None or self._runtime.is_of_a_team
+        return signed_in and self._runtime.settings.elicitation != "off"
 
     @property
     def _shows_forms(self) -> bool:

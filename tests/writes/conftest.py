@@ -1,14 +1,10 @@
-"""A real PostgreSQL for journals, and a firm for each test: the embedded ERPs, in process and behind a real socket,
-with offices that work in them."""
+"""A firm for each test: the embedded ERPs, in process and behind a real socket, with offices that work in them."""
 
-import asyncio
 import contextlib
 import shutil
 import socket
 import threading
-import warnings
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,42 +15,12 @@ from starlette.types import Receive, Scope, Send
 
 from fraction_mcp import sandbox
 from fraction_mcp.operations.writes.journal_database import JournalDatabase
-from tests import postgresql
 from tests.writes.firm import CASES, Case, Firm
 
 if TYPE_CHECKING:
     pass
 
 JournalDatabase.answer_s = 60.0  # the machine may be busy; a test of the limit sets its own
-
-# ---------------------------------------------------------------------------------------------------------- PostgreSQL
-
-
-@pytest.fixture(scope="session")
-def _postgres_server() -> Iterator[str]:
-    """A PostgreSQL of these tests' own: its SQLAlchemy URL."""
-    server = postgresql.server()
-    yield server.get_uri().replace("postgresql://", "postgresql+asyncpg://")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        server.cleanup()
-
-
-@pytest.fixture
-def postgres(_postgres_server: str) -> str:
-    """Its URL, and no journal in it yet."""
-    import asyncpg
-
-    async def emptied() -> None:
-        connection = await asyncpg.connect(_postgres_server.replace("+asyncpg", ""))
-        tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        for table in tables:
-            await connection.execute(f'DROP TABLE "{table["tablename"]}"')
-        await connection.close()
-
-    with ThreadPoolExecutor(1) as pool:  # a loop of its own: the test's is running
-        pool.submit(asyncio.run, emptied()).result()
-    return _postgres_server
 
 
 @pytest.fixture(params=[case.tool for case in CASES])

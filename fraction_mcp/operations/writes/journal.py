@@ -91,6 +91,11 @@ class Journal:
         finally:
             await database.aclose()
 
+    @property
+    def database(self) -> JournalDatabase:
+        """For whoever keeps something beside it, and takes turns with it."""
+        return self._database
+
     def now(self) -> float:
         """Unix seconds by the journal's clock, by which everything about its writes is counted."""
         return self._clock()
@@ -202,9 +207,7 @@ class Journal:
         query = sa.select(tables.writes).where(table.key == draft.key, table.state.in_(OPEN)).order_by(table.created_at)
         async with self._database.reading() as connection:  # asked for again, as it is: nothing is to be changed
             row = (await connection.execute(query)).first()
-        there = None if row is None else read_write(row)
-        stands = there is not None and not there.is_due(self._clock())
-        if there is not None and stands and not (there.state is State.AWAITING and batches.differs(there, draft)):
+        if row is not None and batches.stands(there := read_write(row), draft, self._clock()):
             return there
         async with self._transaction() as transaction:
             for row in (await transaction.execute(query)).all():

@@ -14,7 +14,7 @@ from fraction_mcp.operations.writes.journal_tables import Transaction, writes
 from fraction_mcp.operations.writes.states import MOVES, OPEN, WAITING, State, Step
 from fraction_mcp.operations.writes.write import Draft, Write
 
-__all__ = ["approve", "decline", "differs", "enter", "must_have_room", "same_batch"]
+__all__ = ["approve", "decline", "differs", "enter", "must_have_room", "same_batch", "stands"]
 
 _MOST_WAITING = 100
 
@@ -107,3 +107,8 @@ async def decline(transaction: Transaction, write_id: str, step: Step, *, by: st
             await transaction.change(member, step, {"by": by, **told}, outcome=dumped(told))
         elif member.state in sources:
             await transaction.change(member, step, {"by": by})
+
+
+def stands(there: Write, draft: Draft, now: float) -> bool:
+    """Whether an open write is what somebody asks for with this draft, as it is: then nothing is to be changed."""
+    return not there.is_due(now) and not (there.state is State.AWAITING and differs(there, draft))

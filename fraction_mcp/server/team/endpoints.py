@@ -25,7 +25,8 @@ from starlette.routing import Route, request_response
 from starlette.types import ASGIApp
 
 from fraction_mcp.errors import JournalError
-from fraction_mcp.server.team.provider import SCOPES, Provider, TeamClient, is_resource
+from fraction_mcp.server.team.provider import Provider, TeamClient, is_resource
+from fraction_mcp.server.team.scopes import SCOPES
 
 __all__ = ["authorization_routes"]
 
@@ -48,7 +49,7 @@ def authorization_routes(provider: Provider) -> list[Route]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class _Refusal(Exception):
     """An error of /authorize: told to the client where its address is known to be its own, or else to the person."""
 

@@ -3,12 +3,13 @@
 Each sees what they asked for, and what they are named as an approver of.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import quote
 
 import anyio
 from anyio.abc import TaskGroup
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -23,8 +24,15 @@ __all__ = ["INBOX", "inbox_routes"]
 INBOX = "/approvals"
 
 
-def inbox_routes(people: People, browsers: Browsers, decisions: TaskGroup, closing: anyio.Event) -> list[BaseRoute]:
-    """What is decided is carried out in `decisions`, whatever becomes of the browser; `closing` ends the streams."""
+def inbox_routes(
+    people: People,
+    browsers: Browsers,
+    decisions: TaskGroup,
+    closing: anyio.Event,
+    guard: Sequence[Middleware],
+) -> list[BaseRoute]:
+    """`guard` stands before each page. What is decided is carried out in `decisions`, whatever becomes of the browser;
+    `closing` ends the streams."""
 
     async def visit(request: Request) -> Visit:
         signed = await browsers.current(request)
@@ -41,7 +49,10 @@ def inbox_routes(people: People, browsers: Browsers, decisions: TaskGroup, closi
         return RedirectResponse(f"{INBOX}/?write={quote(request.path_params['id'])}", 303)
 
     pages = WritePages(visit, decide, closing)
-    return [Route(f"{INBOX}/writes/{{id}}", one, methods=["GET"]), Mount(INBOX, routes=pages.routes)]
+    return [
+        Route(f"{INBOX}/writes/{{id}}", one, methods=["GET"], middleware=guard),
+        Mount(INBOX, routes=pages.routes, middleware=guard),
+    ]
 
 
 def _sign_in_first(request: Request) -> HTTPException:

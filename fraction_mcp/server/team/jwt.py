@@ -7,19 +7,17 @@ nothing else before its signature is found good. No log shows a token, nor anyth
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 import jwt
 from mcp.server.auth.provider import AccessToken, TokenVerifier
 
-from fraction_mcp.errors import ConfigError
 from fraction_mcp.server.team.issuer_keys import ALGORITHMS, IssuerKeys
-from fraction_mcp.server.team.scopes import SCOPES
+from fraction_mcp.server.team.scope_claim import ScopeClaim
 from fraction_mcp.values.characters import unseen
 
-__all__ = ["LEEWAY_S", "JwtVerifier", "ScopeClaim", "granted"]
+__all__ = ["LEEWAY_S", "JwtVerifier"]
 
 logger = logging.getLogger(__name__)
 
@@ -38,34 +36,6 @@ _WHY = {
     jwt.InvalidSignatureError: "its signature is not the issuer's",
     jwt.MissingRequiredClaimError: "it lacks one of exp, iss, aud and sub",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class ScopeClaim:
-    """Where a token says what it allows, and what that is here.
-
-    For issuers that can issue `erp:read` and `erp:write` there is nothing to say. `name` is another claim (`roles`,
-    `groups`), a text of words or a list of texts; `grants` has what each of them allows. What is in neither allows
-    nothing.
-    """
-
-    name: str = ""
-    grants: Mapping[str, frozenset[str]] = field(default_factory=lambda: {each: frozenset({each}) for each in SCOPES})
-
-    def scopes(self, claims: Mapping[str, Any]) -> frozenset[str]:
-        told = claims.get(self.name) if self.name else claims.get("scope", claims.get("scp"))
-        words = told.split() if isinstance(told, str) else told if isinstance(told, list) else []
-        known = (self.grants.get(word, frozenset()) for word in words if isinstance(word, str))
-        return frozenset[str]().union(*known)
-
-
-def granted(text: str) -> tuple[str, frozenset[str]]:
-    """One of `grants` as an operator writes it: `ERP buyers=erp:read erp:write`. Raises ConfigError."""
-    name, sign, told = text.rpartition("=")
-    scopes = frozenset(told.split())
-    if not sign or not name.strip() or not scopes or not scopes <= {*SCOPES}:
-        raise ConfigError(f"a grant reads NAME=erp:read, or NAME=erp:read erp:write, and not {text!r}")
-    return name.strip(), scopes
 
 
 class _RefusedError(Exception):

@@ -7,11 +7,10 @@ then put it first; then, once what the old one sealed has been renewed, take the
 import hashlib
 import hmac
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from pydantic import SecretStr
 
 from fraction_mcp.errors import ConfigError
 
@@ -25,8 +24,8 @@ _NAME = 4  # so many bytes tell which key sealed
 class KeyRing:
     """Seals under its first key, opens under every one of them."""
 
-    def __init__(self, secrets: list[bytes]) -> None:
-        """Raises ConfigError for a key that is too short, and where there is none."""
+    def __init__(self, secrets: Sequence[bytes]) -> None:
+        """Of `Settings.secret_keys`. Raises ConfigError for a key that is too short, and where there is none."""
         if not secrets or any(len(secret) < _SHORTEST for secret in secrets):
             raise ConfigError(
                 f"FRACTION_MCP_SECRET_KEY: each of its keys, parted by commas, must be at least {_SHORTEST} bytes; "
@@ -36,12 +35,6 @@ class KeyRing:
         sealing = [_subkey(secret, "seal") for secret in secrets]
         self._opening = {_subkey(key, "name")[:_NAME]: AESGCM(key) for key in reversed(sealing)}
         self._first = _subkey(sealing[0], "name")[:_NAME]
-
-    @classmethod
-    def read(cls, setting: SecretStr) -> "KeyRing":
-        """The keys of FRACTION_MCP_SECRET_KEY, parted by commas. Raises ConfigError as above."""
-        parts = (part.strip() for part in setting.get_secret_value().split(","))
-        return cls([part.encode() for part in parts if part])
 
     def seal(self, plain: bytes, *, about: str) -> bytes:
         """Opens only as being `about` the same: what is sealed for one person is of no use in another's row."""
@@ -57,6 +50,10 @@ class KeyRing:
             return opening.decrypt(sealed[_NAME : _NAME + _NONCE], sealed[_NAME + _NONCE :], about.encode())
         except InvalidTag:
             return None
+
+    def opens(self, sealed: bytes) -> bool:
+        """Whether the key is here under which this was sealed; whether it was, `unseal` tells."""
+        return sealed[:_NAME] in self._opening
 
     def derive(self, label: str, *parts: str) -> bytes:
         """32 bytes that nobody without the first key can tell from the parts, the same on every replica."""

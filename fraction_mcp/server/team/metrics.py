@@ -6,7 +6,7 @@ ERP's record, so that there are few series and none tells who did what.
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Literal, get_args
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -22,10 +22,10 @@ from fraction_mcp.operations.writes.wording import Outcome
 from fraction_mcp.server.call_log import observers
 from fraction_mcp.server.team.turns import Turns
 
-__all__ = ["Metrics", "SignIn"]
+__all__ = ["Metrics"]
 
-SignIn = Literal["signed_in", "refused", "limited", "erp_failed", "declined"]
-"""How a sign-in ended: by the person, the ERP's refusal, our limit on attempts, an ERP that failed, or at consent."""
+_SIGN_INS = ("signed_in", "refused", "limited", "unavailable")
+"""How a sign-in ended: by the person, the ERP's refusal, our limit on attempts, or an ERP that failed."""
 
 _BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 _OUTCOMES = frozenset({"ok", "asked", "interrupted", "failed", "not_found", "ambiguous", "priced", *get_args(Outcome)})
@@ -83,7 +83,7 @@ class Metrics:
         finally:
             observers.remove(self._called)
 
-    def signed_in(self, outcome: SignIn) -> None:
+    def signed_in(self, outcome: str) -> None:
         self._sign_ins.labels(outcome).inc()
 
     def refused(self, reason: str) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from fraction_mcp.config import Settings, stays_here
 from fraction_mcp.errors import ConfigError
 from fraction_mcp.loopback import ADDRESSES
+from fraction_mcp.server.team.scope_claim import ScopeClaim, granted
 
 __all__ = ["Asked", "Auth", "Network", "TeamOptions", "said_at_start", "team_options"]
 
@@ -36,6 +37,8 @@ class Asked:
     trusted_proxy: Sequence[str] = ()
     client_host: Sequence[str] = ()
     subject: Sequence[str] = ()
+    scope_claim: str = ""
+    grant: Sequence[str] = ()
     allow_registration: bool = False
     metrics_host: str = ""
     metrics_port: int | None = None
@@ -45,9 +48,10 @@ class Asked:
 class TeamOptions:
     """A team's server, without contradictions.
 
-    `public_url` is an origin without a slash at its end. `allowed_hosts` are names as a `Host` header spells them,
-    small letters, `host` or `host:port`, the public URL's first. `subjects` maps a token's subject to the profile whose
-    ERP account it uses; empty: all use this server's own. `metrics_port` None: no metrics.
+    `public_url` is an origin without a slash at its end, and `issuer` what tokens name as theirs, letter by letter.
+    `allowed_hosts` are names as a `Host` header spells them, small letters, `host` or `host:port`, the public URL's
+    first. `subjects` maps a token's subject to the profile whose ERP account it uses; empty: all use this server's own.
+    `metrics_port` None: no metrics.
     """
 
     auth: Auth
@@ -58,6 +62,7 @@ class TeamOptions:
     trusted_proxies: tuple[Network, ...] = ()
     client_hosts: tuple[str, ...] = ()
     subjects: Mapping[str, str] = field(default_factory=dict)
+    scope_claim: ScopeClaim = field(default_factory=ScopeClaim)
     allow_registration: bool = False
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = None
@@ -85,11 +90,12 @@ def team_options(settings: Settings, asked: Asked, *, host: str) -> TeamOptions:
         auth=asked.auth,
         public_url=public_url,
         allowed_hosts=tuple(dict.fromkeys([urlsplit(public_url).netloc, *named])),
-        issuer=_url(asked.issuer, "--issuer") if asked.issuer else "",
+        issuer=_issuer(asked.issuer) if asked.issuer else "",
         audience=asked.audience,
         trusted_proxies=tuple(_network(text) for text in asked.trusted_proxy),
         client_hosts=tuple(_host(name, "--client-host", port=False) for name in asked.client_host),
         subjects=_subjects(asked.subject),
+        scope_claim=_scope_claim(asked.scope_claim, asked.grant),
         allow_registration=asked.allow_registration,
         metrics_host=_address(asked.metrics_host, "--metrics-host") if asked.metrics_host else "127.0.0.1",
         metrics_port=asked.metrics_port,
@@ -115,7 +121,9 @@ def _refuse_misplaced(asked: Asked) -> None:
         if asked.allow_registration or asked.client_host:
             flag = "--allow-registration" if asked.allow_registration else "--client-host"
             raise ConfigError(f"{flag} is for --auth sign-in: with --auth jwt, clients are known to the issuer")
-    elif given := next((name for name in ("issuer", "audience", "subject") if getattr(asked, name)), ""):
+    elif given := next(
+        (name for name in ("issuer", "audience", "subject", "scope_claim", "grant") if getattr(asked, name)), ""
+    ):
         raise ConfigError(f"{_flag(given)} is for --auth jwt: with --auth sign-in, this server issues the tokens")
     if asked.metrics_host and asked.metrics_port is None:
         raise ConfigError("--metrics-host needs --metrics-port")
@@ -147,6 +155,13 @@ def _url(text: str, flag: str) -> str:
     if url.scheme == "http" and not stays_here(text):
         raise ConfigError(f"{flag}: must begin with https:// (plain http is taken for this machine only)")
     return url.geturl()
+
+
+def _issuer(text: str) -> str:
+    """As typed: it is compared with what tokens say, letter by letter, and some issuers end with a slash."""
+    if not _url(text, "--issuer").startswith("https://"):
+        raise ConfigError("--issuer: must begin with https:// (its keys are read over TLS only)")
+    return text.strip()
 
 
 def _host(text: str, flag: str, *, port: bool = True) -> str:
@@ -187,6 +202,15 @@ def _subjects(pairs: Sequence[str]) -> dict[str, str]:
             raise ConfigError(f"--subject: {pair!r} is no SUBJECT=PROFILE, each subject once")
         found[subject] = profile
     return found
+
+
+def _scope_claim(name: str, grants: Sequence[str]) -> ScopeClaim:
+    if not grants:
+        return ScopeClaim(name)
+    told = [granted(text) for text in grants]
+    if len(dict(told)) < len(told):
+        raise ConfigError("--grant: each name once, with all that it allows")
+    return ScopeClaim(name, dict(told))
 
 
 def _flag(name: str) -> str:

@@ -22,11 +22,10 @@ from mcp.shared.auth import InvalidRedirectUriError, OAuthClientInformationFull,
 from pydantic import AnyUrl, Field
 
 from fraction_mcp.server.team import redirects
+from fraction_mcp.server.team.scopes import SCOPES
 from fraction_mcp.server.team.store import Consented, Grant, TeamStore, Tokens
 
-__all__ = ["SCOPES", "Provider", "TeamClient", "is_resource"]
-
-SCOPES = ("erp:read", "erp:write")
+__all__ = ["Provider", "TeamClient", "is_resource"]
 
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")  # a SHA-256, in base64url
 _REGISTERED = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # what the SDK names one that registers itself
@@ -67,22 +66,24 @@ class TeamClient(OAuthClientInformationFull):
 
 
 class GrantRefresh(RefreshToken):
-    """The SDK's, with the grant that it is of."""
+    """The SDK's, not shown, with the grant that it is of, and when it came."""
 
     token: str = Field(repr=False)
     grant: str
+    asked_at: float
 
 
 class GrantAccess(AccessToken):
-    """The SDK's, not shown. Its claims tell the grant (`grant`) and who gave it (`iss`)."""
+    """The SDK's, not shown. Its claims tell the grant (`grant`), who gave it (`iss`) and the person's `name`."""
 
     token: str = Field(repr=False)
 
 
 class GrantCode(AuthorizationCode):
-    """The SDK's, not shown."""
+    """The SDK's, not shown, with when it came."""
 
     code: str = Field(repr=False)
+    asked_at: float
 
 
 class Provider(OAuthAuthorizationServerProvider[GrantCode, GrantRefresh, GrantAccess]):
@@ -175,6 +176,7 @@ class Provider(OAuthAuthorizationServerProvider[GrantCode, GrantRefresh, GrantAc
     async def load_authorization_code(
         self, client: OAuthClientInformationFull, authorization_code: str
     ) -> GrantCode | None:
+        asked_at = self._store.now()
         found = await self._store.find_code(authorization_code)
         if found is None or found.consented.client_id != client.client_id:
             return None
@@ -188,29 +190,35 @@ class Provider(OAuthAuthorizationServerProvider[GrantCode, GrantRefresh, GrantAc
             redirect_uri_provided_explicitly=found.consented.redirect_named,
             resource=found.consented.resource,
             subject=found.consented.subject,
+            asked_at=asked_at,
         )
 
     async def exchange_authorization_code(
         self, client: OAuthClientInformationFull, authorization_code: GrantCode
     ) -> OAuthToken:
-        return self._told(await self._store.take_code(authorization_code.code, client.client_id))
+        code, asked_at = authorization_code.code, authorization_code.asked_at
+        return self._told(await self._store.take_code(code, client.client_id, asked_at=asked_at))
 
     async def load_refresh_token(self, client: OAuthClientInformationFull, refresh_token: str) -> GrantRefresh | None:
+        asked_at = self._store.now()
         grant = await self._store.grant_of_refresh(refresh_token)
         if grant is None or grant.client_id != client.client_id:
             return None
-        return GrantRefresh(token=refresh_token, grant=grant.id, **_facts(grant))
+        return GrantRefresh(token=refresh_token, grant=grant.id, asked_at=asked_at, **_facts(grant))
 
     async def exchange_refresh_token(
         self, client: OAuthClientInformationFull, refresh_token: GrantRefresh, scopes: list[str]
     ) -> OAuthToken:
-        return self._told(await self._store.rotate(refresh_token.token, client.client_id, scopes))
+        token, asked_at = refresh_token.token, refresh_token.asked_at
+        return self._told(await self._store.rotate(token, client.client_id, scopes, asked_at=asked_at))
 
     async def load_access_token(self, token: str) -> GrantAccess | None:
         grant = await self._store.grant_of_access(token)
         if grant is None:
             return None
-        return GrantAccess(token=token, claims={"iss": self.issuer, "grant": grant.id}, **_facts(grant))
+        return GrantAccess(
+            token=token, claims={"iss": self.issuer, "grant": grant.id, "name": grant.name}, **_facts(grant)
+        )
 
     async def verify_token(self, token: str) -> GrantAccess | None:
         """As the SDK's TokenVerifier."""

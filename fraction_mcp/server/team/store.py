@@ -110,9 +110,12 @@ class TeamStore:
                 await store_grants.replayed(connection, code)
         return found
 
-    async def take_code(self, code: str, client_id: str) -> Tokens | None:
-        """The first pair of tokens of a new grant; None for a code that is not this client's to take."""
-        asked_at = self._clock()
+    async def take_code(self, code: str, client_id: str, *, asked_at: float | None = None) -> Tokens | None:
+        """The first pair of tokens of a new grant; None for a code that is not this client's to take.
+
+        What counts is when it was asked for, which is now unless it is said: many may have had to wait for one another.
+        """
+        asked_at = self._clock() if asked_at is None else asked_at
         async with self._changing() as connection:
             return await store_grants.take_code(
                 connection, self._ring, code, client_id, asked_at=asked_at, now=self._clock()
@@ -121,7 +124,7 @@ class TeamStore:
     async def grant_of_access(self, token: str) -> Grant | None:
         """None for a token that is unknown, expired or revoked, or whose person has to sign in again."""
         async with self._reading() as connection:
-            return await store_grants.of_access(connection, token, self._clock())
+            return await store_grants.of_access(connection, self._ring, token, self._clock())
 
     async def grant_of_refresh(self, token: str) -> Grant | None:
         """Of a token that was ours, spent or not; `rotate` tells which. None for any other."""
@@ -129,13 +132,15 @@ class TeamStore:
         async with self._reading() as connection:
             return await store_grants.of_refresh(connection, self._ring, token, asked_at)
 
-    async def rotate(self, token: str, client_id: str, scopes: Collection[str]) -> Tokens | None:
+    async def rotate(
+        self, token: str, client_id: str, scopes: Collection[str], *, asked_at: float | None = None
+    ) -> Tokens | None:
         """The pair that follows a refresh token, with those of the granted scopes that are in `scopes`.
 
         The same token, sent again within ten seconds of its first use, gets the same answer. Later it is somebody
         else's: the whole grant is revoked. None then, and for a token that is none of this client's.
         """
-        asked_at = self._clock()
+        asked_at = self._clock() if asked_at is None else asked_at
         async with self._changing() as connection:
             return await store_grants.rotate(
                 connection, self._ring, token, client_id, scopes, asked_at=asked_at, now=self._clock()
@@ -208,7 +213,7 @@ class TeamStore:
         """Whether nobody has done `what` before, at any replica; after `until` nobody may. `what` names itself apart
         from all else that happens once."""
         async with self._changing() as connection:
-            return await store_attempts.once(connection, self._ring, what, until)
+            return await store_attempts.once(connection, what, until)
 
     # ------------------------------------------------------------------------------- clients that registered themselves
 

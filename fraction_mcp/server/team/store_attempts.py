@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fraction_mcp.server.team.keys import KeyRing
-from fraction_mcp.server.team.store_tables import attempts, inserted, sweep
+from fraction_mcp.server.team.store_tables import attempts, hashed, inserted, sweep
 
 __all__ = ["failed", "may_try", "once", "succeeded", "untried"]
 
@@ -72,10 +72,9 @@ async def untried(connection: AsyncConnection, ring: KeyRing, names: Iterable[st
         await _count(connection, bucket, max(tries - 1, 0), now)
 
 
-async def once(connection: AsyncConnection, ring: KeyRing, what: str, until: float) -> bool:
+async def once(connection: AsyncConnection, what: str, until: float) -> bool:
     """Whether nobody has done `what` before, which nobody can any more after `until`."""
-    key = ring.derive("once", what).hex()
-    return await inserted(connection, attempts, bucket=key, tries=1, open_at=0.0, expires_at=until)
+    return await inserted(connection, attempts, bucket=hashed(f"once {what}"), tries=1, open_at=0.0, expires_at=until)
 
 
 async def _locked(connection: AsyncConnection, bucket: _Bucket, now: float) -> tuple[int, float]:

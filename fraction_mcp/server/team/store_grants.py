@@ -62,7 +62,7 @@ class StoredCode:
 @dataclass(frozen=True, slots=True)
 class Grant:
     """What a token stands for. `scopes` are the token's: of an access token perhaps fewer than were granted.
-    `expires_at` is the token's, too, in Unix seconds."""
+    `expires_at` is the token's, too, in Unix seconds. `name` is what people read, of an access token alone."""
 
     id: str
     subject: str
@@ -70,6 +70,7 @@ class Grant:
     scopes: tuple[str, ...]
     resource: str
     expires_at: float
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -122,7 +123,7 @@ async def take_code(
         await replayed(connection, code)
         return None
     consented = found.consented
-    if not await store_people.alive(connection, consented.subject, lock=True):
+    if not await store_people.alive(connection, ring, consented.subject, lock=True):
         return None
     if (await connection.execute(sa.delete(codes).where(codes.c.hash == hashed(code)))).rowcount == 0:
         await replayed(connection, code)
@@ -170,18 +171,25 @@ async def _new_grant(connection: AsyncConnection, ring: KeyRing, consented: Cons
 # ------------------------------------------------------------------------------------------------------------ tokens
 
 
-async def of_access(connection: AsyncConnection, token: str, now: float) -> Grant | None:
+async def of_access(connection: AsyncConnection, ring: KeyRing, token: str, now: float) -> Grant | None:
     """None as well for a person whose ERP token is dead: they have to sign in again."""
     query = (
-        sa.select(grants, access.c.scopes.label("narrowed"), access.c.expires_at.label("until"))
+        sa.select(
+            grants,
+            access.c.scopes.label("narrowed"),
+            access.c.expires_at.label("until"),
+            people.c.name,
+            people.c.sealed,
+        )
         .join(access, access.c.grant_id == grants.c.id)
         .join(people, people.c.subject == grants.c.subject)
-        .where(access.c.hash == hashed(token), access.c.expires_at > now, people.c.sealed != "")
+        .where(access.c.hash == hashed(token), access.c.expires_at > now)
     )
     row = (await connection.execute(query)).first()
-    if row is None:
+    if row is None or not store_people.is_good(ring, row.sealed):
         return None
-    return Grant(row.id, row.subject, row.client_id, tuple(row.narrowed.split()), row.resource, row.until)
+    scopes = tuple(row.narrowed.split())
+    return Grant(row.id, row.subject, row.client_id, scopes, row.resource, row.until, row.name)
 
 
 async def of_refresh(connection: AsyncConnection, ring: KeyRing, token: str, asked_at: float) -> Grant | None:
@@ -205,7 +213,7 @@ async def rotate(
     """The pair that follows. None for a token that is none of this client's, and for one that was spent before the
     grace: the whole grant is gone then."""
     row = await _genuine(connection, ring, token, asked_at, lock=True)
-    if row is None or row.client_id != client_id or not await store_people.alive(connection, row.subject):
+    if row is None or row.client_id != client_id or not await store_people.alive(connection, ring, row.subject):
         return None
     generation = _generation(token)
     if generation < row.generation:

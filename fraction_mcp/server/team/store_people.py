@@ -13,7 +13,18 @@ from fraction_mcp.erp.auth import ErpSession
 from fraction_mcp.server.team.keys import KeyRing
 from fraction_mcp.server.team.store_tables import access, browsers, codes, grants, inserted, people
 
-__all__ = ["StoredPerson", "alive", "claim_renewal", "ended", "keep", "read", "released", "renewed", "subject_of"]
+__all__ = [
+    "StoredPerson",
+    "alive",
+    "claim_renewal",
+    "ended",
+    "is_good",
+    "keep",
+    "read",
+    "released",
+    "renewed",
+    "subject_of",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -62,10 +73,16 @@ async def read(connection: AsyncConnection, ring: KeyRing, subject: str) -> Stor
     return StoredPerson(row.subject, row.name, session)
 
 
-async def alive(connection: AsyncConnection, subject: str, *, lock: bool = False) -> bool:
-    """Whether an ERP token is kept for them; with `lock`, until the end of the transaction."""
+async def alive(connection: AsyncConnection, ring: KeyRing, subject: str, *, lock: bool = False) -> bool:
+    """Whether an ERP token is kept for them that the keys open; with `lock`, until the end of the transaction."""
     query = sa.select(people.c.sealed).where(people.c.subject == subject)
-    return bool((await connection.execute(query.with_for_update() if lock else query)).scalar())
+    return is_good(ring, (await connection.execute(query.with_for_update() if lock else query)).scalar())
+
+
+def is_good(ring: KeyRing, sealed: str | None) -> bool:
+    """Of what is kept of somebody's token. Where no key opens it, they are not signed in: their clients are told so,
+    and bring them back to the page."""
+    return bool(sealed and ring.opens(base64.b64decode(sealed)))
 
 
 async def claim_renewal(

@@ -47,6 +47,12 @@ def options(monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any], host: str = 
         ({**JWT, "client_host": ["a.example"]}, "--client-host is for --auth sign-in"),
         ({**JWT, "subject": ["anna"]}, "no SUBJECT=PROFILE"),
         ({**JWT, "subject": ["anna=a", "anna=b"]}, "each subject once"),
+        ({**JWT, "issuer": "http://127.0.0.1:8080"}, "--issuer: must begin with https://"),
+        ({**SIGN_IN, "scope_claim": "roles"}, "--scope-claim is for --auth jwt"),
+        ({**SIGN_IN, "grant": ["buyers=erp:write"]}, "--grant is for --auth jwt"),
+        ({**JWT, "grant": ["buyers"]}, "--grant: 'buyers' is no NAME=erp:read"),
+        ({**JWT, "grant": ["buyers=erp:admin"]}, "--grant: 'buyers=erp:admin' is no NAME=erp:read"),
+        ({**JWT, "grant": ["buyers=erp:read", "buyers=erp:write"]}, "each name once"),
         ({**SIGN_IN, "trusted_proxy": ["10.0.0.1/8"]}, "its own bits zero"),
         ({**SIGN_IN, "trusted_proxy": ["0.0.0.0/0"]}, "would believe everybody"),
         ({**SIGN_IN, "trusted_proxy": ["proxy.example"]}, "neither an address nor a network"),
@@ -119,3 +125,16 @@ def test_it_says_who_shares_an_account_and_who_confirms(monkeypatch: pytest.Monk
 def test_the_command_says_it_and_exits_2(capsys: pytest.CaptureFixture[str], words: list[str], told: str) -> None:
     assert main(["serve", "--sandbox", *words]) == 2
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("issuer", ["https://tenant.auth0.example/", "https://id.example.com/realms/works"])
+def test_an_issuer_is_kept_as_its_tokens_spell_it(monkeypatch: pytest.MonkeyPatch, issuer: str) -> None:
+    assert options(monkeypatch, {**JWT, "issuer": issuer}).issuer == issuer
+
+
+def test_grants_say_what_an_issuers_own_words_allow_and_nothing_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {**JWT, "scope_claim": "groups", "grant": ["ERP readers=erp:read", "ERP buyers=erp:read erp:write"]}
+    claim = options(monkeypatch, asked).scope_claim
+    assert claim.scopes({"groups": ["ERP buyers"]}) == {"erp:read", "erp:write"}
+    assert claim.scopes({"groups": ["ERP readers", "erp:write"], "scope": "erp:write"}) == {"erp:read"}
+    assert options(monkeypatch, JWT).scope_claim.scopes({"scope": "erp:read"}) == {"erp:read"}

@@ -15,7 +15,7 @@ async def allowed(team: Team, browser: Browser, **asks: str) -> str:
     """A client has been allowed, and has taken its code: its access token."""
     answer = await browser.says("allow", team.asks(**asks))
     code = query(answer.headers["location"])["code"]
-    tokens = await team.store.take_code(code, asks.get("client_id", CLIENT))
+    tokens = await team.store.take_code(code, asks.get("client_id", CLIENT), asked_at=team.store.now())
     assert tokens
     return tokens.access
 
