@@ -217,6 +217,8 @@ MAY_READ_A_CLOCK = {
     "approvals/senders.py": "whether a process lives, held against a file's own time",
     "approvals/process.py": "how long nobody has needed the inbox's process: seconds of its own loop",
     "erp/observed.py": "how long a request took, for metrics alone",
+    "operations/writes/journal_changes.py": "how long it is waited for a change: seconds of this process's loop",
+    "approvals/writes_pages.py": "how often a page that is open looks for what has expired: seconds of its own loop",
     "server/team/people.py": "how long nobody has used what is kept open for a person",
     "server/team/calls_in_turn.py": "whether a call was given up for its own time",
     "server/team/jwt.py": "how often a refusal is logged",
