@@ -219,6 +219,8 @@ MAY_READ_A_CLOCK = {
     "approvals/writes_pages.py": "the date in the name of a file",
     "operations/writes/journal_changes.py": "how long to wait before a look at the database: seconds of its own loop",
     "erp/observed.py": "how long a request took, for metrics alone",
+    "operations/writes/journal_changes.py": "how long it is waited for a change: seconds of this process's loop",
+    "approvals/writes_pages.py": "how often a page that is open looks for what has expired: seconds of its own loop",
     "server/team/people.py": "how long nobody has used what is kept open for a person",
     "server/team/calls_in_turn.py": "whether a call was given up for its own time",
     "server/team/jwt.py": "how often a refusal is logged",
