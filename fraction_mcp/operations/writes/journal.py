@@ -138,9 +138,8 @@ class Journal:
     ) -> list[Write]:
         """The newest writes first, of these states (all where none are named) and this ERP identity (any if None)."""
         table = tables.writes.c
-        query = (
-            sa.select(tables.writes).where(self._seen.writes).order_by(table.created_at.desc(), table.id).limit(limit)
-        )
+        query = sa.select(tables.writes).where(self._seen.writes)
+        query = query.order_by(table.created_at.desc(), table.id).limit(limit)
         query = query if identity is None else query.where(table.identity == identity.text)
         query = query.where(table.state.in_(states)) if states else query
         async with self._database.reading() as connection:
