@@ -122,9 +122,8 @@ class Journal:
         async with self.database.reading() as connection:
             one = sa.select(tables.writes).where(tables.writes.c.id == write_id, self._seen.writes)
             row = (await connection.execute(one)).first()
-        write = None if row is None else read_write(row)
-        if write is None or not write.is_due(self._clock()):
-            return write
+        if row is None or not (write := read_write(row)).is_due(self._clock()):
+            return None if row is None else write
         async with self._transaction() as transaction:
             with suppress(KeyError):
                 return await transaction.write(write_id)
@@ -134,12 +133,11 @@ class Journal:
         self, states: Sequence[State] = (), *, identity: ErpIdentity | None = None, limit: int | None = 50
     ) -> list[Write]:
         """The newest writes first, of these states (all where none are named) and this ERP identity (any if None)."""
-        newest = (tables.writes.c.created_at.desc(), tables.writes.c.id)
-        query = sa.select(tables.writes).where(self._seen.writes).order_by(*newest).limit(limit)
-        if identity is not None:
-            query = query.where(tables.writes.c.identity == identity.text)
-        if states:
-            query = query.where(tables.writes.c.state.in_(states))
+        table = tables.writes.c
+        query = sa.select(tables.writes).where(self._seen.writes)
+        query = query.order_by(table.created_at.desc(), table.id).limit(limit)
+        query = query if identity is None else query.where(table.identity == identity.text)
+        query = query.where(table.state.in_(states)) if states else query
         async with self.database.reading() as connection:
             due = (await connection.execute(tables.due(self._clock(), self._seen))).first()
             rows = (await connection.execute(query)).all()
@@ -183,8 +181,8 @@ class Journal:
     async def landed_before(self, key: str, since: float) -> Write | None:
         """The latest write of this key that is done, and was not long before `since`."""
         table = tables.writes.c
-        landed = sa.select(tables.writes).where(table.key == key, table.state == State.DONE, table.updated_at >= since)
-        query = landed.where(self._seen.writes).order_by(table.updated_at.desc())
+        landed = sa.and_(table.key == key, table.state == State.DONE, table.updated_at >= since, self._seen.writes)
+        query = sa.select(tables.writes).where(landed).order_by(table.updated_at.desc())
         async with self.database.reading() as connection:
             row = (await connection.execute(query)).first()
         return None if row is None else read_write(row)
