@@ -66,6 +66,7 @@ class Hold:
     """An answer that is kept back: `reached` when there is one, and sent when it is `let_go`."""
 
     path: str
+    method: str
     reached: threading.Event = field(default_factory=threading.Event)
     let_go: threading.Event = field(default_factory=threading.Event)
 
@@ -78,10 +79,11 @@ class Companies:
         self._by_email = {company.email: company for company in self.of.values()}
         self._by_token: dict[str, Company] = {}
         self._holds: dict[int, Hold] = {}
+        self.refused: list[str] = []  # whose token was taken no more, once for each request
 
-    def hold(self, company: Company, path: str) -> Hold:
-        """Keep back the next answer to a change at this path, which is made all the same."""
-        self._holds[company.number] = hold = Hold(path)
+    def hold(self, company: Company, path: str, *, method: str = "POST") -> Hold:
+        """Keep back the next answer at this path; what was asked for is done all the same."""
+        self._holds[company.number] = hold = Hold(path, method)
         return hold
 
     def close(self) -> None:
@@ -105,6 +107,8 @@ class Companies:
             company = self.of[1]
             body = b'{"email": "nobody@nowhere.example", "password": "none"}'
         status, answered, content = await _answer(company, scope, body)
+        if status == 401:
+            self.refused.append(company.name)
         if scope["path"] in {_LOGIN, _REFRESH} and status == 200:
             content = _renamed(content, company)
             self._by_token[json.loads(content)["data"]["access_token"]] = company
@@ -118,7 +122,7 @@ class Companies:
 
     async def _held_back(self, company: Company, scope: Scope) -> None:
         hold = self._holds.get(company.number)
-        if hold is not None and scope["method"] != "GET" and scope["path"].endswith(hold.path):
+        if hold is not None and scope["method"] == hold.method and scope["path"].endswith(hold.path):
             del self._holds[company.number]
             hold.reached.set()
             await asyncio.to_thread(hold.let_go.wait, 60)

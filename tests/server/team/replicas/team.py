@@ -137,7 +137,7 @@ class Person:
 
 
 def _form_of(page: str, write_id: str) -> str:
-    found = re.search(rf'<form(?:(?!</form>).)*writes/{write_id}/approve.*?</form>', page, re.DOTALL)
+    found = re.search(rf"<form(?:(?!</form>).)*writes/{write_id}/approve.*?</form>", page, re.DOTALL)
     assert found, html.unescape(re.sub(r"<[^>]+>|\s+", " ", page))
     return found[0]
 

@@ -65,8 +65,9 @@ async def test_a_replica_killed_in_mid_commit_leaves_what_the_other_finds(
             await outcome_of(bert, own, "done")
             await outcome_of(anna, write_id, "done")
             await team.put(place)
-            told = await anna.call("create_part", **part)
-            assert told["write_id"] == write_id or told["outcome"] != "done", told
+            for _ in team.replicas:
+                told = await anna.call("create_part", **part)
+                assert told["error"]["code"] == "DUPLICATE", told
         assert team.companies.of[1].made() == ["NEW-KILLED"]
         assert team.companies.of[1].asked("POST", "/parts") == 1
         assert team.companies.of[2].made() == ["NEW-MEANWHILE"]
@@ -80,7 +81,13 @@ async def test_what_was_approved_at_a_replica_that_is_killed_is_sent_by_the_othe
     async with team_of(1, postgres=server, template=template, folder=tmp_path) as team:
         async with team.person(1) as anna:
             write_id = await waiting(anna, "NEW-APPROVED")
-            await anna.approves(write_id)
+            hold = team.companies.hold(anna.company, "/parts", method="GET")
+            with anna.only_at(0):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(given_up, lambda: anna.approves(write_id))
+                    await until(hold.reached.is_set)
+                    await team.replicas[0].killed()
+            hold.let_go.set()
             await outcome_of(anna, write_id, "done")
         assert team.companies.of[1].made() == ["NEW-APPROVED"]
         assert team.companies.of[1].asked("POST", "/parts") == 1
