@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -43,6 +44,7 @@ from fraction_mcp.erp.observed import observed
 from fraction_mcp.erp.request import Request, build
 from fraction_mcp.erp.response import ErpAnswer, Response
 from fraction_mcp.erp.tries import tries
+from fraction_mcp.values.text import clean
 
 __all__ = ["ErpClient", "fraction_client", "fracttal_client"]
 
@@ -343,7 +345,9 @@ async def sign_in_to_fraction(
         await client.aclose()
     if session is None:  # pragma: no cover - `ready` has raised, or there is one
         raise AssertionError("signed in without a token")
-    return session
+    told = (session.user or {}).get("email")
+    spelt = clean(told, len(email) + 1) if isinstance(told, str) else ""
+    return replace(session, account=spelt) if spelt.casefold() == email.strip().casefold() else session
 
 
 def fracttal_client(
