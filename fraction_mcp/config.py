@@ -113,6 +113,7 @@ _ACCOUNT_FIELDS = {
     "fracttal": {"fracttal_client_id", "fracttal_client_secret", "fracttal_client_secret_file"},
 }
 _LONGEST_SECRET = 10_000
+_SHORTEST_KEY = 32
 
 
 class Settings(BaseSettings):
@@ -181,7 +182,7 @@ class Settings(BaseSettings):
         self._refuse_halves()
         if not all(map(stays_here, self._addresses())):
             refuse_unusable_proxies(os.environ)
-        if any(len(key.encode()) < 32 for key in self.secret_keys()):
+        if any(len(key.encode()) < _SHORTEST_KEY for key in self.secret_keys()):
             raise ConfigError(
                 "FRACTION_MCP_SECRET_KEY: each key must be at least 32 bytes; make one with: "
                 'python -c "import secrets; print(secrets.token_hex(32))"'
@@ -196,9 +197,14 @@ class Settings(BaseSettings):
         return bool(self.fracttal_client_id and len(self.fracttal_client_secret))
 
     def secret_keys(self) -> list[str]:
-        """Those of FRACTION_MCP_SECRET_KEY: the first seals, every one of them opens."""
-        parts = (part.strip() for part in self.secret_key.get_secret_value().split(","))
-        return [part for part in parts if part]
+        """Those of FRACTION_MCP_SECRET_KEY: the first seals, every one of them opens.
+
+        Commas part them where what they part is long enough for keys: else it is one key, which may hold a comma.
+        """
+        text = self.secret_key.get_secret_value()
+        parts = [part.strip() for part in text.split(",")]
+        several = all(len(part.encode()) >= _SHORTEST_KEY for part in parts)
+        return list(dict.fromkeys(parts)) if several else [text] if text else []
 
     def state_folder(self) -> Path:
         """Where this profile's local state lives. Nothing is created here."""

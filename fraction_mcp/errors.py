@@ -172,7 +172,7 @@ class ConsentError(FractionMcpError):
 class NotTheApprover(ConsentError):
     """The yes of somebody whose yes does not count for this write: whoever asked for it, or whom no rule names."""
 
-    mend = "The user tells whoever may approve it, who decides in the approval inbox; until then it waits."
+    mend = "Tell the user: whoever may approve it decides in the approval inbox; until then it is kept."
 
 
 class ReadOnly(FractionMcpError):

@@ -88,7 +88,7 @@ class Runtime:
         self.settings = settings
         self._seat = seat
         self._approvers = _approvers(settings)  # a wrong rule stops the start
-        self._clock = clock  # by which everything about writes is counted
+        self._clock = clock  # the one by which everything is decided
         self._sandbox = sandbox
         self._lock = anyio.Lock()
         self._context: ErpContext | None = None
@@ -146,6 +146,7 @@ class Runtime:
             confirm=settings.confirm,
             read_only=settings.read_only,
             version=__version__,
+            clock=self._clock,
         )
 
     def _own_erps(self) -> "Iterator[Erp]":
@@ -154,9 +155,9 @@ class Runtime:
 
         settings = self.settings
         if settings.fraction_configured:
-            self._clients.append(fraction_client(settings, self._sandbox))
+            self._clients.append(fraction_client(settings, self._sandbox, self._clock))
         if settings.fracttal_configured:
-            self._clients.append(fracttal_client(settings, self._sandbox))
+            self._clients.append(fracttal_client(settings, self._sandbox, self._clock))
         for client in self._clients:
             yield RememberingErp(client, keep_s=settings.cache_s)
 

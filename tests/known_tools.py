@@ -34,7 +34,7 @@ def _keep_what_is_compiled() -> None:
             compiled[key] = compiling(session, name, schema)
         return compiled[key]
 
-    ClientSession._output_schema_validator = kept  # type: ignore[assignment]
+    ClientSession._output_schema_validator = kept  # type: ignore[method-assign, assignment]
 
 
 _keep_what_is_compiled()

@@ -21,12 +21,14 @@ CONTRACT = [
     ("FRACTTAL_CLIENT_ID", "fracttal_client_id", "", "id", "id"),
     ("FRACTTAL_CLIENT_SECRET", "fracttal_client_secret", "", "secret", "secret"),
     ("FRACTION_MCP_CONFIRM", "confirm", "human", "two_step", "two_step"),
+    ("FRACTION_MCP_APPROVERS", "approvers", "", "create_part: a@b.test", "create_part: a@b.test"),
     ("FRACTION_MCP_ELICITATION", "elicitation", "auto", "off", "off"),
     ("FRACTION_MCP_STRUCTURED", "structured", "on", "off", "off"),
     ("FRACTION_MCP_READ_ONLY", "read_only", False, "true", True),
     ("FRACTION_MCP_STATE_DIR", "state_dir", None, "/somewhere", Path("/somewhere")),
     ("FRACTION_MCP_DATABASE_URL", "database_url", "", "postgresql+asyncpg://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
     ("FRACTION_MCP_SECRET_KEY", "secret_key", "", "k" * 32, "k" * 32),
+    ("FRACTION_MCP_APPROVERS", "approvers", "", "create_part: a@b.test", "create_part: a@b.test"),
     ("FRACTION_MCP_PUBLIC_URL", "public_url", "", "https://Tools.example.com/", "https://tools.example.com"),
     ("FRACTION_MCP_ALLOWED_HOSTS", "allowed_hosts", "", "a.example, b.example:8443", "a.example, b.example:8443"),
     ("FRACTION_MCP_OPEN_INBOX", "open_inbox", True, "0", False),
@@ -289,3 +291,13 @@ def test_a_name_that_is_near_none_is_another_program_s(monkeypatch: pytest.Monke
     monkeypatch.setenv("FRACTION_OF_THE_COST", "1")
     Settings.load()
     assert unused_names(os.environ) == ["FRACTION_OF_THE_COST"]
+
+
+def test_several_keys_are_parted_by_commas_and_one_may_hold_a_comma(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRACTION_MCP_SECRET_KEY", f"{'n' * 32}, {'o' * 32},{'n' * 32}")
+    assert Settings.load().secret_keys() == ["n" * 32, "o" * 32]
+    one = "a key from before there could be several, with a comma"
+    monkeypatch.setenv("FRACTION_MCP_SECRET_KEY", one)
+    assert Settings.load().secret_keys() == [one]
+    monkeypatch.delenv("FRACTION_MCP_SECRET_KEY")
+    assert Settings.load().secret_keys() == []

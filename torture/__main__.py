@@ -1,49 +1,33 @@
 """`python -m torture [PART ...] [--short]`: each part prints what it did and what went wrong; the exit code is 1 where
-anything did. Without --short, and for all parts, the figures are written into docs/torture.md."""
+anything did. Without --short, and for all parts, the figures are written into docs/torture.md; those of each part are
+kept, so that --resume goes on where a run was broken off."""
 
 import argparse
 import os
-import platform
 import secrets
 import shutil
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 
 import anyio
 
-from fraction_mcp import __version__
 from torture import crash, fuzz, hosts, matrix, others, postgresql, soak, worlds
 from torture.broken import BROKEN, broken
+from torture.page import Section, keep, kept, write_page
 from torture.wire import FAULTS, Wire
-
-_PAGE = Path(__file__).parents[1] / "docs" / "torture.md"
-
-
-@dataclass(slots=True)
-class Section:
-    """What one part came to: a sentence, a table, and what went wrong."""
-
-    title: str
-    sentence: str
-    columns: Sequence[str]
-    rows: list[Sequence[object]] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-
 
 # --------------------------------------------------------------------------------------------------------------- crash
 
 
-_STRIDES = {"submit_writes": 2}
-"""Of a batch, which takes as many steps as its three writes do, every second: so that all of it takes half an hour."""
+_STRIDES = {"submit_writes": 5}
+"""Of a batch, which takes as many steps as its three writes do, every fifth: so that all of it takes half an hour."""
 _ON_POSTGRESQL = [
     (tool, fault, 8, True)
     for tool, fault in product(("create_enquiry", "submit_writes"), ("none", "dropped after the commit"))
@@ -101,7 +85,7 @@ def crashes(*, short: bool, broke: str = "", stride: int = 0) -> Section:
 def _told_strides(stride: int) -> str:
     if stride:
         return f"or rather at each {stride}th"
-    return f"of a batch of three at each {_STRIDES['submit_writes']}nd, on PostgreSQL at each {_ON_POSTGRESQL[0][2]}th"
+    return f"of a batch of three at each {_STRIDES['submit_writes']}th, on PostgreSQL at each {_ON_POSTGRESQL[0][2]}th"
 
 
 # --------------------------------------------------------------------------------------------------------------- model
@@ -129,7 +113,8 @@ def model(*, short: bool, broke: str = "") -> Section:
         section.wrong.append(str(error))
     shutil.rmtree(Writes.folder)
     section.sentence = (
-        f"{Writes.steps:,} steps: proposals, approvals, declines, expiries, restarts, faults and settlements by two "
+        f"{Writes.steps:,} steps: proposals, alone and in batches, approvals, declines, expiries, restarts, faults and "
+        "settlements by two "
         "processes on one journal, in orders that Hypothesis chose; after each step the journal was held against the "
         f"ERP's own file and against what a person had said. Broken rules: {len(section.wrong)}."
     )
@@ -274,25 +259,17 @@ PARTS: dict[str, Callable[..., Section]] = {
 _OPTIONS = {"model": ("broke",), "crash": ("broke", "stride"), "fuzz": ("seconds", "seed")}
 
 
-def _page(sections: Sequence[Section]) -> Iterator[str]:
-    yield "# Torture\n"
-    yield (
-        f"Written by `make torture` on {datetime.now(UTC):%Y-%m-%d}: fraction-mcp {__version__}, Python "
-        f"{platform.python_version()}, {os.cpu_count()} cores, {sum(each.seconds for each in sections) / 60:.0f} min. "
-        "What is promised: [reliability.md](reliability.md). A short form of each part is in `make test`.\n"
-    )
-    for section in sections:
-        yield f"## {section.title}\n"
-        yield f"{section.sentence} ({section.seconds:.0f} s)\n"
-        if section.rows:
-            yield "\n".join(_table(section)) + "\n"
-
-
-def _table(section: Section) -> Iterator[str]:
-    yield f"| {' | '.join(section.columns)} |"
-    yield f"|{' --- |' * len(section.columns)}"
-    for row in section.rows:
-        yield f"| {' | '.join(str(cell).replace('|', '/') for cell in row)} |"
+def _ran(name: str, asked: argparse.Namespace) -> Section:
+    """One part; where it fails itself, that is what went wrong, and the others go on."""
+    began = time.monotonic()
+    more = {option: getattr(asked, option) for option in _OPTIONS.get(name, ())}
+    try:
+        section = PARTS[name](short=asked.short, **more)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other parts' figures are not lost with it
+        traceback.print_exc()
+        section = Section(name.capitalize(), "This part failed itself.", (), wrong=[f"it failed: {error!r}"])
+    section.seconds = time.monotonic() - began
+    return section
 
 
 def main() -> int:
@@ -305,22 +282,27 @@ def main() -> int:
     )
     parser.add_argument("--seconds", type=float, default=0, help="how long to fuzz: 120, or 3 of the sample")
     parser.add_argument("--seed", type=int, default=0, help="fuzz as a run did that told this seed")
+    parser.add_argument(
+        "--resume", action="store_true", help="leave out what was run at this commit and found nothing wrong"
+    )
     asked = parser.parse_args()
     wanted = asked.parts or list(PARTS)
     broken(asked.broke)
+    whole = not asked.short and not asked.broke and not asked.stride
     sections = []
     for name in wanted:
-        began = time.monotonic()
-        more = {option: getattr(asked, option) for option in _OPTIONS.get(name, ())}
-        section = PARTS[name](short=asked.short, **more)
-        section.seconds = time.monotonic() - began
+        section = kept(name) if asked.resume and whole else None
+        if section is None:
+            section = _ran(name, asked)
+            if whole:
+                keep(name, section)
         sections.append(section)
         sys.stdout.write(
             "\n".join([f"{section.title}: {section.sentence} ({section.seconds:.0f} s)", *section.wrong[:20]]) + "\n"
         )
         sys.stdout.flush()
-    if not asked.parts and not asked.short and not asked.broke:
-        _PAGE.write_text("\n".join(_page(sections)), encoding="utf-8")
+    if whole and not asked.parts:
+        write_page(sections)
     return 1 if any(section.wrong for section in sections) else 0
 
 

@@ -18,7 +18,7 @@ from fraction_mcp.runtime import Runtime
 from fraction_mcp.server.app import create_server
 from torture.hosts import READS_S, YES, Clock
 from torture.wire import FAULTS, Fault, Wire
-from torture.worlds import SUBJECTS, World
+from torture.worlds import BATCH, SUBJECTS, World, items
 
 __all__ = ["READS", "Cell", "cell"]
 
@@ -30,15 +30,18 @@ READS: Mapping[str, Mapping[str, Any]] = {
     "search_customers": {"query": "Acme"},
     "get_customer": {"customer": "Acme Corp"},
     "list_records": {"kind": "contracts", "limit": 5},
-    "get_record": {"kind": "contracts", "id": "1"},
+    "get_record": {"kind": "contracts", "id": "600"},
     "describe_records": {"kind": "contracts"},
     "summarise_records": {"kind": "contracts", "group_by": ["status"]},
     "get_connection_status": {},
     "list_fracttal_purchase_orders": {"warehouse_code": "1254"},
 }
 _FRACTTAL = {"list_fracttal_purchase_orders", "create_fracttal_purchase_order"}
+_WRITES = {**SUBJECTS, BATCH.tool: BATCH}
+_NOT_WRITTEN = {"failed", "declined", "awaiting_approval"}
 _TIMEOUT_S = 0.5
 _MOST_S = 40.0
+_NEARLY_AN_HOUR_S = 3_590.0
 CODES = {
     "INVALID_INPUT", "NOT_FOUND", "NOT_AUTHENTICATED", "FORBIDDEN", "PLAN_RESTRICTED", "ACCOUNT_INACTIVE", "DUPLICATE",
     "VALIDATION_ERROR", "RATE_LIMITED", "UPSTREAM_ERROR", "UPSTREAM_UNREACHABLE", "UPSTREAM_UNREADABLE",
@@ -77,7 +80,14 @@ async def asked(world: World, wire: Wire, tool: str, arguments: Mapping[str, Any
 
     async def approves(_: ClientRequestContext, __: ElicitRequestParams) -> ElicitResult:
         clock.ahead_s += READS_S
+        if wire.fault and wire.fault.refuses:
+            wire.refuse()
         return YES
+
+    def ages() -> None:
+        clock.ahead_s += _NEARLY_AN_HOUR_S
+
+    wire.aged = ages
 
     async with (
         Runtime(settings_of(world, wire.url), clock=clock) as runtime,
@@ -89,15 +99,16 @@ async def asked(world: World, wire: Wire, tool: str, arguments: Mapping[str, Any
 
 async def cell(folder: Path, seeded: Path, tool: str, fault: Fault, truth: Mapping[str, Any] | None = None) -> Cell:
     """One tool under one fault, in a world of its own. `truth` is what it answers without a fault."""
-    subject = SUBJECTS.get(tool)
+    subject = _WRITES.get(tool)
     arguments = subject.arguments if subject else READS[tool]
     methods = frozenset({subject.method} if subject else {"GET"})
     world = World.made(folder / f"m{time.monotonic_ns()}", seeded)
     began = time.monotonic()
     said, wrong = "hangs", "it hangs"
     with anyio.move_on_after(_MOST_S):
-        async with Wire(world.erps()).served() as wire:
-            wire.arm(fault, methods)
+        wire = Wire(world.erps())
+        wire.arm(fault, methods)
+        async with wire.served():
             try:
                 result = await asked(world, wire, tool, arguments)
             except Exception as error:  # noqa: BLE001 - whatever gets through is what this looks for
@@ -112,23 +123,30 @@ async def cell(folder: Path, seeded: Path, tool: str, fault: Fault, truth: Mappi
 
 def _said(result: Mapping[str, Any]) -> str:
     error = (result.get("error") or {}).get("code", "")
-    words = [result.get("outcome", "") or ("" if error else result.get("status", "") or "ok"), error]
+    part = "" if error or (result.get("coverage") or {}).get("complete", True) else "(partial)"
+    words = [result.get("outcome", "") or ("" if error else result.get("status", "") or "ok"), error, part]
     return " ".join(filter(None, words))
 
 
 def _lies(result: Mapping[str, Any], world: World, tool: str, fault: Fault, wire: Wire) -> str:
     """What is untrue of the answer to a write: held against the ERP's own file, and what came over the wire."""
-    subject = SUBJECTS[tool]
-    held = subject.held(world, subject.arguments)
+    subject = _WRITES[tool]
     outcome, error = result.get("outcome", ""), result.get("error") or {}
+    each = items(tool, subject.arguments)
+    all_held = [item.held(world, asked) for item, asked in each]
+    told = [one["outcome"] for one in result.get("writes") or [result] if one.get("outcome")] or [""] * len(each)
+    held = all_held[0] if tool != BATCH.tool else max(all_held)
+    missing = len(told) != len(each)
+    pairs = list(zip(told, all_held, strict=False))
     proves = fault.proves and (tool not in _FRACTTAL or fault.only == "fracttal" or fault.name.startswith("40"))
     sent = [request for request in wire.requests if request.startswith(subject.method)]
     faults = (
         (held > 1, f"written {held} times"),
-        (outcome == "done" and not held, "told done, and it is not"),
-        (bool(held) and error.get("written") == "no", "told not written, and it is"),
-        (bool(held) and outcome in {"failed", "declined", "awaiting_approval"}, f"written, and told {outcome}"),
-        (len(sent) > 1 + (fault.name == "401 once") + (fault.name == "401 always"), f"sent {len(sent)} times"),
+        (missing and (held > 0 or error.get("written") != "no"), f"told of {len(told)} of {len(each)} writes"),
+        (any(said == "done" and not there for said, there in pairs), f"told {told}, and {all_held} are there"),
+        (bool(held) and not outcome and error.get("written") == "no", "told not written, and it is"),
+        (any(there and said in _NOT_WRITTEN for said, there in pairs), f"told {told}, and {all_held} are there"),
+        (len(sent) > len(each) + (fault.name == "401 once") + (fault.name == "401 always"), f"sent {len(sent)} times"),
         (proves and not held and outcome not in {"failed", "done"}, f"refused, and told {outcome}"),
         (bool(error) and error.get("code") not in CODES, f"an error called {error.get('code')}"),
         (not outcome and not error, "neither an outcome nor an error"),
@@ -160,8 +178,5 @@ def _facts(result: Mapping[str, Any]) -> dict[str, Any]:
 def cells() -> list[tuple[str, Fault]]:
     """Every tool with every fault that its ERP may have."""
     return [
-        (tool, fault)
-        for tool in (*READS, *SUBJECTS)
-        for fault in FAULTS.values()
-        if not fault.only or tool in _FRACTTAL
+        (tool, fault) for tool in (*READS, *_WRITES) for fault in FAULTS.values() if not fault.only or tool in _FRACTTAL
     ]

@@ -21,10 +21,13 @@ from starlette.types import Receive, Scope, Send
 
 from fraction_mcp import errors
 from fraction_mcp.operations.writes.approvers import Decider
+from fraction_mcp.operations.writes.batch import Batch, digest_of
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import State
 from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.runtime import Runtime, _replan
+from fraction_mcp.tools.arguments import read_arguments
+from fraction_mcp.tools.catalogue import catalogue
 from torture.worlds import FAULTS, SUBJECTS, Subject, World, seed, worlds_folder
 
 if TYPE_CHECKING:
@@ -124,12 +127,23 @@ class Writes(RuleBasedStateMachine):
         write = self._try(process, lambda service: _proposed(service, tool, arguments))
         return write.id if write else multiple()
 
+    @rule(target=proposed, process=st.sampled_from(PROCESSES), others=st.lists(st.booleans(), min_size=3, max_size=3))
+    def asks_for_several(self, process: int, others: list[bool]) -> Any:
+        """Under one approval; perhaps for some that there are already."""
+        asked = [
+            {"tool": tool, "arguments": SUBJECTS[tool].beside if other else SUBJECTS[tool].arguments}
+            for tool, other in zip(TOOLS, others, strict=True)
+        ]
+        batch = self._try(process, lambda service: _proposed_together(service, asked))
+        return multiple(*(write.id for write in batch.writes)) if batch else multiple()
+
     @rule(write=proposed, process=st.sampled_from(PROCESSES), shown=st.sampled_from(["this", "this", "this", "before"]))
     def says_yes(self, write: str, process: int, shown: str) -> None:
         was = self._write(write)
-        digest = was.digest if shown == "this" else "0" * 64
-        if was.state is State.AWAITING and shown == "this" and was.expires_at > time.time() + self.ahead:
-            self.yes[was.plan.content] += 1
+        waiting = (self._try(0, lambda service: service.batch(was)) or Batch((was,))).waiting
+        digest = digest_of(waiting) if waiting and shown == "this" else "0" * 64
+        if shown == "this" and all(one.expires_at > time.time() + self.ahead for one in waiting):
+            self.yes.update(one.plan.content for one in waiting)
         self._try(process, lambda service: service.approve(was, digest=digest, by=Decider("a person")))
 
     @rule(write=proposed, process=st.sampled_from(PROCESSES), cancelled=st.booleans())
@@ -225,6 +239,12 @@ class Writes(RuleBasedStateMachine):
 async def _proposed(service: WriteService, tool: str, arguments: Mapping[str, Any]) -> Write:
     plan = await _replan(service.context, tool, arguments)
     return await service.propose(plan, tool=tool, arguments=arguments, asked_by="an assistant")
+
+
+async def _proposed_together(service: WriteService, asked: list[dict[str, Any]]) -> Batch:
+    spec = catalogue()["submit_writes"]
+    planned = await spec.run(service.context, read_arguments(spec, {"writes": asked}))
+    return await service.propose_batch(planned.writes(), asked_by="an assistant")
 
 
 async def _followed_up(service: WriteService, write_id: str) -> Write:

@@ -9,12 +9,22 @@ import gzip
 import json
 import re
 import socket
+import ssl
 import struct
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from starlette.types import ASGIApp
 
 __all__ = ["FAULTS", "Exchange", "Fault", "Wire"]
@@ -31,7 +41,8 @@ class Exchange:
     method: str
     path: str
     writer: asyncio.StreamWriter
-    answered: Callable[[], Awaitable[httpx.Response]]
+    target: str
+    answered: Callable[..., Awaitable[httpx.Response]]
 
     async def send(self, status: int, body: bytes, *, length: int | None = None, head: str = "") -> None:
         reason = "OK" if status < 400 else "Trouble"
@@ -63,7 +74,9 @@ Spoils = Callable[[Exchange], Awaitable[None]]
 class Fault:
     """`times` is how many matching requests meet it; `lands` whether the ERP does the work; `proves` whether the answer
     itself proves that nothing was written (of FractionERP, whose document lists its refusals); `changes` whether it
-    makes another truth of a record; `only` the system it is of."""
+    makes another truth of a record; `only` the system it is of. `refuses`: from some moment on no connection is taken;
+    `untrusted`: it speaks TLS, with a certificate that nobody vouches for; `ages`: what a sign-in gave has nearly ended
+    when it is first used."""
 
     name: str
     spoils: Spoils
@@ -73,6 +86,9 @@ class Fault:
     changes: bool = False
     only: str = ""
     sign_in: bool = False
+    refuses: bool = False
+    untrusted: bool = False
+    ages: bool = False
 
 
 FAULTS: dict[str, Fault] = {}
@@ -240,6 +256,86 @@ async def _tokenless(exchange: Exchange) -> None:
     await exchange.send(200, b'{"success":true,"data":{}}')
 
 
+async def _as_ever(exchange: Exchange) -> None:
+    await exchange.whole()
+
+
+fault("connections that are refused", refuses=True)(_as_ever)
+fault("a certificate that nobody vouches for", untrusted=True)(_as_ever)
+
+
+async def _renewed(exchange: Exchange, refused: Callable[[], Awaitable[None]]) -> None:
+    """A sign-in whose token lives an hour, and what becomes of its renewal."""
+    if exchange.path.endswith("/auth/refresh"):
+        await refused()
+        return
+    answer = await exchange.answered()
+    ends = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    body = re.sub(rb'("expires_at":\s*)"[^"]*"', rb'\g<1>"' + ends.encode() + b'"', answer.content)
+    await exchange.send(answer.status_code, body)
+
+
+@fault("a renewal that answers 500", sign_in=True, times=ALWAYS, ages=True)
+async def _renewal_500(exchange: Exchange) -> None:
+    await _renewed(exchange, lambda: exchange.send(500, b"{}"))
+
+
+@fault("a renewal that another process was first with", sign_in=True, times=ALWAYS, ages=True)
+async def _renewal_late(exchange: Exchange) -> None:
+    async def late() -> None:
+        await exchange.answered()  # which ends the token that this process holds
+        error = {"code": "UNAUTHORIZED", "message": "Token has been revoked"}
+        body = {"success": False, "data": None, "meta": None, "errors": [error]}
+        await exchange.send(401, json.dumps(body).encode())
+
+    await _renewed(exchange, late)
+
+
+def _page_of(target: str) -> int:
+    return int(dict(parse_qsl(urlsplit(target).query)).get("page", 1))
+
+
+def _shifting(name: str, change: Callable[[list[object], list[object]], list[object]], more: int) -> None:
+    """What was on the first page when it was read is not there any more, or is joined, when the next ones are."""
+
+    @fault(name, times=ALWAYS, lands=True)
+    async def _shifts(exchange: Exchange) -> None:
+        answer = await exchange.answered()
+        page = _page_of(exchange.target)
+        if page < 2 or answer.status_code != 200:
+            await exchange.send(answer.status_code, answer.content, head=_kept(answer))
+            return
+        told = answer.json()
+        before = await exchange.answered(re.sub(r"([?&]page=)\d+", rf"\g<1>{page - 1}", exchange.target))
+        told["data"] = change(before.json()["data"], told["data"])
+        told["meta"]["pagination"]["total"] += more
+        await exchange.send(200, json.dumps(told).encode(), head=_kept(answer))
+
+
+_shifting("a record that is added while pages are read", lambda before, page: [before[-1], *page[:-1]], 1)
+_shifting("a record that is removed while pages are read", lambda _, page: page[1:], -1)
+
+
+def _vouched_for_by_nobody(folder: Path) -> ssl.SSLContext:
+    """A certificate of another host, signed by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "elsewhere.example")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = folder / "certificate.pem"
+    pem.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
+
+
 def _passed_on(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: headers[name] for name in _PASSED_ON if name in headers}
 
@@ -258,6 +354,8 @@ class Wire:
     left: int = 0
     requests: list[str] = field(default_factory=list)
     url: str = ""
+    aged: Callable[[], None] = lambda: None
+    _server: asyncio.Server | None = None
     _open: set[asyncio.Task[None]] = field(default_factory=set)
 
     def arm(self, fault: Fault, methods: frozenset[str]) -> None:
@@ -265,14 +363,23 @@ class Wire:
 
     @asynccontextmanager
     async def served(self) -> AsyncIterator["Wire"]:
-        server = await asyncio.start_server(self._connected, "127.0.0.1", 0, limit=2**22)
-        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        tls = None
+        if self.fault and self.fault.untrusted:
+            with tempfile.TemporaryDirectory() as folder:
+                tls = _vouched_for_by_nobody(Path(folder))
+        self._server = server = await asyncio.start_server(self._connected, "127.0.0.1", 0, limit=2**22, ssl=tls)
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         try:
             yield self
         finally:
             server.close()
             for task in self._open:
                 task.cancel()
+
+    def refuse(self) -> None:
+        """From now on no connection is taken."""
+        if self._server:
+            self._server.close()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -292,13 +399,17 @@ class Wire:
         if "/auth/" not in path and "token" not in path:
             self.requests.append(f"{method} {path}")
 
-        async def answered() -> httpx.Response:
+        async def answered(instead: str = "") -> httpx.Response:
             transport = httpx.ASGITransport(self.app)
             async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as inner:
-                return await inner.request(method, target, content=body, headers=_passed_on(headers))
+                return await inner.request(method, instead or target, content=body, headers=_passed_on(headers))
 
-        exchange = Exchange(method, path, writer, answered)
+        exchange = Exchange(method, path, writer, target, answered)
         await (exchange.whole() if (struck := self._struck(method, path)) is None else struck.spoils(exchange))
+        if self.fault and self.fault.refuses and _is_sign_in(path) and "GET" in self.methods:
+            self.refuse()
+        if self.fault and self.fault.ages and _is_sign_in(path):
+            self.aged()
 
     def _struck(self, method: str, path: str) -> Fault | None:
         fault = self.fault

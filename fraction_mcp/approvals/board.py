@@ -3,7 +3,6 @@
 Knows the journal; what a card says is `cards`', and what is looked at `view`'s.
 """
 
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -97,13 +96,13 @@ async def result_of(service: WriteService, write: Write, prefix: str, alive: Ali
     tone = BADGES[batch.tells.state][1]
     if len(batch.writes) > 1 and write.state is not State.AWAITING:
         return Result(prefix, sentence(result_for_batch(batch).summary), tone, None)
-    card = await _entry(service, _beside(write, batch.writes), time.time(), alive)
+    card = await _entry(service, _beside(write, batch.writes), service.journal.now(), alive)
     return Result(prefix, "", card.tone, card)
 
 
 async def read_board(service: WriteService, view: View, alive: Alive = nobody) -> Board:
     """The list as the journal has it now, as much of it as is looked at."""
-    journal, now = service.journal, time.time()
+    journal, now = service.journal, service.journal.now()
     there = await journal.latest((*BUSY, State.AWAITING, State.UNKNOWN), limit=None)
     counts = Counter(write.state for write in there)
     looked_at = await _beside_one(service, view.write) if view.write else await found_in(journal, view.search, there)

@@ -5,7 +5,6 @@ Knows the journal and what a spreadsheet makes of a cell.
 
 import csv
 import io
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 
@@ -73,7 +72,7 @@ async def table_of(journal: Journal, search: Search) -> AsyncIterator[str]:
 
 
 async def _pages(journal: Journal, search: Search) -> AsyncGenerator[str]:
-    now, after, there = time.time(), None, True
+    now, after, there = journal.now(), None, True
     while there:
         writes, after = await journal.history.page(search.states, after=after)
         decisions = await journal.history.decisions([write.id for write in writes])

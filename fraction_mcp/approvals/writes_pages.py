@@ -36,6 +36,7 @@ Decide = Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
 """Runs a decision to its end, even if the browser that asked for it, or the page, does not wait for it."""
 
 _LOOK_S = 1.0
+_STILL_S = 5.0  # after which a page is told that nothing has changed
 _BATCH_S = 3.0
 _LAPSES_S = 30  # how often the journal is asked for what time alone has done
 _TOLD = {
@@ -97,8 +98,10 @@ class WritePages:
     async def _table(self, request: Request) -> Response:
         """All that is found, as a file."""
         search = View.read(request.query_params).search
-        headers = {"content-disposition": f'attachment; filename="writes-{datetime.now().astimezone():%Y-%m-%d}.csv"'}
-        pieces = table_of((await self._visit(request)).service.journal, search)
+        journal = (await self._visit(request)).service.journal
+        day = datetime.fromtimestamp(journal.now()).astimezone()
+        headers = {"content-disposition": f'attachment; filename="writes-{day:%Y-%m-%d}.csv"'}
+        pieces = table_of(journal, search)
         first = await anext(pieces)  # a journal that fails is told on a page
 
         async def all_of_it() -> AsyncIterator[str]:
@@ -118,15 +121,48 @@ class WritePages:
         """
         self.watched_by += 1
         try:
-            told, looks = "", 0
+            told, lapsed_at = "", float("-inf")
             while not self._closing.is_set():
-                head = await _looked(visit.service, told, lapses=looks % _LAPSES_S == 0)
-                yield f"data: {head}\n\n" if head != told else ":\n\n"
-                told, looks = head, looks + 1
-                with anyio.move_on_after(_LOOK_S):
-                    await self._closing.wait()
+                lapses = anyio.current_time() - lapsed_at >= _LAPSES_S
+                lapsed_at = anyio.current_time() if lapses else lapsed_at
+                end = await self._looked(visit.service, told, lapses=lapses)
+                yield f"data: {end}\n\n" if end != told else ":\n\n"
+                told = end
         finally:
             self.watched_by -= 1
+
+    async def _looked(self, service: WriteService, told: str, *, lapses: bool) -> str:
+        """The end of the journal's chain once it is not what was `told`, or as it is after a while; what was told where
+        the journal fails, or the inbox ends. `lapses`: what has expired is first marked so."""
+        with suppress(JournalError):
+            if lapses:
+                await read_board(service, View())
+            return await self._changed(service, told)
+        with anyio.move_on_after(_LOOK_S):
+            await self._closing.wait()
+        return told
+
+    async def _changed(self, service: WriteService, told: str) -> str:
+        """Raises JournalError; at the end of the inbox nothing holds it up."""
+        waits = anyio.CancelScope()
+
+        async def closing() -> None:
+            await self._closing.wait()
+            waits.cancel()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(closing)
+            try:
+                with waits:
+                    told = await service.journal.changed(told, within_s=_STILL_S)
+            except JournalError as error:
+                failed: JournalError | None = error
+            else:
+                failed = None
+            group.cancel_scope.cancel()
+        if failed is not None:  # as itself, and not within a group
+            raise failed
+        return told
 
     # -------------------------------------------------------------------------------------------------------- deciding
 
@@ -174,17 +210,6 @@ async def _told(request: Request, visit: Visit) -> Result | None:
         if write is not None:
             return await result_of(visit.service, write, prefix, visit.alive)
     return None
-
-
-async def _looked(service: WriteService, told: str, *, lapses: bool) -> str:
-    """The end of the journal's chain, or the one that was told where it fails. `lapses`: what has expired is first
-    marked so."""
-    with suppress(JournalError):
-        if lapses:
-            await read_board(service, View())
-        with anyio.CancelScope(shield=True):  # a database connection is not left half way
-            told = await service.journal.head()
-    return told
 
 
 async def _digest(visit: Visit, write: Write) -> str:

@@ -4,7 +4,6 @@ Knows which question fits which state, and what to say before it. What a decisio
 """
 
 import sys
-import time
 from collections.abc import Sequence
 
 from fraction_mcp.cli.consent import needs_terminal, typed_line, typed_yes
@@ -59,7 +58,7 @@ async def _decide(decision: Decision, write_id: str, sandbox: bool, profile: str
         # Whoever types must have seen it, and all that is decided with it: it is shown where the question is.
         shown = _decided_with(write, await service.batch(write), decision)
         teller = Teller(sys.stderr)
-        teller.preview(shown)
+        teller.preview(shown, service.journal.now())
         teller.say()
         if decision is APPROVE and write.state is State.APPROVED:
             return await _already(service, write, teller)
@@ -96,7 +95,7 @@ async def _offered(service: WriteService, decision: Decision) -> Write | None:
     teller = Teller(sys.stderr)
     rows = [("", "ID", "WHAT", "AGE")]
     for number, write in enumerate(found, 1):
-        age = moment(write.created_at, time.time()).distance
+        age = moment(write.created_at, service.journal.now()).distance
         more = len(groups.get(write.batch, ())) - 1
         rows.append((str(number), write.id, f"{write.plan.title}{f' and {more} more' if more > 0 else ''}", age))
     teller.rows(rows, heading=True, give=(2,))

@@ -4,7 +4,6 @@ is none."""
 import json
 import re
 import sys
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -116,7 +115,7 @@ async def _list(journal: Journal, states: Sequence[State], shape: str) -> int:
         print(as_json_text([_facts(write) for write in shown]))
         return 0
     decisions = await journal.history.decisions([write.id for write in shown])
-    rows = [row_of(write, decisions[write.id], time.time()) for write in shown]
+    rows = [row_of(write, decisions[write.id], journal.now()) for write in shown]
     if shape == "csv":
         print_csv(COLUMNS, rows)
         return 0

@@ -5,7 +5,6 @@ cursor and repaint what a person judges by. What is sent is shown whole: it is s
 """
 
 import sys
-import time
 from collections.abc import Sequence
 from typing import TextIO
 
@@ -58,7 +57,7 @@ class Teller:
             line = " " * indent + "  ".join(padded).rstrip()
             self._console.print(Text(line, "bold" if heading and number == 0 else ""))
 
-    def preview(self, writes: Sequence[Write]) -> None:
+    def preview(self, writes: Sequence[Write], now: float) -> None:
         """What a person judges writes by: what, where, before and after, the exact request, and last, where the screen
         still shows them beside the question, the warnings, the gravest at the end where there are several writes."""
         if len(writes) > 1:
@@ -66,20 +65,20 @@ class Teller:
         for number, write in enumerate(writes, start=1):
             if len(writes) > 1:
                 self.say()
-            self._request_of(write, f"{number}. " if len(writes) > 1 else "")
+            self._request_of(write, f"{number}. " if len(writes) > 1 else "", now)
         warnings = gravest_first(writes)
         if warnings:
             self.say()
         for number, warning in reversed(warnings) if len(writes) > 1 else warnings:
             self.say(f"Warning{f' (write {number})' if number else ''}: {warning}", "yellow")
 
-    def _request_of(self, write: Write, number: str) -> None:
+    def _request_of(self, write: Write, number: str, now: float) -> None:
         plan, erp = write.plan, write.identity
         self.say(f"{number}{plan.title}", "bold")
         if is_embedded(erp.base_url):
             self.say("SANDBOX: the embedded company; nothing here is real.", "dim")
         self.say(f"In {erp.system.label} of {erp.company_name or 'its company'} ({erp.base_url}), as {erp.account}.")
-        asked, expires = moment(write.created_at, time.time()), moment(write.expires_at, time.time())
+        asked, expires = moment(write.created_at, now), moment(write.expires_at, now)
         until = f"; expires {expires.distance} ({expires.spoken})" if write.state is State.AWAITING else ""
         self.say(f"Asked for by {write.asked_by} {asked.distance}{until}.", "dim")
         if plan.note:

@@ -38,7 +38,7 @@ class Allowance:
     async def one(self, endpoint: Endpoint) -> AsyncIterator[None]:
         """Room for one request. While others under way may take all that is left, this one waits for them. Raises
         BudgetSpent, with the seconds to wait, where nothing is left."""
-        if endpoint.signed and not endpoint.path.startswith("/auth/"):  # by signing in or out nobody is served
+        if endpoint.is_for_work:  # by signing in or out nobody is served
             await self._room_for(endpoint)
         self._under_way += 1
         try:

@@ -8,6 +8,7 @@ refused, unknown) and left to the caller.
 
 import logging
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from datetime import UTC, datetime
@@ -69,7 +70,7 @@ class ErpClient:
         timeout_s: float,
         token_url: str = "",
         transport: httpx.AsyncBaseTransport | None = None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime],
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self.system = system
@@ -249,7 +250,8 @@ class ErpClient:
                     async with asked as answer:
                         exchange.status = answer.status_code
                         exchange.budget = budget(self.system, answer.headers, self._clock())
-                        self._allowance.tell(exchange.budget)
+                        if endpoint.is_for_work or answer.status_code != 429:  # too many sign-ins are another matter
+                            self._allowance.tell(exchange.budget)
                         content, flaw = await received(answer.headers, answer.aiter_raw())
         except _NOT_SENT as error:
             what = f"could not be reached ({urlsplit(url).hostname}: {cause_of(error)})"
@@ -291,7 +293,13 @@ def _worth_another(error: errors.ErpError, attempt: int) -> float | None:
     return random.uniform(0, _FIRST_DELAY_S * 2**attempt) if passing else None  # noqa: S311 - jitter
 
 
-def fraction_client(settings: Settings, app: ASGIApp | None = None) -> ErpClient:
+def _moments(clock: Callable[[], float]) -> Callable[[], datetime]:
+    return lambda: datetime.fromtimestamp(clock(), UTC)
+
+
+def fraction_client(
+    settings: Settings, app: ASGIApp | None = None, clock: Callable[[], float] = time.time
+) -> ErpClient:
     """FractionERP, from the settings. `app` stands in the network's place: the embedded ERPs, without a port."""
     return ErpClient(
         System.FRACTIONERP,
@@ -299,10 +307,17 @@ def fraction_client(settings: Settings, app: ASGIApp | None = None) -> ErpClient
         sign_in=partial(FractionSignIn, email=settings.fraction_email, password=settings.fraction_password),
         timeout_s=settings.timeout_s,
         transport=_transport(app),
+        clock=_moments(clock),
     )
 
 
-def colleague_client(settings: Settings, account: str, keeper: SessionKeeper, app: ASGIApp | None = None) -> ErpClient:
+def colleague_client(
+    settings: Settings,
+    account: str,
+    keeper: SessionKeeper,
+    app: ASGIApp | None = None,
+    clock: Callable[[], float] = time.time,
+) -> ErpClient:
     """FractionERP as one person of a team, by the token that is kept for them; see `fraction_client`."""
     return ErpClient(
         System.FRACTIONERP,
@@ -310,6 +325,7 @@ def colleague_client(settings: Settings, account: str, keeper: SessionKeeper, ap
         sign_in=partial(KeptSignIn, account=account, keeper=keeper),
         timeout_s=settings.timeout_s,
         transport=_transport(app),
+        clock=_moments(clock),
     )
 
 
@@ -330,7 +346,9 @@ async def sign_in_to_fraction(
     return session
 
 
-def fracttal_client(settings: Settings, app: ASGIApp | None = None) -> ErpClient:
+def fracttal_client(
+    settings: Settings, app: ASGIApp | None = None, clock: Callable[[], float] = time.time
+) -> ErpClient:
     """Fracttal, from the settings; see `fraction_client`."""
     return ErpClient(
         System.FRACTTAL,
@@ -341,6 +359,7 @@ def fracttal_client(settings: Settings, app: ASGIApp | None = None) -> ErpClient
         token_url=settings.fracttal_token_url,
         timeout_s=settings.timeout_s,
         transport=_transport(app),
+        clock=_moments(clock),
     )
 
 

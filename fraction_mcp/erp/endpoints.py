@@ -58,8 +58,13 @@ class Endpoint:
         return f"{self.system}:{self.method} {self.path}"
 
     @property
+    def is_for_work(self) -> bool:
+        """Whether it is more than signing in or out."""
+        return self.signed and not self.path.startswith("/auth/")
+
+    @property
     def writes(self) -> bool:
-        return self.method != "GET" and self.signed and not self.path.startswith("/auth/")
+        return self.method != "GET" and self.is_for_work
 
 
 def _get(path: str, name: str, paging: Paging = Paging.NONE) -> Endpoint:

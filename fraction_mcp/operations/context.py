@@ -1,5 +1,7 @@
 """What every operation is given: the ERPs that are configured, and the few facts that answers need."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -16,7 +18,8 @@ __all__ = ["ErpContext"]
 
 @dataclass(frozen=True, slots=True)
 class ErpContext:
-    """Passed to every tool. `currency` is the ISO 4217 code of FractionERP's base currency, empty where not known."""
+    """Passed to every tool. `currency` is the ISO 4217 code of FractionERP's base currency, empty where not known;
+    `clock` tells unix seconds."""
 
     erps: dict[System, Erp]
     currency: str
@@ -27,6 +30,7 @@ class ErpContext:
     known: KnownFields = field(default_factory=KnownFields)
     described: Recalled = field(default_factory=Recalled)
     own_numbers: OwnNumbers = field(default_factory=OwnNumbers)
+    clock: Callable[[], float] = time.time
 
     @classmethod
     def set_up(
@@ -36,6 +40,7 @@ class ErpContext:
         confirm: str,
         read_only: bool,
         version: str,
+        clock: Callable[[], float] = time.time,
     ) -> "ErpContext":
         return cls(
             erps={erp.system: erp for erp in erps},
@@ -44,6 +49,7 @@ class ErpContext:
             read_only=read_only,
             version=version,
             lookups={erp.system: Lookup(erp) for erp in erps},
+            clock=clock,
         )
 
     def erp(self, system: System) -> Erp:

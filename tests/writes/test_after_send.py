@@ -240,6 +240,20 @@ async def test_where_what_was_there_before_could_not_be_read_nothing_seen_later_
     assert len(firm.orders("OC_337")) == 1
 
 
+async def test_what_cannot_be_read_just_before_the_send_is_no_change_and_the_write_waits_again(firm: Firm) -> None:
+    async with firm.seat() as seat:
+        told = await seat.call("create_enquiry", **ENQUIRY)
+        service = await seat.runtime.write_service()
+        write = await service.write(told["write_id"])
+        firm.arm("status", status=403, code="FORBIDDEN", method="GET", path="/contracts")
+        waiting = await service.approve(write, digest=write.digest, by="a person")
+        assert (waiting.state, firm.sent()) == ("awaiting_approval", [])
+        assert waiting.outcome.error.written == "no"
+        assert waiting.outcome.error.message.startswith("what it was based on could not be read")
+        written = await service.approve(waiting, digest=waiting.digest, by="a person")
+        assert (written.state, len(firm.enquiries("PO-AFTER"))) == ("done", 1)
+
+
 @pytest.mark.parametrize("landed", [True, False])
 async def test_a_person_settles_what_stays_unknown_and_the_key_is_free_again(firm: Firm, landed: bool) -> None:
     armed(firm, "status", "/contracts", status=500)

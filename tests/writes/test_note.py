@@ -60,7 +60,7 @@ async def test_a_note_is_read_on_the_card_the_terminal_and_the_whole_form_as_the
         (section,) = (await read_board(service, View())).sections
     assert section.cards[0].note == WHY
     shown = io.StringIO()
-    Teller(shown).preview([write])
+    Teller(shown).preview([write], 0.0)
     assert MARKED in shown.getvalue()
     assert whole([write]).splitlines()[-1] == f"{MARKED}."
 
@@ -72,7 +72,7 @@ async def test_a_note_is_cleaned_cut_and_cannot_close_its_quotes(firm: Firm, sai
         write = await (await seat.runtime.write_service()).write(asked["write_id"])
     assert len(write.plan.note) <= 300
     shown = io.StringIO()
-    Teller(shown).preview([write])
+    Teller(shown).preview([write], 0.0)
     line = next(line for line in shown.getvalue().splitlines() if "own words" in line)
     assert line.count("”") == 1
     assert "\u202e" not in line

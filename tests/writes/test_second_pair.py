@@ -31,7 +31,7 @@ def order(*costs: str) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def anna_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """This process runs under Anna's account, which is spelt as the company spells people."""
-    monkeypatch.setattr("fraction_mcp.os_account.who_is_here", lambda: ANNA)
+    monkeypatch.setattr("fraction_mcp.runtime.who_is_here", lambda: ANNA)
 
 
 @asynccontextmanager

@@ -38,7 +38,7 @@ async def enquiry_plan(context: ErpContext, *, customer: str, contact: str, cust
         preview.append(Change(field=name, before=None, after=spelt_out(value)))
     reads = [thing("contact", buyer["id"], contact)] if contact else []
     again = [thing("enquiry", buyer["id"], customer_ref)] if customer_ref else []
-    known, same, warnings = await _same_reference(context, buyer, customer_ref)
+    known, same, warnings, unread = await _same_reference(context, buyer, customer_ref)
     warnings += [] if whole else [NOT_ALL]
     return Plan(
         title=f"Create an enquiry for {quoted(str(buyer.get('name')))}",
@@ -47,6 +47,7 @@ async def enquiry_plan(context: ErpContext, *, customer: str, contact: str, cust
         preview=preview,
         warnings=warnings,
         basis={"same_reference": same},
+        unread=unread,
         reads=[*reads, *again],
         writes=again,
         look=LookFor(
@@ -62,9 +63,9 @@ async def enquiry_plan(context: ErpContext, *, customer: str, contact: str, cust
 
 async def _same_reference(
     context: ErpContext, buyer: Record, customer_ref: str
-) -> tuple[list[Any] | None, list[str] | str, list[str]]:
-    """The ids of the enquiries with such a reference (None where not all are known), those of this very one, and what a
-    person should know of them."""
+) -> tuple[list[Any] | None, list[str] | str, list[str], ErpError | None]:
+    """The ids of the enquiries with such a reference (None where not all are known), those of this very one, what a
+    person should know of them, and why they could not be read."""
     search: dict[str, str | int] = {"search": customer_ref or str(buyer.get("name") or "")}
     try:
         if customer_ref:
@@ -72,16 +73,16 @@ async def _same_reference(
         else:  # none is known again: those of one page may show that an answer tells of an old one
             first = {**search, "per_page": 100, "page": 1}
             answer = await context.fraction.call(endpoints.CONTRACTS, query=first, fresh=True)
-            return [record.get("id") for record in answer.records()], [], []
-    except ErpError:
-        return None, "not known", ["Whether an enquiry with this reference exists could not be checked."]
+            return [record.get("id") for record in answer.records()], [], [], None
+    except ErpError as error:
+        return None, "not known", ["Whether an enquiry with this reference exists could not be checked."], error
     same = [record for record in there if _is_same_enquiry(record, buyer, customer_ref)]
     warnings = [] if whole else [_NOT_ALL_REFERENCES]
     for record in same[:3]:
         number = clean(str(record.get("quote_number") or record.get("id")), 40)
         warnings.append(f"{number} of this customer already has the reference {exactly(customer_ref)}.")
     known = [record.get("id") for record in there] if whole else None
-    return known, sorted(str(record.get("id")) for record in same), warnings
+    return known, sorted(str(record.get("id")) for record in same), warnings, None
 
 
 def _is_same_enquiry(record: Record, buyer: Record, customer_ref: str) -> bool:

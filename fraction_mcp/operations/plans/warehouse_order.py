@@ -5,7 +5,7 @@ tell of the order beforehand is `warehouse_facts`'s to say.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -53,13 +53,11 @@ class WarehouseOrder:
     description: str
 
 
-async def warehouse_order_plan(
-    context: ErpContext, order: WarehouseOrder, today: Callable[[], date] = date.today
-) -> Plan:
+async def warehouse_order_plan(context: ErpContext, order: WarehouseOrder) -> Plan:
     """Raises InputError for a date that is none, AmbiguousReference for a warehouse or items that are not there."""
     erp = context.erp(System.FRACTTAL)
     due = _due(order.delivery_date)
-    day = today()
+    day = datetime.fromtimestamp(context.clock()).astimezone().date()
     items = [item.code for item in order.items]
     recent = _recent(order, day, due)
     known = await WarehouseFacts.read(

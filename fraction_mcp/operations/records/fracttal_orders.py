@@ -37,7 +37,7 @@ async def list_fracttal_orders(
     first, last = _day("since", since), _day("until", until)
     if first and last and first > last:
         raise InputError({"since": "lies after until"})
-    today = datetime.now(UTC).date()
+    today = datetime.fromtimestamp(context.clock(), UTC).date()
     if first and not last:
         last = max(today, first) + timedelta(days=366)  # delivery dates lie ahead
     if last and not first:

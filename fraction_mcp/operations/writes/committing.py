@@ -159,6 +159,9 @@ class Committer:
         if now.identity != write.identity:
             logger.info("%s was planned for another ERP or account; it is left to its own process", write.id)
             return None
+        if now.digest != write.digest and plan.unread:
+            await self._journal.finish(write.id, Step.PUT_BACK, _unread(plan.unread))
+            return None
         if now.digest != write.digest:
             await self._refuse(write, "what it was based on has changed since it was shown", now.plan.preview)
             return None
@@ -204,6 +207,13 @@ class Committer:
         done = await self._journal.latest((State.DONE,), identity=write.identity, limit=500)
         results = [other.outcome.result for other in done if other.plan.endpoint == write.plan.endpoint]
         return {number for result in results if isinstance(result, dict) and (number := record_id(result))}
+
+
+def _unread(error: errors.ErpError) -> WriteOutcome:
+    """Of a fact that only informs, and that the approval is bound to: whether it has changed, nobody knows."""
+    outcome = nothing_written(error)
+    message = f"what it was based on could not be read, and nothing was written: {error.message}"
+    return replace(outcome, error=outcome.error and outcome.error.model_copy(update={"message": message}))
 
 
 _DONE_AFTER_ALL = (

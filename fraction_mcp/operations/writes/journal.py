@@ -24,7 +24,8 @@ from fraction_mcp.operations.writes import journal_tables as tables
 from fraction_mcp.operations.writes.approvers import Approvers, Decider, Viewer
 from fraction_mcp.operations.writes.batch import Batch
 from fraction_mcp.operations.writes.identity import ErpIdentity
-from fraction_mcp.operations.writes.journal_database import JournalDatabase
+from fraction_mcp.operations.writes.journal_changes import Changes
+from fraction_mcp.operations.writes.journal_database import JournalDatabase, brought_up
 from fraction_mcp.operations.writes.journal_history import History
 from fraction_mcp.operations.writes.journal_rows import dumped, read_event, read_write
 from fraction_mcp.operations.writes.journal_tables import EVERYTHING, Seen, Transaction
@@ -35,7 +36,6 @@ __all__ = ["Journal"]
 
 logger = logging.getLogger(__name__)
 
-_MIGRATION_S = 120.0
 _WHOLE_S = 60.0  # for reading every event there is
 NO_RULES = Approvers()
 
@@ -48,11 +48,16 @@ class Journal:
     """
 
     def __init__(
-        self, database: JournalDatabase, clock: Callable[[], float] = time.time, seen: Seen = EVERYTHING
+        self,
+        database: JournalDatabase,
+        clock: Callable[[], float] = time.time,
+        seen: Seen = EVERYTHING,
+        changes: Changes | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._seen = seen
+        self._changes = changes or Changes(database)
         self._spoilt = set[str]()
 
     @classmethod
@@ -71,7 +76,7 @@ class Journal:
             if found and database.shared:
                 migrations.refuse_older(found)
             if found < migrations.VERSION:
-                await _brought_up(database)
+                await brought_up(database)
         except BaseException:
             await database.aclose()
             raise
@@ -82,7 +87,7 @@ class Journal:
         """Bring the schema up, wherever it lives: the version that it had (0 where it is new), and the one it has."""
         database = JournalDatabase(url, folder)
         try:
-            return await _brought_up(database), migrations.VERSION
+            return await brought_up(database), migrations.VERSION
         finally:
             await database.aclose()
 
@@ -105,10 +110,11 @@ class Journal:
 
         The end of the chain and its verification are of the whole. It is closed by closing what it was made of.
         """
-        return Journal(self._database, self._clock, Seen(viewer))
+        return Journal(self._database, self._clock, Seen(viewer), self._changes)
 
     async def aclose(self) -> None:
         if self._seen.viewer is None:
+            await self._changes.aclose()
             await self._database.aclose()
 
     # ------------------------------------------------------------------------------------------------------- reading
@@ -211,7 +217,7 @@ class Journal:
                     return write if together else await transaction.replan(write, draft)
                 if write.state in OPEN:
                     return write
-            await batches.room_for(transaction, [draft], self._clock())
+            await batches.must_have_room(transaction, [draft])
             return await transaction.add(draft)
 
     async def propose_batch(self, drafts: Sequence[Draft], refused: Collection[int] = ()) -> Batch | None:
@@ -224,7 +230,7 @@ class Journal:
         async with self._transaction() as transaction:
             there = await batches.same_batch(transaction, drafts)
             if there is None:
-                await batches.room_for(transaction, drafts, self._clock())
+                await batches.must_have_room(transaction, drafts)
             if refused and (there is None or any(there[index].state is State.AWAITING for index in refused)):
                 return None
             return Batch(tuple(await batches.enter(transaction, drafts, there)))
@@ -372,8 +378,14 @@ class Journal:
 
     async def head(self) -> str:
         """The hash at the end of the chain: kept elsewhere, it shows later whether the tail was cut or rewritten."""
-        async with self._database.reading() as connection:
-            return str((await connection.execute(sa.select(tables.head.c.hash))).scalar_one())
+        return await self._changes.look()
+
+    async def changed(self, seen: str, *, within_s: float) -> str:
+        """Wait until the end of the chain (`head`) is another than `seen`, or for so long; the one that it is then.
+
+        On PostgreSQL that is told at once; a SQLite file is looked at every second.
+        """
+        return await self._changes.wait(seen, within_s)
 
     async def verify(self, anchor: str = "") -> str:
         """Empty where the chain is whole (and holds `anchor`), and the table of writes is what its events say; else
@@ -388,12 +400,3 @@ class Journal:
             transaction = Transaction(connection, self._clock, self._seen)
             await transaction.lock()
             yield transaction
-
-
-async def _brought_up(database: JournalDatabase) -> int:
-    """The version that it had."""
-    async with database.transaction(within_s=_MIGRATION_S, opening=True) as connection:
-        before = await connection.run_sync(migrations.brought_up)
-    if 0 < before < migrations.VERSION:
-        logger.warning("the journal's schema was version %d, and is version %d now", before, migrations.VERSION)
-    return before

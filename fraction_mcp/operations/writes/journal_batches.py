@@ -14,7 +14,7 @@ from fraction_mcp.operations.writes.journal_tables import Transaction, writes
 from fraction_mcp.operations.writes.states import MOVES, OPEN, WAITING, State, Step
 from fraction_mcp.operations.writes.write import Draft, Write
 
-__all__ = ["approve", "decline", "differs", "enter", "room_for", "same_batch", "stands"]
+__all__ = ["approve", "decline", "differs", "enter", "must_have_room", "same_batch", "stands"]
 
 _MOST_WAITING = 100
 
@@ -59,6 +59,19 @@ async def enter(transaction: Transaction, drafts: Sequence[Draft], there: Sequen
     return await transaction.members(there[0].id)
 
 
+async def must_have_room(transaction: Transaction, drafts: Sequence[Draft]) -> None:
+    """Raises TooManyWaiting where the one who asks for these has so many waiting that nobody would read them."""
+    mine = sa.select(sa.func.count()).where(writes.c.asker == drafts[0].asker)
+    waiting = mine.where(writes.c.state.in_(WAITING), writes.c.expires_at > transaction.now)
+    count = (await transaction.execute(waiting)).scalar_one()
+    if count + len(drafts) > _MOST_WAITING:
+        these = "this one was" if len(drafts) == 1 else f"these {len(drafts)} were"
+        raise TooManyWaiting(
+            f"{count} writes of yours wait for a person already; {these} not added",
+            hint="Ask the user to decide about those first. What waits is not lost.",
+        )
+
+
 def differs(write: Write, draft: Draft) -> bool:
     """Whether what waits was shown with another state of the ERP, or needs the yes of somebody who was not named."""
     return write.digest != draft.digest or (bool(draft.approvers) and not write.approvers)
@@ -94,19 +107,6 @@ async def decline(transaction: Transaction, write_id: str, step: Step, *, by: st
             await transaction.change(member, step, {"by": by, **told}, outcome=dumped(told))
         elif member.state in sources:
             await transaction.change(member, step, {"by": by})
-
-
-async def room_for(transaction: Transaction, drafts: Sequence[Draft], now: float) -> None:
-    """Raises TooManyWaiting where their asker has very many open already: nobody would read them."""
-    mine = sa.select(sa.func.count()).where(writes.c.asker == drafts[0].asker)
-    waiting = mine.where(writes.c.state.in_(WAITING), writes.c.expires_at > now)
-    count = (await transaction.execute(waiting)).scalar_one()
-    if count + len(drafts) > _MOST_WAITING:
-        these = "this one was" if len(drafts) == 1 else f"these {len(drafts)} were"
-        raise TooManyWaiting(
-            f"{count} writes of yours wait for a person already; {these} not added",
-            hint="Ask the user to decide about those first. What waits is not lost.",
-        )
 
 
 def stands(there: Write, draft: Draft, now: float) -> bool:

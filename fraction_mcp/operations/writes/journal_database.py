@@ -4,8 +4,9 @@ Knows connections and transactions; what is in them is the journal's. Whatever f
 errors.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from fraction_mcp.database_url import read_database_url
 from fraction_mcp.errors import ConfigError
+from fraction_mcp.operations.writes import migrations
 from fraction_mcp.operations.writes.journal_file import file_in, made_private
 from fraction_mcp.operations.writes.journal_sqlite import READS, sqlite_engine
 from fraction_mcp.operations.writes.journal_trouble import told
 
-__all__ = ["JournalDatabase"]
+__all__ = ["JournalDatabase", "Listening", "brought_up"]
+
+logger = logging.getLogger(__name__)
 
 _ANSWER_S = 5.0
 _BUSY_S = 10
 _TURN_S = 2
 _LOCK_S = 4  # less than that, so that a lock is told as one
 _CLOSE_S = 2.0
+_MIGRATION_S = 120.0
 _READS: dict[str, dict[str, Any]] = {
     "sqlite": READS,
     "postgresql": {"isolation_level": "REPEATABLE READ"},  # every query of it sees the same moment
@@ -98,9 +103,45 @@ class JournalDatabase:
                 raise
             raise raised from error
 
+    async def listen(self, channel: str, told: Callable[[], None], lost: Callable[[], None]) -> "Listening":
+        """On PostgreSQL: call `told` whenever somebody notifies the channel, and `lost` when that ends by itself."""
+        async with self._answering(None, opening=False):
+            connection = await self.engine.connect()
+            listening = Listening(connection)
+            try:
+                driver: Any = (await connection.get_raw_connection()).driver_connection
+                driver.add_termination_listener(lambda _: lost())
+                await driver.add_listener(channel, lambda *_: told())
+            except BaseException:
+                await listening.end()
+                raise
+        return listening
+
     async def aclose(self) -> None:
         with anyio.move_on_after(_CLOSE_S, shield=True):
             await self.engine.dispose()
+
+
+async def brought_up(database: JournalDatabase) -> int:
+    """Bring its schema up, where it is older; the version that it had."""
+    async with database.transaction(within_s=_MIGRATION_S, opening=True) as connection:
+        before = await connection.run_sync(migrations.brought_up)
+    if 0 < before < migrations.VERSION:
+        logger.warning("the journal's schema was version %d, and is version %d now", before, migrations.VERSION)
+    return before
+
+
+class Listening:
+    """A connection of its own that is told of something, until it is ended."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def end(self) -> None:
+        """It is not used again: whoever gets it out of the pool would be told, too."""
+        with anyio.move_on_after(_CLOSE_S, shield=True), suppress(Exception):  # it may be dead already
+            await self._connection.invalidate()
+            await self._connection.close()
 
 
 # ---------------------------------------------------------------------------------------------------------- PostgreSQL

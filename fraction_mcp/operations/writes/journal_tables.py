@@ -23,7 +23,7 @@ from fraction_mcp.operations.writes.migrations import GENESIS
 from fraction_mcp.operations.writes.states import MOVES, WAITING, State, Step
 from fraction_mcp.operations.writes.write import Draft, Event, Write
 
-__all__ = ["EVERYTHING", "GENESIS", "Seen", "Transaction", "due", "events", "head", "in_order", "writes"]
+__all__ = ["CHANNEL", "EVERYTHING", "GENESIS", "Seen", "Transaction", "due", "events", "head", "in_order", "writes"]
 
 # What the newest schema holds, for queries; `migrations` alone makes it, and a test compares the two.
 metadata = sa.MetaData()
@@ -71,6 +71,10 @@ head = sa.Table(
 )
 
 
+CHANNEL = "fraction_mcp_journal"
+"""By which PostgreSQL tells that the journal has changed."""
+
+
 def in_order() -> sa.Select[Any]:
     """All events, as they happened."""
     return sa.select(events).order_by(events.c.seq)
@@ -103,9 +107,10 @@ class Transaction:
 
     def __init__(self, connection: AsyncConnection, clock: Callable[[], float], seen: Seen = EVERYTHING) -> None:
         self.execute = connection.execute
+        self._tells = connection.dialect.name == "postgresql"
         self._seen = seen
         self._clock = clock
-        self._now = clock()
+        self.now = clock()
         self._hash = ""
         self._seq = 0
 
@@ -113,7 +118,7 @@ class Transaction:
         """Waits for whoever is changing something, and reads the end of the chain. The time is that of its turn."""
         at = (await self.execute(sa.select(head.c.seq, head.c.hash).with_for_update())).one()
         self._seq, self._hash = at.seq, at.hash
-        self._now = self._clock()
+        self.now = self._clock()
 
     async def write(self, write_id: str) -> Write:
         """A write with what time has done to it since. Raises KeyError for an id that is not there."""
@@ -201,7 +206,7 @@ class Transaction:
 
     async def lapsed(self, write: Write) -> Write:
         """What time alone has done."""
-        if not write.is_due(self._now):
+        if not write.is_due(self.now):
             return write
         if write.state in WAITING:
             return await self.change(write, Step.EXPIRED, {})
@@ -218,8 +223,8 @@ class Transaction:
                 key=draft.key,
                 identity=draft.identity.text,
                 state=State.AWAITING,
-                created_at=self._now,
-                updated_at=self._now,
+                created_at=self.now,
+                updated_at=self.now,
                 expires_at=draft.expires_at,
                 digest=draft.digest,
                 plan=dumped(draft.plan.to_json()),
@@ -265,12 +270,12 @@ class Transaction:
     async def _stop(self, write: Write) -> None:
         behind = sa.and_(writes.c.batch == write.batch, writes.c.state == State.APPROVED)
         for row in (await self.execute(sa.select(writes.c.id).where(behind).order_by(writes.c.position))).all():
-            values = {"state": State.AWAITING, "updated_at": self._now}
+            values = {"state": State.AWAITING, "updated_at": self.now}
             await self.execute(sa.update(writes).where(writes.c.id == row.id).values(**values))
             await self.append(row.id, Step.STOPPED, {"because": write.id})
 
     async def _set(self, write: Write, step: Step, detail: Mapping[str, Any], **values: Any) -> Write:
-        values["updated_at"] = self._now
+        values["updated_at"] = self.now
         await self.execute(sa.update(writes).where(writes.c.id == write.id).values(**values))
         await self.append(write.id, step, detail)
         return await self._again(write.id)
@@ -278,10 +283,12 @@ class Transaction:
     async def append(self, write_id: str, kind: str, detail: Mapping[str, Any]) -> None:
         text = dumped(detail)
         self._seq += 1
-        self._hash = chained(self._hash, self._seq, write_id, self._now, kind, text)
-        values = {"seq": self._seq, "write_id": write_id, "at": self._now, "kind": kind, "detail": text}
+        self._hash = chained(self._hash, self._seq, write_id, self.now, kind, text)
+        values = {"seq": self._seq, "write_id": write_id, "at": self.now, "kind": kind, "detail": text}
         await self.execute(sa.insert(events).values(**values, hash=self._hash))
-        await self.execute(sa.update(head).values(seq=self._seq, hash=self._hash))
+        end = sa.update(head).values(seq=self._seq, hash=self._hash)
+        # Whoever listens is told once the transaction is committed, however many events it has.
+        await self.execute(end.returning(sa.func.pg_notify(CHANNEL, "")) if self._tells else end)
 
     async def _again(self, write_id: str) -> Write:
         return read_write((await self.execute(sa.select(writes).where(writes.c.id == write_id))).one())

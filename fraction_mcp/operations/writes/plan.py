@@ -10,7 +10,7 @@ from typing import Any
 
 from fraction_mcp.erp.endpoints import Endpoint, System
 from fraction_mcp.erp.request import build, encode
-from fraction_mcp.errors import FractionMcpError
+from fraction_mcp.errors import ErpError, FractionMcpError
 from fraction_mcp.operations.results import ResultPart
 from fraction_mcp.operations.writes.readback import FrozenLook, LookFor
 from fraction_mcp.values.text import clean, normalised
@@ -42,8 +42,9 @@ class Plan:
     """A write that could be sent, and all that a person needs to judge it.
 
     `notes` are further preview lines that only inform (a supplier's name): they may be missing when they cannot be
-    read, and are not part of what the approval is bound to. `basis` is: facts that the preview does not show. `note` is
-    why, in the words of the assistant that asked: people read it as such, and nothing is bound to it.
+    read, and are not part of what the approval is bound to. `basis` is: facts that the preview does not show; `unread`
+    is why one of them could not be read, and so says nothing of what is there. `note` is why, in the words of the
+    assistant that asked: people read it as such, and nothing is bound to it.
     `replaces` follows from the tool's effect, and is set where the tool is run. `refusal` says why the ERP is known to
     refuse it: nobody is asked about such a write. `repeats` says what is done again where the same is asked twice,
     for a write whose bytes follow from what is there: by them the second would be another one. Empty for all others.
@@ -61,6 +62,7 @@ class Plan:
     warnings: Sequence[str] = ()
     notes: Sequence[Change] = ()
     basis: Mapping[str, Any] = field(default_factory=dict)
+    unread: ErpError | None = None
     replaces: bool = False
     refusal: FractionMcpError | None = None
     note: str = ""

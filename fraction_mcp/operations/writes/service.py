@@ -41,7 +41,7 @@ __all__ = ["Replan", "Terms", "ToItsEnd", "WriteService"]
 logger = logging.getLogger(__name__)
 
 _ID = re.compile(r"w[0-9a-f]{12}")
-_WATCH_S = 1.0
+_WATCH_S = 5.0
 _MANY = 1_000
 _TROUBLED_S = 10.0
 _LONGEST_REASON = 300
@@ -312,14 +312,15 @@ class WriteService:
 
     async def watch(self) -> None:
         """While writes wait, commit those that were approved elsewhere and belong to this process's ERPs."""
-        waiting, told = True, ""
+        waiting, told, end = True, "", ""
         while waiting:
             try:
-                waiting, told = await self._seen_to(), ""
+                if waiting := await self._seen_to():
+                    end = await self._whole.changed(end, within_s=_WATCH_S)
+                told = ""
             except Exception as error:  # noqa: BLE001 - whatever fails for a while, nothing approved is forgotten
-                told = logged_once(logger, error, told)
+                told, waiting = logged_once(logger, error, told), True
                 await anyio.sleep(_TROUBLED_S)
-            await anyio.sleep(_WATCH_S)
 
     async def watch_for_ever(self) -> None:
         """The same until it is cancelled, as for an inbox, to which writes come that others have asked for."""

@@ -7,7 +7,7 @@ then put it first; then, once what the old one sealed has been renewed, take the
 import hashlib
 import hmac
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -24,8 +24,8 @@ _NAME = 4  # so many bytes tell which key sealed
 class KeyRing:
     """Seals under its first key, opens under every one of them."""
 
-    def __init__(self, secrets: list[bytes]) -> None:
-        """Raises ConfigError for a key that is too short, and where there is none."""
+    def __init__(self, secrets: Sequence[bytes]) -> None:
+        """Of `Settings.secret_keys`. Raises ConfigError for a key that is too short, and where there is none."""
         if not secrets or any(len(secret) < _SHORTEST for secret in secrets):
             raise ConfigError(
                 f"FRACTION_MCP_SECRET_KEY: each of its keys, parted by commas, must be at least {_SHORTEST} bytes; "

@@ -74,7 +74,7 @@ class GrantRefresh(RefreshToken):
 
 
 class GrantAccess(AccessToken):
-    """The SDK's, not shown. Its claims tell the grant (`grant`) and who gave it (`iss`)."""
+    """The SDK's, not shown. Its claims tell the grant (`grant`), who gave it (`iss`) and the person's `name`."""
 
     token: str = Field(repr=False)
 
@@ -216,7 +216,9 @@ class Provider(OAuthAuthorizationServerProvider[GrantCode, GrantRefresh, GrantAc
         grant = await self._store.grant_of_access(token)
         if grant is None:
             return None
-        return GrantAccess(token=token, claims={"iss": self.issuer, "grant": grant.id}, **_facts(grant))
+        return GrantAccess(
+            token=token, claims={"iss": self.issuer, "grant": grant.id, "name": grant.name}, **_facts(grant)
+        )
 
     async def verify_token(self, token: str) -> GrantAccess | None:
         """As the SDK's TokenVerifier."""

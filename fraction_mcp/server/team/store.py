@@ -110,11 +110,12 @@ class TeamStore:
                 await store_grants.replayed(connection, code)
         return found
 
-    async def take_code(self, code: str, client_id: str, *, asked_at: float) -> Tokens | None:
+    async def take_code(self, code: str, client_id: str, *, asked_at: float | None = None) -> Tokens | None:
         """The first pair of tokens of a new grant; None for a code that is not this client's to take.
 
-        What counts is when it was asked for: many at once may have to wait for one another.
+        What counts is when it was asked for, which is now unless it is said: many may have had to wait for one another.
         """
+        asked_at = self._clock() if asked_at is None else asked_at
         async with self._changing() as connection:
             return await store_grants.take_code(
                 connection, self._ring, code, client_id, asked_at=asked_at, now=self._clock()
@@ -131,12 +132,15 @@ class TeamStore:
         async with self._reading() as connection:
             return await store_grants.of_refresh(connection, self._ring, token, asked_at)
 
-    async def rotate(self, token: str, client_id: str, scopes: Collection[str], *, asked_at: float) -> Tokens | None:
+    async def rotate(
+        self, token: str, client_id: str, scopes: Collection[str], *, asked_at: float | None = None
+    ) -> Tokens | None:
         """The pair that follows a refresh token, with those of the granted scopes that are in `scopes`.
 
         The same token, sent again within ten seconds of its first use, gets the same answer. Later it is somebody
         else's: the whole grant is revoked. None then, and for a token that is none of this client's.
         """
+        asked_at = self._clock() if asked_at is None else asked_at
         async with self._changing() as connection:
             return await store_grants.rotate(
                 connection, self._ring, token, client_id, scopes, asked_at=asked_at, now=self._clock()

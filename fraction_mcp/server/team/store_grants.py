@@ -62,7 +62,7 @@ class StoredCode:
 @dataclass(frozen=True, slots=True)
 class Grant:
     """What a token stands for. `scopes` are the token's: of an access token perhaps fewer than were granted.
-    `expires_at` is the token's, too, in Unix seconds."""
+    `expires_at` is the token's, too, in Unix seconds. `name` is what people read, of an access token alone."""
 
     id: str
     subject: str
@@ -70,6 +70,7 @@ class Grant:
     scopes: tuple[str, ...]
     resource: str
     expires_at: float
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -173,7 +174,13 @@ async def _new_grant(connection: AsyncConnection, ring: KeyRing, consented: Cons
 async def of_access(connection: AsyncConnection, ring: KeyRing, token: str, now: float) -> Grant | None:
     """None as well for a person whose ERP token is dead: they have to sign in again."""
     query = (
-        sa.select(grants, access.c.scopes.label("narrowed"), access.c.expires_at.label("until"), people.c.sealed)
+        sa.select(
+            grants,
+            access.c.scopes.label("narrowed"),
+            access.c.expires_at.label("until"),
+            people.c.name,
+            people.c.sealed,
+        )
         .join(access, access.c.grant_id == grants.c.id)
         .join(people, people.c.subject == grants.c.subject)
         .where(access.c.hash == hashed(token), access.c.expires_at > now)
@@ -181,7 +188,8 @@ async def of_access(connection: AsyncConnection, ring: KeyRing, token: str, now:
     row = (await connection.execute(query)).first()
     if row is None or not store_people.is_good(ring, row.sealed):
         return None
-    return Grant(row.id, row.subject, row.client_id, tuple(row.narrowed.split()), row.resource, row.until)
+    scopes = tuple(row.narrowed.split())
+    return Grant(row.id, row.subject, row.client_id, scopes, row.resource, row.until, row.name)
 
 
 async def of_refresh(connection: AsyncConnection, ring: KeyRing, token: str, asked_at: float) -> Grant | None:

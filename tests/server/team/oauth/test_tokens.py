@@ -21,6 +21,7 @@ async def test_a_code_is_good_for_a_call_and_says_whose(either: Team) -> None:
     told = (await replica.reads(tokens["access_token"])).json()
     assert (told["subject"], told["scopes"], told["claims"]["iss"]) == (ANNA, ["erp:read", "erp:write"], PUBLIC)
     assert told["claims"]["grant"]
+    assert told["claims"]["name"] == ANNA  # the ERP told none
 
 
 # -------------------------------------------------------------------------------------------------------------- codes

@@ -141,6 +141,7 @@ async def test_a_press_that_meets_the_page_as_it_comes_up_allows_nothing(
         await page.goto(team.asks(redirect=callback))
         await page.evaluate("document.getAnimations().forEach(each => { each.pause(); each.currentTime = 500 })")
         button = page.locator("button[value=allow]")
+        await button.scroll_into_view_if_needed()
         box = await button.bounding_box()
         assert box
         middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2

@@ -1,0 +1,103 @@
+"""What the parts came to, kept on disk as each ends, and docs/torture.md, which is made of it. A run that is broken
+off, or a part that fails, loses nothing of the others'."""
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fraction_mcp import __version__
+
+__all__ = ["Section", "keep", "kept", "write_page"]
+
+_HERE = Path(__file__).parents[1]
+_PAGE = _HERE / "docs" / "torture.md"
+_KEPT = _HERE / ".torture"
+
+
+@dataclass(slots=True)
+class Section:
+    """What one part came to: a sentence, a table, and what went wrong. `command` made it, at `commit`, `at` a time."""
+
+    title: str
+    sentence: str
+    columns: Sequence[str]
+    rows: list[Sequence[object]] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    at: str = ""
+    command: str = ""
+    commit: str = ""
+
+
+def keep(part: str, section: Section) -> None:
+    section.at = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    section.commit, section.command = _commit(), section.command or f"python -m torture {part}"
+    _KEPT.mkdir(exist_ok=True)
+    (_KEPT / f"{part}.json").write_text(json.dumps(asdict(section), default=str), encoding="utf-8")
+
+
+def kept(part: str) -> Section | None:
+    """What this part came to at this commit, whole and without anything wrong; None where it has to be run."""
+    try:
+        section = Section(**json.loads((_KEPT / f"{part}.json").read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    return section if section.commit == _commit() and not section.wrong else None
+
+
+def write_page(sections: Sequence[Section]) -> None:
+    _PAGE.write_text("\n".join(_page(sections)), encoding="utf-8")
+
+
+def _commit() -> str:
+    """The commit that is checked out, and whether it has been changed since; empty outside of a checkout."""
+
+    def said(*words: str) -> str:
+        run = subprocess.run(["git", *words], cwd=_HERE, capture_output=True, text=True, check=False)
+        return run.stdout.strip() if run.returncode == 0 else ""
+
+    try:
+        changed = said("status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs/torture.md")
+        return said("rev-parse", "--short=12", "HEAD") + (" and changes" if changed else "")
+    except OSError:
+        return ""
+
+
+def _machine() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+        model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "")
+    except OSError:
+        model = ""
+    cores = f"{os.cpu_count()} cores"
+    return ", ".join(filter(None, (platform.system(), platform.machine(), model, cores)))
+
+
+def _page(sections: Sequence[Section]) -> Iterator[str]:
+    yield "# Torture\n"
+    yield (
+        f"Written by `make torture`: fraction-mcp {__version__} at {sections[0].commit or 'no commit'}, Python "
+        f"{platform.python_version()}, {_machine()}, {sum(each.seconds for each in sections) / 60:.0f} min. What is "
+        "promised: [reliability.md](reliability.md) and [security.md](security.md). A short form of each part is in "
+        "`make test`.\n"
+    )
+    for section in sections:
+        yield f"## {section.title}\n"
+        yield f"{section.sentence}\n"
+        yield f"`{section.command}`, {section.at}, {section.seconds:.0f} s.\n"
+        if section.wrong:
+            yield "\n".join(f"- **Wrong:** {wrong[:300]}" for wrong in section.wrong[:20]) + "\n"
+        if section.rows:
+            yield "\n".join(_table(section)) + "\n"
+
+
+def _table(section: Section) -> Iterator[str]:
+    yield f"| {' | '.join(section.columns)} |"
+    yield f"|{' --- |' * len(section.columns)}"
+    for row in section.rows:
+        yield f"| {' | '.join(str(cell).replace('|', '/') for cell in row)} |"
