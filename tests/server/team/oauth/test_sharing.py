@@ -386,8 +386,12 @@ async def test_a_registration_is_forgotten_unless_something_was_granted_to_it(ei
 )
 async def test_nobody_registers_an_address_to_which_nobody_may_be_sent(team: Team, redirect_uri: str) -> None:
     replica = await team.replica(allow_registration=True)
-    answer = await registered(replica, redirect_uris=[*REDIRECTS[CLIENT], redirect_uri])
+    answer = await registered(replica, redirect_uris=[redirect_uri])
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_redirect_uri")
+    beside = await registered(replica, redirect_uris=[*REDIRECTS[CLIENT], redirect_uri])
+    assert (beside.status_code, beside.json()["redirect_uris"]) == (201, list(REDIRECTS[CLIENT]))
+    kept = await replica.provider.get_client(beside.json()["client_id"])
+    assert [str(uri) for uri in kept.redirect_uris] == list(REDIRECTS[CLIENT])
 
 
 async def test_registrations_fill_no_disk(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
