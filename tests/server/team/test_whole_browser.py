@@ -1,4 +1,4 @@
-"""A real browser (Chromium) at a team's whole server: from a client's question to its code, and a write in the inbox."""
+"""Chromium at a team's whole server: from a client's question to its code, and a write in the inbox."""
 
 import json
 import shutil

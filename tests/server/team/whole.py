@@ -4,8 +4,9 @@ script, and tools called by a token of theirs."""
 import base64
 import hashlib
 import json
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
@@ -42,6 +43,11 @@ class Whole:
 
     def person(self, email: str = ANNA, address: str = "192.0.2.7") -> "Colleague":
         return Colleague(self, email, self.browser(address))
+
+    def ends_in_the_erp(self, email: str) -> None:
+        """The embedded ERP takes none of this person's tokens any more."""
+        with closing(sqlite3.connect(self.settings.state_root() / "sandbox.sqlite3")) as company, company:
+            assert company.execute("DELETE FROM tokens WHERE owner = ?", (email,)).rowcount
 
 
 @asynccontextmanager
