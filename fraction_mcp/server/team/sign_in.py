@@ -22,6 +22,7 @@ from fraction_mcp.approvals.web import read_form
 from fraction_mcp.erp.auth import ErpSession
 from fraction_mcp.errors import ErpError, RateLimited
 from fraction_mcp.server.team.browser import Browsers
+from fraction_mcp.server.team.people import LONGEST_SUBJECT
 from fraction_mcp.server.team.shown import Shown
 from fraction_mcp.server.team.store import TeamStore
 from fraction_mcp.server.team.store_people import subject_of
@@ -32,7 +33,7 @@ __all__ = ["ErpLogin", "SignInPage", "own_path"]
 logger = logging.getLogger(__name__)
 
 HOME = "/account"
-_LONGEST_EMAIL = 254
+_LONGEST_EMAIL = LONGEST_SUBJECT
 _LONGEST_PASSWORD = 1_024
 _LONGEST_NEXT = 8_000
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")

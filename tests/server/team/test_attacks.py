@@ -212,7 +212,8 @@ class Documents:
 @pytest.mark.parametrize(
     "client_id",
     ["https://127.0.0.1/c.json", "https://localhost/c.json", "https://169.254.169.254/latest/meta-data/c.json",
-     "https://[::1]/c.json", "https://evil.example/c.json", "http://claude.ai/c.json", "https://claude.ai@evil.example",
+     "https://[::1]/c.json", "https://evil.example/c.json",
+     "http://claude.ai/c.json", "https://claude.ai@evil.example",
      "https://claude.ai.evil.example/c.json", "https://claude.ai:8443/c.json", "https://claude.ai/../c.json",
      "file:///etc/passwd"],
 )  # fmt: skip

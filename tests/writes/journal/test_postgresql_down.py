@@ -155,7 +155,7 @@ async def test_a_postgresql_that_freezes_in_the_middle_of_a_change_leaves_all_of
     server: Server, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = await journal.propose(draft())
-    dialect = journal._database.engine.sync_engine.dialect
+    dialect = journal.database.engine.sync_engine.dialect
     committed = dialect.do_commit
     with contextlib.ExitStack() as stack:
 

@@ -218,7 +218,7 @@ async def everything(replica: Replica, folder: Path) -> bytes:
         files = [path async for path in anyio.Path(folder).glob("journal.sqlite3*")]
         return b"".join([await path.read_bytes() for path in files])
     rows: list[Any] = []
-    async with replica.journal._database.engine.connect() as connection:
+    async with replica.journal.database.engine.connect() as connection:
         for table in metadata.sorted_tables:
             rows += (await connection.execute(sa.select(table))).all()
     return repr(rows).encode()
@@ -256,7 +256,7 @@ async def test_what_is_stored_is_no_token_itself(team: Team) -> None:
     replica = await team.signed_in()
     tokens = await replica.tokens()
     grant = tokens["refresh_token"].split(".")[0]
-    async with replica.journal._database.engine.connect() as connection:
+    async with replica.journal.database.engine.connect() as connection:
         rows = [row for table in metadata.sorted_tables for row in (await connection.execute(sa.select(table))).all()]
     for text in {str(value) for row in rows for value in row}:
         assert await replica.provider.load_access_token(text) is None
