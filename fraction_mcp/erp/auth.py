@@ -8,6 +8,7 @@ told as another operation's error.
 
 import base64
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 _MARGIN = timedelta(minutes=5)  # a token is renewed this long before it expires, or in the last tenth of a short life
 _LONGEST_LIFE = timedelta(days=366)  # a longer one is as good as none
 _SHORTEST_LIFE = timedelta(seconds=30)  # a shorter one tells of two clocks that disagree
+_EMAIL = re.compile(r"[^\s@,]+@[^\s@,]+")
+_LONGEST_EMAIL = 254
 _REFUSED_FOR = timedelta(seconds=30)  # wrong credentials are not tried again sooner: accounts get locked that way
 _AGAIN = timedelta(seconds=30)  # until a token that could not be renewed, and is still good, is tried again
 _REFUSALS = (errors.NotAuthenticated, errors.AccountInactive, errors.PlanRestricted, errors.Forbidden)
@@ -71,6 +74,13 @@ class ErpSession:
         """What people read."""
         told = (self.user or {}).get("name")
         return clean(told, 120) if isinstance(told, str) and told.strip() else self.account
+
+    @property
+    def own_spelling(self) -> str:
+        """The account as the ERP has it, where it says so: not as somebody typed it."""
+        told = (self.user or {}).get("email")
+        is_one = isinstance(told, str) and _EMAIL.fullmatch(told) and clean(told, _LONGEST_EMAIL) == told
+        return str(told) if is_one else self.account
 
 
 class SessionKeeper(Protocol):

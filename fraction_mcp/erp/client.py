@@ -44,7 +44,6 @@ from fraction_mcp.erp.observed import observed
 from fraction_mcp.erp.request import Request, build
 from fraction_mcp.erp.response import ErpAnswer, Response
 from fraction_mcp.erp.tries import tries
-from fraction_mcp.values.text import clean
 
 __all__ = ["ErpClient", "fraction_client", "fracttal_client"]
 
@@ -334,7 +333,8 @@ def colleague_client(
 async def sign_in_to_fraction(
     settings: Settings, email: str, password: SecretStr, app: ASGIApp | None = None
 ) -> ErpSession:
-    """A person's own sign-in, for whoever keeps its token and forgets the password. Raises ErpError."""
+    """A person's own sign-in, for whoever keeps its token and forgets the password; the account is as the ERP spells
+    it, which may take several spellings for one. Raises ErpError."""
     client = fraction_client(settings.model_copy(update={"fraction_email": email, "fraction_password": password}), app)
     sign_in = client.sign_in
     try:
@@ -345,9 +345,7 @@ async def sign_in_to_fraction(
         await client.aclose()
     if session is None:  # pragma: no cover - `ready` has raised, or there is one
         raise AssertionError("signed in without a token")
-    told = (session.user or {}).get("email")
-    spelt = clean(told, len(email) + 1) if isinstance(told, str) else ""
-    return replace(session, account=spelt) if spelt.casefold() == email.strip().casefold() else session
+    return replace(session, account=session.own_spelling)
 
 
 def fracttal_client(
