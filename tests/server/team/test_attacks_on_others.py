@@ -316,7 +316,9 @@ async def test_a_desks_account_that_is_named_like_somebody_who_signed_in_sees_an
     await asked(anna)
     people = anna.team.parts.people
     journal = people._journal
-    assert len(await journal.seen_by(Viewer(f"signed-in:{ANNA}", ANNA)).history.latest(tuple(State), skip=0, limit=5)) == 1
+    assert (
+        len(await journal.seen_by(Viewer(f"signed-in:{ANNA}", ANNA)).history.latest(tuple(State), skip=0, limit=5)) == 1
+    )
     for asker in (ANNA, f"Signed-in:{ANNA}", f"signed-in:{ANNA.upper()}", "signed-in:", f"signed-in:{ANNA} "):
         assert await journal.seen_by(Viewer(asker, "")).history.latest(tuple(State), skip=0, limit=5) == []
 

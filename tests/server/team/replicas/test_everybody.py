@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import anyio
 import pytest
 
 from tests.postgresql import Server
-from tests.server.team.replicas.team import Person, Team, team_of
+from tests.server.team.replicas.team import Person, team_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.process]
 
