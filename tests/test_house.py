@@ -212,6 +212,8 @@ MAY_READ_A_CLOCK = {
     "erp/client.py": "the same for a client without one; and how long a request took, for the log alone",
     "erp/cache.py": "how old what is remembered is: it must run on while the machine sleeps, whatever the time of day",
     "operations/known_fields.py": "the same for what was made of reads; and when what was made of none was made",
+    "operations/writes/journal_changes.py": "how long somebody waits for a change, and how soon it is tried again",
+    "approvals/writes_pages.py": "how often an open page has what time has done to writes looked at",
     "operations/suggestions.py": "how long suggestions that were looked up are kept: they decide nothing",
     "approvals/browser.py": "once a minute for all processes, held against a file's own time",
     "approvals/senders.py": "whether a process lives, held against a file's own time",

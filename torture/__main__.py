@@ -12,9 +12,10 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from itertools import product
+from itertools import chain, product
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any, TypeVar
 
 import anyio
 
@@ -26,20 +27,23 @@ from torture.wire import FAULTS, Wire
 # --------------------------------------------------------------------------------------------------------------- crash
 
 
-_STRIDES = {"submit_writes": 5}
-"""Of a batch, which takes as many steps as its three writes do, every fifth: so that all of it takes half an hour."""
+Job = TypeVar("Job")
+Came = TypeVar("Came")
+
+_STRIDES = {"submit_writes": 8}
+"""Of a batch, which takes as many steps as its three writes do, every eighth: so that all of it takes half an hour."""
 _ON_POSTGRESQL = [
     (tool, fault, 8, True)
     for tool, fault in product(("create_enquiry", "submit_writes"), ("none", "dropped after the commit"))
 ]
 
 
-def _shards(jobs: Sequence[crash.Job], broke: str, at_once: int) -> Iterator[crash.Tally]:
+def _at_once(work: Callable[[Job], Came], jobs: Sequence[Job], broke: str, at_once: int) -> Iterator[Came]:
     if at_once == 1:  # in this process: another interpreter would cost more than a sample does
-        yield from map(crash.shard, jobs)
+        yield from map(work, jobs)
         return
     with ProcessPoolExecutor(at_once, get_context("spawn"), initializer=broken, initargs=(broke,)) as pool:
-        yield from pool.map(crash.shard, jobs)
+        yield from pool.map(work, jobs)
 
 
 def _crash_jobs(*, short: bool, broke: str, stride: int) -> tuple[list[crash.Job], str]:
@@ -61,7 +65,7 @@ def crashes(*, short: bool, broke: str = "", stride: int = 0) -> Section:
     section = Section(
         "Killed at every step", "", ("tool", "kills", "never proposed", "waiting", "done", "unknown", "other")
     )
-    for job, tally in zip(jobs, _shards(jobs, broke, at_once=1 if short else os.cpu_count() or 1), strict=True):
+    for job, tally in zip(jobs, _at_once(crash.shard, jobs, broke, 1 if short else os.cpu_count() or 1), strict=True):
         name = f"{job[0]}{' (PostgreSQL)' if job[3] else ''}"
         kills[name] += tally.kills
         beside += tally.beside
@@ -147,24 +151,31 @@ def careless(*, short: bool) -> Section:
 # -------------------------------------------------------------------------------------------------------------- faults
 
 
-def faults(*, short: bool) -> Section:
-    tools = tuple(dict.fromkeys(tool for tool, _ in matrix.cells()))
-    section = Section("Faults of the wire", "", ("fault", *tools))
-    said: dict[tuple[str, str], str] = {}
+def _cells_at(places: Sequence[int]) -> list[matrix.Cell]:
+    """These cells of all, one after the other; a read is held against what the same world answers without a fault."""
+    all_cells, came, truths = matrix.cells(), list[matrix.Cell](), dict[str, dict[str, Any]]()
 
     async def run(folder: Path, seeded: Path) -> None:
-        for tool, fault in matrix.cells()[:: 23 if short else 1]:
-            truth = None
-            if tool in matrix.READS:
-                async with Wire(
-                    (world := worlds.World.made(folder / f"t{time.monotonic_ns()}", seeded)).erps()
-                ).served() as wire:
-                    truth = await matrix.asked(world, wire, tool, matrix.READS[tool])
-            cell = await matrix.cell(folder, seeded, tool, fault, truth)
-            said[fault.name, tool] = cell.said
-            section.wrong += [f"{tool}, {fault.name}: {cell.wrong}"] if cell.wrong else []
+        for tool, fault in (all_cells[place] for place in places):
+            if tool in matrix.READS and tool not in truths:
+                world = worlds.World.made(folder / f"t{time.monotonic_ns()}", seeded)
+                async with Wire(world.erps()).served() as wire:
+                    truths[tool] = await matrix.asked(world, wire, tool, matrix.READS[tool])
+            came.append(await matrix.cell(folder, seeded, tool, fault, truths.get(tool)))
 
     _in_worlds(run)
+    return came
+
+
+def faults(*, short: bool, broke: str = "") -> Section:
+    tools = tuple(dict.fromkeys(tool for tool, _ in matrix.cells()))
+    section = Section("Faults of the wire", "", ("fault", *tools))
+    places = range(0, len(matrix.cells()), 23 if short else 1)
+    at_once = 1 if short else os.cpu_count() or 1
+    said: dict[tuple[str, str], str] = {}
+    for cell in chain.from_iterable(_at_once(_cells_at, [places[n::at_once] for n in range(at_once)], broke, at_once)):
+        said[cell.fault, cell.tool] = cell.said
+        section.wrong += [f"{cell.tool}, {cell.fault}: {cell.wrong}"] if cell.wrong else []
     section.rows = [(name, *(said.get((name, tool), "") for tool in tools)) for name in FAULTS]
     section.sentence = (
         f"{len(said)} cells, each from a run over real sockets. A write's fault meets the write itself. Hanging, "
@@ -256,7 +267,7 @@ PARTS: dict[str, Callable[..., Section]] = {
     "fuzz": by_chance,
     "soak": under_load,
 }
-_OPTIONS = {"model": ("broke",), "crash": ("broke", "stride"), "fuzz": ("seconds", "seed")}
+_OPTIONS = {"faults": ("broke",), "model": ("broke",), "crash": ("broke", "stride"), "fuzz": ("seconds", "seed")}
 
 
 def _ran(name: str, asked: argparse.Namespace) -> Section:

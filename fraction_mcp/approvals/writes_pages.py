@@ -49,7 +49,8 @@ _TOLD = {
 @dataclass(frozen=True, slots=True)
 class Visit:
     """Who looks (`by`, as the journal will have them), at the writes of which service, from `root`, where the list is.
-    `csrf` stands in every form. `kept` is the file that a person may bookmark."""
+    `csrf` stands in every form. `kept` is the file that a person may bookmark. `account` is what somebody signed in
+    with, where people do."""
 
     service: WriteService
     by: str
@@ -57,6 +58,7 @@ class Visit:
     csrf: str
     alive: Callable[[Write], bool] = lambda _write: False
     kept: str = ""
+    account: str = ""
 
     def sent(self, form: Mapping[str, str]) -> bool:
         """Whether a form is of a page of this visit."""
@@ -84,6 +86,7 @@ class WritePages:
     async def _list(self, request: Request) -> Response:
         visit = await self._visit(request)
         around: dict[str, Any] = {"states": list(State), "tools": _writing_tools(), "kept": visit.kept}
+        around |= {"by": visit.by, "account": visit.account}
         return page("page.html", **around, **await self._board(request, visit))
 
     async def _cards(self, request: Request) -> Response:

@@ -8,6 +8,7 @@ told as another operation's error.
 
 import base64
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 _MARGIN = timedelta(minutes=5)  # a token is renewed this long before it expires, or in the last tenth of a short life
 _LONGEST_LIFE = timedelta(days=366)  # a longer one is as good as none
 _SHORTEST_LIFE = timedelta(seconds=30)  # a shorter one tells of two clocks that disagree
+_EMAIL = re.compile(r"[^\s@,]+@[^\s@,]+")
+_LONGEST_EMAIL = 254
 _REFUSED_FOR = timedelta(seconds=30)  # wrong credentials are not tried again sooner: accounts get locked that way
 _AGAIN = timedelta(seconds=30)  # until a token that could not be renewed, and is still good, is tried again
 _REFUSALS = (errors.NotAuthenticated, errors.AccountInactive, errors.PlanRestricted, errors.Forbidden)
@@ -72,6 +75,13 @@ class ErpSession:
         told = (self.user or {}).get("name")
         return clean(told, 120) if isinstance(told, str) and told.strip() else self.account
 
+    @property
+    def own_spelling(self) -> str:
+        """The account as the ERP has it, where it says so: not as somebody typed it."""
+        told = (self.user or {}).get("email")
+        is_one = isinstance(told, str) and _EMAIL.fullmatch(told) and clean(told, _LONGEST_EMAIL) == told
+        return str(told) if is_one else self.account
+
 
 class SessionKeeper(Protocol):
     """Where one account's token is kept for all processes that work for it. The password is nowhere."""
@@ -85,8 +95,9 @@ class SessionKeeper(Protocol):
         others. Raises what `renew` raises."""
         ...
 
-    async def ended(self, session: ErpSession) -> None:
-        """The ERP no longer takes this token: it is kept no more, and the person must sign in again."""
+    async def ended(self, session: ErpSession) -> ErpSession | None:
+        """The ERP no longer takes this token: it is kept no more, and the person must sign in again. Unless another
+        process was renewing it, which revokes it: then what that has made of it."""
         ...
 
 
@@ -256,8 +267,7 @@ class KeptSignIn(FractionSignIn):
     async def _next(self, rejected: str) -> _Held:
         session = await self._keeper.session()
         if session is not None and session.token.get_secret_value() == rejected:
-            await self._keeper.ended(session)
-            session = None
+            session = await self._keeper.ended(session)
         if session is None:
             self._held = None
             raise _ended()
@@ -269,7 +279,8 @@ class KeptSignIn(FractionSignIn):
         except errors.ErpError as error:
             logger.info("renewing a person's sign-in failed: %s", error.message)
             if isinstance(error, errors.NotAuthenticated | errors.AccountInactive):
-                await self._keeper.ended(session)
+                if after := await self._keeper.ended(session):
+                    return self._taken(after)
                 raise _ended() from error
             if held.expires_at is None or self._clock() >= held.expires_at:
                 raise

@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -334,7 +335,8 @@ def colleague_client(
 async def sign_in_to_fraction(
     settings: Settings, email: str, password: SecretStr, app: ASGIApp | None = None
 ) -> ErpSession:
-    """A person's own sign-in, for whoever keeps its token and forgets the password. Raises ErpError."""
+    """A person's own sign-in, for whoever keeps its token and forgets the password; the account is as the ERP spells
+    it, which may take several spellings for one. Raises ErpError."""
     client = fraction_client(settings.model_copy(update={"fraction_email": email, "fraction_password": password}), app)
     sign_in = client.sign_in
     try:
@@ -345,7 +347,7 @@ async def sign_in_to_fraction(
         await client.aclose()
     if session is None:  # pragma: no cover - `ready` has raised, or there is one
         raise AssertionError("signed in without a token")
-    return session
+    return replace(session, account=session.own_spelling)
 
 
 def fracttal_client(

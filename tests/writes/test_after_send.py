@@ -246,11 +246,11 @@ async def test_what_cannot_be_read_just_before_the_send_is_no_change_and_the_wri
         service = await seat.runtime.write_service()
         write = await service.write(told["write_id"])
         firm.arm("status", status=403, code="FORBIDDEN", method="GET", path="/contracts")
-        waiting = await service.approve(write, digest=write.digest, by="a person")
+        waiting = await service.approve(write, digest=write.digest, by=Decider("a person"))
         assert (waiting.state, firm.sent()) == ("awaiting_approval", [])
         assert waiting.outcome.error.written == "no"
         assert waiting.outcome.error.message.startswith("what it was based on could not be read")
-        written = await service.approve(waiting, digest=waiting.digest, by="a person")
+        written = await service.approve(waiting, digest=waiting.digest, by=Decider("a person"))
         assert (written.state, len(firm.enquiries("PO-AFTER"))) == ("done", 1)
 
 

@@ -76,7 +76,7 @@ async def test_another_company_of_the_same_account_is_another_place(
         (write,) = await service.journal.latest()
         system, base_url, _, account = json.loads(write.identity.text)
         moved = json.dumps([system, base_url, "9/Another Company Ltd", account])
-        async with service.journal._database.engine.begin() as connection:
+        async with service.journal.database.engine.begin() as connection:
             await connection.execute(text("UPDATE writes SET identity = :identity"), {"identity": moved})
         write = await service.write(write_id)
         assert (await service.approve(write, digest=write.digest, by=Decider("a person"))).state == "approved"
@@ -172,3 +172,23 @@ def _me() -> tuple[Any, ...]:
 
 async def _plan(service: Any, arguments: dict[str, Any]) -> Any:
     return await service._committer._replan(service.context, "create_enquiry", arguments)
+
+
+async def test_a_watch_that_lasts_rests_where_nothing_waits_and_can_be_ended(
+    firm: Firm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It asked the journal again and again, out of reach of who cancels it."""
+    async with firm.runtime() as runtime:
+        service = await runtime.write_service()
+        looked = 0
+        seen_to = service._seen_to
+
+        async def counted() -> bool:
+            nonlocal looked
+            looked += 1
+            return await seen_to()
+
+        monkeypatch.setattr(service, "_seen_to", counted)
+        with anyio.move_on_after(0.5):
+            await service.watch_for_ever()
+        assert looked <= 2

@@ -219,14 +219,14 @@ async def test_what_was_asked_for_without_rules_is_held_to_those_of_who_approves
 
 
 async def test_what_was_approved_without_rules_is_held_to_those_of_who_sends(firm: Firm) -> None:
-    async with firm.seat() as seat:
-        told = await seat.call("set_price_list", **PRICES)
-        service = await seat.runtime.write_service()
-        write = await service.write(told["write_id"])
+    async with firm.runtime() as runtime:  # which watches nothing, and so sends nothing
+        service = await runtime.write_service()
+        plan = await service._committer._replan(service.context, "set_price_list", PRICES)
+        write = await service.propose(plan, tool="set_price_list", arguments=PRICES, asked_by="a client")
         await service.journal.approve(write.id, digest=write.digest, by=Decider("Anna in a form", ANNA))
     async with firm.runtime(approvers=RULES) as runtime:
         service = await runtime.write_service()
-        after = await service.follow_up(await service.write(told["write_id"]))
+        after = await service.follow_up(await service.write(write.id))
         assert after.state is State.FAILED
         assert "does not count: this write needs a yes from bo@x.example" in after.outcome.error.message
     assert firm.sent() == []

@@ -41,7 +41,8 @@ NO_RULES = Approvers()
 
 
 class Journal:
-    """Use from one event loop. Every method is atomic among all processes on the same database.
+    """Use from one event loop. Every method is atomic among all processes on the same `database`, which is also for
+    whoever keeps something beside it.
 
     Any of them raises JournalError where the database fails. To one that shows only what somebody may see (`seen_by`),
     the write of another is as absent as one that never was.
@@ -54,7 +55,7 @@ class Journal:
         seen: Seen = EVERYTHING,
         changes: Changes | None = None,
     ) -> None:
-        self._database = database
+        self.database = database
         self._clock = clock
         self._seen = seen
         self._changes = changes or Changes(database)
@@ -91,11 +92,6 @@ class Journal:
         finally:
             await database.aclose()
 
-    @property
-    def database(self) -> JournalDatabase:
-        """For whoever keeps something beside it, and takes turns with it."""
-        return self._database
-
     def now(self) -> float:
         """Unix seconds by the journal's clock, by which everything about its writes is counted."""
         return self._clock()
@@ -110,12 +106,12 @@ class Journal:
 
         The end of the chain and its verification are of the whole. It is closed by closing what it was made of.
         """
-        return Journal(self._database, self._clock, Seen(viewer), self._changes)
+        return Journal(self.database, self._clock, Seen(viewer), self._changes)
 
     async def aclose(self) -> None:
         if self._seen.viewer is None:
             await self._changes.aclose()
-            await self._database.aclose()
+            await self.database.aclose()
 
     # ------------------------------------------------------------------------------------------------------- reading
 
@@ -123,12 +119,11 @@ class Journal:
         """One write, with what time has done to it since: an expired wait, a lease that has run out."""
         if not (write_id.isascii() and write_id.isalnum()):  # none of ours, and perhaps nothing that a database takes
             return None
-        async with self._database.reading() as connection:
+        async with self.database.reading() as connection:
             one = sa.select(tables.writes).where(tables.writes.c.id == write_id, self._seen.writes)
             row = (await connection.execute(one)).first()
-        write = None if row is None else read_write(row)
-        if write is None or not write.is_due(self._clock()):
-            return write
+        if row is None or not (write := read_write(row)).is_due(self._clock()):
+            return None if row is None else write
         async with self._transaction() as transaction:
             with suppress(KeyError):
                 return await transaction.write(write_id)
@@ -138,13 +133,12 @@ class Journal:
         self, states: Sequence[State] = (), *, identity: ErpIdentity | None = None, limit: int | None = 50
     ) -> list[Write]:
         """The newest writes first, of these states (all where none are named) and this ERP identity (any if None)."""
-        newest = (tables.writes.c.created_at.desc(), tables.writes.c.id)
-        query = sa.select(tables.writes).where(self._seen.writes).order_by(*newest).limit(limit)
-        if identity is not None:
-            query = query.where(tables.writes.c.identity == identity.text)
-        if states:
-            query = query.where(tables.writes.c.state.in_(states))
-        async with self._database.reading() as connection:
+        table = tables.writes.c
+        query = sa.select(tables.writes).where(self._seen.writes)
+        query = query.order_by(table.created_at.desc(), table.id).limit(limit)
+        query = query if identity is None else query.where(table.identity == identity.text)
+        query = query.where(table.state.in_(states)) if states else query
+        async with self.database.reading() as connection:
             due = (await connection.execute(tables.due(self._clock(), self._seen))).first()
             rows = (await connection.execute(query)).all()
         if due is not None:
@@ -165,7 +159,7 @@ class Journal:
 
     @property
     def history(self) -> History:
-        return History(self._database, self._readable, self._seen)
+        return History(self.database, self._readable, self._seen)
 
     def _readable(self, row: sa.Row[Any]) -> Write | None:
         """One that somebody spoilt must not keep the others from being seen; it is said once, and `verify` names it."""
@@ -181,15 +175,15 @@ class Journal:
         query = tables.in_order().where(self._seen.events)
         if write_id:
             query = query.where(tables.events.c.write_id == write_id)
-        async with self._database.reading(within_s=None if write_id else _WHOLE_S) as connection:
+        async with self.database.reading(within_s=None if write_id else _WHOLE_S) as connection:
             return [read_event(row) for row in (await connection.execute(query)).all()]
 
     async def landed_before(self, key: str, since: float) -> Write | None:
         """The latest write of this key that is done, and was not long before `since`."""
         table = tables.writes.c
-        landed = sa.select(tables.writes).where(table.key == key, table.state == State.DONE, table.updated_at >= since)
-        query = landed.where(self._seen.writes).order_by(table.updated_at.desc())
-        async with self._database.reading() as connection:
+        landed = sa.and_(table.key == key, table.state == State.DONE, table.updated_at >= since, self._seen.writes)
+        query = sa.select(tables.writes).where(landed).order_by(table.updated_at.desc())
+        async with self.database.reading() as connection:
             row = (await connection.execute(query)).first()
         return None if row is None else read_write(row)
 
@@ -205,7 +199,7 @@ class Journal:
         self._must_be_own([draft])
         table = tables.writes.c
         query = sa.select(tables.writes).where(table.key == draft.key, table.state.in_(OPEN)).order_by(table.created_at)
-        async with self._database.reading() as connection:  # asked for again, as it is: nothing is to be changed
+        async with self.database.reading() as connection:  # asked for again, as it is: nothing is to be changed
             row = (await connection.execute(query)).first()
         if row is not None and batches.stands(there := read_write(row), draft, self._clock()):
             return there
@@ -390,13 +384,13 @@ class Journal:
     async def verify(self, anchor: str = "") -> str:
         """Empty where the chain is whole (and holds `anchor`), and the table of writes is what its events say; else
         what is wrong, and where."""
-        async with self._database.reading(within_s=_WHOLE_S) as connection:
+        async with self.database.reading(within_s=_WHOLE_S) as connection:
             return await audit.flaw(connection, anchor)
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator["Transaction"]:
         """One serialised transaction, finished even if its caller is cancelled meanwhile."""
-        async with self._database.transaction() as connection:
+        async with self.database.transaction() as connection:
             transaction = Transaction(connection, self._clock, self._seen)
             await transaction.lock()
             yield transaction

@@ -312,20 +312,23 @@ class WriteService:
 
     async def watch(self) -> None:
         """While writes wait, commit those that were approved elsewhere and belong to this process's ERPs."""
+        await self._watch(for_ever=False)
+
+    async def watch_for_ever(self) -> None:
+        """The same until it is cancelled, as for an inbox, to which writes come that others have asked for."""
+        await self._watch(for_ever=True)
+
+    async def _watch(self, *, for_ever: bool) -> None:
         waiting, told, end = True, "", ""
-        while waiting:
+        while waiting or for_ever:
             try:
-                if waiting := await self._seen_to():
+                waiting = await self._seen_to()
+                if waiting or for_ever:
                     end = await self._whole.changed(end, within_s=_WATCH_S)
                 told = ""
             except Exception as error:  # noqa: BLE001 - whatever fails for a while, nothing approved is forgotten
                 told, waiting = logged_once(logger, error, told), True
                 await anyio.sleep(_TROUBLED_S)
-
-    async def watch_for_ever(self) -> None:
-        """The same until it is cancelled, as for an inbox, to which writes come that others have asked for."""
-        while True:
-            await self.watch()
 
     async def _seen_to(self) -> bool:
         """Commit what may be committed, however much there is; whether anything waits."""

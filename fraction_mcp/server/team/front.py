@@ -16,6 +16,7 @@ __all__ = ["LARGEST_HEAD", "LARGEST_REQUEST", "Front"]
 
 LARGEST_HEAD = 16_384
 LARGEST_REQUEST = 1_048_576
+Headers = Iterable[tuple[bytes, bytes]]
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{8,128}")
 _HEALTH = {"/healthz", "/readyz"}  # asked by orchestrators, which know no name; they tell nobody anything
@@ -70,8 +71,15 @@ class Front:
             return 400
         if hosts[0].decode("latin-1").lower() not in self._hosts:
             return 421
+        return 0 if self._is_of_ours(headers) else 403
+
+    def _is_of_ours(self, headers: Headers) -> bool:
+        """Our own pages send no referrer, and so their forms' origin is `null`; then the browser must say by itself
+        that they are ours (see `is_own_form`). No page of another site can have it say so."""
         origins = [value.decode("latin-1") for name, value in headers if name == b"origin"]
-        return 0 if all(origin in self._origins for origin in origins) else 403
+        sites = [value for name, value in headers if name == b"sec-fetch-site"]
+        ours = self._origins | {"null"} if sites == [b"same-origin"] else self._origins
+        return all(origin in ours for origin in origins)
 
 
 class _Body:

@@ -39,7 +39,7 @@ def inbox_routes(
         if signed is None:
             raise _sign_in_first(request)
         runtime = await people.of(Person(signed.subject, signed.name))
-        return Visit(await runtime.write_service(), signed.name, f"{INBOX}/", signed.csrf)
+        return Visit(await runtime.write_service(), signed.name, f"{INBOX}/", signed.csrf, account=signed.subject)
 
     async def decide(work: Callable[[], Awaitable[None]]) -> None:
         await to_its_end(decisions, work)

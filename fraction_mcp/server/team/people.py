@@ -23,9 +23,12 @@ from fraction_mcp.operations.writes.approvers import SIGNED_IN
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.runtime import Runtime, Seat
 
-__all__ = ["Accounts", "People", "Person", "person_of"]
+__all__ = ["LONGEST_SUBJECT", "Accounts", "People", "Person", "person_of"]
 
 logger = logging.getLogger(__name__)
+
+LONGEST_SUBJECT = 100
+"""Of what stands in the journal as an asker there is room for so many characters."""
 
 _IDLE_S = 1_800.0
 _MOST_LIVE = 1_000
@@ -45,9 +48,9 @@ class Person:
 
 
 def person_of(token: AccessToken) -> Person:
-    """Raises ValueError for a token that says of nobody whose it is."""
-    if not token.subject:
-        raise ValueError("the access token names no subject")
+    """Raises ValueError for a token that says of nobody whose it is, or of whom no journal could hold the name."""
+    if not token.subject or len(token.subject) > LONGEST_SUBJECT:
+        raise ValueError("the access token names no subject that could be kept")
     name = (token.claims or {}).get("name")
     return Person(token.subject, name if isinstance(name, str) and name else token.subject)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from math import ceil
 from typing import Protocol
+from unicodedata import combining, normalize
 
 from pydantic import SecretStr
 from starlette.requests import Request
@@ -21,16 +22,18 @@ from fraction_mcp.approvals.web import read_form
 from fraction_mcp.erp.auth import ErpSession
 from fraction_mcp.errors import ErpError, RateLimited
 from fraction_mcp.server.team.browser import Browsers
+from fraction_mcp.server.team.people import LONGEST_SUBJECT
 from fraction_mcp.server.team.shown import Shown
 from fraction_mcp.server.team.store import TeamStore
 from fraction_mcp.server.team.store_people import subject_of
+from fraction_mcp.values.characters import unseen
 
 __all__ = ["ErpLogin", "SignInPage", "own_path"]
 
 logger = logging.getLogger(__name__)
 
 HOME = "/account"
-_LONGEST_EMAIL = 254
+_LONGEST_EMAIL = LONGEST_SUBJECT
 _LONGEST_PASSWORD = 1_024
 _LONGEST_NEXT = 8_000
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
@@ -40,6 +43,10 @@ _OWN = re.compile(rf"/(?:account|consent|approvals(?:{_STEP})*/?)(?:\?[\w.~%=&+:
 _REFUSED = (
     "FractionERP did not take this e-mail and password. One of them is wrong, or the account may not sign in. "
     "Try again; whoever runs FractionERP for you can set a new password."
+)
+_ANOTHERS = (
+    "FractionERP took this e-mail and password, but another person of this server has an e-mail that reads the same. "
+    "Nobody was signed in: tell whoever runs FractionERP for you."
 )
 _STALE = "This page was out of date, or your browser keeps no cookies of this site. Nothing was sent: try again."
 _BOTH = "Both the e-mail and the password are needed."
@@ -103,6 +110,9 @@ class SignInPage:
             self._counted(session.outcome)
             return self._page(request, to, session, email)
         subject = await self._store.signed_in(session)
+        if not subject:
+            self._counted("refused")
+            return self._page(request, to, _Refusal("refused", 403, _ANOTHERS), email)
         response = RedirectResponse(to, 303)
         await self._browsers.begin(request, response, subject)
         self._counted("signed_in")
@@ -110,7 +120,7 @@ class SignInPage:
         return response
 
     async def _session(self, place: str, email: str, password: SecretStr) -> ErpSession | _Refusal:
-        buckets = (f"address:{place}", f"account:{subject_of(email)}")
+        buckets = (f"address:{place}", f"account:{_counted_as(email)}")
         if wait_s := await self._store.may_try(*buckets):
             return _Refusal("limited", 429, _LIMITED.format(when=_in_words(wait_s)), wait_s)
         try:
@@ -151,6 +161,12 @@ class SignInPage:
 def own_path(said: str) -> str:
     """The path of ours that was asked for, or where people go otherwise: never another site, however it is spelt."""
     return said if len(said) <= _LONGEST_NEXT and _OWN.fullmatch(said) else HOME
+
+
+def _counted_as(email: str) -> str:
+    """What tries at an account are counted under: an ERP may take several spellings for one, each a way to try anew."""
+    plain = "".join(c for c in normalize("NFKD", email.casefold()) if not combining(c) and not unseen(c))
+    return subject_of(plain)
 
 
 def _is_no(error: ErpError) -> bool:

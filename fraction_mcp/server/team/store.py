@@ -64,9 +64,10 @@ class TeamStore:
     # -------------------------------------------------------------------------------------------------------- people
 
     async def signed_in(self, session: ErpSession) -> str:
-        """Keep the ERP's token, in place of any before it, and return the person's subject."""
+        """Keep the ERP's token, in place of any before it, and return the person's subject; empty where that is, or
+        could be taken for, somebody else's, and then nothing is kept."""
         async with self._changing() as connection:
-            return await store_people.keep(connection, self._ring, session)
+            return await store_people.keep(connection, self._ring, session, self._clock())
 
     async def person(self, subject: str) -> StoredPerson | None:
         """None where no token is kept that the keys open: they have to sign in."""

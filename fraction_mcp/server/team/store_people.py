@@ -4,6 +4,7 @@ import base64
 import json
 import logging
 from dataclasses import dataclass
+from unicodedata import normalize
 
 import sqlalchemy as sa
 from pydantic import SecretStr
@@ -42,14 +43,38 @@ def subject_of(account: str) -> str:
     return account.strip().lower()
 
 
-async def keep(connection: AsyncConnection, ring: KeyRing, session: ErpSession) -> str:
+async def keep(connection: AsyncConnection, ring: KeyRing, session: ErpSession, now: float) -> str:
+    """The subject; empty where it is, or could be, somebody else: an account whose letters become plain ones when they
+    are made small (the Kelvin sign, a k), and another account of the ERP than the one whose sign-in is kept under it.
+    """
     subject = subject_of(session.account)
+    if _could_be_another(session.account) or await _is_anothers(connection, ring, subject, session, now):
+        logger.warning("somebody has signed in to the ERP whose e-mail is another person's here: nobody was signed in")
+        return ""
     row = _sealed(ring, subject, session)
     is_new = await inserted(connection, people, subject=subject, version=1, renewer="", renew_until=0.0, **row)
     if not is_new:
         again = sa.update(people).where(people.c.subject == subject)
         await connection.execute(again.values(version=people.c.version + 1, renewer="", renew_until=0.0, **row))
     return subject
+
+
+async def _is_anothers(
+    connection: AsyncConnection, ring: KeyRing, subject: str, session: ErpSession, now: float
+) -> bool:
+    """Whoever had the e-mail before keeps it as long as their token may live: an account that was made anew gets it
+    when that has ended."""
+    kept = await read(connection, ring, subject)
+    before, user = (kept.session if kept else None), (session.user or {}).get("id")
+    if before is None or (before.expires_at is not None and before.expires_at <= now):
+        return False
+    known = (before.user or {}).get("id")
+    return user is not None and known is not None and user != known
+
+
+def _could_be_another(account: str) -> bool:
+    folded = (normalize("NFC", each.lower()) for each in account if not each.isascii())
+    return any(each.isascii() for text in folded for each in text)
 
 
 async def read(connection: AsyncConnection, ring: KeyRing, subject: str) -> StoredPerson | None:

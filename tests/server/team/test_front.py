@@ -82,6 +82,17 @@ async def test_another_page_is_refused(ask: Callable[..., Any], origin: str, pat
     assert (await ask(path, headers={"Origin": origin})).status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("site", "status"), [("same-origin", 200), ("same-site", 403), ("cross-site", 403), ("none", 403)]
+)
+async def test_a_form_of_a_page_without_a_referrer_is_ours_where_the_browser_says_so(
+    ask: Callable[..., Any], site: str, status: int
+) -> None:
+    assert (await ask("/approvals", headers={"Origin": "null", "Sec-Fetch-Site": site})).status_code == status
+    foreign = {"Origin": "https://evil.example", "Sec-Fetch-Site": "same-origin"}  # no browser says both
+    assert (await ask("/approvals", headers=foreign)).status_code == 403
+
+
 async def test_its_own_page_is_answered_and_a_client_that_is_no_page_too(ask: Callable[..., Any]) -> None:
     assert (await ask("/approvals", headers={"Origin": HOME})).status_code == 200
     assert (await ask("/mcp")).status_code == 200

@@ -49,7 +49,7 @@ class Database:
 
     async def tamper(self, statement: str, **values: Any) -> None:
         """What somebody with the database's own tools could do."""
-        async with self.journals[-1]._database.engine.begin() as connection:
+        async with self.journals[-1].database.engine.begin() as connection:
             await connection.execute(text(statement), values)
 
     def draft(self, **changes: Any) -> Draft:

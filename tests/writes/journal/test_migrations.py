@@ -140,7 +140,7 @@ async def test_the_tables_that_queries_know_are_the_ones_that_are_made(database:
         found.reflect(connection)
         return found
 
-    async with journal._database.reading() as connection:
+    async with journal.database.reading() as connection:
         made = await connection.run_sync(reflected)
 
     def told(tables: sa.MetaData) -> dict[str, Any]:

@@ -72,7 +72,18 @@ async def _page(journal: Journal) -> Any:
 
 
 # What is of the whole by its nature, or asks for a write of one's own.
-OF_THE_WHOLE = {"open", "migrate", "is_there", "now", "aclose", "seen_by", "history", "head", "verify", "changed"}
+OF_THE_WHOLE = {
+    "open",
+    "migrate",
+    "is_there",
+    "now",
+    "aclose",
+    "seen_by",
+    "history",
+    "head",
+    "verify",
+    "changed",
+}
 OF_ONE_S_OWN = {"propose", "propose_batch"}
 
 

@@ -181,7 +181,7 @@ class Team:
 
     async def replica(self, *keys: bytes, resource: str = RESOURCE, allow_registration: bool = False) -> Replica:
         journal = await Journal.open(self.url, self.folder, clock=self.clock)
-        store = TeamStore(journal._database, KeyRing(list(keys or [KEY])), self.clock)
+        store = TeamStore(journal.database, KeyRing(list(keys or [KEY])), self.clock)
         asked: list[AuthorizationParams] = []
 
         def consent_address(_: OAuthClientInformationFull, params: AuthorizationParams) -> str:

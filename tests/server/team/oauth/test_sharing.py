@@ -218,7 +218,7 @@ async def everything(replica: Replica, folder: Path) -> bytes:
         files = [path async for path in anyio.Path(folder).glob("journal.sqlite3*")]
         return b"".join([await path.read_bytes() for path in files])
     rows: list[Any] = []
-    async with replica.journal._database.engine.connect() as connection:
+    async with replica.journal.database.engine.connect() as connection:
         for table in metadata.sorted_tables:
             rows += (await connection.execute(sa.select(table))).all()
     return repr(rows).encode()
@@ -256,7 +256,7 @@ async def test_what_is_stored_is_no_token_itself(team: Team) -> None:
     replica = await team.signed_in()
     tokens = await replica.tokens()
     grant = tokens["refresh_token"].split(".")[0]
-    async with replica.journal._database.engine.connect() as connection:
+    async with replica.journal.database.engine.connect() as connection:
         rows = [row for table in metadata.sorted_tables for row in (await connection.execute(sa.select(table))).all()]
     for text in {str(value) for row in rows for value in row}:
         assert await replica.provider.load_access_token(text) is None
@@ -386,8 +386,12 @@ async def test_a_registration_is_forgotten_unless_something_was_granted_to_it(ei
 )
 async def test_nobody_registers_an_address_to_which_nobody_may_be_sent(team: Team, redirect_uri: str) -> None:
     replica = await team.replica(allow_registration=True)
-    answer = await registered(replica, redirect_uris=[*REDIRECTS[CLIENT], redirect_uri])
+    answer = await registered(replica, redirect_uris=[redirect_uri])
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_redirect_uri")
+    beside = await registered(replica, redirect_uris=[*REDIRECTS[CLIENT], redirect_uri])
+    assert (beside.status_code, beside.json()["redirect_uris"]) == (201, list(REDIRECTS[CLIENT]))
+    kept = await replica.provider.get_client(beside.json()["client_id"])
+    assert [str(uri) for uri in kept.redirect_uris] == list(REDIRECTS[CLIENT])
 
 
 async def test_registrations_fill_no_disk(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:

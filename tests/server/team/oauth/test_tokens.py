@@ -316,7 +316,7 @@ async def test_what_has_run_out_is_removed_by_the_way_a_little_at_a_time(either:
         await replica.store.new_code(agreed)
 
     async def codes() -> int:
-        async with replica.journal._database.engine.connect() as connection:
+        async with replica.journal.database.engine.connect() as connection:
             return (await connection.exec_driver_sql("SELECT count(*) FROM team_codes")).scalar() or 0
 
     assert await codes() == 30

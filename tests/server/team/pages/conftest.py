@@ -109,7 +109,7 @@ def clock() -> Clock:
 @pytest.fixture
 async def store(tmp_path: Path, clock: Clock) -> AsyncIterator[TeamStore]:
     journal = await Journal.open("", tmp_path / "state", clock=clock)
-    yield TeamStore(journal._database, KeyRing([b"a key of at least thirty-two bytes"]), clock)
+    yield TeamStore(journal.database, KeyRing([b"a key of at least thirty-two bytes"]), clock)
     await journal.aclose()
 
 

@@ -391,7 +391,7 @@ async def test_every_replica_knows_a_session_and_where_it_was_ended(
 ) -> None:
     await browser.signs_in()
     journal = await Journal.open("", tmp_path / "state", clock=clock)
-    other = Browser(team_at(HERE, TeamStore(journal._database, store._ring, clock), clock))
+    other = Browser(team_at(HERE, TeamStore(journal.database, store._ring, clock), clock))
     other.http.cookies = browser.http.cookies
     assert (await other.get("/account")).status_code == 200
     assert (await other.send("/sign-out", other.hidden())).status_code == 303
