@@ -23,7 +23,7 @@ async def over(person: Person, write_id: str) -> None:
 
     async def is_done() -> bool:
         told = await person.status(write_id)
-        assert told["outcome"] in {"done", "in_progress"}, told
+        assert told.get("outcome") in {"done", "in_progress"}, told
         return bool(told["outcome"] == "done")
 
     await until(is_done)
@@ -36,7 +36,7 @@ async def in_rounds(person: Person) -> None:
     made_at = person.at
     told = await person.answers("create_part", part, asked)
     assert person.at != made_at
-    assert told["outcome"] in {"done", "in_progress"}, told  # in progress: others' writes took the other one's time
+    assert told.get("outcome") in {"done", "in_progress"}, told  # in progress: others' writes took the other one's time
     await over(person, told["write_id"])
 
 
@@ -57,7 +57,7 @@ async def test_a_question_of_one_replica_is_answered_at_the_other(
 async def by_the_inbox(person: Person) -> None:
     """What one replica asked for is approved on a page of the other one."""
     told = await person.call("create_part", part_number="NEW-INBOX", description=f"Of {person.company.name}")
-    assert told["outcome"] == "awaiting_approval", told
+    assert told.get("outcome") == "awaiting_approval", told
     await person.approves(told["write_id"])
     await over(person, told["write_id"])
 
@@ -66,7 +66,7 @@ async def in_a_batch(person: Person) -> None:
     numbers = ("NEW-BATCH-1", "NEW-BATCH-2", "NEW-BATCH-3")
     writes = [{"tool": "create_part", "arguments": {"part_number": number}} for number in numbers]
     told = await person.call("submit_writes", writes=writes)
-    assert told["outcome"] == "awaiting_approval", told
+    assert told.get("outcome") == "awaiting_approval", told
     await person.approves(told["write_id"])
     await over(person, told["write_id"])
 
