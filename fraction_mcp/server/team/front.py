@@ -19,6 +19,7 @@ LARGEST_REQUEST = 1_048_576
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{8,128}")
 _HEALTH = {"/healthz", "/readyz"}  # asked by orchestrators, which know no name; they tell nobody anything
+_OPEN = {"/token", "/register", "/revoke"}  # a client may be a page itself; none of these looks at a cookie
 _REFUSALS = {
     400: "A request has one Host.",
     403: "This page may not speak to this server. It is reached under its own address alone.",
@@ -70,6 +71,8 @@ class Front:
             return 400
         if hosts[0].decode("latin-1").lower() not in self._hosts:
             return 421
+        if scope["path"] in _OPEN or scope["path"].startswith("/.well-known/oauth-"):
+            return 0
         origins = [value.decode("latin-1") for name, value in headers if name == b"origin"]
         return 0 if all(origin in self._origins for origin in origins) else 403
 
