@@ -177,7 +177,8 @@ async def test_redirect_not_registered_nobody_is_sent_there(team: Whole, redirec
 @pytest.mark.parametrize(
     "there",
     ["https://evil.example", "//evil.example", "/\\evil.example", "/approvals/../../evil", "/approvals//evil.example",
-     "/account@evil.example", "javascript:alert(1)", "/approvals\r\nlocation: https://evil.example", "/sign-in?next=//x"],
+     "/account@evil.example", "javascript:alert(1)", "/approvals\r\nlocation: https://evil.example",
+     "/sign-in?next=//x"],
 )  # fmt: skip
 async def test_open_redirect_the_sign_in_leads_to_pages_of_ours_alone(team: Whole, there: str) -> None:
     answer = await team.person().signs_in(to=there)
