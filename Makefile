@@ -10,6 +10,7 @@
 #   make evals   the scripted solution of every task in evals/, with the table of their calls (docs/evals.md)
 #   make torture  kill, break and mistreat it, on every core, for half an hour and more; writes docs/torture.md
 #   make clients drive real clients of other makers, each in an environment of its own
+#   make conformance  the official conformance suite of MCP, against a desk's server and a team's
 #   make lock    resolve the pinned environments anew (maintainers; needs a package index)
 #   make audit   known vulnerabilities of what is pinned (maintainers; needs a package index)
 #   make release TAG=v0.1.0    build and check everything that is published of a tag, into dist
@@ -22,7 +23,7 @@ PIP := -m pip --disable-pip-version-check -q
 # Bytecode is kept, whatever the environment says: without it, every test process compiles the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test cover check fix lint schemas docs bench evals clients lock audit release torture clean
+.PHONY: demo test cover check fix lint schemas docs bench evals clients conformance lock audit release torture clean
 
 demo: .venv-demo/.made
 	@$(RUN)/fraction-mcp demo
@@ -64,6 +65,9 @@ torture: .venv/.made
 
 clients: .venv/.made
 	$(DEV)/python -m clients
+
+conformance: .venv/.made
+	$(DEV)/python -m clients.conformance
 
 # The pinned environments: hashes are checked, nothing unpinned is built or fetched.
 .venv-demo/.made: requirements.lock pyproject.toml

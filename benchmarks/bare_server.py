@@ -1,12 +1,19 @@
-"""The reference: the least server that the SDK makes, with one trivial tool. `--http PORT` serves it over HTTP."""
+"""The reference: the least server that the SDK makes, with one trivial tool. `--http PORT` serves it over HTTP, to
+whoever has one of the access tokens in the file that `--tokens` names."""
 
+import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import anyio
 from mcp.server import Server, ServerRequestContext
+from mcp.server.auth.provider import AccessToken, TokenVerifier
+from mcp.server.auth.settings import AuthSettings
 from mcp.server.stdio import stdio_server
 from mcp.types import CallToolRequestParams, CallToolResult, ListToolsResult, PaginatedRequestParams, TextContent, Tool
+from pydantic import AnyHttpUrl
+from starlette.applications import Starlette
 
 SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}, "additionalProperties": False}
 
@@ -28,11 +35,44 @@ async def serve_stdio() -> None:
         await server.run(read, write, server.create_initialization_options())
 
 
+class Known(TokenVerifier):
+    """The check of a token that costs least: is it in a dictionary."""
+
+    def __init__(self, tokens: list[str], resource: str) -> None:
+        self._known = {
+            token: AccessToken(
+                token=token,
+                client_id="bench",
+                scopes=["erp:read", "erp:write"],
+                subject=f"person-{number}",
+                resource=resource,
+            )
+            for number, token in enumerate(tokens)
+        }
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        return self._known.get(token)
+
+
+def http_app(port: int) -> Starlette:
+    if "--tokens" not in sys.argv:
+        return server.streamable_http_app()
+    url = f"http://127.0.0.1:{port}"
+    auth = AuthSettings(
+        issuer_url=AnyHttpUrl(url),
+        resource_server_url=AnyHttpUrl(f"{url}/mcp"),
+        required_scopes=["erp:read"],
+        validate_token_resource=True,
+    )
+    known = Known(json.loads(Path(sys.argv[sys.argv.index("--tokens") + 1]).read_text()), f"{url}/mcp")
+    return server.streamable_http_app(stateless_http=True, auth=auth, token_verifier=known)
+
+
 if __name__ == "__main__":
     if "--http" in sys.argv:
         import uvicorn
 
         port = int(sys.argv[sys.argv.index("--http") + 1])
-        uvicorn.run(server.streamable_http_app(), host="127.0.0.1", port=port, log_level="warning", access_log=False)
+        uvicorn.run(http_app(port), host="127.0.0.1", port=port, log_level="warning", access_log=False)
     else:
         anyio.run(serve_stdio)

@@ -10,16 +10,16 @@ import httpx
 
 from benchmarks.harness import BARE, ECHO, OURS, PRICE, Figure, erp, free_port, running
 
-__all__ = ["measure"]
+__all__ = ["HEADERS", "META", "measure"]
 
 _CALLS = 600
 _CLIENTS = (1, 16, 64)
-_HEADERS = {
+HEADERS = {
     "Accept": "application/json, text/event-stream",
     "Mcp-Protocol-Version": "2026-07-28",
     "Mcp-Method": "tools/call",
 }
-_META = {
+META = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientCapabilities": {},
     "io.modelcontextprotocol/clientInfo": {"name": "bench", "version": "0"},
@@ -48,11 +48,11 @@ def measure(rounds: int = 5) -> list[Figure]:
 async def _rate(port: int, call: tuple[str, dict[str, Any]], clients: int) -> float:
     """Calls a second, by so many clients that each wait for their answer before they ask again."""
     name, arguments = call
-    params = {"name": name, "arguments": arguments, "_meta": _META}
+    params = {"name": name, "arguments": arguments, "_meta": META}
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
 
     async def client(times: int) -> None:
-        async with httpx.AsyncClient(headers={**_HEADERS, "Mcp-Name": name}) as http:
+        async with httpx.AsyncClient(headers={**HEADERS, "Mcp-Name": name}) as http:
             for _ in range(times):
                 answer = await http.post(f"http://127.0.0.1:{port}/mcp", json=body)
                 assert answer.status_code == 200, answer.text

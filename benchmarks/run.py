@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import fold, over_http, over_stdio, tokens
+from benchmarks import fold, over_http, over_stdio, over_team, tokens
 from benchmarks.harness import Figure
 from fraction_mcp import __version__
 
@@ -16,6 +16,7 @@ _RESULTS = Path(__file__).parent / "results.md"
 _PARTS: dict[str, Callable[[], Iterable[Figure]]] = {
     "stdio": over_stdio.measure,
     "http": over_http.measure,
+    "team": over_team.measure,
     "fold": fold.measure,
     "tokens": tokens.measure,
 }

@@ -218,7 +218,6 @@ MAY_READ_A_CLOCK = {
     "approvals/browser.py": "once a minute for all processes, held against a file's own time",
     "approvals/senders.py": "whether a process lives, held against a file's own time",
     "approvals/process.py": "how long nobody has needed the inbox's process: seconds of its own loop",
-    "approvals/writes_pages.py": "the date in the name of a file",
     "erp/observed.py": "how long a request took, for metrics alone",
     "server/team/people.py": "how long nobody has used what is kept open for a person",
     "server/team/calls_in_turn.py": "whether a call was given up for its own time",

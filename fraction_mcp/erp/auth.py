@@ -95,8 +95,9 @@ class SessionKeeper(Protocol):
         others. Raises what `renew` raises."""
         ...
 
-    async def ended(self, session: ErpSession) -> None:
-        """The ERP no longer takes this token: it is kept no more, and the person must sign in again."""
+    async def ended(self, session: ErpSession) -> ErpSession | None:
+        """The ERP no longer takes this token: it is kept no more, and the person must sign in again. Unless another
+        process was renewing it, which revokes it: then what that has made of it."""
         ...
 
 
@@ -266,8 +267,7 @@ class KeptSignIn(FractionSignIn):
     async def _next(self, rejected: str) -> _Held:
         session = await self._keeper.session()
         if session is not None and session.token.get_secret_value() == rejected:
-            await self._keeper.ended(session)
-            session = None
+            session = await self._keeper.ended(session)
         if session is None:
             self._held = None
             raise _ended()
@@ -279,7 +279,8 @@ class KeptSignIn(FractionSignIn):
         except errors.ErpError as error:
             logger.info("renewing a person's sign-in failed: %s", error.message)
             if isinstance(error, errors.NotAuthenticated | errors.AccountInactive):
-                await self._keeper.ended(session)
+                if after := await self._keeper.ended(session):
+                    return self._taken(after)
                 raise _ended() from error
             if held.expires_at is None or self._clock() >= held.expires_at:
                 raise

@@ -7,13 +7,15 @@ refused, unknown) and left to the caller.
 """
 
 import logging
+import os
 import random
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from urllib.parse import urlsplit
 
@@ -54,6 +56,7 @@ _FIRST_DELAY_S = 0.2
 _LONGEST_WAIT_S = 5.0  # a 429 that ends later than this becomes an error with the seconds to wait
 _AT_ONCE = 8
 _SIGN_OUT_S = 2.0
+_ROOTS = ("SSL_CERT_FILE", "SSL_CERT_DIR")  # where httpx looks for other roots than its own
 
 # Nothing was sent: no connection, no TLS, no place in the pool (httpx's own distinction).
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
@@ -85,9 +88,8 @@ class ErpClient:
         self._gate = anyio.CapacityLimiter(_AT_ONCE)
         self._write_gate = anyio.CapacityLimiter(_AT_ONCE)  # its own: a write does not wait behind slow reads
         self._allowance = Allowance(clock)
-        # Trusted roots take a fortieth of a second to load: once for both, and not at all for plain http.
         needs_tls = base_url.startswith("https:") or token_url.startswith("https:")
-        self._verify = httpx.create_ssl_context() if needs_tls and transport is None else False
+        self._verify = _trusted(*map(os.environ.get, _ROOTS)) if needs_tls and transport is None else False
         self._reads = self._http(keepalive=_AT_ONCE)
         # A write never goes out on an idle connection: one that the other side has just closed would make a write
         # that nobody received look like one whose answer was lost.
@@ -363,6 +365,13 @@ def fracttal_client(
         transport=_transport(app),
         clock=_moments(clock),
     )
+
+
+@lru_cache(maxsize=1)
+def _trusted(*_named: str | None) -> ssl.SSLContext:
+    """The trusted roots: they take a fortieth of a second to load, and most of a megabyte, so that all the people of a
+    team share them. They hold nothing of a connection, and none is resumed by them."""
+    return httpx.create_ssl_context()
 
 
 def _transport(app: ASGIApp | None) -> httpx.AsyncBaseTransport | None:

@@ -36,6 +36,7 @@ _READS: dict[str, dict[str, Any]] = {
     "sqlite": READS,
     "postgresql": {"isolation_level": "REPEATABLE READ"},  # every query of it sees the same moment
 }
+_QUERY: dict[str, dict[str, Any]] = {"sqlite": READS, "postgresql": {"isolation_level": "AUTOCOMMIT"}}
 
 
 class JournalDatabase:
@@ -70,6 +71,13 @@ class JournalDatabase:
         """What the database held at one moment. Nobody has to wait for it, nor it for anybody."""
         async with self._answering(within_s, opening), self.engine.connect() as connection:
             await connection.execution_options(**_READS[self.engine.dialect.name])
+            yield connection
+
+    @asynccontextmanager
+    async def query(self) -> AsyncIterator[AsyncConnection]:
+        """For one query alone, which sees one moment by itself: on PostgreSQL it is one trip, without a transaction."""
+        async with self._answering(None, opening=False), self.engine.connect() as connection:
+            await connection.execution_options(**_QUERY[self.engine.dialect.name])
             yield connection
 
     @asynccontextmanager

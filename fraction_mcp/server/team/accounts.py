@@ -57,11 +57,8 @@ class _Kept:
         self, session: ErpSession, renew: Callable[[ErpSession], Awaitable[ErpSession]]
     ) -> ErpSession:
         subject, version, owner = self._subject, session.version, self._owner
-        while not await self._store.claim_renewal(subject, version, owner=owner, lease_s=self._lease_s):
-            now = await self.session()
-            if now is None or now.version != version:
-                return now or session  # which the ERP then refuses, as it should
-            await anyio.sleep(_LOOK_S)
+        if not await self._claimed(version):
+            return await self.session() or session  # which the ERP then refuses, as it should
         try:
             after = await renew(session)
         except BaseException:
@@ -70,8 +67,23 @@ class _Kept:
         await self._store.renewed(subject, version, owner, after)
         return replace(after, version=version + 1)
 
-    async def ended(self, session: ErpSession) -> None:
-        await self._store.ended(self._subject, session.version)
+    async def ended(self, session: ErpSession) -> ErpSession | None:
+        # Whoever renews it has revoked it already, and knows the next one in a moment.
+        with anyio.CancelScope(shield=True):
+            if not await self._claimed(session.version):
+                return await self.session()
+            await self._store.ended(self._subject, session.version)
+        return None
+
+    async def _claimed(self, version: int) -> bool:
+        """Whether it is now this process's to renew the token of this version, or to end it: as soon as nobody else is
+        at it. False once there is another version, or none."""
+        while not await self._store.claim_renewal(self._subject, version, owner=self._owner, lease_s=self._lease_s):
+            now = await self.session()
+            if now is None or now.version != version:
+                return False
+            await anyio.sleep(_LOOK_S)
+        return True
 
 
 class _Shared:

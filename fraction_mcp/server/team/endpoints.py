@@ -26,7 +26,6 @@ from starlette.types import ASGIApp
 
 from fraction_mcp.errors import JournalError
 from fraction_mcp.server.team.provider import Provider, TeamClient, is_resource
-from fraction_mcp.server.team.scopes import SCOPES
 
 __all__ = ["authorization_routes"]
 
@@ -40,7 +39,7 @@ def authorization_routes(provider: Provider) -> list[Route]:
     token = TokenHandler(provider, ClientAuthenticator(provider))
     endpoints = {"/token": _Token(provider, token).handle, "/revoke": _Revoke(provider).handle}
     if provider.allow_registration:
-        options = ClientRegistrationOptions(enabled=True, valid_scopes=list(SCOPES), default_scopes=list(SCOPES))
+        options = ClientRegistrationOptions(enabled=True)  # whatever scopes it names, it is told ours
         endpoints["/register"] = RegistrationHandler(provider, options).handle
     authorize = Route("/authorize", _bounded(_Authorize(provider).handle), methods=["GET", "POST"])
     return [

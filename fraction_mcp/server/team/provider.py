@@ -30,6 +30,7 @@ __all__ = ["Provider", "TeamClient", "is_resource"]
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")  # a SHA-256, in base64url
 _REGISTERED = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # what the SDK names one that registers itself
 _LARGEST_DOCUMENT = 8_192
+_OFFLINE = "offline_access"  # some ask for it unasked: whoever has consented once has a refresh token here anyway
 
 
 class TeamClient(OAuthClientInformationFull):
@@ -117,17 +118,19 @@ class Provider(OAuthAuthorizationServerProvider[GrantCode, GrantRefresh, GrantAc
         return None if found is None or found.client_id != client_id else TeamClient.of(found)
 
     async def register_client(self, client_info: OAuthClientInformationFull) -> None:
-        """Raises RegistrationError for addresses that nobody is sent to, and where too many wait to be used.
+        """Raises RegistrationError where it names no address that anybody may be sent to, and where too many wait to be
+        used.
 
-        What is not as it counts here is changed in place: it is what the client is told (RFC 7591, 3.2.1).
+        What is not as it counts here is changed in place: it is what the client is told (RFC 7591, 3.2.1). So are
+        further addresses left out: Cursor names its old `cursor://…` beside those that it uses.
         """
         if not self.allow_registration:
             raise RegistrationError("invalid_client_metadata", "clients cannot register themselves here")
-        addresses = [str(uri) for uri in client_info.redirect_uris or ()]
-        if not addresses or not all(map(redirects.is_usable, addresses)):
+        client_info.redirect_uris = [uri for uri in client_info.redirect_uris or () if redirects.is_usable(str(uri))]
+        if not client_info.redirect_uris:
             raise RegistrationError("invalid_redirect_uri", "https only, or http to a loopback address")
         kept = TeamClient.of(client_info)
-        for name in ("token_endpoint_auth_method", "client_secret", "client_secret_expires_at", "grant_types"):
+        for name in ("token_endpoint_auth_method", "client_secret", "client_secret_expires_at", "grant_types", "scope"):
             setattr(client_info, name, getattr(kept, name))
         document = kept.model_dump_json(exclude_none=True)
         if len(document) > _LARGEST_DOCUMENT:
@@ -143,7 +146,7 @@ class Provider(OAuthAuthorizationServerProvider[GrantCode, GrantRefresh, GrantAc
             raise AuthorizeError("invalid_request", "code_challenge must be an S256 challenge (PKCE)")
         if params.resource is not None and not is_resource(params.resource, self.resource):
             raise AuthorizeError("invalid_target", f"tokens are for {self.resource} only")
-        scopes = params.scopes or list(SCOPES)
+        scopes = [scope for scope in params.scopes or () if scope != _OFFLINE] or list(SCOPES)
         if not set(scopes) <= set(SCOPES):
             raise AuthorizeError("invalid_scope", f"the scopes are {' and '.join(SCOPES)}")
         asked = params.model_copy(update={"resource": self.resource, "scopes": [s for s in SCOPES if s in scopes]})

@@ -9,7 +9,7 @@ The methods raise JournalError where the database fails.
 
 import hashlib
 import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -24,6 +24,7 @@ from fraction_mcp.server.team.keys import KeyRing
 from fraction_mcp.server.team.store_grants import Consented, Grant, StoredCode, Tokens
 from fraction_mcp.server.team.store_people import StoredPerson
 from fraction_mcp.server.team.store_tables import browsers, clients, hashed, inserted, secret, sweep
+from fraction_mcp.server.team.store_together import Together
 
 __all__ = ["BrowserSession", "Consented", "Grant", "StoredCode", "StoredPerson", "TeamStore", "Tokens"]
 
@@ -55,6 +56,7 @@ class TeamStore:
         self._ring = ring
         self._clock = clock
         self._room = anyio.CapacityLimiter(_AT_ONCE)
+        self._access = Together(self._grants_of_access)
 
     def now(self) -> float:
         return self._clock()
@@ -123,9 +125,13 @@ class TeamStore:
             )
 
     async def grant_of_access(self, token: str) -> Grant | None:
-        """None for a token that is unknown, expired or revoked, or whose person has to sign in again."""
-        async with self._reading() as connection:
-            return await store_grants.of_access(connection, self._ring, token, self._clock())
+        """None for a token that is unknown, expired or revoked, or whose person has to sign in again. Read anew at each
+        call, together with others that are asked for at the same time."""
+        return await self._access.of(token)
+
+    async def _grants_of_access(self, tokens: Collection[str]) -> Mapping[str, Grant]:
+        async with self._room, self._database.query() as connection:
+            return await store_grants.of_access(connection, self._ring, tokens, self._clock())
 
     async def grant_of_refresh(self, token: str) -> Grant | None:
         """Of a token that was ours, spent or not; `rotate` tells which. None for any other."""

@@ -28,10 +28,17 @@ class Browser:
     url: str
     email: str = EMAIL
     password: str = PASSWORD
+    address: str = ""  # from which a proxy says that they come
     http: httpx.AsyncClient = field(init=False)
 
     def __post_init__(self) -> None:
-        self.http = httpx.AsyncClient(timeout=60, headers={"sec-fetch-site": "same-origin"}, trust_env=False)
+        self.http = httpx.AsyncClient(
+            timeout=60, headers={"sec-fetch-site": "same-origin"} | self.forwarded, trust_env=False
+        )
+
+    @property
+    def forwarded(self) -> dict[str, str]:
+        return {"x-forwarded-for": self.address} if self.address else {}
 
     async def led(self, address: str, decision: str = "allow") -> str:
         """The address of a client that the browser is led back to from one of ours."""
@@ -109,7 +116,7 @@ async def assistant(browser: Browser, memory: Memory | None = None, **client: An
         go,
         back,
     )
-    async with httpx2.AsyncClient(auth=oauth, timeout=60, trust_env=False) as http:
+    async with httpx2.AsyncClient(auth=oauth, timeout=60, headers=browser.forwarded, trust_env=False) as http:
         transport = streamable_http_client(f"{browser.url}/mcp", http_client=http)
         async with Client(transport, **client) as signed_in:
             yield signed_in

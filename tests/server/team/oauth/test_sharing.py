@@ -386,8 +386,12 @@ async def test_a_registration_is_forgotten_unless_something_was_granted_to_it(ei
 )
 async def test_nobody_registers_an_address_to_which_nobody_may_be_sent(team: Team, redirect_uri: str) -> None:
     replica = await team.replica(allow_registration=True)
-    answer = await registered(replica, redirect_uris=[*REDIRECTS[CLIENT], redirect_uri])
+    answer = await registered(replica, redirect_uris=[redirect_uri])
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_redirect_uri")
+    beside = await registered(replica, redirect_uris=[*REDIRECTS[CLIENT], redirect_uri])
+    assert (beside.status_code, beside.json()["redirect_uris"]) == (201, list(REDIRECTS[CLIENT]))
+    kept = await replica.provider.get_client(beside.json()["client_id"])
+    assert [str(uri) for uri in kept.redirect_uris] == list(REDIRECTS[CLIENT])
 
 
 async def test_registrations_fill_no_disk(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -404,3 +408,26 @@ async def test_registrations_fill_no_disk(team: Team, monkeypatch: pytest.Monkey
 
 async def test_without_leave_there_is_no_registration(team: Team) -> None:
     assert (await registered(await team.replica())).status_code == 404
+
+
+async def test_calls_that_come_at_the_same_time_are_checked_by_few_queries_and_a_revoked_token_by_none_too_late(
+    shared: Team,
+) -> None:
+    replica, other = await shared.signed_in(), await shared.replica()
+    tokens = [(await replica.tokens())["access_token"] for _ in range(5)]
+    asked = list[str]()
+
+    def counted(*told: Any) -> None:
+        asked.append(told[2])
+
+    engine = replica.journal.database.engine.sync_engine
+    sa.event.listen(engine, "before_cursor_execute", counted)
+    answers = await asyncio.gather(*(replica.reads(tokens[turn % 5]) for turn in range(60)))
+    sa.event.remove(engine, "before_cursor_execute", counted)
+    assert Counter(answer.status_code for answer in answers) == {200: 60}
+    assert len({answer.json()["claims"]["grant"] for answer in answers}) == 5
+    assert len([statement for statement in asked if "access" in statement]) < 30
+    grant = answers[0].json()["claims"]["grant"]
+    await other.store.revoke(grant)
+    assert (await replica.reads(tokens[0])).status_code == 401
+    assert (await replica.reads(tokens[1])).status_code == 200
