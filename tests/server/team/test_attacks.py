@@ -55,7 +55,7 @@ async def test_wrong_audience_a_token_for_another_resource_is_neither_given_nor_
     assert (await anna.token(code=code, resource="https://another.example/mcp")).json()["error"] == "invalid_target"
 
 
-async def test_expired_revoked_and_ended_tokens_get_401_at_the_next_call(team: Whole) -> None:
+async def test_what_is_ended_at_the_account_page_gets_401_at_the_next_call(team: Whole) -> None:
     anna = await team.person().connects()
     assert (await anna.asks("tools/call", READS)).status_code == 200
     page = (await anna.http.get("/account")).text
