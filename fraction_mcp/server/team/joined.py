@@ -106,7 +106,11 @@ async def joined(
         resource = f"{options.public_url}/mcp"
         accounts = OwnAccounts(own, store, sandbox) if by_sign_in else ServiceAccounts(own, options.subjects, sandbox)
         address = f"{options.public_url}{INBOX}" if by_sign_in else ""
-        async with People(own, accounts, journal, address) as people, anyio.create_task_group() as tasks:
+
+        async def once(what: str, until: float) -> bool:
+            return await store.once(what, until=until)
+
+        async with People(own, accounts, journal, address, once=once) as people, anyio.create_task_group() as tasks:
             tasks.start_soon(Watch(people, journal).run)
             if by_sign_in:
                 signing = _SignIn(
