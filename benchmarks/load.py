@@ -29,6 +29,7 @@ class Outcome:
     seconds: float = 0.0
     milliseconds: list[float] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    core_ms: float = 0.0  # a call, of the servers'
 
     @property
     def rate(self) -> float:

@@ -2,6 +2,7 @@
 what a person who has signed in costs in memory."""
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -52,6 +53,13 @@ class _Team:
             for number, token in enumerate(self.tokens)
         ]
 
+    def loaded(self, load: Load) -> Outcome:
+        """What came of it, and what it cost the servers."""
+        before = sum(map(_core_s, self.processes))
+        outcome = _loaded(load)
+        outcome.core_ms = (sum(map(_core_s, self.processes)) - before) * 1000 / len(outcome.milliseconds)
+        return outcome
+
 
 def _throughput(kind: str, replicas: int, clients: Sequence[int], *, rounds: int, seconds: float) -> Iterator[Figure]:
     with erp() as environment, _team(environment, kind, replicas, people=max(clients)) as team, _bare(team) as bare:
@@ -59,19 +67,20 @@ def _throughput(kind: str, replicas: int, clients: Sequence[int], *, rounds: int
         _answered(ours)
         for count in clients:
             pairs = [
-                (_loaded(Load(count, seconds, ours)), _loaded(Load(count, seconds, reference))) for _ in range(rounds)
+                (team.loaded(Load(count, seconds, ours)), bare.loaded(Load(count, seconds, reference)))
+                for _ in range(rounds)
             ]
-            what = f"team, {replicas} on {kind}, {count} client{'s' if count > 1 else ''}: calls a second"
+            what = f"team, {replicas} on {kind}, {count} client{'s' if count > 1 else ''}"
             ratio = statistics.median(a.rate / b.rate for a, b in pairs)
             yield Figure(what, *map(_shown, zip(*pairs, strict=True)), f"{ratio:.2f} ×", "", None)
 
 
 def _shown(outcomes: Sequence[Outcome]) -> str:
-    rate, p50, p99 = (
+    rate, p50, p99, core = (
         statistics.median(values)
-        for values in zip(*((o.rate, o.percentile(50), o.percentile(99)) for o in outcomes), strict=True)
+        for values in zip(*((o.rate, o.percentile(50), o.percentile(99), o.core_ms) for o in outcomes), strict=True)
     )
-    return f"{rate:.0f}/s, p50 {p50:.3g} ms, p99 {p99:.3g} ms"
+    return f"{rate:.0f}/s, p50 {p50:.3g} ms, p99 {p99:.3g} ms, {core:.2f} ms of a core each"
 
 
 def _answered(requests: Sequence[tuple[int, str]], *, refused: bool = False) -> None:
@@ -163,3 +172,9 @@ def _grown(what: str, call: tuple[str, dict[str, Any]], besides: dict[str, str])
 def _resident_mb(process: "subprocess.Popen[bytes]") -> float:
     status = Path(f"/proc/{process.pid}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+def _core_s(process: "subprocess.Popen[bytes]") -> float:
+    """The processor time that it has used up to now: that of the servers alone, however busy the machine is."""
+    told = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")

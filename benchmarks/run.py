@@ -1,4 +1,4 @@
-"""`make bench`: every measurement beside its reference in the same run; writes results.md beside this file."""
+"""`make bench`: every measurement beside its reference in the same run; writes results.md and team.md here."""
 
 import argparse
 import os
@@ -12,7 +12,7 @@ from benchmarks import fold, over_http, over_stdio, over_team, tokens
 from benchmarks.harness import Figure
 from fraction_mcp import __version__
 
-_RESULTS = Path(__file__).parent / "results.md"
+_HERE = Path(__file__).parent
 _PARTS: dict[str, Callable[[], Iterable[Figure]]] = {
     "stdio": over_stdio.measure,
     "http": over_http.measure,
@@ -20,6 +20,7 @@ _PARTS: dict[str, Callable[[], Iterable[Figure]]] = {
     "fold": fold.measure,
     "tokens": tokens.measure,
 }
+_PAGES = {"results.md": ("stdio", "http", "fold", "tokens"), "team.md": ("team",)}
 
 
 def main() -> int:
@@ -27,15 +28,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("only", nargs="*", choices=[[], *_PARTS], help="which measurements; all by default")
     wanted = parser.parse_args().only or list(_PARTS)
-    figures: list[Figure] = []
-    for name in wanted:
-        for figure in _PARTS[name]():
-            sys.stdout.write(" | ".join(filter(None, (_word(figure), *_cells(figure)))) + "\n")
-            sys.stdout.flush()
-            figures.append(figure)
-    if len(wanted) == len(_PARTS):
-        _RESULTS.write_text(_table(figures), encoding="utf-8")
-    return 1 if any(figure.met is False for figure in figures) else 0
+    figures = {name: [_told(figure) for figure in _PARTS[name]()] for name in wanted}
+    for page, parts in _PAGES.items():
+        if set(parts) <= set(wanted):
+            whole = [figure for name in parts for figure in figures[name]]
+            (_HERE / page).write_text(_table(whole), encoding="utf-8")
+    return 1 if any(figure.met is False for of_part in figures.values() for figure in of_part) else 0
+
+
+def _told(figure: Figure) -> Figure:
+    sys.stdout.write(" | ".join(filter(None, (_word(figure), *_cells(figure)))) + "\n")
+    sys.stdout.flush()
+    return figure
 
 
 def _cells(figure: Figure) -> tuple[str, ...]:

@@ -62,6 +62,7 @@ class Seat:
     `asker` is the person as the journal has them and `subject` as the rules about approvers do; `erps` are theirs, each
     with its memory. Of the `journal` they see what they asked for, and what they may be the one to approve. What waits
     is decided at `address`, the team's inbox (empty: there is none), and approved writes are sent by the team's watch.
+    `once` tells whether nobody did before, at any replica, what a mark names, which counts until a moment.
     """
 
     asker: str
@@ -69,6 +70,10 @@ class Seat:
     erps: "tuple[Erp, ...]"
     journal: "Journal"
     address: str
+    once: "Callable[[str, float], Awaitable[bool]]"
+
+    def address_of(self, write_id: str) -> str:
+        return f"{self.address}/writes/{write_id}" if self.address else ""
 
 
 class Runtime:
@@ -249,7 +254,7 @@ class Runtime:
         It holds no secret: to a browser that is not signed in, the page shows nothing of the write.
         """
         if self._seat:
-            return f"{self._seat.address}/writes/{write.id}" if self._seat.address else ""
+            return self._seat.address_of(write.id)
         inbox = self._inbox()
         known = await inbox.found() if inbox else None
         return f"{known.address}/writes/{write.id}" if known else ""
@@ -270,9 +275,11 @@ class Runtime:
         if not address:
             return
         if self._webhook is None:
-            from fraction_mcp.approvals.webhook import Webhook  # noqa: PLC0415 - see the docstring
+            from fraction_mcp.approvals.webhook import Team, Webhook  # noqa: PLC0415 - see the docstring
 
-            self._webhook = Webhook(address)
+            seat = self._seat
+            team = Team(seat.subject, seat.address_of, seat.once) if seat else None
+            self._webhook = Webhook(address, self.settings.secret_keys(), team, clock=self._clock)
         self._tasks.start_soon(self._told, self._webhook, batch)
 
     async def _told(self, webhook: "Webhook", batch: "Batch") -> None:

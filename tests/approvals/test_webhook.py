@@ -1,14 +1,18 @@
 """A webhook is told that a write waits: once, little, in bounded time, and never in the way of the write."""
 
+import io
 import json
 import logging
+import os
+import re
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import anyio
 import pytest
@@ -16,8 +20,13 @@ from mcp import Client
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
-from fraction_mcp.runtime import Runtime
+from fraction_mcp.erp.cache import RememberingErp
+from fraction_mcp.erp.client import fraction_client
+from fraction_mcp.operations.writes.journal import Journal
+from fraction_mcp.runtime import Runtime, Seat
 from fraction_mcp.server.app import create_server
+from fraction_mcp.server.team.keys import KeyRing
+from fraction_mcp.server.team.store import TeamStore
 from tests.support import wait_until
 
 from .conftest import settings_for
@@ -27,15 +36,25 @@ pytestmark = pytest.mark.anyio
 PATH = "/hooks/secret-of-the-chat"
 
 
+class Told(list[dict[str, Any]]):
+    """What a webhook was told, and with which signatures and bytes (`received`)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.received: list[tuple[dict[str, str | None], bytes]] = []
+
+
 @contextmanager
-def webhook(status: int = 200, *, held: threading.Event | None = None) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def webhook(status: int = 200, *, held: threading.Event | None = None) -> Iterator[tuple[str, "Told"]]:
     """Somebody's: its address, and what it was told. One that is `held` answers only once the event is set."""
-    told: list[dict[str, Any]] = []
+    told = Told()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            signed = {name: self.headers[f"Webhook-{name}"] for name in ("Id", "Timestamp", "Signature")}
             told.append({"path": self.path, "type": self.headers["Content-Type"], **json.loads(body)})
+            told.received.append((signed, body))
             if held:
                 held.wait(20)
             self.send_response(status)
@@ -152,3 +171,98 @@ async def test_what_answers_something_else_than_http_is_logged_without_what_it_s
         group.cancel_scope.cancel()
     assert "could not be told that a write waits: it answered something else than HTTP" in caplog.text
     assert "canary" not in caplog.text
+
+
+# ---------------------------------------------------------------------------------------------------------- signatures
+
+KEY, NEW_KEY = "k" * 32, "n" * 32
+VERIFYING = re.search(
+    r"```python\n(# Whether.*?)```", (Path(__file__).parents[2] / "docs" / "deployment.md").read_text("utf-8"), re.S
+)
+
+
+def verified(secret: str, headers: dict[str, Any], body: bytes, now: float) -> bool:
+    """By the example that docs/deployment.md gives to whoever receives."""
+    assert VERIFYING
+    names: dict[str, Any] = {}
+    exec(VERIFYING[1], names)
+    given = {f"webhook-{name.lower()}": value for name, value in headers.items()}
+    return bool(names["is_genuine"](secret, given, body, now))
+
+
+def secret_of(key: str) -> str:
+    """By the command that docs/deployment.md gives to the operator."""
+    page = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text("utf-8")
+    found = re.search(r"python -c '(import base64.*?)'$", page, re.M)
+    assert found
+    with mock.patch.dict(os.environ, {"FRACTION_MCP_SECRET_KEY": f"{key},{'o' * 32}"}), io.StringIO() as printed:
+        with redirect_stdout(printed):
+            exec(found[1], {})
+        return printed.getvalue().strip()
+
+
+async def test_with_a_key_it_is_signed_as_the_documentation_says_and_nobody_else_can(
+    erps: Starlette, tmp_path: Path
+) -> None:
+    with webhook() as (address, told):
+        keys = SecretStr(f"{NEW_KEY}, {KEY}")
+        own = settings(tmp_path, address).model_copy(update={"secret_key": keys})
+        async with Runtime(own, erps) as runtime:
+            await asked(runtime, "HOOK-1")
+            await wait_until(lambda: len(told) == 1)
+    headers, body = told.received[0]
+    at = float(headers["Timestamp"] or 0)
+    for key in (KEY, NEW_KEY):
+        assert verified(secret_of(key), headers, body, at + 60)
+    assert not verified(secret_of("x" * 32), headers, body, at), "another key"
+    assert not verified(secret_of(KEY), headers, body.replace(b"HOOK-1", b"HOOK-2"), at), "another body"
+    assert not verified(secret_of(KEY), {**headers, "Timestamp": str(int(at) + 1)}, body, at), "another time"
+    assert not verified(secret_of(KEY), {**headers, "Id": "msg_0"}, body, at), "another event"
+    assert not verified(secret_of(KEY), headers, body, at + 301), "sent again later"
+
+
+async def test_on_a_desk_without_a_key_it_is_not_signed(erps: Starlette, tmp_path: Path) -> None:
+    with webhook() as (address, told):
+        async with Runtime(settings(tmp_path, address), erps) as runtime:
+            await asked(runtime, "HOOK-1")
+            await wait_until(lambda: len(told) == 1)
+    assert told.received[0][0]["Signature"] is None
+    assert (told.received[0][0]["Id"] or "").startswith("msg_")
+
+
+# -------------------------------------------------------------------------------------------------------------- a team
+
+
+async def test_in_a_team_it_says_whose_it_is_who_may_decide_and_where_once_from_all_replicas(
+    erps: Starlette, tmp_path: Path
+) -> None:
+    journal = await Journal.open("", tmp_path / "state")
+    store = TeamStore(journal.database, KeyRing([KEY.encode()]))
+
+    async def once(what: str, until: float) -> bool:
+        return await store.once(what, until=until)
+
+    with webhook() as (address, told):
+        own = settings(tmp_path, address).model_copy(
+            update={"approvers": "create_part: boss@example.com, anna@example.com"}
+        )
+        inbox = "https://tools.example.com/approvals"
+        for _replica in range(2):
+            erp = RememberingErp(fraction_client(own, erps), keep_s=0)
+            seat = Seat("signed-in:anna@example.com", "anna@example.com", (erp,), journal, inbox, once)
+            async with Runtime(own, seat=seat) as runtime:
+                first = await asked(runtime, "HOOK-1")
+                await wait_until(lambda: len(told) == 1)
+    assert len(told) == 1
+    assert told[0] == {
+        "path": PATH,
+        "type": "application/json",
+        "text": "1 write waits for approval.",
+        "title": "Create the part 'HOOK-1'",
+        "id": first["write_id"],
+        "count": 1,
+        "person": "anna@example.com",
+        "approvers": ["boss@example.com"],
+        "address": f"{inbox}/writes/{first['write_id']}",
+    }
+    await journal.aclose()

@@ -44,6 +44,7 @@ from fraction_mcp.server.team.shown import Shown
 from fraction_mcp.server.team.sign_in import ErpLogin
 from fraction_mcp.server.team.store import TeamStore
 from fraction_mcp.server.team.watch import Watch
+from fraction_mcp.server.team.without_sessions import WithoutSessions
 
 __all__ = ["Joined", "joined", "serve_joined"]
 
@@ -105,7 +106,11 @@ async def joined(
         resource = f"{options.public_url}/mcp"
         accounts = OwnAccounts(own, store, sandbox) if by_sign_in else ServiceAccounts(own, options.subjects, sandbox)
         address = f"{options.public_url}{INBOX}" if by_sign_in else ""
-        async with People(own, accounts, journal, address) as people, anyio.create_task_group() as tasks:
+
+        async def once(what: str, until: float) -> bool:
+            return await store.once(what, until=until)
+
+        async with People(own, accounts, journal, address, once=once) as people, anyio.create_task_group() as tasks:
             tasks.start_soon(Watch(people, journal).run)
             if by_sign_in:
                 signing = _SignIn(
@@ -219,5 +224,6 @@ def _mcp_app(people: People, verifier: TokenVerifier, issuer: str, resource: str
         auth=auth,
         token_verifier=verifier,
     )
+    app.user_middleware.append(Middleware(WithoutSessions, path="/mcp"))
     app.user_middleware.append(Middleware(ScopeMiddleware, metadata=resource_metadata_url(resource)))
     return app

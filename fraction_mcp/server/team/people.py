@@ -6,7 +6,7 @@ from the one journal of all, of which each sees their own.
 """
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -76,7 +76,7 @@ class _Live:
 class People:
     """The runtimes of a team: each is made at its person's first call, and closed when they have been idle for long.
 
-    An async context manager. `journal` is everybody's, `address` the team's inbox.
+    An async context manager. `journal` is everybody's, `address` the team's inbox, `once` see `Seat`.
     """
 
     def __init__(
@@ -86,12 +86,14 @@ class People:
         journal: Journal,
         address: str,
         *,
+        once: Callable[[str, float], Awaitable[bool]],
         clock: Callable[[], float] = anyio.current_time,
     ) -> None:
         self._settings = settings
         self._accounts = accounts
         self._journal = journal
         self._address = address
+        self._once = once
         self._clock = clock
         self._live: dict[str, _Live] = {}
         self._tasks: TaskGroup
@@ -143,7 +145,7 @@ class People:
     async def _lives(self, person: Person, live: _Live) -> None:
         try:
             async with self._accounts.of(person) as erps:
-                seat = Seat(person.asker, person.subject, erps, self._journal, self._address)
+                seat = Seat(person.asker, person.subject, erps, self._journal, self._address, self._once)
                 async with Runtime(self._settings, seat=seat) as runtime:
                     live.runtime = runtime
                     live.ready.set()
