@@ -132,6 +132,13 @@ def test_a_row_of_the_security_page_names_tests_that_there_are(attack: str, test
     assert not_there(tests) == []
 
 
+@pytest.mark.parametrize("file", ["test_attacks.py", "test_attacks_on_others.py", "test_attacks_by_jwt.py"])
+def test_an_attack_on_a_teams_server_has_its_row(file: str) -> None:
+    there = defined_in(ROOT / "tests/server/team" / file)
+    assert there
+    assert there - set(re.findall(r"::(\w+)`", SECURITY)) == set(), "no row of docs/security.md names these"
+
+
 # ------------------------------------------------------------------------------------------------------------ errors.py
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import anyio
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -115,22 +116,31 @@ class WritePages:
         return StreamingResponse(all_of_it(), media_type="text/csv; charset=utf-8", headers=headers)
 
     async def _events(self, request: Request) -> Response:
-        return StreamingResponse(self._changes(await self._visit(request)), media_type="text/event-stream")
+        changes = self._changes(request, await self._visit(request))
+        return StreamingResponse(changes, media_type="text/event-stream")
 
-    async def _changes(self, visit: Visit) -> AsyncIterator[str]:
-        """One event now, and one whenever the journal has grown, until the browser leaves or the inbox ends.
+    async def _changes(self, request: Request, visit: Visit) -> AsyncIterator[str]:
+        """One event now, and one whenever something has changed that this visitor sees, until the browser leaves, its
+        person is signed out, or the inbox ends.
 
         A page whose stream breaks off takes the inbox for gone. So a journal that fails is waited for.
         """
         self.watched_by += 1
         try:
-            told, lapsed_at = "", float("-inf")
+            told, shown, lapsed_at = "", None, float("-inf")
             while not self._closing.is_set():
                 lapses = anyio.current_time() - lapsed_at >= _LAPSES_S
                 lapsed_at = anyio.current_time() if lapses else lapsed_at
                 end = await self._looked(visit.service, told, lapses=lapses)
-                yield f"data: {end}\n\n" if end != told else ":\n\n"
-                told = end
+                newest = shown
+                with suppress(JournalError):
+                    if end != told:
+                        newest = await (await self._visit(request)).service.journal.history.newest()
+                        told = end
+                yield f"data: {newest}\n\n" if newest != shown else ":\n\n"
+                shown = newest
+        except HTTPException:
+            return  # nobody is signed in there any more
         finally:
             self.watched_by -= 1
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from fraction_mcp.database_url import read_database_url
-from fraction_mcp.errors import ConfigError
+from fraction_mcp.errors import ConfigError, JournalUnreachable
 from fraction_mcp.operations.writes import migrations
 from fraction_mcp.operations.writes.journal_file import file_in, made_private
 from fraction_mcp.operations.writes.journal_sqlite import READS, sqlite_engine
@@ -30,6 +30,8 @@ _ANSWER_S = 5.0
 _BUSY_S = 10
 _TURN_S = 2
 _LOCK_S = 4  # less than that, so that a lock is told as one
+_CHANGES, _READINGS = 4, 6  # of this process, at once; a change may wait for others', a reading waits for nobody
+_ROOM_S = 30.0  # for which the others wait here, where no time limit of the database runs yet
 _CLOSE_S = 2.0
 _MIGRATION_S = 120.0
 _READS: dict[str, dict[str, Any]] = {
@@ -56,6 +58,7 @@ class JournalDatabase:
         else:
             self.engine = sqlite_engine(made_private(file, named=bool(url)), busy_s=_BUSY_S)
         self._turn = anyio.Lock()
+        self._changes, self._readings = anyio.Semaphore(_CHANGES), anyio.Semaphore(_READINGS)
         self._where = _place(self.engine.url) if file is None else str(file)
 
     @asynccontextmanager
@@ -63,22 +66,51 @@ class JournalDatabase:
         self, *, within_s: float | None = None, opening: bool = False
     ) -> AsyncIterator[AsyncConnection]:
         """One transaction that may change things, committed at the end, even if its caller is cancelled meanwhile."""
-        async with self._answering(within_s, opening), self._in_turn(), self.engine.begin() as connection:
+        async with (
+            self._with_room(self._changes),
+            self._answering(within_s, opening),
+            self._in_turn(),
+            self.engine.begin() as connection,
+        ):
             yield connection
 
     @asynccontextmanager
     async def reading(self, *, within_s: float | None = None, opening: bool = False) -> AsyncIterator[AsyncConnection]:
-        """What the database held at one moment. Nobody has to wait for it, nor it for anybody."""
-        async with self._answering(within_s, opening), self.engine.connect() as connection:
+        """What the database held at one moment. No change has to wait for it, nor it for any."""
+        async with (
+            self._with_room(self._readings),
+            self._answering(within_s, opening),
+            self.engine.connect() as connection,
+        ):
             await connection.execution_options(**_READS[self.engine.dialect.name])
             yield connection
 
     @asynccontextmanager
     async def query(self) -> AsyncIterator[AsyncConnection]:
         """For one query alone, which sees one moment by itself: on PostgreSQL it is one trip, without a transaction."""
-        async with self._answering(None, opening=False), self.engine.connect() as connection:
+        async with (
+            self._with_room(self._readings),
+            self._answering(None, opening=False),
+            self.engine.connect() as connection,
+        ):
             await connection.execution_options(**_QUERY[self.engine.dialect.name])
             yield connection
+
+    @asynccontextmanager
+    async def _with_room(self, room: anyio.Semaphore) -> AsyncIterator[None]:
+        """First come, first served, where many come at once: else most of what one may take would be others' time."""
+        if not self.shared:
+            yield
+            return
+        try:
+            with anyio.fail_after(_ROOM_S, shield=True):
+                await room.acquire()
+        except TimeoutError as error:
+            raise JournalUnreachable("the journal is busy", hint="Try again in a moment.", where=self._where) from error
+        try:
+            yield
+        finally:
+            room.release()
 
     @asynccontextmanager
     async def _in_turn(self) -> AsyncIterator[None]:
@@ -170,6 +202,8 @@ def _on_postgresql(url: str) -> AsyncEngine:
     return create_async_engine(
         text,
         hide_parameters=True,
+        pool_size=_CHANGES + _READINGS,
+        max_overflow=1,  # the one that listens
         pool_pre_ping=True,  # a connection from before a restart of PostgreSQL is not handed out
         connect_args={"server_settings": _SESSION},
     )

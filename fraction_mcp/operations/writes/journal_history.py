@@ -83,6 +83,11 @@ class History:
             found[row.write_id].append(read_event(row))
         return found
 
+    async def newest(self) -> str:
+        """The hash of the last event; empty where there is none."""
+        newest = sa.select(tables.events.c.hash).where(self._seen.events).order_by(tables.events.c.seq.desc())
+        return str(next((row.hash for row in await self._rows(newest.limit(1))), ""))
+
     async def _rows(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
         async with self._database.reading() as connection:
             rows: Sequence[sa.Row[Any]] = (await connection.execute(query)).all()

@@ -34,6 +34,7 @@ DOCUMENT_BYTES = 5 * 1024
 JWKS_BYTES = 64 * 1024
 LONGEST_S = 5.0
 
+_PASSING = {403, 408, 429}  # 403: whoever stands before many a site takes a machine for a robot
 _AT_ONCE = 8  # a thread whose name is still being looked up cannot be called off
 _HEADERS_BYTES = 32 * 1024
 _TRIED = 3  # of one name's addresses: a machine without IPv6 is told some, too
@@ -242,9 +243,7 @@ def _read(answer: HTTPResponse, most: int) -> Fetched:
     if 300 <= answer.status < 400:
         raise FetchError("it redirects elsewhere, which is not followed")
     if answer.status != 200:
-        raise FetchError(
-            f"it answered HTTP {answer.status}", passing=answer.status >= 500 or answer.status in {408, 429}
-        )
+        raise FetchError(f"it answered HTTP {answer.status}", passing=answer.status >= 500 or answer.status in _PASSING)
     if not _JSON.fullmatch((answer.getheader("Content-Type") or "").partition(";")[0].strip().lower()):
         raise FetchError("it is not sent as JSON")
     body = answer.read(most + 1)

@@ -20,6 +20,7 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{8,128}")
 _HEALTH = {"/healthz", "/readyz"}  # asked by orchestrators, which know no name; they tell nobody anything
+_OPEN = {"/token", "/register", "/revoke"}  # a client may be a page itself; none of these looks at a cookie
 _REFUSALS = {
     400: "A request has one Host.",
     403: "This page may not speak to this server. It is reached under its own address alone.",
@@ -71,6 +72,8 @@ class Front:
             return 400
         if hosts[0].decode("latin-1").lower() not in self._hosts:
             return 421
+        if scope["path"] in _OPEN or scope["path"].startswith("/.well-known/oauth-"):
+            return 0
         return 0 if self._is_of_ours(headers) else 403
 
     def _is_of_ours(self, headers: Headers) -> bool:

@@ -44,6 +44,7 @@ from fraction_mcp.server.team.shown import Shown
 from fraction_mcp.server.team.sign_in import ErpLogin
 from fraction_mcp.server.team.store import TeamStore
 from fraction_mcp.server.team.watch import Watch
+from fraction_mcp.server.team.without_sessions import WithoutSessions
 
 __all__ = ["Joined", "joined", "serve_joined"]
 
@@ -223,5 +224,6 @@ def _mcp_app(people: People, verifier: TokenVerifier, issuer: str, resource: str
         auth=auth,
         token_verifier=verifier,
     )
+    app.user_middleware.append(Middleware(WithoutSessions, path="/mcp"))
     app.user_middleware.append(Middleware(ScopeMiddleware, metadata=resource_metadata_url(resource)))
     return app

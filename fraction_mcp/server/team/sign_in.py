@@ -103,7 +103,8 @@ class SignInPage:
         email, password = form.get("email", "").strip(), SecretStr(form.get("password", ""))
         if not self._browsers.is_visitors(request, form.get("csrf", "")):
             return self._page(request, to, _Refusal("refused", 403, _STALE))
-        if not (0 < len(email) <= _LONGEST_EMAIL and 0 < len(password) <= _LONGEST_PASSWORD):
+        fits = 0 < len(email) <= _LONGEST_EMAIL and 0 < len(password) <= _LONGEST_PASSWORD
+        if not fits or any(map(unseen, email)):
             return self._page(request, to, _Refusal("refused", 400, _BOTH), email)
         session = await self._session(_place_of(request), email, password)
         if isinstance(session, _Refusal):

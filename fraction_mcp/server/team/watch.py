@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 _LOOK_S = 1.0
 _TROUBLED_S = 10.0
 _FIRST_LOOK_S, _LONGEST_S = 5.0, 3_600.0  # after how long an unsure one is looked for, and at the longest again
+_OWN_S = 5.0  # so long an approved write is left to the replica where its person said yes, which sends it at once
 
 
 class Watch:
@@ -35,6 +36,7 @@ class Watch:
         self._journal = journal
         self._busy = set[str]()  # the askers who are being seen to
         self._looks: dict[str, tuple[float, float]] = {}  # of each unsure write: when it is looked for, and then after
+        self._left: dict[str, tuple[set[str], float]] = {}  # of each batch: what is approved of it, and until when left
 
     async def run(self) -> None:
         """Until it is cancelled. What has begun to be sent ends first, in the runtime of its person."""
@@ -53,13 +55,32 @@ class Watch:
         """Begin what is due, for one person beside another: an ERP that is slow for one holds nobody else up."""
         open_ones = await self._journal.latest((State.APPROVED, State.UNKNOWN), limit=None)
         self._looks = {write.id: self._looks[write.id] for write in open_ones if write.id in self._looks}
-        due = defaultdict[str, list[Write]](list)
+        due, left = defaultdict[str, list[Write]](list), self._left_to_others(open_ones)
         for write in open_ones:
+            if write.id in left:
+                continue
             if write.asker.startswith(SIGNED_IN) and write.asker not in self._busy and self._is_due(write):
                 due[write.asker].append(write)
         for asker, writes in due.items():
             self._busy.add(asker)
             group.start_soon(self._for_one, asker, writes)
+
+    def _left_to_others(self, open_ones: Sequence[Write]) -> set[str]:
+        """The approved writes that their own replica has had no time for yet, or of whose batch it has sent one
+        meanwhile. Both would read the ERP anew for one, and who comes second could not tell its person what came of it.
+
+        Whoever approves for somebody else sends nothing. The time is this replica's own, whatever others' clocks say.
+        """
+        together = defaultdict[str, set[str]](set)
+        for write in open_ones:
+            if write.state is State.APPROVED and not write.approvers:
+                together[write.batch or write.id].add(write.id)
+        now, before = anyio.current_time(), self._left
+        self._left = {
+            batch: before[batch] if before.get(batch, (None,))[0] == approved else (approved, now + _OWN_S)
+            for batch, approved in together.items()
+        }
+        return {each for approved, until in self._left.values() if now < until for each in approved}
 
     def _is_due(self, write: Write) -> bool:
         """An unsure one is looked for less and less often: what has not shown in an hour is a person's to settle."""

@@ -55,7 +55,7 @@ async def test_wrong_audience_a_token_for_another_resource_is_neither_given_nor_
     assert (await anna.token(code=code, resource="https://another.example/mcp")).json()["error"] == "invalid_target"
 
 
-async def test_expired_revoked_and_ended_tokens_get_401_at_the_next_call(team: Whole) -> None:
+async def test_what_is_ended_at_the_account_page_gets_401_at_the_next_call(team: Whole) -> None:
     anna = await team.person().connects()
     assert (await anna.asks("tools/call", READS)).status_code == 200
     page = (await anna.http.get("/account")).text
@@ -177,7 +177,8 @@ async def test_redirect_not_registered_nobody_is_sent_there(team: Whole, redirec
 @pytest.mark.parametrize(
     "there",
     ["https://evil.example", "//evil.example", "/\\evil.example", "/approvals/../../evil", "/approvals//evil.example",
-     "/account@evil.example", "javascript:alert(1)", "/approvals\r\nlocation: https://evil.example", "/sign-in?next=//x"],
+     "/account@evil.example", "javascript:alert(1)", "/approvals\r\nlocation: https://evil.example",
+     "/sign-in?next=//x"],
 )  # fmt: skip
 async def test_open_redirect_the_sign_in_leads_to_pages_of_ours_alone(team: Whole, there: str) -> None:
     answer = await team.person().signs_in(to=there)

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
+import anyio
 import pytest
 
 from fraction_mcp.operations.writes.approvers import Viewer
@@ -96,6 +97,39 @@ async def test_another_persons_inbox_shows_finds_exports_and_decides_nothing_of_
         answer = await ben.http.post(f"/approvals/writes/{write_id}/{what}", data=sent, headers=_OWN)
         assert answer.status_code in {400, 404}
     assert await state_of(anna, write_id) == "awaiting_approval"
+
+
+async def test_an_open_inbox_is_told_nothing_of_anothers_writes_and_nothing_once_its_person_has_signed_out(
+    anna: Colleague, ben: Colleague
+) -> None:
+    heard: dict[str, list[str]] = {ANNA: [], BEN: []}
+    over = {ANNA: anyio.Event(), BEN: anyio.Event()}
+
+    async def watch(person: Colleague) -> None:
+        await person.watches(heard[person.email].append)
+        over[person.email].set()
+
+    async def until(person: Colleague, count: int) -> None:
+        while len(heard[person.email]) < count:  # noqa: ASYNC110 - what comes through a stream has no event
+            await anyio.sleep(0.01)
+
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as group:
+            for person in (anna, ben):
+                await person.signs_in()
+                group.start_soon(watch, person)
+                await until(person, 1)
+            await asked(anna)
+            await until(anna, 2)
+            await asked(anna, "ATTACK-2")
+            await until(anna, 3)
+            assert len(heard[BEN]) == 1
+            await anna.sends("/sign-out", (await anna.http.get("/sign-out")).text)
+            await asked(ben, "HIS-1")
+            await until(ben, 2)
+            await over[ANNA].wait()
+            assert len(heard[ANNA]) == 3
+            group.cancel_scope.cancel()
 
 
 async def test_another_browsers_form_approves_nothing(anna: Colleague, ben: Colleague) -> None:
@@ -259,25 +293,27 @@ async def test_a_reading_token_is_told_that_a_tool_writes(reader: Colleague, too
     assert 'error="insufficient_scope", scope="erp:read erp:write"' in refused.headers["www-authenticate"]
 
 
+BODY = json.dumps(call())
+NAME, HARMLESS = '"name": "create_enquiry"', '"name": "search_parts"'
 ODD = {
-    "a batch": json.dumps([call()]).encode(),
-    "a byte order mark": b"\xef\xbb\xbf" + json.dumps(call()).encode(),
-    "utf-16": json.dumps(call()).encode("utf-16"),
-    "a name twice, the harmless last": json.dumps(call()).replace('"name": "create_enquiry"', '"name": "create_enquiry", "name": "search_parts"').encode(),
-    "a name twice, the harmless first": json.dumps(call()).replace('"name": "create_enquiry"', '"name": "search_parts", "name": "create_enquiry"').encode(),
-    "params twice": json.dumps(call()).replace('"params":', '"params": {"name": "search_parts"}, "params":').encode(),
-    "params twice, the harmless last": json.dumps(call())[:-1].encode() + b', "params": {"name": "search_parts", "arguments": {}}}',
-    "a method twice": json.dumps(call()).replace('"method":', '"method": "ping", "method":').encode(),
+    "a batch": f"[{BODY}]".encode(),
+    "a byte order mark": b"\xef\xbb\xbf" + BODY.encode(),
+    "utf-16": BODY.encode("utf-16"),
+    "a name twice, the harmless last": BODY.replace(NAME, f"{NAME}, {HARMLESS}").encode(),
+    "a name twice, the harmless first": BODY.replace(NAME, f"{HARMLESS}, {NAME}").encode(),
+    "params twice": BODY.replace('"params":', f'"params": {{{HARMLESS}}}, "params":').encode(),
+    "params twice, the harmless last": f'{BODY[:-1]}, "params": {{{HARMLESS}, "arguments": {{}}}}}}'.encode(),
+    "a method twice": BODY.replace('"method":', '"method": "ping", "method":').encode(),
     "a method in another case": json.dumps(call("Tools/Call")).encode(),
     "a name in another case": json.dumps(call(name="CREATE_ENQUIRY")).encode(),
     "a name with a blank": json.dumps(call(name="create_enquiry ")).encode(),
-    "an escaped name": json.dumps(call()).replace("create_enquiry", "create\\u005fenquiry").encode(),
-    "an escaped method": json.dumps(call()).replace("tools/call", "tools\\/call").encode(),
-    "half a character": json.dumps(call()).replace("SCOPE-1", "\\ud800").encode(),
-    "a number without end": json.dumps(call()).replace('"id": 1', '"id": ' + "9" * 5_000).encode(),
-    "not a number": json.dumps(call()).replace('"jsonrpc"', '"x": NaN, "jsonrpc"').encode(),
-    "nested without end": json.dumps(call())[:-1].encode() + b', "x": ' + b"[" * 50_000 + b"]" * 50_000 + b"}",
-}  # fmt: skip
+    "an escaped name": BODY.replace("create_enquiry", "create\\u005fenquiry").encode(),
+    "an escaped method": BODY.replace("tools/call", "tools\\/call").encode(),
+    "half a character": BODY.replace("SCOPE-1", "\\ud800").encode(),
+    "a number without end": BODY.replace('"id": 1', '"id": ' + "9" * 5_000).encode(),
+    "not a number": BODY.replace('"jsonrpc"', '"x": NaN, "jsonrpc"').encode(),
+    "nested without end": f'{BODY[:-1]}, "x": {"[" * 50_000}{"]" * 50_000}}}'.encode(),
+}
 
 
 @pytest.mark.parametrize("headers", [{}, {"MCP-Protocol-Version": "2025-11-25"}], ids=["new", "older"])

@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
-from fraction_mcp.server.team.client_documents import CLIENT_HOSTS, ClientDocuments
+from fraction_mcp.server.team.client_documents import _BY_HEART, CLIENT_HOSTS, ClientDocuments
 from fraction_mcp.server.team.fetch import Fetch, Fetched, FetchError
 from tests.server.team.site import Clock, Site, answer
 
@@ -313,19 +313,35 @@ async def test_a_refusal_is_remembered_for_a_minute(clock: Clock) -> None:
 
 
 async def test_a_known_client_goes_on_for_a_day_while_its_host_does_not_answer(clock: Clock) -> None:
-    web = Web(CLAUDE)
+    other = {**CLAUDE, "client_id": "https://claude.ai/oauth/another"}
+    web = Web(other)
     known = documents(web, clock)
-    await known.client(str(CLAUDE["client_id"]))
+    await known.client(str(other["client_id"]))
     web.failure = FetchError("it did not answer within 5 s", passing=True)
     clock.now += 80_000
-    assert await known.client(str(CLAUDE["client_id"]))
-    assert await known.client(str(CLAUDE["client_id"]))
+    assert await known.client(str(other["client_id"]))
+    assert await known.client(str(other["client_id"]))
     assert len(web.asked) == 2
     clock.now += 10_000
-    assert await known.client(str(CLAUDE["client_id"])) is None
+    assert await known.client(str(other["client_id"])) is None
     web.failure = None
     clock.now += 6
-    assert await known.client(str(CLAUDE["client_id"]))
+    assert await known.client(str(other["client_id"]))
+
+
+@pytest.mark.parametrize("client_id", sorted(_BY_HEART))
+async def test_a_client_that_is_known_by_heart_is_taken_while_its_document_cannot_be_read(
+    client_id: str, clock: Clock
+) -> None:
+    web = Web()
+    web.failure = FetchError("it answered HTTP 403", passing=True)
+    known = documents(web, clock)
+    client = await known.client(client_id)
+    assert client
+    assert [str(uri) for uri in client.redirect_uris or ()] == _BY_HEART[client_id]["redirect_uris"]
+    web.failure = None  # its document is read then, which is gone
+    clock.now += 301
+    assert await known.client(client_id) is None
 
 
 async def test_a_client_whose_document_is_gone_is_gone_at_its_next_reading(clock: Clock) -> None:

@@ -95,7 +95,7 @@ def test_every_flag_that_is_named_is_one_of_serve() -> None:
     with pytest.raises(SystemExit) as left, redirect_stdout(io.StringIO()) as told:
         parser().parse_args(["serve", "--help"])
     assert left.value.code == 0
-    told_elsewhere = {"--verify", "--anchor", "--detach", "--build", "--wait", "--reference"}
+    told_elsewhere = {"--verify", "--anchor", "--detach", "--build", "--wait", "--reference", "--transport"}
     told_elsewhere |= set(re.findall(r"--[a-z-]+", "".join(re.findall(r"^pg_(?:dump|restore) .*$", PAGE, re.M))))
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", PAGE)) - told_elsewhere
     assert named <= set(re.findall(r"--[a-z][a-z-]+", told.getvalue()))

@@ -311,7 +311,7 @@ async def test_json_by_its_other_names_is_taken(site: Site, kind: str) -> None:
     assert (await reaching(site)(site.url("/d"), most=DOCUMENT_BYTES)).document == {}
 
 
-@pytest.mark.parametrize("status", ["500 Oops", "503 Busy", "429 Slow Down", "408 Late"])
+@pytest.mark.parametrize("status", ["500 Oops", "503 Busy", "429 Slow Down", "408 Late", "403 Robot"])
 async def test_what_may_pass_is_told_from_what_will_not(site: Site, status: str) -> None:
     site.answers["/d"] = answer(b"{}", status)
     assert (await refused(reaching(site), site.url("/d"))).passing

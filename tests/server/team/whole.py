@@ -5,13 +5,15 @@ import base64
 import hashlib
 import json
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
 
+import anyio
 import httpx
+from starlette.types import Message
 
 from fraction_mcp.cli.serve import _open_sandbox, settings_for_writes
 from fraction_mcp.config import Settings
@@ -139,6 +141,25 @@ class Colleague:
         told = await self.allows(scope=scope)
         self.tokens = (await self.token(code=told["code"])).json()
         return self
+
+    async def watches(self, told: Callable[[str], object]) -> None:
+        """What an open inbox is told, until its stream ends."""
+        cookies = "; ".join(f"{each.name}={each.value}" for each in self.http.cookies.jar)
+        headers = [(b"host", urlsplit(HOME).netloc.encode()), (b"cookie", cookies.encode())]
+        scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
+                 "path": "/approvals/events", "raw_path": b"/approvals/events", "query_string": b"", "root_path": "",
+                 "headers": headers, "client": ("192.0.2.7", 50_000), "server": ("127.0.0.1", 8765)}  # fmt: skip
+
+        async def receive() -> Message:
+            await anyio.sleep_forever()
+            raise AssertionError("never woken")
+
+        async def send(message: Message) -> None:
+            text = message.get("body", b"").decode()
+            if text.startswith("data:"):
+                told(text)
+
+        await self.team.app(scope, receive, send)
 
     # -------------------------------------------------------------------------------------------------------- the tools
 

@@ -61,6 +61,20 @@ async def journal(server: Server, tmp_path: Path) -> Any:
     await opened.aclose()
 
 
+# ---------------------------------------------------------------------------------------------------------------- busy
+
+
+@pytest.mark.slow
+async def test_what_comes_while_the_journal_is_busy_waits_for_its_turn(journal: Journal) -> None:
+    """What one change may take is no bound for all that come at the same moment: a whole team's."""
+    write = await journal.propose(draft())
+    with anyio.fail_after(120):
+        async with anyio.create_task_group() as group:
+            for _ in range(500):
+                group.start_soon(journal.note, write.id, Step.LOOKED, {"found": "nothing"})
+    assert len([event for event in await journal.events(write.id) if event.kind is Step.LOOKED]) == 500
+
+
 # -------------------------------------------------------------------------------------------------------------- frozen
 
 

@@ -80,7 +80,9 @@ async def test_what_was_typed_is_text_on_the_page(browser: Browser) -> None:
     assert "<script" not in browser.page
 
 
-@pytest.mark.parametrize(("email", "password"), [("", "x"), (ANNA, ""), ("a@b" * 100, "x"), (ANNA, "x" * 1025)])
+@pytest.mark.parametrize(
+    ("email", "password"), [("", "x"), (ANNA, ""), ("a@b" * 100, "x"), (ANNA, "x" * 1025), ("a@b\x1b[2J", "x")]
+)
 async def test_what_cannot_be_a_sign_in_is_not_sent_to_the_erp(
     team: Team, browser: Browser, email: str, password: str
 ) -> None:

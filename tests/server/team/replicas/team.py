@@ -24,7 +24,7 @@ from tests.server.team.replicas.companies import Companies, Company, people_in, 
 from tests.server.team.replicas.proxy import Proxy, proxied
 from tests.support import child_environment
 
-KEY = "the first key of the tests' replicas, which nobody else has"
+KEY = "the first key of the tests' replicas"
 _LISTENS = re.compile(r"listens on http://127\.0\.0\.1:(\d+)/mcp")
 _READS_S = 1.1  # an answer that comes sooner is no person's
 _HANGS_S = 60.0
@@ -59,9 +59,9 @@ class Replica:
         self.started.kill()
         await anyio.to_thread.run_sync(self.started.wait)
 
-    async def ended(self) -> int:
+    async def ended(self) -> None:
         self.started.terminate()
-        return await anyio.to_thread.run_sync(self.started.wait, 60)
+        assert await anyio.to_thread.run_sync(self.started.wait, 60) == 143
 
 
 @dataclass
