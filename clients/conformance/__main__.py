@@ -59,7 +59,7 @@ def main() -> int:
             ran = [_servers(suite, url, era) for era in ERAS]
         with served.team() as url:
             ran.append(_authorization(suite, url))
-    except (environments.NotInstalled, served.NotServed) as error:
+    except (environments.NotInstalled, served.NotServed, subprocess.TimeoutExpired) as error:
         print(f"not run: {error}")
         return 1
     for told in ran:

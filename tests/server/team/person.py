@@ -96,7 +96,12 @@ class Memory(TokenStorage):
 
 
 @asynccontextmanager
-async def assistant(browser: Browser, memory: Memory | None = None, **client: Any) -> AsyncIterator[Client]:
+async def assistant(
+    browser: Browser,
+    memory: Memory | None = None,
+    transport: httpx2.AsyncBaseTransport | None = None,
+    **client: Any,
+) -> AsyncIterator[Client]:
     """The SDK's client, signed in by this person."""
     led: list[str] = []
 
@@ -116,7 +121,8 @@ async def assistant(browser: Browser, memory: Memory | None = None, **client: An
         go,
         back,
     )
-    async with httpx2.AsyncClient(auth=oauth, timeout=60, headers=browser.forwarded, trust_env=False) as http:
-        transport = streamable_http_client(f"{browser.url}/mcp", http_client=http)
-        async with Client(transport, **client) as signed_in:
+    http = httpx2.AsyncClient(auth=oauth, timeout=60, headers=browser.forwarded, trust_env=False, transport=transport)
+    async with http:
+        connection = streamable_http_client(f"{browser.url}/mcp", http_client=http)
+        async with Client(connection, **client) as signed_in:
             yield signed_in

@@ -18,14 +18,17 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
+import httpx2
 import pytest
+from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
+from starlette.types import ASGIApp
 
 from fraction_mcp.cli.serve import _open_sandbox, settings_for_writes
 from fraction_mcp.server.team.fetch import Fetched, FetchError
 from fraction_mcp.server.team.http import TeamServer
 from fraction_mcp.server.team.joined import joined
 from fraction_mcp.server.team.options import TeamOptions
-from tests.server.team.person import Browser
+from tests.server.team.person import CALLBACK, Browser, Memory, assistant
 
 pytestmark = pytest.mark.anyio
 
@@ -210,6 +213,12 @@ CODEX = Known(
     resource=f"{PUBLIC}/mcp/",  # as its person may have typed it
     resource_at_token=False,
 )
+SDK = Known(
+    "the SDK's client",
+    redirect=CALLBACK,
+    version="2025-11-25",
+    registers={"client_name": "SDK", "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none"},
+)
 ALL = [
     CLAUDE, CLAUDE_CODE, CHATGPT, CHATGPT_THAT_REGISTERS, VSCODE, VSCODE_THAT_REGISTERS, CURSOR, CODEX,
     OF_THE_FIRST_DAYS,
@@ -219,8 +228,9 @@ ALL = [
 class Assistant:
     """One client and its person's browser at a server of a team."""
 
-    def __init__(self, known: Known, http: httpx.AsyncClient, browser: Browser) -> None:
+    def __init__(self, known: Known, app: ASGIApp, http: httpx.AsyncClient, browser: Browser) -> None:
         self.known = known
+        self.app = app
         self.http = http
         self.browser = browser
         self.client_id = ""
@@ -354,7 +364,7 @@ async def at_a_team(
             httpx.AsyncClient(transport=transport, headers={"sec-fetch-site": "same-origin"}) as pages,
         ):
             browser.http = pages
-            yield Assistant(known, http, browser)
+            yield Assistant(known, app, http, browser)
     await server.aclose()
 
 
@@ -404,6 +414,26 @@ async def test_a_client_that_asked_for_reading_steps_up_where_it_is_told_what_it
         await assistant.signs_in(scope=told["scope"])
         assert assistant.tokens["scope"] == "erp:read erp:write"
         assert "awaiting_approval" in text_of(await assistant.calls("create_enquiry", **order))
+
+
+async def test_the_sdks_own_client_steps_up_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with at_a_team(SDK, tmp_path, monkeypatch) as scripted:
+        await scripted.finds_out()
+        await scripted.makes_itself_known()
+        await scripted.signs_in(scope="erp:read")
+        memory = Memory()
+        memory.tokens = OAuthToken.model_validate(scripted.tokens)
+        memory.info = OAuthClientInformationFull.model_validate(
+            {**SDK.registers, "client_id": scripted.client_id, "issuer": PUBLIC}
+        )
+        transport = httpx2.ASGITransport(scripted.app)
+        async with assistant(scripted.browser, memory, transport) as client:
+            price = await client.call_tool("get_price_for_quantity", {"part": "WIDGET-001", "quantity": 250})
+            assert "2500.00" in str(price.structured_content)
+            assert memory.tokens.scope == "erp:read"
+            waits = await client.call_tool("create_enquiry", {"customer": "Acme Corp", "customer_ref": "by itself"})
+            assert "awaiting_approval" in str(waits.structured_content)
+            assert memory.tokens.scope == "erp:read erp:write"
 
 
 async def test_claude_gets_in_where_its_host_turns_our_server_away(
