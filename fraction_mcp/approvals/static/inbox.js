@@ -91,11 +91,24 @@ document.addEventListener("submit", (event) => {
 // A page that the browser kept and shows again is not the page that was sent.
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
-const events = new EventSource("events");
 const clock = setInterval(() => refresh().catch(() => {}), 30_000);  // how long it is until a write expires
-events.onmessage = () => refresh().catch(() => {});
-events.onerror = () => {
-  // The inbox has ended. Whoever gets its port next gets no visits from a page that was left open.
+const stays = "stays" in document.querySelector("main").dataset;  // under a name of its own, where people sign in
+let events;
+
+function listen() {
+  events = new EventSource("events");
+  events.onmessage = () => refresh().catch(() => {});
+  events.onerror = stays ? comeBack : end;
+}
+
+// A server that people sign in to begins anew, and so does a proxy. Who is signed out is led to the sign-in.
+function comeBack() {
+  refresh().catch(() => {});
+  if (events.readyState === EventSource.CLOSED) setTimeout(listen, 10_000);
+}
+
+// The inbox has ended. Whoever gets its port next gets no visits from a page that was left open.
+function end() {
   events.close();
   clearInterval(clock);
   if (sending) return;
@@ -103,4 +116,6 @@ events.onerror = () => {
   for (const control of document.querySelectorAll("form button, form input, form select")) control.disabled = true;
   for (const link of document.querySelectorAll("a")) link.removeAttribute("href");
   bell.hidden = true;
-};
+}
+
+listen();

@@ -30,6 +30,8 @@ pytestmark = [pytest.mark.anyio, pytest.mark.browser, pytest.mark.usefixtures("s
 
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
+GUARDED = "new Promise((done) => setTimeout(done, guardedUntil - performance.now()))"
+
 
 @pytest.fixture(scope="module")
 def chromium() -> str:
@@ -164,6 +166,7 @@ async def test_a_person_signs_in_allows_a_client_and_approves_its_write_and_nobo
             assert "BROWSER-1" in await card.inner_text()
             await ben.reload()
             assert await ben.locator("article").count() == 0
+            await anna.evaluate(GUARDED)  # no press counts as a card moves
             await card.locator("button.yes").click()
             await anna.locator("#told.done").wait_for()
 
@@ -171,9 +174,15 @@ async def test_a_person_signs_in_allows_a_client_and_approves_its_write_and_nobo
             await ben.goto(f"{url}/approvals/writes/{another['write_id']}")
             assert "There is no such write here" in await ben.locator("#list").inner_text()
             await anna.locator("article", has_text="BROWSER-2").wait_for()
+            beside = await anna.context.new_page()
+            await beside.goto(f"{url}/approvals/")
+            await beside.locator("article", has_text="BROWSER-2").wait_for()
+
             await anna.locator("a[href='/sign-out']").click()
             await anna.locator("form button").click()
             await anna.locator("h1", has_text="You are signed out").wait_for()
             await anna.goto(f"{url}/approvals/")
             assert "/sign-in" in anna.url
+            await proposed(url, token, "BROWSER-3")  # the client's grant goes on, and what the page shows does not
+            await beside.wait_for_url(f"{url}/sign-in**")
     assert complaints == []
