@@ -217,6 +217,7 @@ MAY_READ_A_CLOCK = {
     "operations/suggestions.py": "how long suggestions that were looked up are kept: they decide nothing",
     "approvals/browser.py": "once a minute for all processes, held against a file's own time",
     "approvals/senders.py": "whether a process lives, held against a file's own time",
+    "approvals/webhook.py": "when a message is signed, which its receiver holds against a clock of its own",
     "approvals/process.py": "how long nobody has needed the inbox's process: seconds of its own loop",
     "erp/observed.py": "how long a request took, for metrics alone",
     "server/team/people.py": "how long nobody has used what is kept open for a person",
