@@ -201,7 +201,8 @@ class Runtime:
         if self.settings.confirm != "human":
             return ""
         if self._seat:  # an address that is worth nothing without a person's sign-in
-            return f"in the approval inbox at {self._seat.address}" if self._seat.address else ""
+            at = f"at {self._seat.address}" if self._seat.address else "of whoever runs this server"
+            return f"in the approval inbox {at}"
         return _ON_ITS_PAGE if self._inbox() else ""
 
     async def _to_its_end(self, work: "Callable[[], Awaitable[Write]]") -> "Write":
