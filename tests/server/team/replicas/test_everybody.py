@@ -26,7 +26,7 @@ async def over(person: Person, write_id: str) -> None:
         assert told.get("outcome") in {"done", "in_progress"}, told
         return bool(told["outcome"] == "done")
 
-    await until(is_done)
+    await until(is_done, every_s=1)
 
 
 async def in_rounds(person: Person) -> None:
@@ -86,9 +86,11 @@ async def everything(team: Team, number: int, *, prices: int) -> None:
 async def test_fifty_people_at_once_each_get_their_own(server: Server, template: Path, tmp_path: Path) -> None:
     """Reads, a write in rounds, one by the inbox and a batch; each replica carries its half."""
     async with team_of(50, postgres=server, template=template, folder=tmp_path) as team:
+        begun = anyio.current_time()
         async with anyio.create_task_group() as group:
             for number in team.companies.of:
                 group.start_soon(partial(everything, team, number, prices=5))
+        print(f"{anyio.current_time() - begun:.0f} s, {sum(team.proxy.served.values())} requests")  # noqa: T201
         for company in team.companies.of.values():
             assert sorted(company.made()) == ["NEW-BATCH-1", "NEW-BATCH-2", "NEW-BATCH-3", "NEW-INBOX", "NEW-ROUND"]
             assert company.asked("POST", "/parts") == 5

@@ -119,3 +119,28 @@ async def test_a_key_is_changed_in_a_rolling_restart_with_a_question_open_and_pe
         assert [company.made() for company in team.companies.of.values()] == [["NEW-ROTATED"]] * 2
         team.held_against_each()
         assert team.complaints() == []
+
+
+async def test_a_budget_is_one_account_s_whichever_replica_spends_it(
+    server: Server, template: Path, tmp_path: Path
+) -> None:
+    async with team_of(2, postgres=server, template=template, folder=tmp_path, FRACTION_MCP_CACHE_S="0") as team:
+        async with team.person(1) as anna, team.person(2) as bert:
+            await price(bert)
+            anna.company.app.state.fraction_limit_per_hour = 20
+            refused = [await anna.call("search_parts", query=f"W{number}") for number in range(40)]
+            codes = [told["error"]["code"] for told in refused if told.get("error")]
+            assert set(codes[-10:]) == {"RATE_LIMITED"}, codes
+            await price(bert)  # theirs is another account
+        assert anna.company.asked("GET") <= 22, "each replica may find out by one request"
+
+
+async def test_two_replicas_that_start_at_once_on_an_empty_database_both_serve(
+    server: Server, template: Path, tmp_path: Path
+) -> None:
+    together = {"postgres": server, "template": template, "folder": tmp_path}
+    async with team_of(1, **together, migrated=False) as team, team.person(1) as anna:  # type: ignore[arg-type]
+        await price(anna)
+        await price(anna)
+        assert {anna.at} | set(team.proxy.went[anna.browser.address]) == {0, 1}
+        assert team.complaints() == []
