@@ -37,7 +37,7 @@ def team() -> Iterator[str]:
 
 @contextmanager
 def _served(words: Callable[[int], list[str]]) -> Iterator[str]:
-    port = _free_port()
+    port = free_port()
     with tempfile.TemporaryDirectory(prefix="served-", ignore_cleanup_errors=True) as folder:
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         env = {
@@ -77,7 +77,7 @@ def _wait(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
     raise NotServed(said[-1] if said else "the server said nothing")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as any_port:
         any_port.bind(("127.0.0.1", 0))
         return int(any_port.getsockname()[1])

@@ -11,7 +11,6 @@ import hashlib
 import hmac
 import json
 import logging
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from urllib import request
@@ -48,7 +47,8 @@ class Team:
 
 
 class Webhook:
-    """One address, and what it has been told. With `keys` (those of FRACTION_MCP_SECRET_KEY) it is signed."""
+    """One address, and what it has been told. With `keys` (those of FRACTION_MCP_SECRET_KEY) it is signed.
+    `clock` in Unix seconds."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Webhook:
         keys: Sequence[str] = (),
         team: Team | None = None,
         *,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float],
     ) -> None:
         self._address = address
         self._keys = [hmac.digest(key.encode(), _KEY_FOR, "sha256") for key in keys]

@@ -236,15 +236,28 @@ async def test_without_leave_no_client_registers_itself() -> None:
 # ----------------------------------------------------------------------------------------------------------- the pages
 
 
-@pytest.mark.parametrize("path", ["/mcp", "/sign-in", "/consent", "/account", "/approvals/", "/authorize", "/token"])
+@pytest.mark.parametrize("path", ["/mcp", "/sign-in", "/consent", "/account", "/approvals/", "/authorize"])
 async def test_foreign_origin_and_wrong_host_are_refused_before_anything_is_looked_at(team: Whole, path: str) -> None:
     anna = await team.person().connects()
     bearer = {"authorization": f"Bearer {anna.tokens['access_token']}"}
+    open_to_pages = path == "/token"  # a client may be a page itself: it looks at no cookie (test_known_clients.py)
     for origin in ("https://evil.example", "null", "http://127.0.0.1:8766", "https://127.0.0.1:8765"):
         cross = {"origin": origin, "sec-fetch-site": "cross-site"}
-        assert (await anna.http.post(path, headers=bearer | cross)).status_code == 403
+        answer = await anna.http.post(path, headers=bearer | cross)
+        assert answer.status_code == (401 if open_to_pages else 403)
+        assert "access-control-allow-credentials" not in answer.headers
     for host in ("evil.example", "127.0.0.1", "localhost:8765", "127.0.0.1:8765.evil.example"):
         assert (await anna.http.get(path, headers=bearer | {"host": host})).status_code == 421
+
+
+async def test_where_pages_elsewhere_may_ask_no_cookie_counts_and_none_is_sent(team: Whole) -> None:
+    anna = await team.person().connects()
+    for path in ("/token", "/register", "/revoke"):
+        answer = await anna.http.post(path, data={"client_id": anna.client_id}, headers={"origin": "https://a.example"})
+        assert answer.status_code >= 400 or path == "/revoke"
+        assert answer.headers["access-control-allow-origin"] == "*"  # with which browsers send no cookies
+        assert "access-control-allow-credentials" not in answer.headers
+        assert not {"set-cookie", "location"} & set(answer.headers)
 
 
 async def test_session_fixation_a_cookie_that_was_set_beforehand_is_nobodys(team: Whole) -> None:

@@ -1,8 +1,10 @@
 """docs/deployment.md and compose.yaml say what the program takes: their flags, settings and figures are its own."""
 
+import io
 import json
 import re
 import shlex
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,11 @@ import pytest
 from fraction_mcp import loopback
 from fraction_mcp.cli.parser import parser
 from fraction_mcp.config import Settings
-from fraction_mcp.server.team import front, http
+from fraction_mcp.server.team import front, http, people, store_grants
+from fraction_mcp.server.team.client_documents import CLIENT_HOSTS
 from fraction_mcp.server.team.metrics import Metrics
 from fraction_mcp.server.team.options import Asked, TeamOptions, team_options
+from fraction_mcp.server.team.store_tables import metadata
 from fraction_mcp.server.team.turns import Limits, Turns
 
 ROOT = Path(__file__).parents[3]
@@ -78,3 +82,34 @@ def test_every_metric_is_told_with_its_labels() -> None:
     named = {one.name for one in metrics.registry.collect() if one.name.startswith("fraction_mcp")}
     told = {name.removesuffix("_total") for name in re.findall(r"`(fraction_mcp_[a-z_]+)`", PAGE)}
     assert told == named
+
+
+@pytest.mark.parametrize(
+    "words", sorted(set(re.findall(r"^fraction-mcp ((?:migrate|audit|writes)\b[^>\n]*)", PAGE, re.M)))
+)
+def test_every_command_of_the_journal_s_care_is_one(words: str) -> None:
+    parser().parse_args(shlex.split(words))
+
+
+def test_every_flag_that_is_named_is_one_of_serve() -> None:
+    with pytest.raises(SystemExit) as left, redirect_stdout(io.StringIO()) as told:
+        parser().parse_args(["serve", "--help"])
+    assert left.value.code == 0
+    told_elsewhere = {"--verify", "--anchor", "--detach", "--build", "--wait", "--reference", "--transport"}
+    told_elsewhere |= set(re.findall(r"--[a-z-]+", "".join(re.findall(r"^pg_(?:dump|restore) .*$", PAGE, re.M))))
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", PAGE)) - told_elsewhere
+    assert named <= set(re.findall(r"--[a-z][a-z-]+", told.getvalue()))
+
+
+def test_a_restored_journal_brings_back_nobody_s_sign_in() -> None:
+    who_is_in = {"team_people", "team_grants", "team_access", "team_codes", "team_browsers"}
+    assert who_is_in <= set(metadata.tables)
+    assert all(name.startswith("team_") for name in metadata.tables), "what pg_dump leaves out"
+    assert set(re.findall(r"DELETE FROM (\w+)", PAGE)) == who_is_in
+
+
+def test_the_figures_of_people_are_the_programs() -> None:
+    assert f"{people._MOST_LIVE:,} people at the most" in PAGE
+    assert people._IDLE_S == 1_800, "the last half-hour"
+    assert f"refresh tokens live {store_grants._REFRESH_S / 86_400:g} days" in PAGE
+    assert {"claude.ai", "chatgpt.com", "vscode.dev"} <= set(CLIENT_HOSTS)

@@ -32,7 +32,7 @@ PART = {"part_number": "SIGNAL-1"}
 
 
 @contextmanager
-def server(firm: Firm) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+def server(firm: Firm) -> Iterator[tuple["subprocess.Popen[str]", str]]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     environment = child_environment(
@@ -45,7 +45,11 @@ def server(firm: Firm) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
     )
     flags = ("--auth", "sign-in", "--port", str(port), "--allow-registration")
     process = subprocess.Popen(
-        command("serve", "--http", *flags), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
+        command("serve", "--http", *flags),
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
     )
     with process:
         try:

@@ -63,6 +63,7 @@ OF_ALL: dict[str, Probe] = {
     "landed_before": lambda journal, _, write: journal.landed_before(write.key, 0),
     "history.page": lambda journal, _, __: _page(journal),
     "history.latest": lambda journal, _, __: journal.history.latest(tuple(State), skip=0, limit=9),
+    "history.newest": lambda journal, _, __: journal.history.newest(),
     "history.count": lambda journal, _, __: journal.history.count(tuple(State)),
 }
 
