@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import anyio
+
 from fraction_mcp import errors
 from fraction_mcp.erp import Erp
 from fraction_mcp.operations.context import ErpContext
@@ -31,6 +33,7 @@ __all__ = ["Committer", "Replan", "reaches"]
 logger = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 5.0
+_RESTARTS_S, _AGAIN_S = 8.0, 0.5  # so long a database that restarts is waited for, and asked again so often
 
 Replan = Callable[[ErpContext, str, Mapping[str, Any]], Awaitable[Plan]]
 """Plans the write of a tool from its arguments again: (context, tool, arguments)."""
@@ -120,7 +123,7 @@ class Committer:
             raise errors.ConsentError("it could not be sent before its claim ran out; nothing was sent")
 
     async def _written_down(self, write: Write, step: Step, outcome: WriteOutcome, owner: str) -> Write:
-        finished = await self._journal.finish(write.id, step, outcome, owner=owner)
+        finished = await self._finished(write.id, step, outcome, owner)
         if finished.state is MOVES[step].to and finished.outcome == outcome:
             return await self.look_again(finished) if finished.state is State.UNKNOWN else finished
         # The lease had run out meanwhile, and somebody else, or a person, has said what became of it.
@@ -132,6 +135,18 @@ class Committer:
             return await self._journal.finish(write.id, Step.LATE_REFUSAL, told, owner=owner)
         await self._journal.note(write.id, Step.LATE_ANSWER, {"kind": step, **outcome.to_json()})
         return finished
+
+    async def _finished(self, write_id: str, step: Step, outcome: WriteOutcome, owner: str) -> Write:
+        """What nobody but this process knows is not lost by a database that restarts. To say it twice does no harm: the
+        second time finds it as the first has left it."""
+        until = anyio.current_time() + _RESTARTS_S
+        while True:
+            try:
+                return await self._journal.finish(write_id, step, outcome, owner=owner)
+            except errors.JournalUnreachable:
+                if anyio.current_time() >= until:
+                    raise
+            await anyio.sleep(_AGAIN_S)
 
     async def _planned_again(self, write: Write, erp: Erp) -> Draft | None:
         """The write as it would be planned now; None where it must not be sent: the journal then says why."""

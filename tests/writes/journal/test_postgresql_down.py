@@ -156,6 +156,33 @@ async def test_a_write_that_was_sent_when_postgresql_froze_is_told_as_one_that_m
 
 
 @pytest.mark.process
+@pytest.mark.parametrize("step", ["hold", "finish"])
+async def test_what_came_of_a_write_is_written_down_when_a_postgresql_that_restarts_is_there_again(
+    server: Server, firm: Firm, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Its claim stands for minutes: nobody has to settle by hand what this process knows."""
+    original, stopped = getattr(Journal, step), list[bool]()
+    async with anyio.create_task_group() as group:
+
+        async def restarting(self: Journal, *words: Any, **facts: Any) -> Any:
+            if not stopped:
+                stopped.append(True)
+                await anyio.to_thread.run_sync(server.stop)
+                group.start_soon(anyio.to_thread.run_sync, server.start)
+            return await original(self, *words, **facts)
+
+        monkeypatch.setattr(Journal, step, restarting)
+        async with firm.runtime(database_url=SecretStr(server.url())) as runtime:
+            service = await runtime.write_service()
+            arguments = {"part_number": "RESTARTED-1"}
+            plan = await _replan(service.context, "create_part", arguments)
+            write = await service.propose(plan, tool="create_part", arguments=arguments, asked_by="a test")
+            after = await service.approve(write, by=Decider("a person"), digest=write.digest)
+    assert after.state is {"hold": State.AWAITING, "finish": State.DONE}[step]
+    assert len(firm.parts("RESTARTED-1")) == len(firm.sent()) == (step == "finish")
+
+
+@pytest.mark.process
 @pytest.mark.parametrize("how", ["frozen", "stopped"])
 async def test_a_write_that_is_claimed_while_postgresql_does_not_answer_is_not_sent_and_goes_out_once_later(
     server: Server, firm: Firm, monkeypatch: pytest.MonkeyPatch, how: str

@@ -3,9 +3,10 @@
 import asyncio
 import re
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _FOR = re.compile(rb"\r\nx-forwarded-for: *([^\r]*)", re.IGNORECASE)
@@ -77,7 +78,7 @@ class Proxy:
             ours.close()
 
 
-async def _first(reading: "asyncio._CoroutineLike[bytes]", leaving: "asyncio.Future[bytes]") -> bytes:
+async def _first(reading: Coroutine[Any, Any, bytes], leaving: "asyncio.Future[bytes]") -> bytes:
     task = asyncio.ensure_future(reading)
     await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
     if task.done():

@@ -4,7 +4,7 @@ work with them, each with an assistant, whose every answer is kept to be held ag
 import html
 import os
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -216,7 +216,7 @@ async def team_of(
     folder: Path,
     replicas: int = 2,
     migrated: bool = True,
-    **settings: str,
+    changes: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Team]:
     """So many people, each with a company; a migrated database, and replicas that serve."""
     with served(template, folder, count) as (companies, erp):
@@ -229,7 +229,7 @@ async def team_of(
                 "FRACTION_MCP_ELICITATION": "full",
                 "FRACTION_MCP_TIMEOUT_S": "20",
             }
-            | settings
+            | dict(changes or {})
         )
         if migrated:
             done = await anyio.to_thread.run_sync(lambda: process.run("migrate", env=environment))

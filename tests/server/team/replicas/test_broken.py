@@ -1,5 +1,5 @@
-"""What breaks between two replicas, their PostgreSQL and the ERP: nothing is written twice, nothing lost, and what nobody
-knows is called so and looked for by whichever replica is left."""
+"""What breaks between two replicas, their PostgreSQL and the ERP: nothing is written twice, nothing lost, and what
+nobody knows is called so and looked for by whichever replica is left."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -47,7 +47,7 @@ async def waiting(person: Person, number: str) -> str:
 async def test_a_replica_killed_in_mid_commit_leaves_what_the_other_finds(
     place: int, server: Server, template: Path, tmp_path: Path
 ) -> None:
-    async with team_of(2, postgres=server, template=template, folder=tmp_path, **SOON) as team:
+    async with team_of(2, postgres=server, template=template, folder=tmp_path, changes=SOON) as team:
         async with team.person(1) as anna, team.person(2) as bert:
             part = {"part_number": "NEW-KILLED"}
             asked = await anna.asks("create_part", part)
@@ -96,7 +96,7 @@ async def test_what_was_approved_at_a_replica_that_is_killed_is_sent_by_the_othe
 async def test_a_postgresql_restarted_in_mid_commit_loses_and_doubles_nothing(
     server: Server, template: Path, tmp_path: Path
 ) -> None:
-    async with team_of(2, postgres=server, template=template, folder=tmp_path, **SOON) as team:
+    async with team_of(2, postgres=server, template=template, folder=tmp_path, changes=SOON) as team:
         async with team.person(1) as anna, team.person(2) as bert:
             part = {"part_number": "NEW-RESTARTED"}
             asked = await anna.asks("create_part", part)

@@ -1,4 +1,4 @@
-"""Two replicas on one PostgreSQL behind a proxy that sends each request to the other one: what everybody does at once."""
+"""Two replicas on one PostgreSQL behind a proxy that sends each request to the other one."""
 
 from functools import partial
 from pathlib import Path
@@ -90,7 +90,7 @@ async def test_fifty_people_at_once_each_get_their_own(server: Server, template:
         async with anyio.create_task_group() as group:
             for number in team.companies.of:
                 group.start_soon(partial(everything, team, number, prices=5))
-        print(f"{anyio.current_time() - begun:.0f} s, {sum(team.proxy.served.values())} requests")  # noqa: T201
+        print(f"{anyio.current_time() - begun:.0f} s, {sum(team.proxy.served.values())} requests")
         for company in team.companies.of.values():
             assert sorted(company.made()) == ["NEW-BATCH-1", "NEW-BATCH-2", "NEW-BATCH-3", "NEW-INBOX", "NEW-ROUND"]
             assert company.asked("POST", "/parts") == 5

@@ -14,6 +14,8 @@ from tests.server.team.replicas.team import KEY, Person, team_of, until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.process, pytest.mark.slow]
 
+ANEW = {"FRACTION_MCP_CACHE_S": "0"}  # each price is read of the ERP
+
 
 async def price(person: Person) -> None:
     (line,) = (await person.call("get_price_for_quantity", part="WIDGET-001", quantity=5, customer="Acme Corp"))[
@@ -26,7 +28,7 @@ async def test_a_token_that_is_due_is_renewed_by_one_replica_and_nobody_is_signe
     server: Server, template: Path, tmp_path: Path
 ) -> None:
     """Renewing revokes at once, and the new token is known when its answer has come: the other one waits."""
-    async with team_of(1, postgres=server, template=template, folder=tmp_path, FRACTION_MCP_CACHE_S="0") as team:
+    async with team_of(1, postgres=server, template=template, folder=tmp_path, changes=ANEW) as team:
         team.companies.of[1].app.state.token_lifetime_s = 32  # the shortest that is renewed: three seconds before
         async with team.person(1) as anna:
             for place in (0, 1):
@@ -101,20 +103,16 @@ async def test_a_key_is_changed_in_a_rolling_restart_with_a_question_open_and_pe
             asked = await anna.asks("create_part", part)
             for keys in (f"{old},{new}", f"{new},{old}"):
                 for place in (0, 1):
-                    replica = team.begin(FRACTION_MCP_SECRET_KEY=keys)
                     await team.replicas[place].ended()
-                    team.replicas[place] = replica
-                    team.proxy.ports[place] = await until(lambda replica=replica: replica.port)
+                    await team.put(place, FRACTION_MCP_SECRET_KEY=keys)
                     await price(anna)
                     await price(bert)
             told = await anna.answers("create_part", part, asked)
             assert told["outcome"] == "done", told
             asked = await bert.asks("create_part", part)
             for place in (0, 1):
-                replica = team.begin(FRACTION_MCP_SECRET_KEY=new)
                 await team.replicas[place].ended()
-                team.replicas[place] = replica
-                team.proxy.ports[place] = await until(lambda replica=replica: replica.port)
+                await team.put(place, FRACTION_MCP_SECRET_KEY=new)
             assert (await bert.answers("create_part", part, asked))["outcome"] == "done"
         assert [company.made() for company in team.companies.of.values()] == [["NEW-ROTATED"]] * 2
         team.held_against_each()
@@ -124,7 +122,7 @@ async def test_a_key_is_changed_in_a_rolling_restart_with_a_question_open_and_pe
 async def test_a_budget_is_one_account_s_whichever_replica_spends_it(
     server: Server, template: Path, tmp_path: Path
 ) -> None:
-    async with team_of(2, postgres=server, template=template, folder=tmp_path, FRACTION_MCP_CACHE_S="0") as team:
+    async with team_of(2, postgres=server, template=template, folder=tmp_path, changes=ANEW) as team:
         async with team.person(1) as anna, team.person(2) as bert:
             await price(bert)
             anna.company.app.state.fraction_limit_per_hour = 20
@@ -138,9 +136,9 @@ async def test_a_budget_is_one_account_s_whichever_replica_spends_it(
 async def test_two_replicas_that_start_at_once_on_an_empty_database_both_serve(
     server: Server, template: Path, tmp_path: Path
 ) -> None:
-    together = {"postgres": server, "template": template, "folder": tmp_path}
-    async with team_of(1, **together, migrated=False) as team, team.person(1) as anna:  # type: ignore[arg-type]
-        await price(anna)
-        await price(anna)
-        assert {anna.at} | set(team.proxy.went[anna.browser.address]) == {0, 1}
+    async with team_of(1, postgres=server, template=template, folder=tmp_path, migrated=False) as team:
+        async with team.person(1) as anna:
+            await price(anna)
+            await price(anna)
+        assert set(team.proxy.went[anna.browser.address]) == {0, 1}
         assert team.complaints() == []

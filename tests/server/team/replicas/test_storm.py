@@ -1,5 +1,5 @@
-"""Fifty people at work while a replica is killed and PostgreSQL restarts: each write is in its ERP once, or known as one
-that nobody saw there."""
+"""Fifty people at work while a replica is killed and PostgreSQL restarts: each write is in its ERP once, or known as
+one that nobody saw there."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -94,8 +94,8 @@ async def test_nothing_is_doubled_and_nothing_lost_while_everything_breaks(
     server: Server, template: Path, tmp_path: Path
 ) -> None:
     ended = Counter[str]()
-    together = {"postgres": server, "template": template, "folder": tmp_path}
-    async with team_of(PEOPLE, **together, FRACTION_MCP_TIMEOUT_S="5") as team:  # type: ignore[arg-type]
+    quick = {"FRACTION_MCP_TIMEOUT_S": "5"}
+    async with team_of(PEOPLE, postgres=server, template=template, folder=tmp_path, changes=quick) as team:
         signed_in, breaks = 0, Breaks(team, server)
 
         async def one(number: int) -> None:
@@ -117,5 +117,5 @@ async def test_nothing_is_doubled_and_nothing_lost_while_everything_breaks(
         assert max(sent.values()) == 1, sent
         assert all(len(made[number]) == sent[number] for number in made), made
         assert sum(sent.values()) == PEOPLE - ended["never sent"]
-        print(ended, sum(team.proxy.served.values()), "requests")  # noqa: T201
+        print(ended, sum(team.proxy.served.values()), "requests")
         assert team.held_against_each() >= 2 * PEOPLE
