@@ -18,7 +18,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
-from fraction_mcp.config import Settings
+from fraction_mcp.config import Settings, is_embedded
 from fraction_mcp.erp.auth import ErpSession
 from fraction_mcp.erp.client import sign_in_to_fraction
 from fraction_mcp.operations.writes.journal import Journal
@@ -170,7 +170,7 @@ class _SignIn:
             provider,
             public_url=url,
             origins=options.allowed_origins,
-            shown=Shown(writes="none" if settings.read_only else settings.confirm),
+            shown=Shown(erp=_erp_named(settings), writes="none" if settings.read_only else settings.confirm),
             counted=counted,
         )
         self.verifier: TokenVerifier = _OurTokens(provider)
@@ -187,6 +187,10 @@ class _OurTokens(TokenVerifier):
 
     async def verify_token(self, token: str) -> AccessToken | None:
         return await self._provider.load_access_token(token)
+
+
+def _erp_named(settings: Settings) -> str:
+    return "SANDBOX FractionERP" if is_embedded(settings.fraction_base_url) else "FractionERP"
 
 
 def _login(settings: Settings, sandbox: ASGIApp | None) -> ErpLogin:
