@@ -48,8 +48,13 @@ def inbox_routes(
         """The address that a client is given for a write."""
         return RedirectResponse(f"{INBOX}/?write={quote(request.path_params['id'])}", 303)
 
+    async def with_its_slash(_: Request) -> Response:
+        """The address as it is told and typed."""
+        return RedirectResponse(f"{INBOX}/", 303)
+
     pages = WritePages(visit, decide, closing)
     return [
+        Route(INBOX, with_its_slash, methods=["GET"], middleware=guard),
         Route(f"{INBOX}/writes/{{id}}", one, methods=["GET"], middleware=guard),
         Mount(INBOX, routes=pages.routes, middleware=guard),
     ]
