@@ -222,7 +222,6 @@ MAY_READ_A_CLOCK = {
     "erp/observed.py": "how long a request took, for metrics alone",
     "server/team/people.py": "how long nobody has used what is kept open for a person",
     "server/team/watch.py": "how long an approved write is left to the replica of its person: seconds of its own loop",
-    "operations/writes/committing.py": "how long a database that restarts is waited for: seconds of its own loop",
     "server/team/calls_in_turn.py": "whether a call was given up for its own time",
     "server/team/jwt.py": "how often a refusal is logged",
     "server/team/issuer_keys.py": "how long an issuer's keys are kept: setting the time of day keeps none longer",
