@@ -31,6 +31,7 @@ LONGEST_SUBJECT = 100
 """Of what stands in the journal as an asker there is room for so many characters."""
 
 _IDLE_S = 1_800.0
+_LONGEST_CALL_S = 660.0  # and a little (`Limits`)
 _MOST_LIVE = 1_000
 
 
@@ -133,12 +134,14 @@ class People:
         return live.runtime
 
     def _make_room(self) -> None:
-        """Whoever has been idle for long leaves, and beyond a bound whoever has been idle for longest."""
+        """Whoever has been idle for long leaves, and beyond a bound whoever has been idle for longest; nobody, however
+        many there are, who may have a call under way."""
         now = self._clock()
         by_idleness = sorted(self._live.items(), key=lambda item: item[1].used_at)
         beyond = len(by_idleness) - _MOST_LIVE + 1
         for count, (subject, live) in enumerate(by_idleness):
-            if count < beyond or now - live.used_at > _IDLE_S:
+            idle_s = now - live.used_at
+            if idle_s > _IDLE_S or (count < beyond and idle_s > _LONGEST_CALL_S):
                 del self._live[subject]
                 live.leave.set()
 
