@@ -6,6 +6,7 @@
 #   make docs    write docs/tools.md and the table of settings anew
 #   make lint    style, types, house rules
 #   make cover   every test, slow ones as well, and which branches they took: what CI runs
+#   make long    those that want a machine to themselves for minutes
 #   make bench   measure, beside references in the same run
 #   make evals   the scripted solution of every task in evals/, with the table of their calls (docs/evals.md)
 #   make torture  kill, break and mistreat it, on every core, for half an hour and more; writes docs/torture.md
@@ -23,7 +24,7 @@ PIP := -m pip --disable-pip-version-check -q
 # Bytecode is kept, whatever the environment says: without it, every test process compiles the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test cover check fix lint schemas docs bench evals clients conformance lock audit release torture clean
+.PHONY: demo test cover long check fix lint schemas docs bench evals clients conformance lock audit release torture clean
 
 demo: .venv-demo/.made
 	@$(RUN)/fraction-mcp demo
@@ -32,7 +33,10 @@ test: .venv/.made
 	$(DEV)/python -m pytest -n auto --dist worksteal -m "not slow and (smoke or not (process or browser))"
 
 cover: .venv/.made
-	$(DEV)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
+	$(DEV)/python -m pytest -n auto --dist worksteal -m "not long" --durations=15 --cov --cov-report=term
+
+long: .venv/.made
+	$(DEV)/python -m pytest -m long --durations=0
 
 check: lint test
 

@@ -36,7 +36,7 @@ async def at_once(calls: Sequence[Awaitable[httpx.Response]]) -> list[dict[str, 
 # -------------------------------------------------------------------------------------------------------- many at once
 
 
-@pytest.mark.parametrize("times", [50, pytest.param(1_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [50, pytest.param(1_000, marks=[pytest.mark.slow, pytest.mark.long])])
 async def test_however_many_refresh_one_token_at_once_all_get_the_same_and_nobody_is_signed_out(
     shared: Team, times: int
 ) -> None:
@@ -65,7 +65,7 @@ async def test_what_came_in_time_is_answered_however_long_it_waits_for_its_turn(
     assert (await provider.exchange_refresh_token(client, again, [])).refresh_token == first["refresh_token"]
 
 
-@pytest.mark.parametrize("people", [20, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("people", [20, pytest.param(200, marks=[pytest.mark.slow, pytest.mark.long])])
 async def test_however_many_people_refresh_at_once_each_stays_signed_in_as_themselves(
     shared: Team, people: int
 ) -> None:

@@ -83,6 +83,7 @@ async def everything(team: Team, number: int, *, prices: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 async def test_fifty_people_at_once_each_get_their_own(server: Server, template: Path, tmp_path: Path) -> None:
     """Reads, a write in rounds, one by the inbox and a batch; each replica carries its half."""
     async with team_of(50, postgres=server, template=template, folder=tmp_path) as team:

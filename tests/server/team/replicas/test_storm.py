@@ -14,7 +14,7 @@ from tests.postgresql import Server
 from tests.server.team.replicas.companies import Company
 from tests.server.team.replicas.team import Person, Team, team_of, until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.process, pytest.mark.slow]
+pytestmark = [pytest.mark.anyio, pytest.mark.process, pytest.mark.slow, pytest.mark.long]
 
 PART = {"part_number": "NEW-STORM"}
 PEOPLE = 50
