@@ -27,6 +27,7 @@ from fraction_mcp.tools.catalogue import catalogue
 from fraction_mcp.tools.prompts import PROMPTS
 from fraction_mcp.tools.resources import RESOURCES
 from tests.process import children_of_commands_are_ours, command
+from tests.support import free_port, wait_for
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -138,6 +139,17 @@ def test_a_command_of_the_readme_works(words: list[str], environment: dict[str, 
             configuration = json.loads((ROOT / options[options.index("--config") + 1]).read_text(encoding="utf-8"))
             tools = offered(servers(configuration)[options[options.index("--server") + 1]], environment)
             assert "--tool-name" not in options or options[options.index("--tool-name") + 1] in tools
+        case [variable, "fraction-mcp", *arguments] if re.match(r"[A-Z_]+=", variable):
+            port = str(free_port())  # the page's own may be taken
+            arguments = [word.replace("8765", port) for word in arguments] + ["--port", port]
+            given = dict([variable.split("=", 1)])
+            with subprocess.Popen(
+                [sys.executable, "-m", "fraction_mcp", *arguments], env={**environment, **given}, text=True
+            ) as process:
+                try:
+                    wait_for(process, int(port))
+                finally:
+                    process.terminate()
         case _:
             pytest.fail("no test knows how to check this command")
 

@@ -72,9 +72,17 @@ async def _proposed(
     return batch
 
 
+def _patient() -> None:
+    """Many processes share this machine and its PostgreSQL: a database that is slow for it is no finding."""
+    from fraction_mcp.operations.writes.journal_database import JournalDatabase
+
+    JournalDatabase.answer_s = 60.0
+
+
 async def _write(world: World, subject: Subject, fault: str, say: Say, arm: Callable[[], None]) -> None:
     from fraction_mcp.runtime import Runtime
 
+    _patient()
     erps = world.erps()
     if FAULTS[fault]:
         erps.state.faults.arm(method=subject.method, path=subject.path, **FAULTS[fault])
@@ -88,6 +96,7 @@ async def _beside(world: World, subject: Subject, say: Say) -> None:
     """A second process with a write of its own, which also sees to what others have had approved."""
     from fraction_mcp.runtime import Runtime
 
+    _patient()
     async with Runtime(world.settings(), world.erps()) as runtime:
         service = await runtime.write_service()
         await _proposed(service, subject, subject.beside, _OTHER, say)
@@ -100,6 +109,7 @@ async def _recover(world: World, say: Callable[[str], None]) -> None:
     from fraction_mcp.operations.writes.states import State
     from fraction_mcp.runtime import Runtime
 
+    _patient()
     ahead = [0.0]
     async with Runtime(world.settings(), world.erps(), clock=lambda: time.time() + ahead[0]) as runtime:
         service = await runtime.write_service()

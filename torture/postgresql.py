@@ -25,7 +25,9 @@ class Server:
             import asyncpg
 
             connection = await asyncpg.connect(self.uri)
-            await connection.execute("DROP TABLE IF EXISTS writes, events, head")
+            there = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+            for table in there:
+                await connection.execute(f'DROP TABLE "{table["tablename"]}"')
             await connection.close()
 
         asyncio.run(drop())

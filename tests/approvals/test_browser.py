@@ -67,7 +67,7 @@ async def person(
     async def serve() -> None:
         await serve_inbox(writer.service, writer.state_folder, open_browser=False, announce=announced)
 
-    with anyio.fail_after(60):
+    with anyio.fail_after(240):  # a browser, and fifty sends, on a machine that may be busy
         async with anyio.create_task_group() as group:
             group.start_soon(serve)
             await there.wait()

@@ -52,7 +52,7 @@ def test_a_refusal_that_nobody_meant_is_found(monkeypatch: pytest.MonkeyPatch, n
 
 
 CARELESS = {
-    "cookies": (auth, "_same", lambda *_: True),
+    "cookies": (auth, "is_same", lambda *_: True),
     "sign-in links": (auth.InboxAuth, "enter", lambda *_: auth.Session("place", "id", "csrf")),
     "confirmation tokens": (service, "hmac", SimpleNamespace(compare_digest=lambda *_: True)),
 }
