@@ -51,7 +51,6 @@ __all__ = ["ErpClient", "fraction_client", "fracttal_client"]
 
 logger = logging.getLogger(__name__)
 
-_TRIES = 4
 _FIRST_DELAY_S = 0.2
 _LONGEST_WAIT_S = 5.0  # a 429 that ends later than this becomes an error with the seconds to wait
 _AT_ONCE = 8

@@ -24,8 +24,6 @@ from fraction_mcp.server.team.turns import Turns
 
 __all__ = ["Metrics"]
 
-_SIGN_INS = ("signed_in", "refused", "limited", "unavailable")
-"""How a sign-in ended: by the person, the ERP's refusal, our limit on attempts, or an ERP that failed."""
 
 _BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 _OUTCOMES = frozenset({"ok", "asked", "interrupted", "failed", "not_found", "ambiguous", "priced", *get_args(Outcome)})
@@ -84,6 +82,7 @@ class Metrics:
             observers.remove(self._called)
 
     def signed_in(self, outcome: str) -> None:
+        """How a sign-in ended: signed_in, refused (by the ERP), limited (by us), unavailable (the ERP failed)."""
         self._sign_ins.labels(outcome).inc()
 
     def refused(self, reason: str) -> None:

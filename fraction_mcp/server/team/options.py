@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from fraction_mcp.config import Settings, stays_here
 from fraction_mcp.errors import ConfigError
 from fraction_mcp.loopback import ADDRESSES
+from fraction_mcp.operations.writes.approvers import Approvers
 from fraction_mcp.server.team.scope_claim import ScopeClaim, granted
 
 __all__ = ["Asked", "Auth", "Network", "TeamOptions", "said_at_start", "team_options"]
@@ -83,6 +84,7 @@ def team_options(settings: Settings, asked: Asked, *, host: str) -> TeamOptions:
         raise ConfigError(
             f"--auth {asked.auth} needs FRACTION_MCP_SECRET_KEY, the same on every replica; make one with: {_KEY_MAKER}"
         )
+    Approvers.read(settings.approvers)  # each person's runtime reads them again, at a first call: too late to say so
     listed = [name for name in settings.allowed_hosts.replace(",", " ").split() if name]
     named = [_host(name, "FRACTION_MCP_ALLOWED_HOSTS") for name in listed]
     named += [_host(name, "--allowed-host") for name in asked.allowed_host]

@@ -4,7 +4,9 @@ It stands in the journal's database, on SQLite and on PostgreSQL. Every method i
 only is decided in it. Codes and tokens are kept as hashes, the ERP's tokens sealed under the key ring, passwords not at
 all. What has expired is removed by the way, a few rows at a time.
 
-The methods raise JournalError where the database fails.
+The methods raise JournalError where the database fails. That SQLAlchemy is imported in these `store*` files, beside the
+journal's own, is for this: what replicas share must stand in one database, and what the server signs in people with is
+none of the journal's ideas.
 """
 
 import hashlib

@@ -28,6 +28,7 @@ from fraction_mcp.server.team.fetch import Fetched, FetchError
 from fraction_mcp.server.team.http import TeamServer
 from fraction_mcp.server.team.joined import joined
 from fraction_mcp.server.team.options import TeamOptions
+from tests.server.team import documents
 from tests.server.team.person import CALLBACK, Browser, Memory, assistant
 
 pytestmark = pytest.mark.anyio
@@ -36,45 +37,8 @@ PUBLIC = "https://tools.example.com"
 SERVER = "/.well-known/oauth-authorization-server"
 RESOURCE = "/.well-known/oauth-protected-resource"
 
-DOCUMENTS: dict[str, dict[str, Any]] = {
-    "https://claude.ai/oauth/mcp-oauth-client-metadata": {
-        "client_name": "Claude",
-        "client_uri": "https://claude.ai",
-        "redirect_uris": ["https://claude.ai/api/mcp/auth_callback"],
-        "grant_types": ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:jwt-bearer"],
-        "response_types": ["code"],
-        "token_endpoint_auth_method": "none",
-    },
-    "https://claude.ai/oauth/claude-code-client-metadata": {
-        "client_name": "Claude Code",
-        "client_uri": "https://claude.ai",
-        "redirect_uris": ["http://localhost/callback", "http://127.0.0.1/callback"],
-        "grant_types": ["authorization_code", "refresh_token"],
-        "response_types": ["code"],
-        "token_endpoint_auth_method": "none",
-    },
-    "https://chatgpt.com/oauth/client.json": {
-        "client_uri": "https://chatgpt.com/",
-        "redirect_uris": ["https://chatgpt.com/connector_platform_oauth_redirect"],
-        "token_endpoint_auth_method": "private_key_jwt",
-        "token_endpoint_auth_methods_supported": ["none", "private_key_jwt"],
-        "grant_types": ["authorization_code", "refresh_token"],
-        "response_types": ["code"],
-        "client_name": "ChatGPT",
-        "logo_uri": "https://persistent.oaistatic.com/sonic/misc/openai-logo.png",
-        "token_endpoint_auth_signing_alg": "RS256",
-        "jwks_uri": "https://chatgpt.com/oauth/jwks.json",
-    },
-    "https://vscode.dev/oauth/client-metadata.json": {
-        "client_name": "Visual Studio Code",
-        "logo_uri": "https://code.visualstudio.com/assets/branding/code-stable.png",
-        "grant_types": ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"],
-        "response_types": ["code"],
-        "token_endpoint_auth_method": "none",
-        "application_type": "native",
-        "client_uri": "https://vscode.dev/product",
-        "redirect_uris": ["http://127.0.0.1:33418/", "https://vscode.dev/redirect"],
-    },
+DOCUMENTS = {
+    each["client_id"]: each for each in (documents.CLAUDE, documents.CLAUDE_CODE, documents.CHATGPT, documents.VS_CODE)
 }
 
 
@@ -82,7 +46,7 @@ async def published(url: str, *, most: int) -> Fetched:
     """The network, in which these clients publish what they do."""
     if url not in DOCUMENTS:
         raise FetchError("404")
-    return Fetched({"client_id": url, **DOCUMENTS[url]}, max_age=300)
+    return Fetched(DOCUMENTS[url], max_age=300)
 
 
 @dataclass(frozen=True)

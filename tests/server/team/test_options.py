@@ -77,6 +77,13 @@ def test_a_sign_in_without_a_key_of_its_own_is_refused(monkeypatch: pytest.Monke
         options(monkeypatch, asked, FRACTION_MCP_SECRET_KEY="")
 
 
+def test_a_wrong_rule_about_approvers_ends_it_at_start_and_not_at_somebodys_first_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(ConfigError, match=r"FRACTION_MCP_APPROVERS: .*no_such_tool"):
+        options(monkeypatch, SIGN_IN, FRACTION_MCP_APPROVERS="no_such_tool: anna@harrow-pike.example")
+
+
 @pytest.mark.parametrize("host", ["example.com", "", "0.0.0.0/0", "127.1"])
 def test_an_address_to_listen_on_is_one(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     with pytest.raises(ConfigError, match="no address of this machine"):
