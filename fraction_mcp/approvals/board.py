@@ -93,6 +93,7 @@ async def write_of(service: WriteService, said: str) -> Write | None:
 async def result_of(service: WriteService, write: Write, prefix: str, alive: Alive = nobody) -> Result:
     """How a write stands now, or all of its batch, whose writes then have their cards on the list."""
     batch = await service.batch(write)
+    write = batch.of(write)  # somebody may have decided about them since it was read
     tone = BADGES[batch.tells.state][1]
     if len(batch.writes) > 1 and write.state is not State.AWAITING:
         return Result(prefix, sentence(result_for_batch(batch).summary), tone, None)
@@ -148,7 +149,10 @@ async def _section(
 
 async def _beside_one(service: WriteService, write_id: str) -> list[Write]:
     found = await write_of(service, write_id)
-    return [] if found is None else _beside(found, (await service.batch(found)).writes)
+    if found is None:
+        return []
+    batch = await service.batch(found)
+    return _beside(batch.of(found), batch.writes)
 
 
 def _is_with_others(write: Write) -> bool:

@@ -52,11 +52,13 @@ async def _decide(decision: Decision, write_id: str, sandbox: bool, profile: str
         write = await (found_write(service.journal, write_id) if write_id else _offered(service, decision))
         if write is None:
             return _nothing_waits()
+        batch = await service.batch(write)
+        write = batch.of(write)
         if not (decision.fits(write) or (decision is APPROVE and write.state is State.APPROVED)):
             sys.stderr.write(f"fraction-mcp: {outcome_of(write).rstrip('.')}. So there is nothing to decide.\n")
             return code_of_result({"outcome": str(write.state)}, failed=True)
         # Whoever types must have seen it, and all that is decided with it: it is shown where the question is.
-        shown = _decided_with(write, await service.batch(write), decision)
+        shown = _decided_with(write, batch, decision)
         teller = Teller(sys.stderr)
         teller.preview(shown, service.journal.now())
         teller.say()

@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
+from fraction_mcp.approvals.board import result_of
 from fraction_mcp.config import Settings
 from fraction_mcp.operations.writes.states import State
 from fraction_mcp.runtime import Runtime
@@ -139,3 +140,13 @@ async def test_of_several_batches_each_has_its_card(writer: Writer, browser: Bro
     page = await browser.load()
     assert re.findall(r'<article id="(\w+)"', page) == [one.writes[0].id, two.writes[0].id, alone.id]
     assert "5 writes wait for you" in text(page)
+
+
+async def test_what_a_button_did_is_told_though_it_was_decided_between_two_reads(writer: Writer) -> None:
+    batch = await writer.batch("CARD-1", "CARD-2")
+    read_before = batch.writes[0]
+    for write in batch.writes:
+        await writer.service.decline(write, by="a test")
+    told = await result_of(writer.service, read_before, "Declined")
+    assert "each was declined" in told.words
+    assert told.card is None

@@ -121,7 +121,7 @@ async def test_a_person_reads_a_card_approves_one_write_and_declines_another(
 async def test_a_card_of_fifty_is_approved_with_one_press_and_the_page_shows_how_far_it_has_come(
     writer: Writer, chromium: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fraction_mcp.approvals.writes_pages._BATCH_S", 0.2)  # the rest is sent while the page is there
+    monkeypatch.setattr("fraction_mcp.approvals.writes_pages._BATCH_S", 0)  # all of it is sent while the page is there
     batch = await writer.batch(*(f"FIFTY-{number}" for number in range(50)))
     async with person(writer, chromium) as page:
         card = page.locator(f"#{batch.writes[0].id}")

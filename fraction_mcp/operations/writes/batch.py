@@ -32,6 +32,10 @@ class Batch:
 
     writes: tuple[Write, ...]
 
+    def of(self, write: Write) -> Write:
+        """That write as it stood when its batch was read."""
+        return next(one for one in self.writes if one.id == write.id)
+
     @property
     def waiting(self) -> tuple[Write, ...]:
         """What a person decides about, all of it together."""

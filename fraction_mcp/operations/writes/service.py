@@ -284,7 +284,7 @@ class WriteService:
             await report(sum(one.state is State.DONE for one in batch.writes), len(batch.writes), "writes done")
             due = batch.to_send[:1]
             if not due or not self.may_commit(due[0]) or (await self._committed(due[0])).state is not State.DONE:
-                return next(one for one in (await self._whole.batch(write.id)).writes if one.id == write.id)
+                return (await self._whole.batch(write.id)).of(write)
 
     async def _committed(self, write: Write) -> Write:
         return await self._to_its_end(lambda: self._commit_in_turn(write))
