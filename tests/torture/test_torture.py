@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from torture import __main__ as torture
-from torture import page
+from torture import crash, page, parts
 from torture.page import Section
 
 pytestmark = [pytest.mark.process, pytest.mark.skipif(sys.platform == "win32", reason="processes are forked")]
@@ -85,3 +85,8 @@ def test_a_promise_that_is_broken_on_purpose_is_noticed(promise: str, part: str)
     run = tortured("--broken", promise, part)
     assert run.returncode == 1, run.stdout
     assert "Traceback" not in run.stderr
+
+
+def test_what_a_pool_is_given_stands_where_its_processes_can_load_it() -> None:
+    """A spawned interpreter does not load a package's `__main__`: a sample, which needs no pool, would not show it."""
+    assert [work.__module__ for work in (parts.cells_at, crash.shard)] == ["torture.parts", "torture.crash"]

@@ -1,0 +1,268 @@
+"""The parts of the torture, each of which is run and told as a section of the page.
+
+What a pool of processes is given stands here and not in `__main__`, which a spawned interpreter does not load.
+"""
+
+import os
+import secrets
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import chain, product
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+
+from torture import crash, fuzz, hosts, matrix, others, postgresql, soak, worlds
+from torture.broken import broken
+from torture.page import Section
+from torture.wire import FAULTS, Wire
+
+__all__ = ["OPTIONS", "PARTS", "cells_at"]
+
+# --------------------------------------------------------------------------------------------------------------- crash
+
+
+Job = TypeVar("Job")
+Came = TypeVar("Came")
+
+_STRIDES = {"submit_writes": 8}
+"""Of a batch, which takes as many steps as its three writes do, every eighth: so that all of it takes half an hour."""
+_ON_POSTGRESQL = [
+    (tool, fault, 8, True)
+    for tool, fault in product(("create_enquiry", "submit_writes"), ("none", "dropped after the commit"))
+]
+
+
+def _at_once(work: Callable[[Job], Came], jobs: Sequence[Job], broke: str, at_once: int) -> Iterator[Came]:
+    if at_once == 1:  # in this process: another interpreter would cost more than a sample does
+        yield from map(work, jobs)
+        return
+    with ProcessPoolExecutor(at_once, get_context("spawn"), initializer=broken, initargs=(broke,)) as pool:
+        yield from pool.map(work, jobs)
+
+
+def _crash_jobs(*, short: bool, broke: str, stride: int) -> tuple[list[crash.Job], str]:
+    """What is killed, and why PostgreSQL is not among it, where it is not."""
+    if broke:  # where the ERP makes a second record of what is sent twice
+        return [("create_enquiry", fault, 60, False) for fault in ("none", "dropped after the commit")], "not asked for"
+    whole = product(crash.KILLED, worlds.FAULTS)
+    jobs = [(tool, fault, stride or (150 if short else _STRIDES.get(tool, 1)), False) for tool, fault in whole]
+    if short:
+        return jobs[::16], "not in a sample"
+    missing = postgresql.is_there()
+    there = [] if missing else [(tool, fault, stride or each, True) for tool, fault, each, _ in _ON_POSTGRESQL]
+    return [*jobs, *there], missing
+
+
+def crashes(*, short: bool, broke: str = "", stride: int = 0) -> Section:
+    jobs, missing = _crash_jobs(short=short, broke=broke, stride=stride)
+    kills, found, beside = Counter[str](), Counter[tuple[str, str]](), 0
+    section = Section(
+        "Killed at every step", "", ("tool", "kills", "never proposed", "waiting", "done", "unknown", "other")
+    )
+    for job, tally in zip(jobs, _at_once(crash.shard, jobs, broke, 1 if short else os.cpu_count() or 1), strict=True):
+        name = f"{job[0]}{' (PostgreSQL)' if job[3] else ''}"
+        kills[name] += tally.kills
+        beside += tally.beside
+        for (_, _, state, _), count in tally.outcomes.items():
+            found[name, state] += count
+        section.wrong += [str(kill) for kill in tally.wrong]
+    known = ("none", "awaiting_approval", "done", "unknown")
+    for name in kills:
+        other = sum(count for (of, state), count in found.items() if of == name and state not in known)
+        section.rows.append((name, kills[name], *(found[name, state] for state in known), other))
+    section.sentence = (
+        f"{kills.total():,} kills between the proposal of a write and its answer, under {len(worlds.FAULTS)} "
+        f"behaviours of the ERP: at each step of the event loop, {_told_strides(stride)}; beside {beside:,} of them a "
+        "second process was at work in the same journal. Doubled, lost, or told wrongly: "
+        f"{len(section.wrong)}. The columns say how a fresh process found the write, or the first of a batch that was "
+        f"not done.{f' PostgreSQL: {missing}.' if missing else ''}"
+    )
+    return section
+
+
+def _told_strides(stride: int) -> str:
+    if stride:
+        return f"or rather at each {stride}th"
+    return f"of a batch of three at each {_STRIDES['submit_writes']}th, on PostgreSQL at each {_ON_POSTGRESQL[0][2]}th"
+
+
+# --------------------------------------------------------------------------------------------------------------- model
+
+
+def model(*, short: bool, broke: str = "") -> Section:
+    from hypothesis import HealthCheck, Phase, settings
+    from hypothesis.stateful import run_state_machine_as_test
+
+    from torture.model import Writes
+
+    short = short and not broke
+    runs = settings(
+        max_examples=6 if short else 300,
+        stateful_step_count=20 if short else 40,
+        phases=[Phase.generate] if broke else list(Phase),
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    section = Section("Any order of events", "", ())
+    try:
+        run_state_machine_as_test(Writes, settings=runs)
+    except AssertionError as error:
+        section.wrong.append(str(error))
+    shutil.rmtree(Writes.folder)
+    section.sentence = (
+        f"{Writes.steps:,} steps: proposals, alone and in batches, approvals, declines, expiries, restarts, faults and "
+        "settlements by two "
+        "processes on one journal, in orders that Hypothesis chose; after each step the journal was held against the "
+        f"ERP's own file and against what a person had said. Broken rules: {len(section.wrong)}."
+    )
+    return section
+
+
+# --------------------------------------------------------------------------------------------------------------- hosts
+
+
+def careless(*, short: bool) -> Section:
+    section = Section("Hosts", "", ("host", "protocol", "the write is then", "written"))
+
+    async def run(folder: Path, seeded: Path) -> None:
+        for mode, (name, habit) in product(hosts.MODES, hosts.HOSTS.items()):
+            if habit.rounds and mode == "legacy":
+                continue
+            verdict = await hosts.met(name, mode, folder, seeded)
+            section.rows.append((name, "2025-11-25" if mode == "legacy" else mode, verdict.state, verdict.written))
+            section.wrong += [f"{name} ({mode}): {verdict.wrong}"] if verdict.wrong else []
+
+    _in_worlds(run)
+    del short
+    section.sentence = (
+        f"{len(section.rows)} scripted clients. Written without an explicit yes a second or more after its question, "
+        f"or lost: {len(section.wrong)}."
+    )
+    return section
+
+
+# -------------------------------------------------------------------------------------------------------------- faults
+
+
+def cells_at(places: Sequence[int]) -> list[matrix.Cell]:
+    """These cells of all, one after the other; a read is held against what the same world answers without a fault."""
+    all_cells, came, truths = matrix.cells(), list[matrix.Cell](), dict[str, dict[str, Any]]()
+
+    async def run(folder: Path, seeded: Path) -> None:
+        for tool, fault in (all_cells[place] for place in places):
+            if tool in matrix.READS and tool not in truths:
+                world = worlds.World.made(folder / f"t{time.monotonic_ns()}", seeded)
+                async with Wire(world.erps()).served() as wire:
+                    truths[tool] = await matrix.asked(world, wire, tool, matrix.READS[tool])
+            came.append(await matrix.cell(folder, seeded, tool, fault, truths.get(tool)))
+
+    _in_worlds(run)
+    return came
+
+
+def faults(*, short: bool, broke: str = "") -> Section:
+    tools = tuple(dict.fromkeys(tool for tool, _ in matrix.cells()))
+    section = Section("Faults of the wire", "", ("fault", *tools))
+    places = range(0, len(matrix.cells()), 23 if short else 1)
+    at_once = 1 if short else os.cpu_count() or 1
+    said: dict[tuple[str, str], str] = {}
+    for cell in chain.from_iterable(_at_once(cells_at, [places[n::at_once] for n in range(at_once)], broke, at_once)):
+        said[cell.fault, cell.tool] = cell.said
+        section.wrong += [f"{cell.tool}, {cell.fault}: {cell.wrong}"] if cell.wrong else []
+    section.rows = [(name, *(said.get((name, tool), "") for tool in tools)) for name in FAULTS]
+    section.sentence = (
+        f"{len(said)} cells, each from a run over real sockets. A write's fault meets the write itself. Hanging, "
+        f"raising, written twice, or told wrongly: {len(section.wrong)}."
+    )
+    return section
+
+
+def comparison(*, short: bool) -> Section:
+    columns = ("client", "written twice", "called written, and is not", "called failed, and is written")
+    section = Section("The same faults, other clients", "", columns)
+    of_writes = [fault for fault in FAULTS.values() if not fault.sign_in and not fault.only][:: 9 if short else 1]
+
+    async def run(folder: Path, seeded: Path) -> None:
+        for name in others.CLIENTS:
+            judged = Counter([(await others.made(name, folder, seeded, fault)).judged for fault in of_writes])
+            section.rows.append((name, *(judged[column] for column in columns[1:])))
+
+    _in_worlds(run)
+    section.sentence = (
+        f"An enquiry under each of {len(of_writes)} faults, by clients without a journal. Of fraction-mcp the table "
+        "above tells: it is wrong in none."
+    )
+    return section
+
+
+def _in_worlds(run: Callable[[Path, Path], object]) -> None:
+    folder = worlds.worlds_folder()
+    try:
+        anyio.run(run, folder, worlds.seed(folder))  # type: ignore[arg-type]
+    finally:
+        shutil.rmtree(folder)
+
+
+# ---------------------------------------------------------------------------------------------------------------- fuzz
+
+
+def by_chance(*, short: bool, seconds: float = 0, seed: int = 0) -> Section:
+    seconds, seed = seconds or (fuzz.SHORT_S if short else fuzz.WHOLE_S), seed or secrets.randbelow(10**9)
+    section = Section("Whatever comes from outside", "", ("what", "tried", "of which"))
+
+    async def run(folder: Path, seeded: Path) -> None:
+        for tried in await fuzz.fuzzed(folder, seeded, seconds=seconds, seed=seed):
+            section.rows.append((tried.name, f"{tried.count:,}", tried.detail))
+            section.wrong += [f"{tried.name}: {wrong}" for wrong in tried.wrong]
+
+    _in_worlds(run)
+    section.sentence = (
+        f"Arguments, frames, answers of the ERPs and forgeries, made by chance (`--seed {seed}`). Hanging, raising, "
+        "taken in another meaning than the published schema's, or counted though they were forged: "
+        f"{len(section.wrong)}."
+    )
+    return section
+
+
+# ---------------------------------------------------------------------------------------------------------------- soak
+
+
+def under_load(*, short: bool) -> Section:
+    calls = 300 if short else soak.CALLS
+    section = Section("Under load", "", ("what", "after a quarter", "at the end"))
+
+    async def run(folder: Path, _: Path) -> None:
+        came = await soak.soaked(folder, calls=calls)
+        for name in ("memory", "files", "sockets", "tasks"):
+            first, last = (f"{getattr(seen, name):,.0f}" for seen in (came.first, came.last))
+            section.rows.append(("memory, MB" if name == "memory" else name, first, last))
+        section.wrong += came.wrong
+        section.sentence = (
+            f"{calls:,} calls by {soak.CLIENTS} clients over HTTP, {soak.GREEDY} of which asked for sums over all "
+            f"pages and nothing else: {calls / came.seconds:.0f} a second, p50 {came.within(50):.0f} ms, p99 "
+            f"{came.within(99):.0f} ms. They cost the ERPs {came.asked:,} requests, {came.faults:,} of which met a "
+            f"fault; {came.refused} beyond the budget. Of the clients that ask alike, the one that was answered least "
+            f"was answered {came.fairness():.0%} of the middle one's calls. Wrong: {len(came.wrong)}."
+        )
+
+    _in_worlds(run)
+    return section
+
+
+PARTS: dict[str, Callable[..., Section]] = {
+    "hosts": careless,
+    "faults": faults,
+    "comparison": comparison,
+    "model": model,
+    "crash": crashes,
+    "fuzz": by_chance,
+    "soak": under_load,
+}
+OPTIONS = {"faults": ("broke",), "model": ("broke",), "crash": ("broke", "stride"), "fuzz": ("seconds", "seed")}
