@@ -1,7 +1,7 @@
 """Processes of `fraction-mcp`, for tests of what only a process shows.
 
-Warm ones (warm_server.py), which cost a twentieth; real interpreters where those cannot be had, and wherever branches
-are counted, so that `make cover` starts every one of them for real.
+Warm ones (warm_server.py), which cost a twentieth, and in which branches are counted as well; real interpreters where
+those cannot be had, where `real` asks for one, and everywhere under FRACTION_TESTS_COLD=1.
 """
 
 import array
@@ -193,9 +193,7 @@ def _opened(streams: tuple[int, int, int]) -> tuple[list[int], list[IO[str] | No
 
 
 def _cold() -> bool:
-    coverage = sys.modules.get("coverage")
-    counted = coverage is not None and coverage.Coverage.current() is not None
-    return counted or _COLD in os.environ or not hasattr(os, "fork") or sys.platform == "darwin"
+    return _COLD in os.environ or not hasattr(os, "fork") or sys.platform == "darwin"
 
 
 @cache

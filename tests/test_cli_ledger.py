@@ -17,6 +17,7 @@ __all__ = ["small_company", "state"]  # fixtures
 # ------------------------------------------------------------------------------------------------------- writes, audit
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("words", [("writes",), ("audit",), ("audit", "--verify"), ("audit", "--anchor")])
 def test_looking_makes_no_journal(state: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
     assert main(words) == 0

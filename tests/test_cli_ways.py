@@ -45,6 +45,7 @@ def test_a_bare_command_prints_the_help(capsys: pytest.CaptureFixture[str]) -> N
     assert "Exit codes: 0 done" in out
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("words", "near"),
     [
@@ -66,6 +67,7 @@ def test_what_is_misspelt_is_named_with_the_nearest(
     assert near in err
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("words", [("tools", "get_price_for_quantity"), ("call", "get_price_for_quantity", "--help")])
 def test_a_tool_s_arguments_are_shown_with_types_effect_and_an_example(
     capsys: pytest.CaptureFixture[str], state: Path, words: tuple[str, ...]

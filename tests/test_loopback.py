@@ -174,6 +174,7 @@ async def test_an_answer_that_nobody_reads_is_given_up(monkeypatch: pytest.Monke
 # ------------------------------------------------------------------------------------------------------------- the log
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "sent",
     [

@@ -162,6 +162,7 @@ async def test_a_form_of_another_site_decides_nothing(
     assert await writer.state(write) == "awaiting_approval"
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "headers",
     [

@@ -213,6 +213,7 @@ async def test_the_table_has_everything_with_the_columns_of_the_command(writer: 
     assert [row[0] for row in (await table(browser, "?state=done"))[1:]] == [done.id]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", " =", "\t="])
 async def test_a_cell_that_a_spreadsheet_would_carry_out_is_made_text(
     writer: Writer, browser: Browser, start: str

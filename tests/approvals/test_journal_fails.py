@@ -40,6 +40,7 @@ def _run(writer: Writer, statement: str) -> None:
         database.commit()
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("path", ["", "cards", "?decided=w000000000000", "?q=down"])
 async def test_a_page_says_what_happened_to_the_journal_and_what_to_do(
     writer: Writer, browser: Browser, path: str

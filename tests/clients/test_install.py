@@ -362,6 +362,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     return ran
 
 
+@pytest.mark.matrix
 @EACH
 def test_the_command_shows_the_difference_and_no_other_server_s_secrets(
     home: Path, said: Callable[..., str], client: Client

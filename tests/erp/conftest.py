@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import pytest
@@ -222,8 +222,12 @@ def reply(status: str, body: bytes = b"", **headers: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
+class Scripting(Protocol):
+    async def __call__(self, *script: Any) -> Scripted: ...
+
+
 @pytest.fixture
-async def scripted() -> AsyncIterator[Callable[..., Awaitable[Scripted]]]:
+async def scripted() -> AsyncIterator[Scripting]:
     """Starts a scripted server. Its script is a list of (status, body, headers), or of functions of the writer."""
     async with contextlib.AsyncExitStack() as stack:
 

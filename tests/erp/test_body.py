@@ -4,8 +4,7 @@ import gzip
 import json
 import tracemalloc
 import zlib
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 import anyio
 import pytest
@@ -14,7 +13,7 @@ from fraction_mcp import errors
 from fraction_mcp.erp import body
 from fraction_mcp.erp import endpoints as e
 from fraction_mcp.erp.body import MOST_BYTES, received
-from tests.erp.conftest import World
+from tests.erp.conftest import Scripting, World
 
 pytestmark = pytest.mark.anyio
 
@@ -107,7 +106,7 @@ async def test_bytes_that_come_to_nothing_are_counted_as_well() -> None:
 
 
 async def test_a_few_bytes_that_become_a_thousand_times_as_many_take_no_memory(
-    wired: World, scripted: Callable[..., Any]
+    wired: World, scripted: Scripting
 ) -> None:
     packed = bomb(976)
     assert len(packed) < 1.1 * MB
@@ -126,9 +125,7 @@ async def test_a_few_bytes_that_become_a_thousand_times_as_many_take_no_memory(
     assert (await client.call(e.PARTS)).records()[0]["name"] == "Größe", "the client goes on"
 
 
-async def test_a_write_whose_answer_is_too_large_may_have_been_written(
-    wired: World, scripted: Callable[..., Any]
-) -> None:
+async def test_a_write_whose_answer_is_too_large_may_have_been_written(wired: World, scripted: Scripting) -> None:
     server = await scripted(TOKEN, ("201 Created", bomb(40), {"Content-Encoding": "gzip"}))
     client = wired.fraction()
     client.base_url = server.url
@@ -137,9 +134,10 @@ async def test_a_write_whose_answer_is_too_large_may_have_been_written(
     assert len(server.received) == 2, "nothing is sent again"
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("status", ["404 Not Found", "409 Conflict", "422 Unprocessable"])
 async def test_a_refusal_of_a_write_that_cannot_be_read_whole_proves_nothing(
-    wired: World, scripted: Callable[..., Any], status: str
+    wired: World, scripted: Scripting, status: str
 ) -> None:
     server = await scripted(TOKEN, (status, bomb(40), {"Content-Encoding": "gzip"}))
     client = wired.fraction()
@@ -148,9 +146,7 @@ async def test_a_refusal_of_a_write_that_cannot_be_read_whole_proves_nothing(
         await client.call(e.CREATE_PART, body={"part_number": "A"})
 
 
-async def test_only_what_can_be_unpacked_is_asked_for_and_no_cookie_is_kept(
-    wired: World, scripted: Callable[..., Any]
-) -> None:
+async def test_only_what_can_be_unpacked_is_asked_for_and_no_cookie_is_kept(wired: World, scripted: Scripting) -> None:
     cookie = {"Set-Cookie": "a=" + "x" * 1000}
     server = await scripted(
         TOKEN, ("200 OK", gzip.compress(ROW, mtime=0), {"Content-Encoding": "gzip", **cookie}), ("200 OK", ROW)
@@ -162,7 +158,7 @@ async def test_only_what_can_be_unpacked_is_asked_for_and_no_cookie_is_kept(
     assert b"cookie" not in server.received[2].lower()
 
 
-async def test_headers_without_end_are_given_up(wired: World, scripted: Callable[..., Any]) -> None:
+async def test_headers_without_end_are_given_up(wired: World, scripted: Scripting) -> None:
     many = {f"X-{n}": "x" * 1_000 for n in range(300)}
     for script in ([("200 OK", ROW, many)] * 4, [("200 OK", ROW, {"X": "x" * 1_000_000})] * 4):
         server = await scripted(TOKEN, *script)
@@ -191,9 +187,7 @@ async def test_an_answer_of_a_byte_at_a_time_is_no_larger_in_memory(monkeypatch:
     assert peak < MB
 
 
-async def test_many_values_in_few_bytes_are_refused_before_they_are_made(
-    wired: World, scripted: Callable[..., Any]
-) -> None:
+async def test_many_values_in_few_bytes_are_refused_before_they_are_made(wired: World, scripted: Scripting) -> None:
     content = b'{"data":[' + b"{}," * 9_000_000 + b"{}]}"
     server = await scripted(TOKEN, ("200 OK", gzip.compress(content, 6), {"Content-Encoding": "gzip"}))
     client = wired.fraction()

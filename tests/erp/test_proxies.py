@@ -209,6 +209,7 @@ def test_hosts_without_a_proxy_that_are_none_are_refused_as_well(
     assert caught.value.message.startswith(f"{name}: must be hosts between commas")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "values",
     [

@@ -2,9 +2,7 @@
 
 import asyncio
 from asyncio.streams import StreamWriter
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 from urllib.parse import parse_qs
 
 import anyio
@@ -12,7 +10,7 @@ import pytest
 
 from fraction_mcp import errors
 from fraction_mcp.erp import endpoints as e
-from tests.erp.conftest import World
+from tests.erp.conftest import Scripting, World
 
 pytestmark = pytest.mark.anyio
 
@@ -100,7 +98,7 @@ async def test_where_nobody_listens_nothing_was_sent(wired: World, nowhere: str)
     assert len(wired.slept) == 3
 
 
-async def test_an_answer_is_as_old_as_its_question(wired: World, scripted: Callable[..., Any]) -> None:
+async def test_an_answer_is_as_old_as_its_question(wired: World, scripted: Scripting) -> None:
     """What changes while the answer is on its way is not in it."""
 
     async def late(writer: StreamWriter) -> None:
@@ -198,7 +196,7 @@ async def test_reads_share_a_connection(wired: World) -> None:
 
 
 async def test_an_idle_connection_that_the_server_closed_costs_a_read_no_error(
-    wired: World, scripted: Callable[..., Any]
+    wired: World, scripted: Scripting
 ) -> None:
     async def close(writer: StreamWriter) -> None:
         pass  # the connection is closed as the second read arrives on it
@@ -209,7 +207,7 @@ async def test_an_idle_connection_that_the_server_closed_costs_a_read_no_error(
     assert (await client.call(e.PARTS)).records() == (await client.call(e.PARTS)).records()
 
 
-async def test_the_time_is_bounded_even_when_bytes_drip(wired: World, scripted: Callable[..., Any]) -> None:
+async def test_the_time_is_bounded_even_when_bytes_drip(wired: World, scripted: Scripting) -> None:
     async def drip(writer: StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
         while not writer.is_closing():
@@ -226,7 +224,7 @@ async def test_the_time_is_bounded_even_when_bytes_drip(wired: World, scripted: 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary", "308 Permanent"])
 async def test_a_redirect_is_not_followed_and_the_token_goes_nowhere_else(
-    wired: World, scripted: Callable[..., Any], status: str
+    wired: World, scripted: Scripting, status: str
 ) -> None:
     elsewhere = await scripted(PARTS)
     server = await scripted(TOKEN, (status, b"", {"Location": f"{elsewhere.url}/parts"}))

@@ -15,7 +15,7 @@ from fraction_mcp.erp import endpoints as e
 from fraction_mcp.erp.client import ErpClient
 from fraction_mcp.erp.decipher import decipher
 from fraction_mcp.erp.response import Response
-from tests.erp.conftest import World
+from tests.erp.conftest import Scripting, World
 
 pytestmark = pytest.mark.anyio
 
@@ -204,7 +204,7 @@ async def test_a_write_never_goes_out_on_a_connection_that_was_used_before(wired
     assert len({reads[0], *writes}) == 3
 
 
-async def test_a_write_is_not_followed_elsewhere(wired: World, scripted: Any, number: Any) -> None:
+async def test_a_write_is_not_followed_elsewhere(wired: World, scripted: Scripting, number: Any) -> None:
     elsewhere = await scripted(("201 Created", b'{"data":{}}'))
     server = await scripted(TOKEN, ("308 Permanent", b"", {"Location": f"{elsewhere.url}/parts"}))
     client = wired.fraction()
@@ -214,7 +214,7 @@ async def test_a_write_is_not_followed_elsewhere(wired: World, scripted: Any, nu
     assert (len(server.received), elsewhere.received) == (2, [])
 
 
-async def test_the_bytes_that_go_out_are_the_canonical_ones(wired: World, scripted: Any, number: Any) -> None:
+async def test_the_bytes_that_go_out_are_the_canonical_ones(wired: World, scripted: Scripting, number: Any) -> None:
     server = await scripted(TOKEN, ("200 OK", b'{"success":true,"data":{}}'))
     client = wired.fraction()
     client.base_url = server.url

@@ -108,6 +108,7 @@ def test_a_file_of_another_version_is_made_anew(path: Path) -> None:
         count(path, "old")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("content", [b"", b"a text of somebody's", b"SQLite format 3\0" + b"\0" * 84])
 def test_a_file_that_is_not_ours_is_set_aside_and_not_lost(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "sandbox.db"

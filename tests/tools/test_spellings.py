@@ -46,6 +46,7 @@ def schema_of(spelt: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("style", STYLES)
 def test_each_spelling_has_every_tool_under_its_own_name(tools: list[dict[str, Any]], style: str) -> None:
     spelt = contract.spelt_for(style, tools)

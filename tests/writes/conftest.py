@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 import pytest
@@ -68,8 +68,12 @@ def firm(company: Path, socketed: tuple[_Current, str], tmp_path: Path) -> Itera
     current.app.state.store.close()
 
 
+class Until(Protocol):
+    async def __call__(self, condition: Callable[[], Any], deadline_s: float = 15) -> Any: ...
+
+
 @pytest.fixture
-def until() -> Callable[..., Awaitable[Any]]:
+def until() -> Until:
     """Waits for a condition, with a deadline, giving way in between."""
 
     async def wait(condition: Callable[[], Any], deadline_s: float = 15) -> Any:

@@ -11,7 +11,7 @@ import pytest
 from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.tools.catalogue import catalogue
-from tests.writes.firm import Firm
+from tests.writes.firm import Case, Firm
 
 pytestmark = pytest.mark.anyio
 
@@ -82,7 +82,7 @@ async def kinds(firm: Firm, write_id: str) -> list[str]:
 @pytest.mark.matrix
 @crossed(LANDED, {"after_500", "drop_after"})
 async def test_what_landed_although_no_good_answer_came_is_found_and_done(
-    firm: Firm, case: Any, fault: str, how: dict[str, Any]
+    firm: Firm, case: Case, fault: str, how: dict[str, Any]
 ) -> None:
     armed(firm, fault, case.endpoint, **how)
     told = await approved(firm, case.tool, **case.arguments)
@@ -97,7 +97,7 @@ async def test_what_landed_although_no_good_answer_came_is_found_and_done(
 @pytest.mark.matrix
 @crossed(LOST, {"status", "drop_before"})
 async def test_what_may_have_landed_and_is_not_seen_stays_unknown(
-    firm: Firm, case: Any, fault: str, how: dict[str, Any]
+    firm: Firm, case: Case, fault: str, how: dict[str, Any]
 ) -> None:
     armed(firm, fault, case.endpoint, **how)
     told = await approved(firm, case.tool, **case.arguments)

@@ -94,6 +94,7 @@ async def test_a_row_that_took_on_another_write_s_plan_sends_nothing(firm: Firm)
     assert firm.sent() == []
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "statement",
     [

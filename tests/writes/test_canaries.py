@@ -222,6 +222,7 @@ async def test_no_error_of_a_sign_in_lets_a_secret_out(canaries: Canaries, fault
     assert canaries.hidden_from(result)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("tool", "arguments", "told"),
     [

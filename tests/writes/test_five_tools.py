@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.writes.firm import Firm
+from tests.writes.firm import Case, Firm
 
 pytestmark = pytest.mark.anyio
 
@@ -17,7 +17,7 @@ eras = pytest.mark.parametrize("mode", ["auto", "legacy"])
 
 
 @eras
-async def test_a_yes_writes_it_once_and_tells_what_the_erp_made_of_it(firm: Firm, case: Any, mode: str) -> None:
+async def test_a_yes_writes_it_once_and_tells_what_the_erp_made_of_it(firm: Firm, case: Case, mode: str) -> None:
     asked: list[str] = []
 
     async def yes(_context: Any, question: Any) -> Any:
@@ -49,7 +49,7 @@ async def test_a_yes_writes_it_once_and_tells_what_the_erp_made_of_it(firm: Firm
 
 @pytest.mark.matrix
 @eras
-async def test_a_no_writes_nothing(firm: Firm, case: Any, mode: str) -> None:
+async def test_a_no_writes_nothing(firm: Firm, case: Case, mode: str) -> None:
     async with firm.seat("no", mode=mode) as seat:
         told = await seat.call(case.tool, **case.arguments)
         assert (set(told), told["outcome"], told["result"]) == (KEYS, "declined", None)
@@ -73,7 +73,7 @@ async def test_a_form_that_is_declined_or_closed_writes_nothing(
 
 @pytest.mark.matrix
 @eras
-async def test_where_nobody_can_be_asked_the_write_waits(firm: Firm, case: Any, mode: str) -> None:
+async def test_where_nobody_can_be_asked_the_write_waits(firm: Firm, case: Case, mode: str) -> None:
     async with firm.seat(mode=mode) as seat:
         told = await seat.call(case.tool, **case.arguments)
         assert set(told) == KEYS | {"next"}

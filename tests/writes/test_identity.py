@@ -14,6 +14,7 @@ from sqlalchemy import text
 from fraction_mcp import sandbox
 from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.runtime import Runtime
+from tests.writes.conftest import Until
 from tests.writes.firm import Firm
 
 pytestmark = pytest.mark.anyio
@@ -49,6 +50,7 @@ async def planned(firm: Firm, **arguments: Any) -> str:
         return (await seat.call("create_enquiry", **(ENQUIRY | arguments)))["write_id"]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("other", ["another ERP", "another account", "another company"])
 async def test_an_approval_in_another_place_sends_nothing_there_and_is_carried_out_at_home(
     firm: Firm, elsewhere: Any, other: str
@@ -83,9 +85,10 @@ async def test_another_company_of_the_same_account_is_another_place(
     assert firm.sent() == []
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("other", ["another ERP", "another account", "another company"])
 async def test_a_process_that_watches_carries_out_its_own_writes_alone(
-    firm: Firm, other: str, monkeypatch: pytest.MonkeyPatch, until: Any
+    firm: Firm, other: str, monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
     monkeypatch.setattr("fraction_mcp.operations.writes.service._WATCH_S", 0)
     foreign = await planned(firm)
@@ -109,7 +112,9 @@ async def test_a_process_that_watches_carries_out_its_own_writes_alone(
     assert (len(firm.enquiries("PO-OWN")), len(firm.enquiries("PO-HERE"))) == (1, 0)
 
 
-async def test_the_process_that_planned_a_write_carries_out_what_was_approved_elsewhere(firm: Firm, until: Any) -> None:
+async def test_the_process_that_planned_a_write_carries_out_what_was_approved_elsewhere(
+    firm: Firm, until: Until
+) -> None:
     async with firm.seat() as seat:
         write_id = (await seat.call("create_enquiry", **ENQUIRY))["write_id"]
         service = await seat.runtime.write_service()
@@ -124,7 +129,7 @@ async def test_the_process_that_planned_a_write_carries_out_what_was_approved_el
     assert len(firm.sent()) == 1
 
 
-async def test_a_question_that_is_open_can_be_decided_in_the_inbox_meanwhile(firm: Firm, until: Any) -> None:
+async def test_a_question_that_is_open_can_be_decided_in_the_inbox_meanwhile(firm: Firm, until: Until) -> None:
     """The process that asks looks for approvals, too; the form's late answer then changes nothing."""
     from mcp.types import ElicitResult
 

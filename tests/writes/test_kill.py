@@ -9,12 +9,13 @@ import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import anyio.to_thread
 import pytest
 
 from tests.process import command
+from tests.writes.conftest import Until
 from tests.writes.firm import Firm
 
 pytestmark = [pytest.mark.anyio, pytest.mark.process]
@@ -48,8 +49,12 @@ class Mortal:
         assert await anyio.to_thread.run_sync(self._process.wait) == -9
 
 
+class Mortals(Protocol):
+    def __call__(self, step: str, arguments: dict[str, Any] = ..., **environment: str) -> Mortal: ...
+
+
 @pytest.fixture
-def mortal(firm: Firm) -> Iterator[Any]:
+def mortal(firm: Firm) -> Iterator[Mortals]:
     settings = firm.settings(wired=True)
     base = {
         "FRACTION_BASE_URL": settings.fraction_base_url,
@@ -83,7 +88,7 @@ async def only_write(seat: Any) -> Any:
     return write
 
 
-async def test_killed_when_planned_it_waits_and_a_yes_writes_it_once(firm: Firm, mortal: Any) -> None:
+async def test_killed_when_planned_it_waits_and_a_yes_writes_it_once(firm: Firm, mortal: Mortals) -> None:
     child = mortal("planned")
     assert await child.says() == "at planned"
     await child.killed()
@@ -96,7 +101,7 @@ async def test_killed_when_planned_it_waits_and_a_yes_writes_it_once(firm: Firm,
     assert len(firm.parts("MORTAL-1")) == len(firm.sent()) == 1
 
 
-async def test_killed_when_approved_whoever_looks_next_sends_it_once(firm: Firm, mortal: Any) -> None:
+async def test_killed_when_approved_whoever_looks_next_sends_it_once(firm: Firm, mortal: Mortals) -> None:
     child = mortal("approved")
     assert await child.says() == "at approved"
     await child.killed()
@@ -109,7 +114,9 @@ async def test_killed_when_approved_whoever_looks_next_sends_it_once(firm: Firm,
 
 
 @pytest.mark.smoke
-async def test_killed_when_claimed_nothing_was_sent_and_nobody_says_more_than_is_known(firm: Firm, mortal: Any) -> None:
+async def test_killed_when_claimed_nothing_was_sent_and_nobody_says_more_than_is_known(
+    firm: Firm, mortal: Mortals
+) -> None:
     child = mortal("claimed")
     assert await child.says() == "at claimed"
     await child.killed()
@@ -129,7 +136,7 @@ async def test_killed_when_claimed_nothing_was_sent_and_nobody_says_more_than_is
 
 
 async def test_after_a_kill_a_record_that_came_between_preview_and_send_is_not_taken_for_the_write(
-    firm: Firm, mortal: Any
+    firm: Firm, mortal: Mortals
 ) -> None:
     enquiry = {"customer": "Acme Corp", "notes": "without a reference"}
     child = mortal("planned,claimed", enquiry)
@@ -143,7 +150,7 @@ async def test_after_a_kill_a_record_that_came_between_preview_and_send_is_not_t
     assert firm.sent() == []
 
 
-async def test_killed_when_sent_what_landed_is_found(firm: Firm, mortal: Any, until: Any) -> None:
+async def test_killed_when_sent_what_landed_is_found(firm: Firm, mortal: Mortals, until: Until) -> None:
     firm.arm("timeout_after", method="POST", path="/parts")
     child = mortal("no halt")
     await until(lambda: firm.parts("MORTAL-1"))
@@ -154,7 +161,7 @@ async def test_killed_when_sent_what_landed_is_found(firm: Firm, mortal: Any, un
     assert len(firm.parts("MORTAL-1")) == len(firm.sent()) == 1
 
 
-async def test_killed_when_sent_what_did_not_land_stays_unknown(firm: Firm, mortal: Any, until: Any) -> None:
+async def test_killed_when_sent_what_did_not_land_stays_unknown(firm: Firm, mortal: Mortals, until: Until) -> None:
     firm.arm("drop_before", method="POST", path="/parts")
     child = mortal("answered")
     assert await child.says() == "at answered"
@@ -166,7 +173,7 @@ async def test_killed_when_sent_what_did_not_land_stays_unknown(firm: Firm, mort
     assert len(firm.sent()) == 1
 
 
-async def test_killed_when_answered_the_record_is_found(firm: Firm, mortal: Any) -> None:
+async def test_killed_when_answered_the_record_is_found(firm: Firm, mortal: Mortals) -> None:
     child = mortal("answered")
     assert await child.says() == "at answered"
     await child.killed()
@@ -179,7 +186,7 @@ async def test_killed_when_answered_the_record_is_found(firm: Firm, mortal: Any)
     assert len(firm.parts("MORTAL-1")) == len(firm.sent()) == 1
 
 
-async def test_killed_when_written_down_it_is_done(firm: Firm, mortal: Any) -> None:
+async def test_killed_when_written_down_it_is_done(firm: Firm, mortal: Mortals) -> None:
     child = mortal("written")
     assert await child.says() == "at written"
     await child.killed()
@@ -193,7 +200,7 @@ async def test_killed_when_written_down_it_is_done(firm: Firm, mortal: Any) -> N
 @pytest.mark.matrix
 @pytest.mark.parametrize("base", ["sqlite", "postgresql"])
 async def test_beside_a_killed_process_a_live_one_s_write_in_flight_is_left_alone(
-    firm: Firm, mortal: Any, base: str, request: pytest.FixtureRequest
+    firm: Firm, mortal: Mortals, base: str, request: pytest.FixtureRequest
 ) -> None:
     url = request.getfixturevalue("postgres") if base == "postgresql" else ""
     live = mortal("claimed", {"part_number": "LIVE-1"}, FRACTION_MCP_TIMEOUT_S="600", FRACTION_MCP_DATABASE_URL=url)

@@ -38,6 +38,7 @@ async def test_a_note_is_kept_and_never_sent(firm: Firm, case: Case) -> None:
     assert not any(WHY in json.dumps(row) for row in write.plan.to_json()["preview"])
 
 
+@pytest.mark.matrix
 async def test_another_note_makes_no_other_write(firm: Firm, case: Case) -> None:
     """Neither the key nor the digest holds it: what people approved stays what they approved."""
     async with firm.seat() as seat:

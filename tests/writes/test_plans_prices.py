@@ -43,6 +43,7 @@ async def test_a_percentage_changes_every_break_and_the_base_selling_price(firm:
     assert await sent(firm, change_percent="4") == {"base": "10.92", "1": "13", "100": "10.4", "500": "8.84"}
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("held", "percent", "then"),
     [

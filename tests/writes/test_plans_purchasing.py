@@ -100,6 +100,7 @@ async def test_a_priority_that_is_none_is_refused(firm: Firm, priority: Any) -> 
     assert (told["error"]["code"], told["error"]["written"]) == ("INVALID_INPUT", "no")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("warehouse", "item"),
     [("MAIN STORE", "OIL 68"), ("A/1", "BELT A/42"), ("50% RACK", "HOSE-1/2"), ("Ü-LAGER", "FLT-20µ")],
@@ -232,6 +233,7 @@ async def test_an_item_that_has_gone_since_the_preview_is_not_ordered(firm: Firm
     assert firm.sent("/warehouse_purchase_orders/1254") == []
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("fault", ["status", "html", "garbage"])
 async def test_supporting_reads_that_fail_do_not_fail_the_plan(firm: Firm, fault: str) -> None:
     for path in ("/warehouse_purchase_orders/", "/warehouses", "/warehouses_items/", "/third_parties/"):

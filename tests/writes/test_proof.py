@@ -104,6 +104,7 @@ async def test_the_customer_s_list_among_several_is_the_proof(firm: Firm) -> Non
     assert (await written(firm, "set_price_list", **PRICES))["outcome"] == "done"
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("kept", [9.13, 9.12, "9.13"])
 async def test_prices_that_the_erp_rounded_are_done_and_the_difference_is_told(firm: Firm, kept: object) -> None:
     body = {"success": True, "data": [{"customer_id": 52, "price_breaks": [{"qty": 5, "price": kept}]}]}
@@ -156,6 +157,7 @@ async def test_an_order_whose_costs_come_back_otherwise_is_done_and_says_so(firm
 # ------------------------------------------------------------------------------------------------------------- failed
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("status", "code"),
     [(408, "REQUEST_TIMEOUT"), (409, "CONFLICT"), (400, "BAD"), (422, "DUPLICATE"), (418, "NOT_FOUND")],

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from fraction_mcp import sandbox
 from tests.process import command
+from tests.writes.conftest import Until
 from tests.writes.firm import Firm
 
 pytestmark = pytest.mark.anyio
@@ -67,7 +68,7 @@ async def test_concurrent_replays_send_once(firm: Firm) -> None:
 
 
 @pytest.mark.process
-async def test_another_process_with_the_same_key_and_journal_takes_the_answer_once(firm: Firm, until: Any) -> None:
+async def test_another_process_with_the_same_key_and_journal_takes_the_answer_once(firm: Firm, until: Until) -> None:
     """The question is asked here and answered in a process of its own, twice; then here again."""
     settings = firm.settings(wired=True)
     environment = {

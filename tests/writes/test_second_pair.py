@@ -174,6 +174,7 @@ async def test_a_batch_that_nobody_may_approve_as_a_whole_is_not_entered_and_say
         assert await service.journal.latest() == []
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("costs", "waits_for_another"),
     [(["5000"], False), (["5000.01"], True), (["2500", "2500"], False), (["2500", "2500.01"], True)],
@@ -232,6 +233,7 @@ async def test_what_was_approved_without_rules_is_held_to_those_of_who_sends(fir
     assert firm.sent() == []
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "statements",
     [

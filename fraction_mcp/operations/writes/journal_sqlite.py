@@ -4,6 +4,7 @@ to a connection's thread for a statement."""
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import aiosqlite
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 __all__ = ["READS", "sqlite_engine"]
 
+_AGAIN_S = 0.01
 READS = {"fraction_mcp_reads": True}
 
 
@@ -25,11 +27,7 @@ def sqlite_engine(file: Path, *, busy_s: float) -> AsyncEngine:
         driver = connection.driver_connection
         driver.cursor = lambda: _Statement(driver)
         connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout={round(busy_s * 1000)}")
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.close()
+        connection.run_async(lambda driver: driver._execute(_set_up, driver._conn, busy_s))  # noqa: SLF001 - as in _Statement
 
     @event.listens_for(engine.sync_engine, "begin")
     def begun(connection: sa.Connection) -> None:
@@ -37,6 +35,22 @@ def sqlite_engine(file: Path, *, busy_s: float) -> AsyncEngine:
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _set_up(connection: sqlite3.Connection, busy_s: float) -> None:
+    """SQLite waits for others by itself, but not before it changes how a file is written, which only a new one needs:
+    of two processes that make a journal at the same moment, one was told that it is locked."""
+    connection.execute(f"PRAGMA busy_timeout={round(busy_s * 1000)}")
+    until = monotonic() + busy_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            break
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > until:
+                raise
+            sleep(_AGAIN_S)
+    connection.execute("PRAGMA synchronous=FULL")
 
 
 class _Statement:

@@ -93,6 +93,7 @@ async def test_trouble_that_passes_leaves_the_figures_whole(
     assert world.app.state.faults.armed == [], "the fault was not met"
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after", "cut"])
 async def test_connections_that_break_are_made_anew(wired: World, truth: Summary, kind: str) -> None:  # noqa: F811
     wired.arm(kind, **SEVENTH, times=3)
@@ -112,6 +113,7 @@ LASTING: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(("fault", "why"), LASTING, ids=[f"{f['kind']}-{f.get('status', '')}-{w}" for f, w in LASTING])
 async def test_a_page_that_stays_broken_makes_a_partial_answer_of_the_pages_before_it(
     near: World,  # noqa: F811

@@ -2,9 +2,9 @@
 
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from ipaddress import ip_network
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import pytest
@@ -35,8 +35,12 @@ WHOLE = Starlette(routes=[Route(path, told, methods=["GET", "POST"]) for path in
 PROXIES = Proxies([ip_network("10.0.0.0/8")])
 
 
+class Ask(Protocol):
+    async def __call__(self, path: str = "/mcp", *, peer: str = "203.0.113.5", **options: Any) -> httpx.Response: ...
+
+
 @pytest.fixture
-def ask() -> Callable[..., Any]:
+def ask() -> Ask:
     front = Front(WHOLE, proxies=PROXIES, hosts=["tools.example.com", "127.0.0.1:8765"], origins=[HOME])
 
     async def asked(path: str = "/mcp", *, peer: str = "203.0.113.5", **options: Any) -> httpx.Response:
@@ -48,7 +52,7 @@ def ask() -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize("host", ["tools.example.com", "TOOLS.example.com", "127.0.0.1:8765"])
-async def test_a_name_of_its_own_is_answered(ask: Callable[..., Any], host: str) -> None:
+async def test_a_name_of_its_own_is_answered(ask: Ask, host: str) -> None:
     assert (await ask(headers={"Host": host})).status_code == 200
 
 
@@ -58,17 +62,17 @@ async def test_a_name_of_its_own_is_answered(ask: Callable[..., Any], host: str)
      "127.0.0.1", "localhost:8765", "", "tools.example.com."],
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["/mcp", "/approvals"])
-async def test_another_name_is_no_name_of_this_server(ask: Callable[..., Any], host: str, path: str) -> None:
+async def test_another_name_is_no_name_of_this_server(ask: Ask, host: str, path: str) -> None:
     assert (await ask(path, headers={"Host": host})).status_code == 421
 
 
-async def test_of_two_hosts_none_counts(ask: Callable[..., Any]) -> None:
+async def test_of_two_hosts_none_counts(ask: Ask) -> None:
     two = [("Host", "tools.example.com"), ("Host", "evil.example")]
     assert (await ask(headers=two)).status_code == 400
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-async def test_health_is_told_under_any_name(ask: Callable[..., Any], path: str) -> None:
+async def test_health_is_told_under_any_name(ask: Ask, path: str) -> None:
     assert (await ask(path, method="GET", headers={"Host": "10.1.2.3:8765"})).status_code == 200
 
 
@@ -78,7 +82,7 @@ async def test_health_is_told_under_any_name(ask: Callable[..., Any], path: str)
      "https://tools.example.com.evil.example", "https://claude.ai"],
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["/mcp", "/approvals"])
-async def test_another_page_is_refused(ask: Callable[..., Any], origin: str, path: str) -> None:
+async def test_another_page_is_refused(ask: Ask, origin: str, path: str) -> None:
     assert (await ask(path, headers={"Origin": origin})).status_code == 403
 
 
@@ -86,14 +90,14 @@ async def test_another_page_is_refused(ask: Callable[..., Any], origin: str, pat
     ("site", "status"), [("same-origin", 200), ("same-site", 403), ("cross-site", 403), ("none", 403)]
 )
 async def test_a_form_of_a_page_without_a_referrer_is_ours_where_the_browser_says_so(
-    ask: Callable[..., Any], site: str, status: int
+    ask: Ask, site: str, status: int
 ) -> None:
     assert (await ask("/approvals", headers={"Origin": "null", "Sec-Fetch-Site": site})).status_code == status
     foreign = {"Origin": "https://evil.example", "Sec-Fetch-Site": "same-origin"}  # no browser says both
     assert (await ask("/approvals", headers=foreign)).status_code == 403
 
 
-async def test_its_own_page_is_answered_and_a_client_that_is_no_page_too(ask: Callable[..., Any]) -> None:
+async def test_its_own_page_is_answered_and_a_client_that_is_no_page_too(ask: Ask) -> None:
     assert (await ask("/approvals", headers={"Origin": HOME})).status_code == 200
     assert (await ask("/mcp")).status_code == 200
 
@@ -107,7 +111,7 @@ async def in_chunks(count: int) -> AsyncIterator[bytes]:
 
 
 async def test_a_request_beyond_a_megabyte_is_refused_whether_it_says_its_length_or_not(
-    ask: Callable[..., Any],
+    ask: Ask,
 ) -> None:
     assert (await ask(content=b"x" * 1_048_576)).json()["length"] == 1_048_576
     assert (await ask(content=b"x" * 1_048_577)).status_code == 413
@@ -116,7 +120,7 @@ async def test_a_request_beyond_a_megabyte_is_refused_whether_it_says_its_length
     assert (await ask(headers={"Content-Length": "9" * 4_400})).status_code == 413
 
 
-async def test_a_head_beyond_its_bound_is_refused(ask: Callable[..., Any]) -> None:
+async def test_a_head_beyond_its_bound_is_refused(ask: Ask) -> None:
     assert (await ask(headers={"X": "y" * 12_000})).status_code == 200
     assert (await ask(headers={"X": "y" * 17_000})).status_code == 431
     assert (await ask("/mcp?" + "y" * 17_000)).status_code in {200, 431}
@@ -125,7 +129,7 @@ async def test_a_head_beyond_its_bound_is_refused(ask: Callable[..., Any]) -> No
 # ------------------------------------------------------------------------------------------------- where it comes from
 
 
-async def test_a_trusted_proxys_word_on_the_client_counts_and_a_strangers_does_not(ask: Callable[..., Any]) -> None:
+async def test_a_trusted_proxys_word_on_the_client_counts_and_a_strangers_does_not(ask: Ask) -> None:
     said = {"X-Forwarded-For": "198.51.100.7", "X-Forwarded-Proto": "https"}
     behind = (await ask(peer="10.0.0.1", headers=said)).json()
     assert (behind["client"], behind["scheme"]) == ("198.51.100.7", "https")
@@ -136,7 +140,7 @@ async def test_a_trusted_proxys_word_on_the_client_counts_and_a_strangers_does_n
 # ---------------------------------------------------------------------------------------------------------- request ids
 
 
-async def test_every_answer_has_an_id_of_its_own_refusals_as_well(ask: Callable[..., Any]) -> None:
+async def test_every_answer_has_an_id_of_its_own_refusals_as_well(ask: Ask) -> None:
     answers = [await ask(), await ask(), await ask(headers={"Host": "evil.example"}), await ask("/nowhere")]
     ids = [answer.headers["x-request-id"] for answer in answers]
     assert len(set(ids)) == 4
@@ -153,7 +157,7 @@ async def test_every_answer_has_an_id_of_its_own_refusals_as_well(ask: Callable[
         ("10.0.0.1", 'quote"and space', False),
     ],
 )
-async def test_a_sane_id_of_a_trusted_proxy_is_kept(ask: Callable[..., Any], peer: str, given: str, kept: bool) -> None:
+async def test_a_sane_id_of_a_trusted_proxy_is_kept(ask: Ask, peer: str, given: str, kept: bool) -> None:
     answer = await ask(peer=peer, headers={"X-Request-Id": given})
     assert (answer.headers["x-request-id"] == given) is kept
 

@@ -2,7 +2,7 @@
 
 import sqlite3
 from contextlib import closing
-from typing import Any
+from typing import Any, Protocol
 
 import anyio.to_thread
 import pytest
@@ -49,8 +49,12 @@ def batches() -> type[Batches]:
     return Batches
 
 
+class Behind(Protocol):
+    async def __call__(self, *statements: str) -> None: ...
+
+
 @pytest.fixture
-def behind(firm: Firm) -> Any:
+def behind(firm: Firm) -> Behind:
     """What somebody with the database's own tools could do to the journal."""
 
     async def changed(*statements: str) -> None:

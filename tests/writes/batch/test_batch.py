@@ -10,6 +10,8 @@ from mcp.types import ElicitRequestParams, ElicitResult
 
 from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.states import State
+from tests.writes.batch.conftest import Batches, Behind
+from tests.writes.conftest import Until
 from tests.writes.firm import Firm
 
 pytestmark = pytest.mark.anyio
@@ -22,8 +24,11 @@ async def events_of(seat: Any, write_id: str) -> list[Any]:
 # ------------------------------------------------------------------------------------------------------- one approval
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_one_yes_writes_all_of_them_in_order_and_tells_each(firm: Firm, batches: Any, mode: str) -> None:
+async def test_one_yes_writes_all_of_them_in_order_and_tells_each(
+    firm: Firm, batches: type[Batches], mode: str
+) -> None:
     async with firm.seat("yes", mode=mode) as seat:
         told = await seat.call("submit_writes", writes=batches.mixed())
         assert (told["outcome"], told["operation"], told["is_error"]) == ("done", "submit_writes", False)
@@ -41,7 +46,9 @@ async def test_one_yes_writes_all_of_them_in_order_and_tells_each(firm: Firm, ba
     ]
 
 
-async def test_every_item_has_an_approval_of_its_own_that_names_the_one_before_it(firm: Firm, batches: Any) -> None:
+async def test_every_item_has_an_approval_of_its_own_that_names_the_one_before_it(
+    firm: Firm, batches: type[Batches]
+) -> None:
     async with firm.seat("yes") as seat:
         told = await seat.call("submit_writes", writes=batches.parts(3))
         ids = [write["write_id"] for write in told["writes"]]
@@ -52,7 +59,9 @@ async def test_every_item_has_an_approval_of_its_own_that_names_the_one_before_i
         assert [each[0]["after"] for each in given] == ["", ids[0], ids[1]]
 
 
-async def test_the_question_holds_every_item_with_the_gravest_warnings_first(firm: Firm, batches: Any) -> None:
+async def test_the_question_holds_every_item_with_the_gravest_warnings_first(
+    firm: Firm, batches: type[Batches]
+) -> None:
     shown: list[str] = []
 
     async def read(_: ClientRequestContext, question: ElicitRequestParams) -> ElicitResult:
@@ -72,7 +81,7 @@ async def test_the_question_holds_every_item_with_the_gravest_warnings_first(fir
     assert firm.sent() == []
 
 
-async def test_a_paragraph_that_does_not_hold_all_of_a_batch_is_not_sent(firm: Firm, batches: Any) -> None:
+async def test_a_paragraph_that_does_not_hold_all_of_a_batch_is_not_sent(firm: Firm, batches: type[Batches]) -> None:
     async def never(_: ClientRequestContext, __: ElicitRequestParams) -> ElicitResult:
         raise AssertionError("nobody would see all of it")
 
@@ -175,8 +184,11 @@ BESIDE_ONE_ANOTHER = {
 }
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("pair", IN_EACH_OTHER_S_WAY.values(), ids=IN_EACH_OTHER_S_WAY)
-async def test_an_item_that_rests_on_an_earlier_one_is_refused_naming_both(firm: Firm, batches: Any, pair: Any) -> None:
+async def test_an_item_that_rests_on_an_earlier_one_is_refused_naming_both(
+    firm: Firm, batches: type[Batches], pair: Any
+) -> None:
     earlier, later = pair
     async with firm.seat("yes") as seat:
         told = await seat.call("submit_writes", writes=[batches.part("FIRST"), earlier, later])
@@ -194,7 +206,7 @@ async def test_items_that_only_look_alike_stand_beside_one_another(firm: Firm, p
     assert len(firm.sent()) == 2
 
 
-async def test_one_item_over_fifty_is_refused(firm: Firm, batches: Any) -> None:
+async def test_one_item_over_fifty_is_refused(firm: Firm, batches: type[Batches]) -> None:
     async with firm.seat("yes") as seat:
         told = await seat.call("submit_writes", writes=batches.parts(51))
         assert told["error"]["message"] == "writes: must hold at most 50"
@@ -203,7 +215,7 @@ async def test_one_item_over_fifty_is_refused(firm: Firm, batches: Any) -> None:
 # ------------------------------------------------------------------------------------------------------ asked for again
 
 
-async def test_the_same_batch_asked_for_again_is_the_same_writes(firm: Firm, batches: Any) -> None:
+async def test_the_same_batch_asked_for_again_is_the_same_writes(firm: Firm, batches: type[Batches]) -> None:
     async with firm.seat() as seat:
         first = await seat.call("submit_writes", writes=batches.parts(3))
         again = await seat.call("submit_writes", writes=batches.parts(3))
@@ -211,9 +223,10 @@ async def test_the_same_batch_asked_for_again_is_the_same_writes(firm: Firm, bat
         assert len(await (await seat.runtime.write_service()).journal.latest()) == 3
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("order", [[2, 1, 3], [1, 2], [1, 2, 3, 4]])
 async def test_a_batch_with_what_waits_in_another_is_refused_naming_it(
-    firm: Firm, batches: Any, order: list[int]
+    firm: Firm, batches: type[Batches], order: list[int]
 ) -> None:
     async with firm.seat() as seat:
         first = await seat.call("submit_writes", writes=batches.parts(3))
@@ -226,7 +239,7 @@ async def test_a_batch_with_what_waits_in_another_is_refused_naming_it(
         assert len(await (await seat.runtime.write_service()).journal.latest()) == 3
 
 
-async def test_what_waits_alone_is_not_taken_into_a_batch(firm: Firm, batches: Any) -> None:
+async def test_what_waits_alone_is_not_taken_into_a_batch(firm: Firm, batches: type[Batches]) -> None:
     async with firm.seat() as seat:
         alone = await seat.call("create_part", part_number="BATCH-2")
         told = await seat.call("submit_writes", writes=batches.parts(3))
@@ -234,7 +247,7 @@ async def test_what_waits_alone_is_not_taken_into_a_batch(firm: Firm, batches: A
         assert len(await (await seat.runtime.write_service()).journal.latest()) == 1
 
 
-async def test_the_single_tool_asks_nothing_about_what_waits_in_a_batch(firm: Firm, batches: Any) -> None:
+async def test_the_single_tool_asks_nothing_about_what_waits_in_a_batch(firm: Firm, batches: type[Batches]) -> None:
     async with firm.seat() as seat:
         first = await seat.call("submit_writes", writes=batches.parts(3))
     async with firm.seat("yes") as seat:
@@ -246,12 +259,14 @@ async def test_the_single_tool_asks_nothing_about_what_waits_in_a_batch(firm: Fi
 # ------------------------------------------------------------------------------------------------------------- stopping
 
 
-async def stopped_at_the_second(firm: Firm, seat: Any, batches: Any, **fault: Any) -> dict[str, Any]:
+async def stopped_at_the_second(firm: Firm, seat: Any, batches: type[Batches], **fault: Any) -> dict[str, Any]:
     firm.arm(**{"kind": "status", "method": "POST", "path": "/parts", "after": 1, **fault})
     return await seat.call("submit_writes", writes=batches.parts(4))
 
 
-async def test_after_a_refusal_the_rest_waits_anew_and_the_outcome_is_the_refusal_s(firm: Firm, batches: Any) -> None:
+async def test_after_a_refusal_the_rest_waits_anew_and_the_outcome_is_the_refusal_s(
+    firm: Firm, batches: type[Batches]
+) -> None:
     async with firm.seat("yes") as seat:
         told = await stopped_at_the_second(firm, seat, batches, status=403)
         assert batches.states(told) == ["done", "failed", "awaiting_approval", "awaiting_approval"]
@@ -264,7 +279,9 @@ async def test_after_a_refusal_the_rest_waits_anew_and_the_outcome_is_the_refusa
     assert len(firm.sent()) == 2
 
 
-async def test_an_unknown_outcome_stops_the_batch_even_if_it_is_found_at_once(firm: Firm, batches: Any) -> None:
+async def test_an_unknown_outcome_stops_the_batch_even_if_it_is_found_at_once(
+    firm: Firm, batches: type[Batches]
+) -> None:
     async with firm.seat("yes") as seat:
         told = await stopped_at_the_second(firm, seat, batches, kind="after_500")
         assert batches.states(told) == ["done", "done", "awaiting_approval", "awaiting_approval"]
@@ -272,7 +289,7 @@ async def test_an_unknown_outcome_stops_the_batch_even_if_it_is_found_at_once(fi
     assert len(firm.sent()) == 2
 
 
-async def test_after_a_drift_the_rest_waits_anew(firm: Firm, batches: Any) -> None:
+async def test_after_a_drift_the_rest_waits_anew(firm: Firm, batches: type[Batches]) -> None:
     async with firm.seat() as seat:
         told = await seat.call("submit_writes", writes=[batches.part("D-1"), batches.mixed()[2], batches.part("D-3")])
         firm.run("UPDATE price_breaks SET price = '77' WHERE part_customer_id IN "
@@ -285,7 +302,7 @@ async def test_after_a_drift_the_rest_waits_anew(firm: Firm, batches: Any) -> No
     assert len(firm.sent()) == 1
 
 
-async def test_what_waits_after_a_stop_is_approved_anew_all_together(firm: Firm, batches: Any) -> None:
+async def test_what_waits_after_a_stop_is_approved_anew_all_together(firm: Firm, batches: type[Batches]) -> None:
     async with firm.seat("yes") as seat:
         told = await stopped_at_the_second(firm, seat, batches, status=403)
         firm.app.state.faults.clear()
@@ -297,7 +314,9 @@ async def test_what_waits_after_a_stop_is_approved_anew_all_together(firm: Firm,
     assert len(firm.sent()) == 4
 
 
-async def test_an_approval_from_before_the_stop_sends_nothing_more(firm: Firm, batches: Any, behind: Any) -> None:
+async def test_an_approval_from_before_the_stop_sends_nothing_more(
+    firm: Firm, batches: type[Batches], behind: Behind
+) -> None:
     async with firm.seat("yes") as seat:
         told = await stopped_at_the_second(firm, seat, batches, status=403)
         firm.app.state.faults.clear()
@@ -310,7 +329,7 @@ async def test_an_approval_from_before_the_stop_sends_nothing_more(firm: Firm, b
 # ------------------------------------------------------------------------------------- decided together, by every path
 
 
-async def test_a_status_of_one_item_shows_all_that_is_decided_with_it(firm: Firm, batches: Any) -> None:
+async def test_a_status_of_one_item_shows_all_that_is_decided_with_it(firm: Firm, batches: type[Batches]) -> None:
     async with firm.seat() as seat:
         told = await seat.call("submit_writes", writes=batches.parts(3))
         for write in told["writes"]:
@@ -319,7 +338,7 @@ async def test_a_status_of_one_item_shows_all_that_is_decided_with_it(firm: Firm
             assert [one["write_id"] for one in status["writes"]] == [one["write_id"] for one in told["writes"]]
 
 
-async def test_an_item_s_own_digest_approves_nothing(firm: Firm, batches: Any) -> None:
+async def test_an_item_s_own_digest_approves_nothing(firm: Firm, batches: type[Batches]) -> None:
     async with firm.seat() as seat:
         told = await seat.call("submit_writes", writes=batches.parts(3))
         service = await seat.runtime.write_service()
@@ -333,7 +352,7 @@ async def test_an_item_s_own_digest_approves_nothing(firm: Firm, batches: Any) -
 
 @pytest.mark.matrix
 @pytest.mark.parametrize("place", [0, 1, 2])
-async def test_a_yes_or_a_no_through_any_item_is_one_to_all(firm: Firm, batches: Any, place: int) -> None:
+async def test_a_yes_or_a_no_through_any_item_is_one_to_all(firm: Firm, batches: type[Batches], place: int) -> None:
     async with firm.seat() as seat:
         service = await seat.runtime.write_service()
         for prefix, decide, state in (("YES", service.approve, "done"), ("NO", service.decline, "declined")):
@@ -346,9 +365,10 @@ async def test_a_yes_or_a_no_through_any_item_is_one_to_all(firm: Firm, batches:
     assert len(firm.sent()) == 3
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("place", [0, 2])
 async def test_one_token_confirms_all_of_a_batch_and_a_wrong_one_uses_nothing_up(
-    firm: Firm, batches: Any, place: int
+    firm: Firm, batches: type[Batches], place: int
 ) -> None:
     async with firm.seat(confirm="two_step") as seat:
         told = await seat.call("submit_writes", writes=batches.parts(3))
@@ -363,7 +383,7 @@ async def test_one_token_confirms_all_of_a_batch_and_a_wrong_one_uses_nothing_up
     assert len(firm.sent()) == 3
 
 
-async def test_a_token_of_a_batch_that_was_planned_anew_counts_no_more(firm: Firm, batches: Any) -> None:
+async def test_a_token_of_a_batch_that_was_planned_anew_counts_no_more(firm: Firm, batches: type[Batches]) -> None:
     async with firm.seat(confirm="two_step") as seat:
         writes = [batches.part("T-1"), batches.mixed()[2]]
         told = await seat.call("submit_writes", writes=writes)
@@ -377,7 +397,9 @@ async def test_a_token_of_a_batch_that_was_planned_anew_counts_no_more(firm: Fir
         assert batches.states(done) == ["done", "done"]
 
 
-async def test_an_unanswered_question_about_a_batch_is_the_last_about_any_of_it(firm: Firm, batches: Any) -> None:
+async def test_an_unanswered_question_about_a_batch_is_the_last_about_any_of_it(
+    firm: Firm, batches: type[Batches]
+) -> None:
     async with firm.seat("cancel") as seat:
         told = await seat.call("submit_writes", writes=batches.parts(3))
         assert batches.states(told) == ["awaiting_approval"] * 3
@@ -389,7 +411,7 @@ async def test_an_unanswered_question_about_a_batch_is_the_last_about_any_of_it(
         assert batches.states(again) == ["awaiting_approval"] * 3
 
 
-async def test_two_processes_that_approve_at_once_send_each_once(firm: Firm, batches: Any) -> None:
+async def test_two_processes_that_approve_at_once_send_each_once(firm: Firm, batches: type[Batches]) -> None:
     async with firm.runtime() as one, firm.runtime() as two, firm.seat() as seat:
         told = await seat.call("submit_writes", writes=batches.parts(5))
         services = [await each.write_service() for each in (one, two)]
@@ -403,7 +425,9 @@ async def test_two_processes_that_approve_at_once_send_each_once(firm: Firm, bat
     assert len(firm.sent()) == 5
 
 
-async def test_a_batch_that_expires_half_way_is_not_sent_to_its_end(firm: Firm, batches: Any, monkeypatch: Any) -> None:
+async def test_a_batch_that_expires_half_way_is_not_sent_to_its_end(
+    firm: Firm, batches: type[Batches], monkeypatch: Any
+) -> None:
     from fraction_mcp.operations.writes.journal import Journal
 
     finish = Journal.finish
@@ -426,7 +450,7 @@ async def test_a_batch_is_not_listed_and_not_carried_out_where_nothing_may_be_wr
         assert "submit_writes" not in await seat.tools()
 
 
-async def test_it_holds_only_tools_of_the_erps_that_are_configured(firm: Firm, batches: Any) -> None:
+async def test_it_holds_only_tools_of_the_erps_that_are_configured(firm: Firm, batches: type[Batches]) -> None:
     async with firm.seat("yes", fracttal_client_id="") as seat:
         told = await seat.call("submit_writes", writes=batches.mixed())
         assert (
@@ -447,7 +471,7 @@ async def test_a_text_that_is_no_json_object_is_refused(firm: Firm, text: str) -
         assert told["error"]["message"].startswith("writes[0].arguments: must be an object")
 
 
-async def test_where_nothing_may_be_written_its_name_says_so(firm: Firm, batches: Any) -> None:
+async def test_where_nothing_may_be_written_its_name_says_so(firm: Firm, batches: type[Batches]) -> None:
     async with firm.seat("yes", read_only=True) as seat:
         told = await seat.call("submit_writes", writes=batches.parts(2))
         assert (told["error"]["code"], told["error"]["written"]) == ("READ_ONLY", "no")
@@ -457,7 +481,7 @@ async def test_where_nothing_may_be_written_its_name_says_so(firm: Firm, batches
 
 
 async def test_a_row_that_cannot_be_read_keeps_the_others_of_its_batch_from_nothing(
-    firm: Firm, batches: Any, behind: Any
+    firm: Firm, batches: type[Batches], behind: Behind
 ) -> None:
     async with firm.runtime() as runtime, firm.seat() as seat:
         told = await seat.call("submit_writes", writes=batches.parts(3))
@@ -472,7 +496,7 @@ async def test_a_row_that_cannot_be_read_keeps_the_others_of_its_batch_from_noth
 
 
 async def test_a_percentage_that_landed_is_not_applied_again_with_the_rest_of_its_batch(
-    firm: Firm, batches: Any
+    firm: Firm, batches: type[Batches]
 ) -> None:
     writes = [item("set_price_list", part="WIDGET-001", customer="Acme Corp", change_percent="10"), *batches.parts(3)]
     async with firm.seat("yes") as seat:
@@ -488,7 +512,7 @@ async def test_a_percentage_that_landed_is_not_applied_again_with_the_rest_of_it
 
 
 async def test_a_caller_that_leaves_half_way_stops_nothing_and_doubles_nothing(
-    firm: Firm, batches: Any, until: Any
+    firm: Firm, batches: type[Batches], until: Until
 ) -> None:
     async with firm.seat() as seat, firm.runtime() as runtime:
         told = await seat.call("submit_writes", writes=batches.parts(6))
@@ -508,7 +532,7 @@ async def test_a_caller_that_leaves_half_way_stops_nothing_and_doubles_nothing(
 
 @pytest.mark.slow
 async def test_a_process_that_ends_half_way_leaves_what_is_approved_to_the_next(
-    firm: Firm, batches: Any, until: Any
+    firm: Firm, batches: type[Batches], until: Until
 ) -> None:
     async with firm.seat() as seat:
         told = await seat.call("submit_writes", writes=batches.parts(6))
@@ -529,7 +553,7 @@ async def test_a_process_that_ends_half_way_leaves_what_is_approved_to_the_next(
     assert len(firm.sent()) == 6
 
 
-async def test_a_form_s_no_racing_an_inbox_s_yes_to_a_batch_has_one_outcome(firm: Firm, batches: Any) -> None:
+async def test_a_form_s_no_racing_an_inbox_s_yes_to_a_batch_has_one_outcome(firm: Firm, batches: type[Batches]) -> None:
     async with firm.runtime() as one, firm.runtime() as two, firm.seat() as seat:
         told = await seat.call("submit_writes", writes=batches.parts(3))
         services = [await each.write_service() for each in (one, two)]
@@ -544,7 +568,9 @@ async def test_a_form_s_no_racing_an_inbox_s_yes_to_a_batch_has_one_outcome(firm
         assert len(firm.sent()) == [each.state for each in (await services[0].batch(write)).writes].count(State.DONE)
 
 
-async def test_of_a_batch_for_two_erps_a_process_of_one_sends_up_to_the_other_s(firm: Firm, batches: Any) -> None:
+async def test_of_a_batch_for_two_erps_a_process_of_one_sends_up_to_the_other_s(
+    firm: Firm, batches: type[Batches]
+) -> None:
     writes = [batches.part("TWO-1"), batches.mixed()[3], batches.part("TWO-3")]
     async with firm.seat() as seat, firm.runtime(fracttal_client_id="") as half:
         told = await seat.call("submit_writes", writes=writes)
@@ -579,7 +605,9 @@ async def test_what_several_items_rest_on_is_read_once_for_their_plans_and_anew_
         assert every.count("GET /customers") == 1 + len(numbers)
 
 
-async def test_a_question_about_a_batch_that_was_planned_anew_since_is_asked_anew(firm: Firm, batches: Any) -> None:
+async def test_a_question_about_a_batch_that_was_planned_anew_since_is_asked_anew(
+    firm: Firm, batches: type[Batches]
+) -> None:
     writes = {"writes": [batches.part("R-1"), price()]}
     async with firm.seat("yes") as seat:
         state = (await seat.round("submit_writes", writes)).request_state

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from fraction_mcp.operations.writes.approvers import Decider
+from tests.writes.batch.conftest import Batches, Behind
 from tests.writes.firm import Firm
 
 pytestmark = pytest.mark.anyio
@@ -12,7 +13,7 @@ pytestmark = pytest.mark.anyio
 SECOND = "plan ->> '$.arguments.part_number' = 'BATCH-2'"
 
 
-async def approved_after(firm: Firm, batches: Any, behind: Any, *statements: str) -> Any:
+async def approved_after(firm: Firm, batches: type[Batches], behind: Behind, *statements: str) -> Any:
     """A batch that waits, is tampered with, and then approved by a person who saw what the rows then said; how all of
     what was asked for stands."""
     async with firm.seat() as seat:
@@ -42,14 +43,16 @@ async def approved_after(firm: Firm, batches: Any, behind: Any, *statements: str
     ],
 )
 async def test_a_write_whose_place_in_its_batch_was_changed_is_not_sent(
-    firm: Firm, batches: Any, behind: Any, change: str, states: list[str]
+    firm: Firm, batches: type[Batches], behind: Behind, change: str, states: list[str]
 ) -> None:
     """Those beside it were shown to a person who approved just them."""
     assert await approved_after(firm, batches, behind, f"UPDATE writes SET {change}") == states
     assert len(firm.sent()) == states.count("done")
 
 
-async def test_what_was_put_into_a_batch_is_not_sent_with_it(firm: Firm, batches: Any, behind: Any) -> None:
+async def test_what_was_put_into_a_batch_is_not_sent_with_it(
+    firm: Firm, batches: type[Batches], behind: Behind
+) -> None:
     async with firm.seat() as seat:
         alone = await seat.call("create_part", part_number="INTRUDER")
     into = "SELECT batch FROM writes WHERE position = 1"
@@ -63,6 +66,7 @@ async def test_what_was_put_into_a_batch_is_not_sent_with_it(firm: Firm, batches
 LOOKS_DONE = "UPDATE writes SET state = 'done' WHERE position = 1"
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "statements",
     [
@@ -73,7 +77,7 @@ LOOKS_DONE = "UPDATE writes SET state = 'done' WHERE position = 1"
     ids=["its row", "it is gone", "its row and an event"],
 )
 async def test_what_only_looks_done_lets_nothing_behind_it_go(
-    firm: Firm, batches: Any, behind: Any, statements: list[str]
+    firm: Firm, batches: type[Batches], behind: Behind, statements: list[str]
 ) -> None:
     async with firm.seat() as seat:
         told = await seat.call("submit_writes", writes=batches.parts(3))
@@ -88,7 +92,7 @@ async def test_what_only_looks_done_lets_nothing_behind_it_go(
     assert firm.sent() == []
 
 
-async def test_nothing_is_claimed_out_of_its_turn(firm: Firm, batches: Any) -> None:
+async def test_nothing_is_claimed_out_of_its_turn(firm: Firm, batches: type[Batches]) -> None:
     async with firm.seat() as seat:
         told = await seat.call("submit_writes", writes=batches.parts(3))
         service = await seat.runtime.write_service()

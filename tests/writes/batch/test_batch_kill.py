@@ -13,6 +13,7 @@ import anyio.to_thread
 import pytest
 
 from tests.process import command
+from tests.writes.batch.conftest import Batches
 from tests.writes.firm import Firm
 
 pytestmark = [pytest.mark.anyio, pytest.mark.process]
@@ -124,7 +125,7 @@ async def check_what_is_told(firm: Firm, service: Any, case: Case) -> None:
 @pytest.mark.parametrize("base", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("case", cases())
 async def test_of_a_batch_with_a_kill_each_write_is_told_exactly_and_made_once(
-    firm: Firm, batches: Any, case: Case, base: str, request: pytest.FixtureRequest
+    firm: Firm, batches: type[Batches], case: Case, base: str, request: pytest.FixtureRequest
 ) -> None:
     url = request.getfixturevalue("postgres") if base == "postgresql" else ""
     writes = batches.parts(case.count)

@@ -65,7 +65,7 @@ class Database:
         return (await journal.get(write.id)) or write
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
     url = request.getfixturevalue("postgres") if request.param == "postgresql" else ""
     made = Database(url, tmp_path / "state", Clock())

@@ -10,11 +10,12 @@ from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.journal_tables import GENESIS
 from fraction_mcp.operations.writes.states import Step
 from fraction_mcp.operations.writes.write import WriteOutcome
+from tests.writes.journal.conftest import Database
 
 pytestmark = pytest.mark.anyio
 
 
-async def lived(database: Any) -> Any:
+async def lived(database: Database) -> Any:
     """A journal with seven events."""
     journal = await database.open()
     write = await database.claimed(journal)
@@ -26,7 +27,7 @@ async def lived(database: Any) -> Any:
 
 
 @pytest.mark.matrix
-async def test_a_chain_that_nobody_touched_is_whole(database: Any) -> None:
+async def test_a_chain_that_nobody_touched_is_whole(database: Database) -> None:
     journal = await lived(database)
     assert await journal.verify() == ""
     assert await journal.verify(await journal.head()) == ""
@@ -38,20 +39,21 @@ async def test_a_chain_that_nobody_touched_is_whole(database: Any) -> None:
 @pytest.mark.parametrize(
     "change", ["detail = '{}'", "kind = 'declined'", "at = at + 1", "write_id = 'w0'", "hash = 'f'"]
 )
-async def test_an_event_that_was_edited_is_found(database: Any, change: str) -> None:
+async def test_an_event_that_was_edited_is_found(database: Database, change: str) -> None:
     journal = await lived(database)
     await database.tamper(f"UPDATE events SET {change} WHERE seq = 3")
     assert "event 3 (" in await journal.verify()
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("seq", [1, 4, 7])
-async def test_an_event_that_was_removed_is_found(database: Any, seq: int) -> None:
+async def test_an_event_that_was_removed_is_found(database: Database, seq: int) -> None:
     journal = await lived(database)
     await database.tamper("DELETE FROM events WHERE seq = :seq", seq=seq)
     assert "missing" in await journal.verify()
 
 
-async def test_a_removed_event_is_found_even_if_the_later_ones_were_renumbered(database: Any) -> None:
+async def test_a_removed_event_is_found_even_if_the_later_ones_were_renumbered(database: Database) -> None:
     journal = await lived(database)
     await database.tamper("DELETE FROM events WHERE seq = 4")
     for seq in (5, 6, 7):
@@ -59,14 +61,14 @@ async def test_a_removed_event_is_found_even_if_the_later_ones_were_renumbered(d
     assert "event 4" in await journal.verify()
 
 
-async def test_events_that_changed_places_are_found(database: Any) -> None:
+async def test_events_that_changed_places_are_found(database: Database) -> None:
     journal = await lived(database)
     for old, new in ((2, 100), (3, 2), (100, 3)):
         await database.tamper("UPDATE events SET seq = :new WHERE seq = :old", old=old, new=new)
     assert "event 2" in await journal.verify()
 
 
-async def test_a_cut_tail_is_found_against_an_anchor_kept_elsewhere(database: Any) -> None:
+async def test_a_cut_tail_is_found_against_an_anchor_kept_elsewhere(database: Database) -> None:
     journal = await lived(database)
     anchor = await journal.head()
     await database.tamper("DELETE FROM events WHERE seq > 5")
@@ -80,7 +82,7 @@ async def test_a_cut_tail_is_found_against_an_anchor_kept_elsewhere(database: An
 
 
 async def test_a_journal_that_was_replaced_whole_is_found_against_an_anchor_kept_elsewhere(
-    database: Any, tmp_path: Path
+    database: Database, tmp_path: Path
 ) -> None:
     anchor = await (await lived(database)).head()
     other = await Journal.open("", tmp_path / "other")
@@ -91,7 +93,7 @@ async def test_a_journal_that_was_replaced_whole_is_found_against_an_anchor_kept
         await other.aclose()
 
 
-async def test_a_rewritten_tail_is_found_against_an_anchor_kept_elsewhere(database: Any) -> None:
+async def test_a_rewritten_tail_is_found_against_an_anchor_kept_elsewhere(database: Database) -> None:
     journal = await lived(database)
     anchor = await journal.head()
     await database.tamper("DELETE FROM events WHERE seq > 5")
@@ -119,13 +121,13 @@ async def test_a_rewritten_tail_is_found_against_an_anchor_kept_elsewhere(databa
         ("plan = 'no JSON' WHERE state = 'done'", "it cannot be read"),
     ],
 )
-async def test_a_row_that_is_not_what_its_events_say_is_found(database: Any, change: str, flaw: str) -> None:
+async def test_a_row_that_is_not_what_its_events_say_is_found(database: Database, change: str, flaw: str) -> None:
     journal = await lived(database)
     await database.tamper(f"UPDATE writes SET {change}")
     assert flaw in await journal.verify()
 
 
-async def test_a_row_that_was_removed_and_one_that_was_added_are_found(database: Any) -> None:
+async def test_a_row_that_was_removed_and_one_that_was_added_are_found(database: Database) -> None:
     journal = await lived(database)
     await database.tamper("UPDATE writes SET id = 'w1' WHERE state = 'done'")
     assert "w1 was changed: it was never proposed" in await journal.verify()
@@ -133,13 +135,13 @@ async def test_a_row_that_was_removed_and_one_that_was_added_are_found(database:
     assert "is missing" in await journal.verify()
 
 
-async def test_an_event_is_hashed_as_it_is_stored(database: Any) -> None:
+async def test_an_event_is_hashed_as_it_is_stored(database: Database) -> None:
     journal = await lived(database)
     await database.tamper("UPDATE events SET detail = replace(detail, ':', ': ') WHERE seq = 2")
     assert "event 2 (" in await journal.verify(), "JSON that reads the same is not what was written"
 
 
-async def test_an_anchor_stays_good_while_the_chain_grows(database: Any) -> None:
+async def test_an_anchor_stays_good_while_the_chain_grows(database: Database) -> None:
     journal = await lived(database)
     anchor = await journal.head()
     await database.approved(journal)
@@ -147,7 +149,7 @@ async def test_an_anchor_stays_good_while_the_chain_grows(database: Any) -> None
 
 
 @pytest.mark.matrix
-async def test_a_chain_is_whole_at_every_moment_while_others_write_to_it(database: Any) -> None:
+async def test_a_chain_is_whole_at_every_moment_while_others_write_to_it(database: Database) -> None:
     journal, other = await database.open(), await database.open()
     told: set[str] = set()
     over = anyio.Event()

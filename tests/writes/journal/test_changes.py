@@ -14,6 +14,7 @@ from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.journal_database import JournalDatabase
 from fraction_mcp.operations.writes.states import Step
 from tests.postgresql import Server
+from tests.writes.journal.conftest import Database
 from tests.writes.made import draft
 
 from .test_postgresql_down import _server, server
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.anyio
 NEVER_S = 1_000.0
 
 
-async def test_a_change_by_another_process_is_learnt_of(database: Any) -> None:
+async def test_a_change_by_another_process_is_learnt_of(database: Database) -> None:
     here, there = await database.open(), await database.open()
     end = await here.head()
     learnt = list[str]()
@@ -41,7 +42,7 @@ async def test_a_change_by_another_process_is_learnt_of(database: Any) -> None:
     assert learnt == [await there.head()] * 2 != [end] * 2
 
 
-async def test_what_has_changed_already_is_not_waited_for_and_a_time_out_tells_what_is(database: Any) -> None:
+async def test_what_has_changed_already_is_not_waited_for_and_a_time_out_tells_what_is(database: Database) -> None:
     journal = await database.open()
     with anyio.fail_after(25):
         assert await journal.changed("another", within_s=NEVER_S) == await journal.head()
@@ -49,7 +50,7 @@ async def test_what_has_changed_already_is_not_waited_for_and_a_time_out_tells_w
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
-async def test_postgresql_tells_without_being_looked_at(database: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_postgresql_tells_without_being_looked_at(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every change of a write is told, by one connection for all who wait in a process."""
     monkeypatch.setattr(journal_changes, "_SELDOM_S", NEVER_S)
     monkeypatch.setattr(journal_changes, "_LOOK_S", NEVER_S)
@@ -80,7 +81,7 @@ async def test_postgresql_tells_without_being_looked_at(database: Any, monkeypat
     assert listened == 1
 
 
-async def test_who_waits_can_be_cancelled_however_often_it_changes(database: Any) -> None:
+async def test_who_waits_can_be_cancelled_however_often_it_changes(database: Database) -> None:
     journal = await database.open()
 
     async def for_ever() -> None:

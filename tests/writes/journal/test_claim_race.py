@@ -15,9 +15,10 @@ from fraction_mcp.operations.writes.journal_tables import Transaction
 from fraction_mcp.operations.writes.states import State
 from tests.process import command
 
-from .conftest import claim
+from .conftest import Database, claim
 
-pytestmark = pytest.mark.anyio
+# The two differ most in what a claim rests on: it is always tried on both.
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)]
 
 _RACES = 40
 
@@ -41,7 +42,7 @@ class Process:
 
 
 @pytest.fixture
-def processes(database: Any) -> Iterator[list[Process]]:
+def processes(database: Database) -> Iterator[list[Process]]:
     """Two of them, which found no journal and made it at the same moment."""
     with ExitStack() as stack:
         made = [Process(stack, database.url, database.folder, owner) for owner in ("first", "second")]
@@ -52,7 +53,9 @@ def processes(database: Any) -> Iterator[list[Process]]:
 
 @pytest.mark.matrix
 @pytest.mark.process
-async def test_of_two_processes_exactly_one_wins_each_of_many_claims(database: Any, processes: list[Process]) -> None:
+async def test_of_two_processes_exactly_one_wins_each_of_many_claims(
+    database: Database, processes: list[Process]
+) -> None:
     assert [await anyio.to_thread.run_sync(process.hear) for process in processes] == ["ready", "ready"]
     journal = await database.open()
     writes = [await database.approved(journal, asker=f"{number}") for number in range(_RACES)]
@@ -72,7 +75,7 @@ async def test_of_two_processes_exactly_one_wins_each_of_many_claims(database: A
     assert await journal.verify() == ""
 
 
-async def test_within_a_process_one_of_many_claims_counts(database: Any) -> None:
+async def test_within_a_process_one_of_many_claims_counts(database: Database) -> None:
     journal = await database.open()
     write = await database.approved(journal)
     won: list[bool] = []
@@ -87,7 +90,7 @@ async def test_within_a_process_one_of_many_claims_counts(database: Any) -> None
 
 
 async def test_a_process_that_waited_for_its_turn_judges_by_the_time_of_its_turn(
-    database: Any, monkeypatch: pytest.MonkeyPatch
+    database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An approval that ran out while another transaction held the journal is not claimed after it."""
     journal = await database.open()
@@ -103,7 +106,7 @@ async def test_a_process_that_waited_for_its_turn_judges_by_the_time_of_its_turn
 
 
 @pytest.mark.matrix
-async def test_an_inbox_s_yes_racing_a_form_s_no_has_one_outcome(database: Any) -> None:
+async def test_an_inbox_s_yes_racing_a_form_s_no_has_one_outcome(database: Database) -> None:
     here, there = await database.open(), await database.open()
     for _ in range(50):
         write = await here.propose(database.draft())

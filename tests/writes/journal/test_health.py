@@ -4,13 +4,13 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from fraction_mcp.operations.writes import migrations
 from fraction_mcp.operations.writes.journal_health import JournalHealth
 from fraction_mcp.operations.writes.states import State
+from tests.writes.journal.conftest import Database
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +24,7 @@ async def watched(url: str, folder: Path) -> AsyncIterator[JournalHealth]:
         await health.aclose()
 
 
-async def test_a_journal_in_order_is_ready_and_counts_its_writes(database: Any) -> None:
+async def test_a_journal_in_order_is_ready_and_counts_its_writes(database: Database) -> None:
     journal = await database.open()
     for number in range(3):
         await journal.propose(database.draft(key=f"key {number}"))
@@ -37,7 +37,7 @@ async def test_a_journal_in_order_is_ready_and_counts_its_writes(database: Any) 
 
 
 @pytest.mark.parametrize("step", [-1, 1])
-async def test_another_schema_than_this_programs_is_told(database: Any, step: int) -> None:
+async def test_another_schema_than_this_programs_is_told(database: Database, step: int) -> None:
     await database.open()
     await database.tamper("UPDATE head SET version = version + :step", step=step)
     async with watched(database.url, database.folder) as health:

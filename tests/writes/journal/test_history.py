@@ -7,11 +7,12 @@ import pytest
 from fraction_mcp.operations.writes import journal_history
 from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.states import State, Step
+from tests.writes.journal.conftest import Database
 
 pytestmark = pytest.mark.anyio
 
 
-async def some(database: Any, journal: Any, count: int) -> list[Any]:
+async def some(database: Database, journal: Any, count: int) -> list[Any]:
     """Writes, two of them asked for in each second."""
     made = []
     for number in range(count):
@@ -20,7 +21,9 @@ async def some(database: Any, journal: Any, count: int) -> list[Any]:
     return made
 
 
-async def test_pages_hold_every_write_once_the_newest_first(database: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_pages_hold_every_write_once_the_newest_first(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(journal_history, "AT_ONCE", 2)
     journal = await database.open()
     made = await some(database, journal, 6)
@@ -36,7 +39,7 @@ async def test_pages_hold_every_write_once_the_newest_first(database: Any, monke
     assert (await journal.history.page((State.DONE,))) == ([], None)
 
 
-async def test_the_latest_are_those_that_changed_last(database: Any) -> None:
+async def test_the_latest_are_those_that_changed_last(database: Database) -> None:
     journal = await database.open()
     made = await some(database, journal, 4)
     for write in (made[2], made[0], made[3]):
@@ -53,7 +56,7 @@ async def test_the_latest_are_those_that_changed_last(database: Any) -> None:
     assert await journal.history.count(declined, without=made[0].id) == 2
 
 
-async def test_what_people_decided_stands_with_each_write_in_order(database: Any) -> None:
+async def test_what_people_decided_stands_with_each_write_in_order(database: Database) -> None:
     journal = await database.open()
     one, two, three = await some(database, journal, 3)
     await journal.approve(one.id, digest=one.digest, by=Decider("Anna"))

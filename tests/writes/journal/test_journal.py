@@ -14,7 +14,7 @@ from fraction_mcp.operations.writes.states import MOVES, State, Step
 from fraction_mcp.operations.writes.write import WriteOutcome
 from tests.writes.made import ELSEWHERE, HERE, frozen_plan
 
-from .conftest import claim
+from .conftest import Database, claim
 
 pytestmark = pytest.mark.anyio
 
@@ -50,7 +50,7 @@ async def step(journal: Any, write: Any, kind: str, owner: str = "one") -> Any:
     return await journal.finish(write.id, Step(kind), WriteOutcome(why=kind))
 
 
-async def brought_to(database: Any, journal: Any, state: State) -> Any:
+async def brought_to(database: Database, journal: Any, state: State) -> Any:
     ends = database.clock.now + (0 if state is State.EXPIRED else 3600)
     write = await journal.propose(database.draft(expires_at=ends))
     for kind in HOW[state]:
@@ -67,7 +67,7 @@ _NO_MOVES = {Step.PROPOSED, Step.EXPIRED, Step.STOPPED, *(step for step, move in
 
 @pytest.mark.matrix
 @pytest.mark.parametrize("kind", [kind for kind in MOVES if kind not in _NO_MOVES])
-async def test_a_move_is_made_from_its_own_states_and_from_no_other(database: Any, kind: str) -> None:
+async def test_a_move_is_made_from_its_own_states_and_from_no_other(database: Database, kind: str) -> None:
     journal = await database.open()
     sources = MOVES[kind].sources
     for state in State:
@@ -83,7 +83,7 @@ async def test_a_move_is_made_from_its_own_states_and_from_no_other(database: An
     assert await journal.verify() == ""
 
 
-async def test_a_move_of_a_write_that_is_not_there_is_an_error(database: Any) -> None:
+async def test_a_move_of_a_write_that_is_not_there_is_an_error(database: Database) -> None:
     journal = await database.open()
     with pytest.raises(KeyError):
         await journal.approve("w000000000000", digest="d", by=Decider("a person"))
@@ -93,8 +93,9 @@ async def test_a_move_of_a_write_that_is_not_there_is_an_error(database: Any) ->
 # ----------------------------------------------------------------------------------------------------------- proposing
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("state", [State.AWAITING, State.APPROVED, State.SENDING, State.UNKNOWN])
-async def test_asking_for_an_open_write_again_returns_it(database: Any, state: State) -> None:
+async def test_asking_for_an_open_write_again_returns_it(database: Database, state: State) -> None:
     journal = await database.open()
     write = await brought_to(database, journal, state)
     again = await journal.propose(database.draft(key=write.key))
@@ -102,9 +103,10 @@ async def test_asking_for_an_open_write_again_returns_it(database: Any, state: S
     assert len(await journal.latest()) == 1
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("state", [s for s in State if s not in (State.AWAITING, State.APPROVED, State.SENDING,
                                                                 State.UNKNOWN)])  # fmt: skip
-async def test_asking_for_a_write_that_is_over_makes_a_new_one(database: Any, state: State) -> None:
+async def test_asking_for_a_write_that_is_over_makes_a_new_one(database: Database, state: State) -> None:
     journal = await database.open()
     write = await brought_to(database, journal, state)
     again = await journal.propose(database.draft(key=write.key))
@@ -112,7 +114,7 @@ async def test_asking_for_a_write_that_is_over_makes_a_new_one(database: Any, st
     assert again.state is State.AWAITING
 
 
-async def test_a_waiting_write_takes_on_a_new_state_of_the_erp_under_its_id(database: Any) -> None:
+async def test_a_waiting_write_takes_on_a_new_state_of_the_erp_under_its_id(database: Database) -> None:
     journal = await database.open()
     write = await journal.propose(database.draft())
     await journal.set_token(write.id, "t" * 64)
@@ -125,8 +127,9 @@ async def test_a_waiting_write_takes_on_a_new_state_of_the_erp_under_its_id(data
     assert [event.kind for event in await journal.events(write.id)] == ["proposed", "token_given", "replanned"]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("state", [State.APPROVED, State.SENDING, State.UNKNOWN])
-async def test_a_write_that_a_person_has_judged_takes_on_nothing_new(database: Any, state: State) -> None:
+async def test_a_write_that_a_person_has_judged_takes_on_nothing_new(database: Database, state: State) -> None:
     journal = await database.open()
     write = await brought_to(database, journal, state)
     again = await journal.propose(
@@ -138,14 +141,14 @@ async def test_a_write_that_a_person_has_judged_takes_on_nothing_new(database: A
 # ------------------------------------------------------------------------------------------------------------ deciding
 
 
-async def test_a_yes_to_something_else_than_what_is_there_does_not_count(database: Any) -> None:
+async def test_a_yes_to_something_else_than_what_is_there_does_not_count(database: Database) -> None:
     journal = await database.open()
     write = await journal.propose(database.draft())
     assert (await journal.approve(write.id, digest="e" * 64, by=Decider("a person"))).state is State.AWAITING
     assert (await journal.approve(write.id, digest=write.digest, by=Decider("a person"))).state is State.APPROVED
 
 
-async def test_an_approval_uses_the_two_step_token_up(database: Any) -> None:
+async def test_an_approval_uses_the_two_step_token_up(database: Database) -> None:
     journal = await database.open()
     write = await journal.propose(database.draft())
     await journal.set_token(write.id, "t" * 64)
@@ -157,7 +160,7 @@ async def test_an_approval_uses_the_two_step_token_up(database: Any) -> None:
 
 @pytest.mark.parametrize(("after", "state"), [(-0.001, State.APPROVED), (0, State.EXPIRED), (0.001, State.EXPIRED)])
 async def test_a_write_can_be_approved_until_the_second_of_its_expiry(
-    database: Any, after: float, state: State
+    database: Database, after: float, state: State
 ) -> None:
     journal = await database.open()
     write = await journal.propose(database.draft())
@@ -167,7 +170,7 @@ async def test_a_write_can_be_approved_until_the_second_of_its_expiry(
 
 @pytest.mark.parametrize(("after", "counts"), [(-0.001, True), (0, False), (0.001, False)])
 async def test_an_approved_write_can_be_claimed_until_the_second_of_its_expiry(
-    database: Any, after: float, counts: bool
+    database: Database, after: float, counts: bool
 ) -> None:
     journal = await database.open()
     write = await database.approved(journal)
@@ -176,14 +179,14 @@ async def test_an_approved_write_can_be_claimed_until_the_second_of_its_expiry(
     assert (await journal.get(write.id)).state is (State.SENDING if counts else State.EXPIRED)
 
 
-async def test_a_claim_is_bound_to_the_erp_that_was_approved(database: Any) -> None:
+async def test_a_claim_is_bound_to_the_erp_that_was_approved(database: Database) -> None:
     journal = await database.open()
     write = await database.approved(journal)
     assert not await claim(journal, write, identity=ELSEWHERE)
     assert (await journal.get(write.id)).state is State.APPROVED
 
 
-async def test_what_nobody_approved_cannot_be_claimed(database: Any) -> None:
+async def test_what_nobody_approved_cannot_be_claimed(database: Database) -> None:
     journal = await database.open()
     write = await journal.propose(database.draft())
     assert not await claim(journal, write)
@@ -192,7 +195,7 @@ async def test_what_nobody_approved_cannot_be_claimed(database: Any) -> None:
 # ----------------------------------------------------------------------------------------------- after the claim
 
 
-async def test_a_lease_that_has_run_out_makes_the_write_unknown_for_whoever_looks_next(database: Any) -> None:
+async def test_a_lease_that_has_run_out_makes_the_write_unknown_for_whoever_looks_next(database: Database) -> None:
     write = await database.claimed(await database.open())
     other = await database.open()
     database.clock.now = write.lease_until - 0.001
@@ -203,7 +206,7 @@ async def test_a_lease_that_has_run_out_makes_the_write_unknown_for_whoever_look
     assert (await other.get(write.id)).outcome.why
 
 
-async def test_a_late_answer_counts_if_it_is_the_owner_s(database: Any) -> None:
+async def test_a_late_answer_counts_if_it_is_the_owner_s(database: Database) -> None:
     journal = await database.open()
     write = await database.claimed(journal, owner="one")
     database.clock.now = write.lease_until
@@ -214,7 +217,7 @@ async def test_a_late_answer_counts_if_it_is_the_owner_s(database: Any) -> None:
     assert (done.state, done.outcome) == (State.DONE, WriteOutcome(result={"id": 1}))
 
 
-async def test_a_late_answer_changes_nothing_once_a_person_has_settled_it(database: Any) -> None:
+async def test_a_late_answer_changes_nothing_once_a_person_has_settled_it(database: Database) -> None:
     journal = await database.open()
     write = await database.claimed(journal, owner="one")
     database.clock.now = write.lease_until
@@ -223,7 +226,7 @@ async def test_a_late_answer_changes_nothing_once_a_person_has_settled_it(databa
     assert settled.state is State.FAILED
 
 
-async def test_a_write_that_landed_is_remembered_by_its_key_for_a_while(database: Any) -> None:
+async def test_a_write_that_landed_is_remembered_by_its_key_for_a_while(database: Database) -> None:
     journal = await database.open()
     write = await database.claimed(journal)
     await journal.finish(write.id, Step.DONE, WriteOutcome(), owner="one")
@@ -236,14 +239,14 @@ async def test_a_write_that_landed_is_remembered_by_its_key_for_a_while(database
 # ----------------------------------------------------------------------------------------------------------- the rest
 
 
-async def test_the_journal_tells_writes_apart_by_their_erp(database: Any) -> None:
+async def test_the_journal_tells_writes_apart_by_their_erp(database: Database) -> None:
     journal = await database.open()
     here, there = [await journal.propose(database.draft(identity=identity)) for identity in (HERE, ELSEWHERE)]
     assert [write.id for write in await journal.latest(identity=ELSEWHERE)] == [there.id]
     assert {write.id for write in await journal.latest()} == {here.id, there.id}
 
 
-async def test_what_is_read_together_is_of_one_moment(database: Any) -> None:
+async def test_what_is_read_together_is_of_one_moment(database: Database) -> None:
     here, there = await database.open(), await database.open()
     await there.note("w0", Step.LOOKED, {})
     counted = sa.select(sa.func.count()).select_from(events)
@@ -254,7 +257,7 @@ async def test_what_is_read_together_is_of_one_moment(database: Any) -> None:
     assert len(await here.events()) == before + 1
 
 
-async def test_what_is_written_down_comes_back_whatever_characters_it_holds(database: Any) -> None:
+async def test_what_is_written_down_comes_back_whatever_characters_it_holds(database: Database) -> None:
     odd = {"n": [1, None, True, {"ü": "😀"}]}
     plan = frozen_plan(title="Ł\x00\x1f\u202e\n'\"; DROP TABLE writes --", arguments=odd)
     journal = await database.open()
@@ -285,7 +288,7 @@ def test_the_moves_lead_from_a_proposal_to_every_state() -> None:
 
 
 @pytest.mark.matrix
-async def test_one_asker_has_a_hundred_open_proposals_at_most_and_nobody_else_is_held_up(database: Any) -> None:
+async def test_one_asker_has_a_hundred_open_proposals_at_most_and_nobody_else_is_held_up(database: Database) -> None:
     journal = await database.open()
     first = await journal.propose(database.draft())
     for _ in range(99):

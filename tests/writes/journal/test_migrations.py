@@ -27,7 +27,7 @@ from fraction_mcp.server.team import store_tables
 from fraction_mcp.values.moments import moment
 from tests.support import child_environment
 
-from .conftest import claim
+from .conftest import Database, claim
 
 pytestmark = pytest.mark.anyio
 
@@ -43,7 +43,7 @@ FROZEN = (
 )
 
 
-async def carried_out(database: Any, script: str) -> None:
+async def carried_out(database: Database, script: str) -> None:
     """What somebody with the database's own tools does, who knows nothing of this program."""
     if not database.url:
         database.folder.mkdir(mode=0o700, exist_ok=True)
@@ -58,7 +58,7 @@ async def carried_out(database: Any, script: str) -> None:
 
 
 @pytest.fixture(params=[1, 2, 3], ids=["of version 1", "of version 2", "of version 3"])
-async def older(database: Any, request: pytest.FixtureRequest) -> Any:
+async def older(database: Database, request: pytest.FixtureRequest) -> Database:
     """A journal of a version before, with real writes in it."""
     tables = RELEASED / f"version_1.{'postgresql' if database.url else 'sqlite'}.sql"
     await carried_out(database, tables.read_text(encoding="utf-8"))
@@ -69,7 +69,7 @@ async def older(database: Any, request: pytest.FixtureRequest) -> Any:
     return database
 
 
-async def schema_of(database: Any) -> dict[str, Any]:
+async def schema_of(database: Database) -> dict[str, Any]:
     """Every table with its columns, key and indices, as the database itself describes them."""
 
     def described(connection: sa.Connection) -> dict[str, Any]:
@@ -93,7 +93,8 @@ async def schema_of(database: Any) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------------------ an older one
 
 
-async def test_an_older_journal_is_brought_up_and_holds_what_it_held(older: Any) -> None:
+@pytest.mark.matrix
+async def test_an_older_journal_is_brought_up_and_holds_what_it_held(older: Database) -> None:
     assert await Journal.migrate(older.url, older.folder) == (older.version, VERSION)
     journal = await older.open()
     assert [write.state for write in reversed(await journal.latest())] == [
@@ -110,7 +111,8 @@ async def test_an_older_journal_is_brought_up_and_holds_what_it_held(older: Any)
     assert (await journal.landed_before(done.key, AT - 900)).id == done.id
 
 
-async def test_what_waited_in_an_older_journal_can_still_be_approved_and_sent(older: Any) -> None:
+@pytest.mark.matrix
+async def test_what_waited_in_an_older_journal_can_still_be_approved_and_sent(older: Database) -> None:
     await Journal.migrate(older.url, older.folder)
     journal = await older.open()
     waits = await journal.get("w7fbf03f930e4")
@@ -118,12 +120,14 @@ async def test_what_waited_in_an_older_journal_can_still_be_approved_and_sent(ol
     approved = await journal.approve(waits.id, digest=waits.digest, by=Decider("a person"))
     assert await claim(journal, approved)
     before = await journal.get("wb0967681d2cc")
+    assert before is not None
     with pytest.raises(ConsentError, match="no approval"):  # which did not say yet what it approved
         await claim(journal, before)
     assert await journal.verify(HEAD) == ""
 
 
-async def test_a_fresh_journal_and_one_that_was_brought_up_are_the_same(older: Any) -> None:
+@pytest.mark.matrix
+async def test_a_fresh_journal_and_one_that_was_brought_up_are_the_same(older: Database) -> None:
     await Journal.migrate(older.url, older.folder)
     brought_up = await schema_of(older)
     for table in brought_up:
@@ -132,7 +136,7 @@ async def test_a_fresh_journal_and_one_that_was_brought_up_are_the_same(older: A
     assert await schema_of(older) == brought_up
 
 
-async def test_the_tables_that_queries_know_are_the_ones_that_are_made(database: Any) -> None:
+async def test_the_tables_that_queries_know_are_the_ones_that_are_made(database: Database) -> None:
     journal = await database.open()
 
     def reflected(connection: sa.Connection) -> sa.MetaData:
@@ -159,7 +163,8 @@ async def test_the_tables_that_queries_know_are_the_ones_that_are_made(database:
     assert told(made) == told(journal_tables.metadata) | told(store_tables.metadata)
 
 
-async def test_a_process_of_the_version_before_goes_on_while_the_journal_is_brought_up(older: Any) -> None:
+@pytest.mark.matrix
+async def test_a_process_of_the_version_before_goes_on_while_the_journal_is_brought_up(older: Database) -> None:
     """It knows nothing of the new column: steps only add, with defaults."""
     await Journal.migrate(older.url, older.folder)
     rows = (RELEASED / "version_1.rows.sql").read_text(encoding="utf-8").splitlines()
@@ -173,8 +178,9 @@ async def test_a_process_of_the_version_before_goes_on_while_the_journal_is_brou
     assert (await (await older.open()).get("w000000000001")).state is State.AWAITING
 
 
+@pytest.mark.matrix
 async def test_of_several_that_start_at_once_one_brings_the_journal_up(
-    older: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    older: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Both have seen the older version, and wait at the same time for the one transaction that changes it."""
     transaction, arrived, both = JournalDatabase.transaction, [], anyio.Event()
@@ -205,7 +211,8 @@ async def test_of_several_that_start_at_once_one_brings_the_journal_up(
     ]
 
 
-async def test_a_step_that_fails_leaves_the_journal_as_it_was(older: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.matrix
+async def test_a_step_that_fails_leaves_the_journal_as_it_was(older: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     before = await schema_of(older)
     monkeypatch.setattr(migrations, "STEPS", (*STEPS, ("CREATE TABLE extra (id INTEGER)", "ALTER TABLE nothing BREAK")))
     monkeypatch.setattr(migrations, "VERSION", VERSION + 1)
@@ -216,7 +223,8 @@ async def test_a_step_that_fails_leaves_the_journal_as_it_was(older: Any, monkey
     assert await Journal.migrate(older.url, older.folder) == (older.version, VERSION)
 
 
-async def test_a_journal_that_nobody_shares_is_brought_up_by_whoever_opens_it(older: Any) -> None:
+@pytest.mark.matrix
+async def test_a_journal_that_nobody_shares_is_brought_up_by_whoever_opens_it(older: Database) -> None:
     """A shared one is not: the first of several servers to be upgraded would shut the others out."""
     if older.url:
         with pytest.raises(
@@ -230,12 +238,14 @@ async def test_a_journal_that_nobody_shares_is_brought_up_by_whoever_opens_it(ol
     assert await Journal.migrate(older.url, older.folder) == (VERSION, VERSION)
 
 
-async def test_a_write_that_was_to_wait_beyond_the_calendar_can_be_shown_and_decided(older: Any) -> None:
+@pytest.mark.matrix
+async def test_a_write_that_was_to_wait_beyond_the_calendar_can_be_shown_and_decided(older: Database) -> None:
     """An older program let FRACTION_MCP_APPROVAL_TTL_S be any number, and failed at every look at what it had made."""
     await carried_out(older, "UPDATE writes SET expires_at = 1001795262800 WHERE id = 'w7fbf03f930e4';")
     await Journal.migrate(older.url, older.folder)
     journal = await older.open()
     write = await journal.get("w7fbf03f930e4")
+    assert write is not None
     assert result_for(write).expires_at == "3000-01-01T00:00:00+00:00"
     assert moment(write.expires_at, AT).distance.startswith("in ")
     assert (await journal.approve(write.id, digest=write.digest, by=Decider("a person"))).state is State.APPROVED
@@ -244,7 +254,7 @@ async def test_a_write_that_was_to_wait_beyond_the_calendar_can_be_shown_and_dec
 # ----------------------------------------------------------------------------------------- a newer one, or none of ours
 
 
-async def test_a_newer_journal_is_refused_with_both_versions_and_what_to_do(database: Any) -> None:
+async def test_a_newer_journal_is_refused_with_both_versions_and_what_to_do(database: Database) -> None:
     await database.open()
     await database.tamper("UPDATE head SET version = version + 7")
     for refused in (database.open, lambda: Journal.migrate(database.url, database.folder)):
@@ -256,8 +266,9 @@ async def test_a_newer_journal_is_refused_with_both_versions_and_what_to_do(data
         assert "upgrade fraction-mcp" in told
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("table", ["writes", "events"])
-async def test_a_database_with_such_a_table_of_somebody_elses_is_left_alone(database: Any, table: str) -> None:
+async def test_a_database_with_such_a_table_of_somebody_elses_is_left_alone(database: Database, table: str) -> None:
     await carried_out(database, f"CREATE TABLE {table} (x INTEGER);")
     before = await schema_of(database)
     with pytest.raises(ConfigError, match=f"table '{table}' that is not this program's"):
@@ -266,7 +277,7 @@ async def test_a_database_with_such_a_table_of_somebody_elses_is_left_alone(data
 
 
 @pytest.mark.parametrize("change", ["DELETE FROM head", "UPDATE head SET version = 0"])
-async def test_a_journal_without_its_head_is_refused_and_not_begun_anew(database: Any, change: str) -> None:
+async def test_a_journal_without_its_head_is_refused_and_not_begun_anew(database: Database, change: str) -> None:
     journal = await database.open()
     await journal.note("w0", Step.LOOKED, {})
     await database.tamper(change)
@@ -282,7 +293,7 @@ def test_a_step_that_was_released_is_never_edited() -> None:
 
 
 @pytest.fixture
-def here(older: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def here(older: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
     """The settings of this process lead to the older journal."""
     import os
 
@@ -298,7 +309,8 @@ async def ran(*words: str) -> int:
     return await anyio.to_thread.run_sync(main, words)
 
 
-async def test_migrate_says_from_which_version_to_which(here: Any, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.matrix
+async def test_migrate_says_from_which_version_to_which(here: Database, capsys: pytest.CaptureFixture[str]) -> None:
     assert await ran("migrate") == 0
     assert (
         capsys.readouterr().out == f"The journal's schema was version {here.version}, and is version {VERSION} now.\n"
@@ -309,9 +321,10 @@ async def test_migrate_says_from_which_version_to_which(here: Any, capsys: pytes
     assert "The chain of 13 events is whole, and holds the anchor." in capsys.readouterr().out
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 async def test_commands_that_look_at_a_shared_older_journal_name_migrate(
-    here: Any, capsys: pytest.CaptureFixture[str]
+    here: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert await ran("writes") == 2
     told = capsys.readouterr()
@@ -320,7 +333,8 @@ async def test_commands_that_look_at_a_shared_older_journal_name_migrate(
     assert len(told.err.splitlines()) == 1
 
 
-async def test_migrate_makes_the_tables_of_a_new_database(database: Any, here: Any, capsys: Any) -> None:
+@pytest.mark.matrix
+async def test_migrate_makes_the_tables_of_a_new_database(database: Database, here: Database, capsys: Any) -> None:
     for table in await schema_of(here):
         await carried_out(here, f"DROP TABLE {table};")
     assert await ran("migrate") == 0

@@ -1,10 +1,9 @@
 """What an ERP may send and where a user may keep state: nothing that is odd, and allowed, makes the journal fail."""
 
 import os
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import anyio.to_thread
 import pytest
@@ -14,6 +13,7 @@ from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.states import State, Step
 from fraction_mcp.operations.writes.write import WriteOutcome
 from tests.support import child_environment
+from tests.writes.journal.conftest import Database
 
 pytestmark = pytest.mark.anyio
 
@@ -36,7 +36,7 @@ IDS = [
 
 @pytest.mark.matrix
 @pytest.mark.parametrize("odd", IDS, ids=repr)
-async def test_an_id_that_is_neither_text_nor_number_is_written_down_and_read(database: Any, odd: Any) -> None:
+async def test_an_id_that_is_neither_text_nor_number_is_written_down_and_read(database: Database, odd: Any) -> None:
     journal = await database.open()
     write = await database.claimed(journal)
     outcome = WriteOutcome(result={"id": odd, "quote_number": odd}, differs=("one", "two"), found_by="reading back")
@@ -51,7 +51,7 @@ async def test_an_id_that_is_neither_text_nor_number_is_written_down_and_read(da
 
 @pytest.mark.matrix
 @pytest.mark.parametrize("odd", [one for one in IDS if not isinstance(one, bytes | Decimal)], ids=repr)
-async def test_what_was_written_down_comes_back_as_it_was(database: Any, odd: Any) -> None:
+async def test_what_was_written_down_comes_back_as_it_was(database: Database, odd: Any) -> None:
     """All but what no database can hold: half of a character, in whose place stands the sign for that."""
     journal = await database.open()
     write = await database.claimed(journal)
@@ -60,13 +60,18 @@ async def test_what_was_written_down_comes_back_as_it_was(database: Any, odd: An
     assert (await (await database.open()).get(write.id)).outcome == WriteOutcome(result=[told])
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("odd", ["", "\x00", "w0\x00", "\ud800", "'; DROP TABLE writes; --", "w" * 10_000, "é"])
-async def test_a_write_that_cannot_be_there_is_not_there(database: Any, odd: str) -> None:
+async def test_a_write_that_cannot_be_there_is_not_there(database: Database, odd: str) -> None:
     assert await (await database.open()).get(odd) is None
 
 
+class Listed(Protocol):
+    async def __call__(self, folder: Path, *words: str) -> str: ...
+
+
 @pytest.fixture
-def listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+def listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Listed:
     async def ran(folder: Path, *words: str) -> str:
         for name in set(os.environ) - set(child_environment()):
             monkeypatch.delenv(name)
@@ -82,7 +87,7 @@ def listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.matrix
 @pytest.mark.parametrize("odd", IDS, ids=repr)
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-async def test_the_commands_that_read_the_journal_show_it(database: Any, listed: Any, odd: Any) -> None:
+async def test_the_commands_that_read_the_journal_show_it(database: Database, listed: Listed, odd: Any) -> None:
     journal = await database.open()
     write = await database.claimed(journal)
     await journal.note(write.id, Step.LOOKED, {"found": odd, "why": odd})
@@ -105,8 +110,9 @@ def names_in(folder: Path) -> list[str]:
 NAMES = ["a b", "a#b", "a?b=c", "a%20b", "100%", "a&b;c", "ü 株", "it's"]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("name", NAMES)
-async def test_the_state_folder_may_be_called_anything(tmp_path: Path, listed: Any, name: str) -> None:
+async def test_the_state_folder_may_be_called_anything(tmp_path: Path, listed: Listed, name: str) -> None:
     folder = tmp_path / name / "state"
     journal = await Journal.open("", folder)
     await journal.note("w0", Step.LOOKED, {})
@@ -116,6 +122,7 @@ async def test_the_state_folder_may_be_called_anything(tmp_path: Path, listed: A
     assert "looked" in await listed(folder, "audit")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_journal_may_be_named_by_a_url_wherever_it_is(tmp_path: Path, name: str) -> None:
     escaped = name.replace("%", "%25").replace("?", "%3F")

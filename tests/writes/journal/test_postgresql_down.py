@@ -7,9 +7,9 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import anyio.to_thread
@@ -55,7 +55,7 @@ async def server(_server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
 
 
 @pytest.fixture
-async def journal(server: Server, tmp_path: Path) -> Any:
+async def journal(server: Server, tmp_path: Path) -> AsyncIterator[Journal]:
     opened = await Journal.open(server.url(), tmp_path)
     yield opened
     await opened.aclose()
@@ -274,8 +274,12 @@ async def test_a_process_that_stops_in_the_middle_of_a_change_does_not_hold_the_
 # ------------------------------------------------------------------------------------------------------- nobody let in
 
 
+class Asked(Protocol):
+    async def __call__(self, url: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]: ...
+
+
 @pytest.fixture
-def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
     """Runs `writes` on a database: its exit code, and what stands on stderr."""
     for name in set(os.environ) - set(child_environment()):
         monkeypatch.delenv(name)
@@ -296,7 +300,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.mark.matrix
 async def test_who_is_not_let_in_is_told_why_in_one_line(
-    server: Server, asked: Any, capsys: pytest.CaptureFixture[str]
+    server: Server, asked: Asked, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await server.run("DROP ROLE IF EXISTS clerk", "CREATE ROLE clerk LOGIN PASSWORD 'right'")
     code, told = await asked(server.url("clerk", "canary"), capsys)
@@ -330,7 +334,7 @@ async def test_a_database_that_takes_no_writes_is_told_as_that(
     ],
 )
 async def test_where_there_is_no_postgresql_it_is_told_in_one_line(
-    asked: Any, capsys: pytest.CaptureFixture[str], url: str, told: str, code: int
+    asked: Asked, capsys: pytest.CaptureFixture[str], url: str, told: str, code: int
 ) -> None:
     found, said = await asked(url, capsys)
     assert (found, told in said) == (code, True), said

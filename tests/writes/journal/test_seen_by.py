@@ -14,13 +14,13 @@ from fraction_mcp.operations.writes.states import State, Step
 from fraction_mcp.operations.writes.write import Write, WriteOutcome
 from tests.writes.made import HERE
 
-from .conftest import claim, planned_again
+from .conftest import Database, claim, planned_again
 
 pytestmark = pytest.mark.anyio
 
 CY = Viewer("signed-in:cy@x.example", "cy@x.example")
 NEVER = "w000000000000"
-HOW = {"nonce": "n", "sent": {}, "choice": "approve", "least_s": 0.0}
+HOW: dict[str, Any] = {"nonce": "n", "sent": {}, "choice": "approve", "least_s": 0.0}
 
 Probe = Callable[[Journal, str, Write], Awaitable[Any]]
 """What a method says of a write that is called by this id; `Write` is the whole of it, as its owner has it."""
@@ -43,7 +43,7 @@ OF_ONE: dict[str, Probe] = {
     "settle": lambda journal, write_id, _: journal.settle(write_id, landed=True, by="Cy", outcome=WriteOutcome()),
     "note": lambda journal, write_id, _: journal.note(write_id, Step.LOOKED, {}),
     "asked": lambda journal, write_id, _: journal.asked([write_id], {"nonce": "m"}, "a question"),
-    "answer": lambda journal, write_id, _: journal.answer([write_id], **HOW),  # type: ignore[arg-type]
+    "answer": lambda journal, write_id, _: journal.answer([write_id], **HOW),
     "set_token": lambda journal, write_id, _: journal.set_token(write_id, "h" * 64),
     "gave_token": lambda journal, write_id, write: journal.gave_token(
         Batch((Write(**{**{name: getattr(write, name) for name in Write.__slots__}, "id": write_id}),))
@@ -106,7 +106,7 @@ async def said(probe: Probe, journal: Journal, write_id: str, write: Write) -> A
         return KeyError
 
 
-async def anothers(database: Any, journal: Journal, state: State) -> Write:
+async def anothers(database: Database, journal: Journal, state: State) -> Write:
     """A write of Anna's, in a state in which something might be done about it."""
     if state is State.AWAITING:
         write: Write = await journal.propose(database.draft(asker="signed-in:anna@x.example"))
@@ -122,8 +122,9 @@ async def anothers(database: Any, journal: Journal, state: State) -> Write:
     return await journal.finish(write.id, step, WriteOutcome(), owner="one")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("state", [State.AWAITING, State.APPROVED, State.SENDING, State.UNKNOWN, State.DONE])
-async def test_no_method_lets_another_s_write_through(database: Any, state: State) -> None:
+async def test_no_method_lets_another_s_write_through(database: Database, state: State) -> None:
     whole = await database.open()
     write = await anothers(database, whole, state)
     journal, head = whole.seen_by(CY), await whole.head()
@@ -138,7 +139,7 @@ async def test_no_method_lets_another_s_write_through(database: Any, state: Stat
     assert await journal.verify() == ""
 
 
-async def test_one_s_own_write_goes_its_whole_way_in_a_journal_of_one_s_own(database: Any) -> None:
+async def test_one_s_own_write_goes_its_whole_way_in_a_journal_of_one_s_own(database: Database) -> None:
     whole = await database.open()
     await anothers(database, whole, State.AWAITING)
     journal = whole.seen_by(CY)
@@ -154,7 +155,7 @@ async def test_one_s_own_write_goes_its_whole_way_in_a_journal_of_one_s_own(data
     assert await journal.verify() == ""
 
 
-async def test_what_somebody_may_approve_is_theirs_to_see_and_nothing_that_only_looks_so(database: Any) -> None:
+async def test_what_somebody_may_approve_is_theirs_to_see_and_nothing_that_only_looks_so(database: Database) -> None:
     whole = await database.open()
     write = await whole.propose(database.draft(approvers=("bo@x.example", "boss@x.example")))
     for subject in ("boss@x.example", "BOSS@x.example ", "bo@x.example"):
@@ -167,7 +168,7 @@ async def test_what_somebody_may_approve_is_theirs_to_see_and_nothing_that_only_
     assert approved.state is State.APPROVED
 
 
-async def test_an_answer_to_one_s_own_and_another_s_write_at_once_touches_neither(database: Any) -> None:
+async def test_an_answer_to_one_s_own_and_another_s_write_at_once_touches_neither(database: Database) -> None:
     whole = await database.open()
     theirs = await anothers(database, whole, State.AWAITING)
     journal = whole.seen_by(CY)
@@ -180,7 +181,7 @@ async def test_an_answer_to_one_s_own_and_another_s_write_at_once_touches_neithe
     assert await whole.head() == head
 
 
-async def test_nobody_asks_in_the_name_of_another(database: Any) -> None:
+async def test_nobody_asks_in_the_name_of_another(database: Database) -> None:
     journal = (await database.open()).seen_by(CY)
     for work in (
         journal.propose(database.draft(asker="signed-in:anna@x.example")),
@@ -190,7 +191,7 @@ async def test_nobody_asks_in_the_name_of_another(database: Any) -> None:
             await work
 
 
-async def test_the_limit_of_what_waits_counts_each_asker_s_own(database: Any) -> None:
+async def test_the_limit_of_what_waits_counts_each_asker_s_own(database: Database) -> None:
     whole = await database.open()
     for _ in range(3):
         await whole.propose(database.draft(asker="another", identity=HERE))

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import anyio.to_thread
@@ -20,7 +20,7 @@ import pytest
 
 from fraction_mcp.cli import main
 from fraction_mcp.errors import ConfigError, ErpOutcomeUnknown, JournalError, JournalUnreachable
-from fraction_mcp.operations.writes import journal_database
+from fraction_mcp.operations.writes import journal_database, journal_sqlite
 from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.states import State, Step
@@ -207,6 +207,34 @@ async def test_a_locked_journal_is_told_in_time_and_can_be_read_meanwhile(
     await journal.aclose()
 
 
+@contextlib.contextmanager
+def making(file: Path) -> Iterator[sqlite3.Connection]:
+    """Another process that makes the journal at this moment: the file is there, and not yet as a journal's is."""
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as another:
+        another.execute("BEGIN IMMEDIATE")
+        another.execute("CREATE TABLE somebodys (id)")
+        yield another
+
+
+async def test_a_journal_that_another_process_is_making_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite does not wait by itself before it changes how a file is written. (Found by `python -m torture crash`.)"""
+    with making(tmp_path / "journal.sqlite3") as another:
+        monkeypatch.setattr(journal_sqlite, "sleep", lambda _: another.rollback())  # it ends while we wait
+        journal = await Journal.open("", tmp_path)
+    await journal.propose(draft())
+    await journal.aclose()
+
+
+async def test_a_journal_that_another_process_never_finishes_making_is_told_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_database, "_BUSY_S", 0.2)
+    with making(tmp_path / "journal.sqlite3"), pytest.raises(JournalUnreachable, match="holds the journal locked"):
+        await Journal.open("", tmp_path)
+
+
 async def test_those_of_one_process_take_turns_in_the_order_in_which_they_came(tmp_path: Path) -> None:
     """SQLite's own waiting asks again and again, and whoever asks at the right moment is next. Under load somebody was
     told that the journal is locked who had come long before others. (Found by `python -m torture soak`.)"""
@@ -266,8 +294,12 @@ async def test_a_call_on_a_locked_journal_says_that_nothing_was_written(
 # -------------------------------------------------------------------------------------------- damaged, or no database
 
 
+class Asked(Protocol):
+    async def __call__(self, *words: str) -> tuple[int, str]: ...
+
+
 @pytest.fixture
-def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Asked:
     """Runs a command on the journal in `tmp_path / state`: its exit code, and its one line on stderr."""
     for name in set(os.environ) - set(child_environment()):
         monkeypatch.delenv(name)
@@ -286,7 +318,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 @pytest.mark.matrix
 @pytest.mark.parametrize("words", [("writes",), ("audit",), ("audit", "--verify")], ids=" ".join)
 async def test_a_damaged_page_is_told_in_a_line_with_what_to_do(
-    tmp_path: Path, asked: Any, words: tuple[str, ...]
+    tmp_path: Path, asked: Asked, words: tuple[str, ...]
 ) -> None:
     file = await filled(tmp_path / "state")
     damaged(file)
@@ -305,10 +337,11 @@ async def test_a_call_on_a_damaged_journal_says_that_nothing_was_written(firm: F
     assert firm.sent() == []
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("words", [("writes",), ("migrate",), ("approvals", "--sandbox", "--no-open")], ids=" ".join)
 @pytest.mark.parametrize("content", [b"not a database at all" * 100, b"SQLite format 3\0" + b"\xff" * 5000])
 async def test_a_file_that_is_no_database_is_told_in_a_line_and_left_as_it_is(
-    tmp_path: Path, asked: Any, content: bytes, words: tuple[str, ...]
+    tmp_path: Path, asked: Asked, content: bytes, words: tuple[str, ...]
 ) -> None:
     file = tmp_path / "state" / "journal.sqlite3"
     file.parent.mkdir(mode=0o700, parents=True)
@@ -325,7 +358,7 @@ async def test_a_file_that_is_no_database_is_told_in_a_line_and_left_as_it_is(
 
 @pytest.mark.process
 @AS_ROOT
-async def test_a_read_only_disk_is_told_in_a_line(tmp_path: Path, small_disk: Path, asked: Any) -> None:
+async def test_a_read_only_disk_is_told_in_a_line(tmp_path: Path, small_disk: Path, asked: Asked) -> None:
     shutil.copytree((await filled(tmp_path / "made", 1)).parent, small_disk / "state")
     await anyio.run_process(["mount", "-o", "remount,ro", str(small_disk)])
     with pytest.MonkeyPatch.context() as patch:
@@ -378,6 +411,7 @@ async def test_a_user_who_may_not_write_the_journal_is_told_so(
 # ------------------------------------------------------------------------------------------------ what somebody changed
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("change", "told"),
     [

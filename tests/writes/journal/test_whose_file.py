@@ -64,6 +64,7 @@ COMMANDS = [("writes",), ("audit",), ("migrate",), ("approvals", "--sandbox", "-
             ("call", "get_part", "part=WIDGET-001", "--sandbox")]  # fmt: skip
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("name", KEPT)
 def test_a_journal_s_file_that_was_left_open_is_closed_with_a_line_on_stderr(
     state: Path, capsys: pytest.CaptureFixture[str], name: str

@@ -193,6 +193,7 @@ async def test_consent_the_token_of_one_question_does_not_answer_another(team: T
     assert answer.status_code == 403
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "headers",
     [

@@ -107,6 +107,7 @@ async def test_no_answer_tells_whether_an_account_exists(team: Team, browser: Br
     assert there.headers == not_there.headers
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "error",
     [
@@ -128,6 +129,7 @@ async def test_however_the_erp_says_no_a_person_reads_the_same(team: Team, brows
     assert team.outcomes == ["refused", "refused"]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "error",
     [
@@ -317,6 +319,7 @@ EVIL = [
 ]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("said", EVIL)
 async def test_open_redirect_next_leads_to_pages_of_ours_alone(browser: Browser, said: str) -> None:
     assert own_path(said) == "/account"
@@ -340,6 +343,7 @@ async def test_pages_of_ours_are_led_to(said: str) -> None:
     assert own_path(said) == said
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("path", ["/sign-in", "/consent", "/consent?request=x", "/account", "/sign-out", "/static/x"])
 async def test_clickjacking_no_page_stands_in_a_frame_and_every_answer_is_closed_off(
     team: Team, browser: Browser, path: str
