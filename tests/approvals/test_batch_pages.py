@@ -69,6 +69,7 @@ async def test_a_no_on_the_card_declines_all_of_it(writer: Writer, browser: Brow
     assert [await writer.state(write) for write in batch.writes] == [State.DECLINED] * 2
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("place", [0, 1, 2])
 async def test_the_page_of_any_of_them_is_the_card_of_all(writer: Writer, browser: Browser, place: int) -> None:
     batch = await writer.batch("CARD-1", "CARD-2", "CARD-3")

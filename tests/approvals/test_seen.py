@@ -43,7 +43,7 @@ async def tabbed_to(page: "Page", element: str) -> None:
     pytest.fail(f"Tab never came to {element}")
 
 
-@pytest.mark.smoke
+@pytest.mark.slow
 async def test_by_keyboard_alone_one_write_is_approved_and_another_declined_with_a_reason(
     writer: Writer, chromium: str
 ) -> None:

@@ -81,6 +81,7 @@ def value_of(client: Client, text: str) -> dict[str, Any]:
     return read(client, text.encode())
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("client", [STRICT, CLIENTS["gemini-cli"], LOOSE], ids=lambda client: client.name)
 @given(data=st.data())
 def test_our_entry_is_added_and_every_other_token_stays(client: Client, data: st.DataObject) -> None:

@@ -51,6 +51,7 @@ async def test_who_has_no_certificate_that_is_vouched_for_hears_nothing(world: W
     assert (heard, wire.requests) == ([], [])
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("asked", [READ, WRITE], ids=["read", "write"])
 @pytest.mark.parametrize("at_sign_in", [False, True], ids=["at work", "at sign-in"])
 async def test_a_redirect_takes_no_token_and_no_password_to_another_host(

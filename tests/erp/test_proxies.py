@@ -74,6 +74,7 @@ def account(monkeypatch: pytest.MonkeyPatch, **values: Any) -> None:
 # ------------------------------------------------------------------------------------------------ on this machine: none
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(("name", "host"), [(name, host) for name in NAMES for host in ("127.0.0.1", "localhost")])
 async def test_no_password_goes_through_a_proxy_to_an_erp_on_this_machine(
     *, monkeypatch: pytest.MonkeyPatch, address: str, proxy: Proxy, clients: list[Any], name: str, host: str

@@ -18,6 +18,7 @@ TOKEN = ("200 OK", b'{"data":{"access_token":"t0k3n"}}')
 PARTS = ("200 OK", b'{"data":[{"id":1}]}')
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("kind", ["status", "html"])
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 async def test_a_read_that_failed_in_passing_is_tried_again(world: World, kind: str, status: int) -> None:

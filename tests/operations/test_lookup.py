@@ -135,6 +135,7 @@ async def test_whether_the_erp_sorts_is_found_out_once() -> None:
     assert sum(query.get("order") == "desc" for _, query in erp.asked) == 1
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("place", [0, 99, 100, 101, 2550, 4999, 5000])
 async def test_among_fifty_pages_a_match_is_halved_towards(place: int) -> None:
     """What contains `M-05` and stands before it begins with another letter, so its page is not the first."""

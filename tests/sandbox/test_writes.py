@@ -161,6 +161,7 @@ async def test_breaks_stay_in_the_order_in_which_they_were_sent(fraction: AsyncC
     assert data[0]["selling_price"] is None
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("body", "fields"),
     [

@@ -254,6 +254,7 @@ async def test_what_cannot_be_read_just_before_the_send_is_no_change_and_the_wri
         assert (written.state, len(firm.enquiries("PO-AFTER"))) == ("done", 1)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("landed", [True, False])
 async def test_a_person_settles_what_stays_unknown_and_the_key_is_free_again(firm: Firm, landed: bool) -> None:
     armed(firm, "status", "/contracts", status=500)

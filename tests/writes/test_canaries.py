@@ -314,7 +314,7 @@ def imported(stderr: Path) -> set[str]:
     return {line.rpartition("|")[2].strip() for line in stderr.read_text().splitlines() if line.startswith("import")}
 
 
-@pytest.mark.smoke
+@pytest.mark.slow
 @pytest.mark.process
 async def test_a_session_that_only_reads_leaves_no_state_and_does_not_load_the_journal(
     firm: Firm, issued: list[str], tmp_path: Path

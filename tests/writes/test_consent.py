@@ -260,6 +260,7 @@ async def test_an_identical_write_that_landed_minutes_ago_is_the_first_warning(f
     assert len(firm.contacts("Jo Twice")) == 2
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("tool", "arguments", "outcome", "names"),
     [

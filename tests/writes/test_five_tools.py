@@ -59,6 +59,7 @@ async def test_a_no_writes_nothing(firm: Firm, case: Case, mode: str) -> None:
     assert firm.sent() == []
 
 
+@pytest.mark.matrix
 @eras
 @pytest.mark.parametrize(("answer", "outcome"), [("decline", "declined"), ("cancel", "awaiting_approval")])
 async def test_a_form_that_is_declined_or_closed_writes_nothing(

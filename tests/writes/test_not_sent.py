@@ -77,6 +77,7 @@ def through(gateway: Gateway) -> dict[str, Any]:
     return {"wired": True, "fraction_base_url": gateway.url + sandbox.FRACTION_PATH}
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_a_connection_that_cannot_be_made_sends_nothing_and_the_write_waits_again(
     firm: Firm, gateway: Gateway, mode: str

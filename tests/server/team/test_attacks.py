@@ -30,6 +30,7 @@ async def team(state: object) -> AsyncIterator[Whole]:
 # -------------------------------------------------------------------------------------------------------------- tokens
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("token", ["", "none", "null", "v1.e30.", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.", "x" * 9_000])
 async def test_no_call_goes_through_on_a_made_up_token(team: Whole, token: str) -> None:
     anna = await team.person().connects()
@@ -152,6 +153,7 @@ async def test_mixed_up_issuer_every_answer_says_who_gives_it(team: Whole) -> No
 # ------------------------------------------------------------------------------------------------------------ redirects
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "redirect",
     [
@@ -174,6 +176,7 @@ async def test_redirect_not_registered_nobody_is_sent_there(team: Whole, redirec
         assert (answer.status_code, answer.headers.get("location")) == (400, None)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "there",
     ["https://evil.example", "//evil.example", "/\\evil.example", "/approvals/../../evil", "/approvals//evil.example",
@@ -210,6 +213,7 @@ class Documents:
         return self.documents[url]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "client_id",
     ["https://127.0.0.1/c.json", "https://localhost/c.json", "https://169.254.169.254/latest/meta-data/c.json",
@@ -236,6 +240,7 @@ async def test_without_leave_no_client_registers_itself() -> None:
 # ----------------------------------------------------------------------------------------------------------- the pages
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("path", ["/mcp", "/sign-in", "/consent", "/account", "/approvals/", "/authorize"])
 async def test_foreign_origin_and_wrong_host_are_refused_before_anything_is_looked_at(team: Whole, path: str) -> None:
     anna = await team.person().connects()

@@ -286,6 +286,7 @@ def call(method: str = "tools/call", name: str = "create_enquiry", **more: Any) 
     return {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**CALL, "name": name, "_meta": meta}, **more}
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("tool", ["create_enquiry", "submit_writes", "set_price_list", "confirm_write"])
 async def test_a_reading_token_is_told_that_a_tool_writes(reader: Colleague, tool: str) -> None:
     refused = await reader.asks("tools/call", {"name": tool, "arguments": {}})
@@ -316,6 +317,7 @@ ODD = {
 }
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("headers", [{}, {"MCP-Protocol-Version": "2025-11-25"}], ids=["new", "older"])
 @pytest.mark.parametrize("body", ODD.values(), ids=ODD)
 async def test_no_odd_body_writes_with_a_reading_token(reader: Colleague, body: bytes, headers: dict[str, str]) -> None:

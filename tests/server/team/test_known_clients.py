@@ -335,6 +335,7 @@ def text_of(result: dict[str, Any]) -> str:
     return json.dumps(result.get("structuredContent") or result["content"])
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("known", ALL, ids=str)
 async def test_a_known_client_gets_from_nothing_to_a_price_and_a_write_that_waits(
     known: Known, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -26,6 +26,7 @@ async def test_the_resource_is_ours_however_it_is_spelt(team: Team, resource: st
     assert (replica.asked[0].resource, replica.asked[0].scopes) == (RESOURCE, ["erp:read", "erp:write"])
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
@@ -84,6 +85,7 @@ async def test_nobody_is_sent_to_an_address_that_is_not_registered(team: Team, r
     assert replica.asked == []
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("asked", "is_registered"),
     [

@@ -318,6 +318,7 @@ async def test_one_address_that_tries_many_accounts_is_slowed_whatever_it_gets_r
     assert await replica.store.may_try("address:192.0.2.2", "account:person20@example.com") == 0  # it was not counted
 
 
+@pytest.mark.matrix
 async def test_of_many_tries_at_once_no_more_get_through_than_one_after_the_other(shared: Team) -> None:
     replicas = [await shared.replica(), await shared.replica()]
     calls = [replicas[turn % 2].store.may_try(f"account:{ANNA}", "address:192.0.2.1") for turn in range(40)]

@@ -27,6 +27,7 @@ async def test_a_code_is_good_for_a_call_and_says_whose(either: Team) -> None:
 # -------------------------------------------------------------------------------------------------------------- codes
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
@@ -131,6 +132,7 @@ async def test_a_token_without_the_scope_is_told_so(team: Team) -> None:
     assert (refused.status_code, refused.json()["error"]) == (403, "insufficient_scope")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("token", ["", "nonsense", "\x00", "a.b.c", "é", "x" * 10_000])
 async def test_a_made_up_token_is_none(team: Team, token: str) -> None:
     replica = await team.signed_in()
@@ -174,6 +176,7 @@ async def test_the_first_answer_is_given_again_even_when_its_token_has_been_used
     assert (await replica.refresh(second["refresh_token"])).json() == third
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("rotations", [1, 2, 20])
 async def test_a_refresh_token_that_comes_again_later_revokes_the_whole_grant(
     either: Team, rotations: int, caplog: pytest.LogCaptureFixture

@@ -93,7 +93,7 @@ async def person(
     assert [each for each in complaints if "Failed to load resource" not in each] == []
 
 
-@pytest.mark.smoke
+@pytest.mark.slow
 async def test_a_person_signs_in_does_not_allow_a_client_and_then_allows_it(
     store: TeamStore, clock: Clock, chromium: str
 ) -> None:
