@@ -142,7 +142,7 @@ def test_tools_of_one_erp_are_listed_where_only_that_one_is_configured(
     assert "get_price_for_quantity" not in out
 
 
-@pytest.mark.matrix
+@pytest.mark.slow
 @pytest.mark.parametrize("configured", [True, False])
 def test_tools_lists_what_the_settings_of_this_environment_leave(
     configured: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -194,6 +194,7 @@ def test_schemas_check_finds_what_is_missing_stale_and_extra_and_names_the_mend(
     assert main(["schemas", "--check", folder]) == 0
 
 
+@pytest.mark.slow
 def test_schemas_check_shows_what_has_changed_in_a_stale_file_and_whether_it_breaks_those_who_call(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -211,6 +212,7 @@ def test_schemas_check_shows_what_has_changed_in_a_stale_file_and_whether_it_bre
     assert "CHANGELOG.md" in breaks
 
 
+@pytest.mark.slow
 def test_schemas_check_of_a_folder_that_is_not_there_misses_every_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -248,6 +250,7 @@ def test_schemas_are_spelt_for_other_apis(style: str, path: list[str], capsys: p
         assert tool["type"] == "object"
 
 
+@pytest.mark.slow
 def test_the_schemas_do_not_depend_on_the_environment(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

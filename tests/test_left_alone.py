@@ -51,7 +51,7 @@ def until_the_end(stream: int, deadline_s: float) -> str:
         told += piece
 
 
-@pytest.mark.smoke
+@pytest.mark.slow
 @pytest.mark.process
 @pytest.mark.skipif(sys.platform == "win32", reason="there a process does not learn that its parent died")
 def test_a_server_whose_parent_was_killed_ends_within_five_seconds(tmp_path: Path) -> None:

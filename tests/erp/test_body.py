@@ -187,6 +187,7 @@ async def test_an_answer_of_a_byte_at_a_time_is_no_larger_in_memory(monkeypatch:
     assert peak < MB
 
 
+@pytest.mark.slow
 async def test_many_values_in_few_bytes_are_refused_before_they_are_made(wired: World, scripted: Scripting) -> None:
     content = b'{"data":[' + b"{}," * 9_000_000 + b"{}]}"
     server = await scripted(TOKEN, ("200 OK", gzip.compress(content, 6), {"Content-Encoding": "gzip"}))

@@ -93,6 +93,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(VALUES, st.integers(500, ROOM))
 def test_whatever_it_is_it_fits_and_nothing_is_missing_silently(value: Any, room: int) -> None:
     shown = whole(value, room)

@@ -156,6 +156,7 @@ async def test_where_the_erp_says_nothing_of_pages_full_ones_are_followed() -> N
     assert (await found(erp, PART, "BRKT-1")).record["id"] == 2000
 
 
+@pytest.mark.slow
 async def test_unsorted_pages_are_given_up_after_fifty_and_the_answer_says_so() -> None:
     rows = [part(n, f"{n * 7919 % 6000:05}-M-05") for n in range(6000)]
     erp = ListedErp(parts=[*rows, part(9999, "M-05")], sorting="ignores")

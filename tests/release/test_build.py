@@ -100,6 +100,7 @@ def test_a_tag_that_is_not_ready_is_refused(
         build("v" + __version__, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_nothing_is_mixed_into_an_older_release(built: Path) -> None:
     with pytest.raises(ValueError, match="is not empty"):
         build(WORKTREE, built)

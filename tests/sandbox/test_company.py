@@ -56,6 +56,7 @@ def count(path: Path, table: str = "parts") -> int:
         db.close()
 
 
+@pytest.mark.slow
 def test_one_seed_is_one_company_and_another_seed_another(company: Path, tmp_path: Path) -> None:
     again = dump(make(tmp_path / "again.db"))
     assert again == dump(company)
@@ -64,6 +65,7 @@ def test_one_seed_is_one_company_and_another_seed_another(company: Path, tmp_pat
     assert [row[1] for row in other["parts"][:30]] == [row[1] for row in again["parts"][:30]]
 
 
+@pytest.mark.slow
 def test_the_first_parts_are_the_same_in_a_company_of_any_size(company: Path, tmp_path: Path) -> None:
     bigger = dump(make(tmp_path / "bigger.db", parts=2000))
     assert bigger == dump(company)

@@ -69,7 +69,7 @@ async def test_an_odd_answer_is_answered_and_never_a_failure_inside_the_server(
     assert not after.is_error, "the server goes on"
 
 
-@pytest.mark.matrix
+@pytest.mark.slow
 @pytest.mark.parametrize("system", endpoints.System)
 async def test_an_odd_answer_to_a_sign_in_is_a_sign_in_or_an_error_of_the_erps(
     spoiling: Spoiling, system: endpoints.System, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -92,6 +92,7 @@ async def test_an_error_after_the_send_does_not_say_that_nothing_was_written(
     assert len(firm.enquiries("AFTER")) == 1
 
 
+@pytest.mark.slow
 async def test_a_journal_that_fails_for_a_moment_does_not_end_the_watching(
     firm: Firm, monkeypatch: pytest.MonkeyPatch
 ) -> None:

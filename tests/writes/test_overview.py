@@ -57,6 +57,7 @@ async def test_a_write_of_which_nobody_knows_what_became_is_counted_and_stands_b
     assert rows(told)[0]["id"] == unsure["write_id"]
 
 
+@pytest.mark.slow
 async def test_of_many_that_were_decided_the_last_are_shown_and_it_says_so(firm: Firm) -> None:
     async with firm.seat() as seat:
         service = await seat.runtime.write_service()

@@ -209,6 +209,7 @@ async def test_an_enquiry_with_a_reference_that_is_there_already_is_a_warning(fi
     assert other["warnings"] == [], "another customer may use the same reference"
 
 
+@pytest.mark.slow
 async def test_a_reference_that_is_there_already_is_told_behind_a_hundred_others_that_are_like_it(firm: Firm) -> None:
     async with firm.seat("yes") as seat:
         await seat.call("create_enquiry", customer="Acme Corp", customer_ref="PO-MANY-0")

@@ -65,6 +65,7 @@ def test_a_change_of_more_than_twenty_per_cent_stands_in_the_warnings_at_whateve
         assert [match[1] for match in found if match] == words, (quantity, jumps)
 
 
+@pytest.mark.slow
 @given(LISTS, LISTS)
 def test_a_price_that_goes_or_comes_is_said_at_whatever_quantity(old: PriceList, new: PriceList) -> None:
     for quantity in everywhere(old, new):

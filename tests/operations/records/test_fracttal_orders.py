@@ -84,6 +84,7 @@ def held(works: Starlette, since: str, until: str = "9999") -> int:
     return int(row["n"])
 
 
+@pytest.mark.slow
 async def test_without_dates_the_window_is_fracttals_own_and_is_stated(client: Client, works: Starlette) -> None:
     found = data(await client.call_tool(TOOL, {}))
     count = held(works, days_back(30))

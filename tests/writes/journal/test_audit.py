@@ -148,7 +148,7 @@ async def test_an_anchor_stays_good_while_the_chain_grows(database: Database) ->
     assert await journal.verify(anchor) == ""
 
 
-@pytest.mark.matrix
+@pytest.mark.slow
 async def test_a_chain_is_whole_at_every_moment_while_others_write_to_it(database: Database) -> None:
     journal, other = await database.open(), await database.open()
     told: set[str] = set()

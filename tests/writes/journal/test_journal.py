@@ -287,7 +287,7 @@ def test_the_moves_lead_from_a_proposal_to_every_state() -> None:
     assert reached == set(State)
 
 
-@pytest.mark.matrix
+@pytest.mark.slow
 async def test_one_asker_has_a_hundred_open_proposals_at_most_and_nobody_else_is_held_up(database: Database) -> None:
     journal = await database.open()
     first = await journal.propose(database.draft())

@@ -32,7 +32,8 @@ from tests.support import child_environment
 from tests.writes.firm import Firm
 from tests.writes.made import draft
 
-pytestmark = pytest.mark.anyio
+# Each worker that comes here starts a PostgreSQL of its own.
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 SOON_S = 1.5  # what the journals of this process wait for an answer
 ENDS_S = 15.0
@@ -64,7 +65,6 @@ async def journal(server: Server, tmp_path: Path) -> AsyncIterator[Journal]:
 # ---------------------------------------------------------------------------------------------------------------- busy
 
 
-@pytest.mark.slow
 async def test_what_comes_while_the_journal_is_busy_waits_for_its_turn(journal: Journal) -> None:
     """What one change may take is no bound for all that come at the same moment: a whole team's."""
     write = await journal.propose(draft())

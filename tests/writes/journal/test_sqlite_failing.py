@@ -315,7 +315,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     return ran
 
 
-@pytest.mark.matrix
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("writes",), ("audit",), ("audit", "--verify")], ids=" ".join)
 async def test_a_damaged_page_is_told_in_a_line_with_what_to_do(
     tmp_path: Path, asked: Asked, words: tuple[str, ...]

@@ -184,6 +184,7 @@ async def test_an_account_that_does_not_exist_is_limited_as_one_that_does(browse
     assert pages[0] == pages[1]
 
 
+@pytest.mark.slow
 async def test_an_account_of_one_s_own_does_not_wipe_out_the_attempts_on_others(
     team: Team, browser_at: Browsers
 ) -> None:
@@ -193,6 +194,7 @@ async def test_an_account_of_one_s_own_does_not_wipe_out_the_attempts_on_others(
     assert len([email for email in team.erp.asked if email != BEN]) <= 21
 
 
+@pytest.mark.slow
 async def test_addresses_of_one_ipv6_network_count_as_one(team: Team, browser_at: Browsers) -> None:
     for n in range(30):
         await browser_at(f"2001:db8:1:2::{n:x}").tries(f"person{n}@harrow-pike.example", "Summer2026!")
