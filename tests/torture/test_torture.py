@@ -89,4 +89,5 @@ def test_a_promise_that_is_broken_on_purpose_is_noticed(promise: str, part: str)
 
 def test_what_a_pool_is_given_stands_where_its_processes_can_load_it() -> None:
     """A spawned interpreter does not load a package's `__main__`: a sample, which needs no pool, would not show it."""
-    assert [work.__module__ for work in (parts.cells_at, crash.shard)] == ["torture.parts", "torture.crash"]
+    given = (parts.cells_at, parts.modelled, crash.shard)
+    assert [work.__module__ for work in given] == ["torture.parts", "torture.parts", "torture.crash"]
