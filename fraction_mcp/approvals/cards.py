@@ -14,6 +14,7 @@ from fraction_mcp.approvals.payload import readable
 from fraction_mcp.config import is_embedded
 from fraction_mcp.operations.plans.repricing import PAYS
 from fraction_mcp.operations.writes.batch import Batch, digest_of, gravest_first
+from fraction_mcp.operations.writes.decisions import APPROVE, DECLINE, LANDED, LOOK
 from fraction_mcp.operations.writes.journal_history import DECIDING
 from fraction_mcp.operations.writes.listing import decided_by
 from fraction_mcp.operations.writes.plan import Change
@@ -196,10 +197,10 @@ def card_of(service: WriteService, write: Write, events: Sequence[Event], now: f
         method=plan.method,
         target=plan.target,
         payload=readable(plan.content),
-        can_decide=write.state is State.AWAITING,
-        can_withdraw=write.state is State.APPROVED,
-        can_settle=write.state is State.UNKNOWN,
-        can_look=write.state is State.UNKNOWN and reaches,
+        can_decide=APPROVE.fits(write),
+        can_withdraw=DECLINE.fits(write) and not APPROVE.fits(write),
+        can_settle=LANDED.fits(write),
+        can_look=LOOK.fits(write) and reaches,
         sender=_sender(service, write, alive, now) if write.state is State.AWAITING else "",
         why_not=sentence(service.why_not(Batch((write,)), service.decider(""))),
     )

@@ -114,7 +114,7 @@ async def test_what_is_approved_and_not_sent_yet_is_withdrawn_as_a_whole(writer:
         assert "Withdraw the approval of all 3" in page
         await browser.press(batch.writes[0], "decline")
     await writer.service.watch()
-    assert [await writer.state(write) for write in batch.writes] == [State.DECLINED] * 3
+    assert [await writer.state(write) for write in batch.writes] == [State.CANCELLED] * 3
     assert writer.parts("CARD-1") == 0
 
 

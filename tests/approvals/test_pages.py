@@ -275,7 +275,7 @@ async def test_an_approval_that_nobody_has_sent_yet_can_be_withdrawn(writer: Wri
         await browser.press(write, "approve")
         await browser.press(write, "decline")
     await writer.service.watch()
-    assert await writer.state(write) is State.DECLINED
+    assert await writer.state(write) is State.CANCELLED
     assert writer.parts("PAGE-7") == 0
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.service import WriteService
-from fraction_mcp.operations.writes.states import MOVES, State, Step
+from fraction_mcp.operations.writes.states import MOVES, WAITING, State, Step
 from fraction_mcp.operations.writes.write import Write
 
 __all__ = ["ABSENT", "APPROVE", "DECISIONS", "DECLINE", "LANDED", "LOOK", "Decision", "Said", "cannot_send_here"]
@@ -61,7 +61,7 @@ async def _look(service: WriteService, write: Write, _said: Said) -> Write:
 _ON_ITS_WAY = (State.DONE, State.APPROVED, State.SENDING)
 
 APPROVE = Decision("approve", MOVES[Step.APPROVED].sources, _ON_ITS_WAY, _approve)
-DECLINE = Decision("decline", MOVES[Step.DECLINED].sources, (State.DECLINED,), _decline)
+DECLINE = Decision("decline", WAITING, (State.DECLINED, State.CANCELLED), _decline)
 LANDED = Decision("landed", MOVES[Step.SETTLED_LANDED].sources, (State.DONE,), _landed)
 ABSENT = Decision("absent", MOVES[Step.SETTLED_ABSENT].sources, (State.FAILED,), _absent)
 LOOK = Decision("look", MOVES[Step.LOOKED].sources, (State.DONE,), _look)

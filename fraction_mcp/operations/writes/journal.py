@@ -244,11 +244,10 @@ class Journal:
             await batches.approve(transaction, write_id, digest=digest, by=by, rules=rules)
             return await transaction.write(write_id)
 
-    async def decline(self, write_id: str, *, by: str, cancelled: bool = False, reason: str = "") -> Write:
+    async def decline(self, write_id: str, *, by: str, reason: str = "") -> Write:
         """A no to all of the write's batch that is not on its way; `reason` is what the asker is told."""
         async with self._transaction() as transaction:
-            step = Step.CANCELLED if cancelled else Step.DECLINED
-            await batches.decline(transaction, write_id, step, by=by, reason=reason)
+            await batches.decline(transaction, write_id, by=by, reason=reason)
             return await transaction.write(write_id)
 
     async def is_its_turn(self, write_id: str) -> bool:

@@ -1,7 +1,7 @@
 """What is asked for under one question, in a transaction of the journal: entered as a whole, approved as a whole."""
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ from fraction_mcp.operations.writes.approvers import Approvers, Decider
 from fraction_mcp.operations.writes.batch import digest_of, is_open
 from fraction_mcp.operations.writes.journal_rows import dumped, read_write
 from fraction_mcp.operations.writes.journal_tables import Transaction, writes
-from fraction_mcp.operations.writes.states import MOVES, OPEN, WAITING, State, Step
+from fraction_mcp.operations.writes.states import OPEN, WAITING, State, Step
 from fraction_mcp.operations.writes.write import Draft, Write
 
 __all__ = ["approve", "decline", "differs", "enter", "must_have_room", "same_batch", "stands"]
@@ -96,16 +96,17 @@ async def approve(transaction: Transaction, write_id: str, *, digest: str, by: D
         after = write.id
 
 
-async def decline(transaction: Transaction, write_id: str, step: Step, *, by: str, reason: str = "") -> None:
-    """A no to everything of a write's batch that this step may still be taken of; a reason stands with each."""
+async def decline(transaction: Transaction, write_id: str, *, by: str, reason: str = "") -> None:
+    """A no to everything of a write's batch that is not on its way: what waits is declined, and what was approved
+    already is withdrawn (cancelled). A reason stands with each."""
     write = await transaction.write(write_id)
-    sources: Collection[State] = MOVES[step].sources
-    members = await transaction.members(write_id) if write.state in sources else []
+    members = await transaction.members(write_id) if write.state in WAITING else []
     for member in members:
-        if member.state in sources and reason:
+        step = Step.CANCELLED if member.state is State.APPROVED else Step.DECLINED
+        if member.state in WAITING and reason:
             told = replace(member.outcome, reason=reason).to_json()
             await transaction.change(member, step, {"by": by, **told}, outcome=dumped(told))
-        elif member.state in sources:
+        elif member.state in WAITING:
             await transaction.change(member, step, {"by": by})
 
 

@@ -237,9 +237,9 @@ class WriteService:
         decided = await self._to_its_end(approved)
         return await self.commit(decided) if decided.batch else decided
 
-    async def decline(self, write: Write, *, by: str, cancelled: bool = False, reason: str = "") -> Write:
+    async def decline(self, write: Write, *, by: str, reason: str = "") -> Write:
         """A person's no to it, and to all of its batch that is not on its way. The assistant is told the `reason`."""
-        return await self.journal.decline(write.id, by=by, cancelled=cancelled, reason=clean(reason, _LONGEST_REASON))
+        return await self.journal.decline(write.id, by=by, reason=clean(reason, _LONGEST_REASON))
 
     def may_commit(self, write: Write) -> bool:
         """Whether the write is approved, and this process may write in the ERP that it was planned for."""

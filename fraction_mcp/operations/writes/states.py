@@ -75,8 +75,9 @@ MOVES: Mapping[Step, Move] = {
     Step.ANSWERED: Move(tuple(State), None),  # it may have been decided elsewhere meanwhile
     Step.TOKEN_GIVEN: Move((State.AWAITING,), None),
     Step.APPROVED: Move((State.AWAITING,), State.APPROVED),
-    Step.DECLINED: Move(WAITING, State.DECLINED),
-    Step.CANCELLED: Move((State.AWAITING,), State.CANCELLED),
+    Step.DECLINED: Move((State.AWAITING,), State.DECLINED),
+    # An approval that was not used is withdrawn.
+    Step.CANCELLED: Move((State.APPROVED,), State.CANCELLED),
     Step.EXPIRED: Move(WAITING, State.EXPIRED),
     Step.CLAIMED: Move((State.APPROVED,), State.SENDING, tells=True),
     # What it was based on had changed: never sent.

@@ -65,7 +65,7 @@ async def test_what_people_decided_stands_with_each_write_in_order(database: Dat
     told = await journal.history.decisions([one.id, two.id, three.id])
     assert [(event.kind, event.detail["by"]) for event in told[one.id]] == [
         (Step.APPROVED, "Anna"),
-        (Step.DECLINED, "Bob"),
+        (Step.CANCELLED, "Bob"),
     ]
     assert [event.kind for event in told[two.id]] == [Step.DECLINED]
     assert told[three.id] == []

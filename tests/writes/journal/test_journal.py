@@ -26,7 +26,7 @@ HOW = {  # a way into each state, as a list of steps
     State.FAILED: ("approved", "claimed", "failed"),
     State.UNKNOWN: ("approved", "claimed", "unknown"),
     State.DECLINED: ("declined",),
-    State.CANCELLED: ("cancelled",),
+    State.CANCELLED: ("approved", "cancelled"),
     State.EXPIRED: (),
 }
 
@@ -37,7 +37,10 @@ async def step(journal: Any, write: Any, kind: str, owner: str = "one") -> Any:
         case "approved":
             return await journal.approve(write.id, digest=write.digest, by=Decider("a person"))
         case "declined" | "cancelled":
-            return await journal.decline(write.id, by="a person", cancelled=kind == "cancelled")
+            # It is one no: a decline of what waits, a withdrawal of what was approved.
+            other = State.APPROVED if kind == "declined" else State.AWAITING
+            there = await journal.get(write.id)
+            return there if there.state is other else await journal.decline(write.id, by="a person")
         case "claimed":
             await claim(journal, write, owner)
             return await journal.get(write.id)
