@@ -28,7 +28,6 @@ CONTRACT = [
     ("FRACTION_MCP_STATE_DIR", "state_dir", None, "/somewhere", Path("/somewhere")),
     ("FRACTION_MCP_DATABASE_URL", "database_url", "", "postgresql+asyncpg://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
     ("FRACTION_MCP_SECRET_KEY", "secret_key", "", "k" * 32, "k" * 32),
-    ("FRACTION_MCP_APPROVERS", "approvers", "", "create_part: a@b.test", "create_part: a@b.test"),
     ("FRACTION_MCP_PUBLIC_URL", "public_url", "", "https://Tools.example.com/", "https://tools.example.com"),
     ("FRACTION_MCP_ALLOWED_HOSTS", "allowed_hosts", "", "a.example, b.example:8443", "a.example, b.example:8443"),
     ("FRACTION_MCP_OPEN_INBOX", "open_inbox", True, "0", False),

@@ -56,13 +56,13 @@ ROOMS = {
     "known_fields": ("naming", "results"),
     "own_numbers": (),
     "context": ("known_fields", "lookup", "own_numbers"),
-    "suggestions": ("context", "lookup", "naming"),
+    "suggestions": ("candidates", "context", "lookup", "naming"),
     "connection": ("context", "results"),
     "records": ("context", "fitting", "known_fields", "naming", "progress", "results"),
     "pricing": ("candidates", "context", "fitting", "lookup", "naming", "results"),
-    "parts": ("context", "fitting", "lookup", "naming", "pricing", "records", "results"),
-    "customers": ("context", "fitting", "lookup", "naming", "records", "results"),
-    "writes": ("context", "fitting", "lookup", "progress", "results"),
+    "parts": ("candidates", "context", "fitting", "naming", "pricing", "records", "results"),
+    "customers": ("candidates", "context", "fitting", "naming", "records", "results"),
+    "writes": ("candidates", "context", "fitting", "progress", "results"),
     "plans": ("candidates", "context", "lookup", "naming", "pricing", "records", "writes"),
 }
 

@@ -25,7 +25,7 @@ PACKAGE = ROOT / "fraction_mcp"
 def test_every_tool_that_writes_has_its_row_in_the_write_tests() -> None:
     """A row of CASES is what the tests of consent, of lost answers and of both protocol eras run over."""
     writing = {name for name, spec in catalogue().items() if spec.effect.plans}
-    assert writing == {case.tool for case in CASES}, "tests/writes/conftest.py: CASES"
+    assert writing == {case.tool for case in CASES}, "tests/writes/firm.py: CASES"
     assert len(CASES) == len(writing), "one row each"
 
 
@@ -52,7 +52,10 @@ def test_no_test_keeps_a_list_of_the_tools_that_write() -> None:
 
 RELIABILITY = (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
 # These tests are what the page says and nothing else: each of them has its row.
-OF_THE_PAGE = ("test_kill.py", "test_batch_kill.py", "test_decisions.py", "test_not_sent.py")
+OF_THE_PAGE = (
+    "test_kill.py", "test_batch_kill.py", "test_decisions.py", "test_not_sent.py", "test_after_send.py",
+    "test_batch_behind.py", "test_broken.py", "test_everybody.py", "test_storm.py",
+)  # fmt: skip
 
 
 def rows() -> list[tuple[str, list[str]]]:
@@ -94,7 +97,7 @@ def test_a_row_of_the_reliability_page_names_tests_that_there_are(row: str, test
 @pytest.mark.parametrize("file", OF_THE_PAGE)
 def test_a_test_of_the_reliability_page_has_its_row(file: str) -> None:
     named = {test for _, tests in rows() for test in tests}
-    there = named_in(ROOT / "tests" / "writes", file)
+    there = named_in(ROOT / "tests", file)
     assert there
     assert set(there) - named == set(), "no row of docs/reliability.md names these"
 

@@ -75,8 +75,8 @@ def _list(path: str, name: str) -> Endpoint:
     return _get(path, name, Paging.PAGE)
 
 
-def _fracttal(path: str, name: str, paging: Paging = Paging.START) -> Endpoint:
-    return Endpoint(System.FRACTTAL, "GET", path, name, paging, source=Source.PUBLIC)
+def _fracttal(path: str, name: str) -> Endpoint:
+    return Endpoint(System.FRACTTAL, "GET", path, name, Paging.START, source=Source.PUBLIC)
 
 
 # -------------------------------------------------------------------------------------------- FractionERP: signing in
@@ -120,7 +120,6 @@ CREATE_WAREHOUSE_ORDER = Endpoint(
 WAREHOUSE_ORDERS = _fracttal("/warehouse_purchase_orders/", "list purchase orders")
 WAREHOUSES = _fracttal("/warehouses", "list warehouses")
 WAREHOUSE_ITEMS = _fracttal("/warehouses_items/", "list a warehouse's items")
-ITEMS = _fracttal("/items", "list items")
 THIRD_PARTIES = _fracttal("/third_parties/", "list suppliers")
 
 
@@ -129,7 +128,7 @@ class RecordKind:
     """A kind of record that FractionERP lists: where all and where one of them are read, what one is called, and which
     of its fields people call it by.
 
-    `number_field` is empty where no document states it, which is for most: `records.numbers` looks for one.
+    `number_field` is empty where no document states it, which is for most: `operations/naming.py` looks for one.
     """
 
     list: Endpoint

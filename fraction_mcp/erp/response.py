@@ -94,9 +94,9 @@ def read_record(endpoint: Endpoint, model: type[ModelT], record: Record, status:
         raise _unreadable(endpoint, status, f"the field {where} is missing or of another type") from None
 
 
-def unreadable(endpoint: Endpoint, why: str, status: int = 200) -> errors.ErpContractBroken:
+def unreadable(endpoint: Endpoint, why: str) -> errors.ErpContractBroken:
     """The error of an answer that was deciphered, and cannot be what its endpoint promises."""
-    return _unreadable(endpoint, status, why)
+    return _unreadable(endpoint, 200, why)
 
 
 def _unreadable(endpoint: Endpoint, status: int, why: str, request_id: str = "") -> errors.ErpContractBroken:

@@ -3,9 +3,9 @@
 from typing import Any
 
 from fraction_mcp.erp import endpoints
+from fraction_mcp.operations.candidates import CUSTOMER, Candidate, NotOne, Status
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.fitting import whole
-from fraction_mcp.operations.lookup import CUSTOMER, Candidate, NotOne, Status
 from fraction_mcp.operations.naming import counted, with_id
 from fraction_mcp.operations.records.detail import BESIDE_OTHERS, what_was_cut
 from fraction_mcp.operations.results import ToolResult

@@ -34,9 +34,9 @@ class Shown:
     left_out: Sequence[str]
 
 
-def presented(value: Any, room: int = ROOM) -> Any:
-    """A value of a record as JSON that is safe to show, within so many characters."""
-    return whole(value, room).value
+def presented(value: Any) -> Any:
+    """A value of a record as JSON that is safe to show, within the room of a result."""
+    return whole(value).value
 
 
 def whole(value: Any, room: int = ROOM) -> Shown:

@@ -17,11 +17,11 @@ from fraction_mcp.erp.pages import Pages
 from fraction_mcp.erp.records import Record, id_key, shown_id
 from fraction_mcp.erp.response import ErpAnswer, unreadable
 from fraction_mcp.errors import InvalidFields, NotFound
-from fraction_mcp.operations.candidates import CUSTOMER, PART, Candidate, NotOne, Status, Subject, candidates_of
+from fraction_mcp.operations.candidates import PART, NotOne, Subject, candidates_of
 from fraction_mcp.operations.naming import runs_of
 from fraction_mcp.values.text import clean, normalised, quoted
 
-__all__ = ["CUSTOMER", "PAGE", "PART", "Candidate", "Found", "Lookup", "NotOne", "Status", "Subject"]
+__all__ = ["PAGE", "Found", "Lookup"]
 
 PAGE = 100  # FractionERP's most a page
 _MOST_PAGES = 50  # unsorted pages read for one name before giving up

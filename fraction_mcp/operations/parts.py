@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from fraction_mcp.erp.records import PriceBreak, PriceList
+from fraction_mcp.operations.candidates import PART, Candidate, NotOne, Status
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.fitting import pieces_fitting, whole
-from fraction_mcp.operations.lookup import PART, Candidate, NotOne, Status
 from fraction_mcp.operations.naming import counted, name_of, with_id
 from fraction_mcp.operations.pricing.answer import break_words
 from fraction_mcp.operations.pricing.reading import price_lists

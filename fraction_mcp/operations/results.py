@@ -22,7 +22,7 @@ class ResultPart(BaseModel):
 
 
 class ToolError(ResultPart):
-    """What went wrong, in the one form that every error has (contract, Errors). `written` is null for a read."""
+    """What went wrong, in the one form that every error has (docs/contract.md, Tools). `written` is null for a read."""
 
     code: str
     message: str

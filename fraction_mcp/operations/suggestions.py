@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from fraction_mcp.erp.pages import Pages
 from fraction_mcp.erp.tries import tried_once
+from fraction_mcp.operations.candidates import Subject
 from fraction_mcp.operations.context import ErpContext
-from fraction_mcp.operations.lookup import PAGE, Subject
+from fraction_mcp.operations.lookup import PAGE
 from fraction_mcp.operations.naming import name_of
 from fraction_mcp.values.text import clean, normalised
 

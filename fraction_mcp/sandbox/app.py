@@ -102,24 +102,22 @@ def _mount(path: str, app: ASGIApp) -> Mount:
 def serve_sandbox(
     path: Path,
     *,
-    host: str = "127.0.0.1",
     port: int = 8790,
     parts: int = 600,
     seed: int = 1,
-    reset: bool = False,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve the sandbox over HTTP until interrupted, and call `ready` once it listens.
+    """Serve the sandbox over HTTP on 127.0.0.1 until interrupted, and call `ready` once it listens.
 
     Prints nothing on stdout. Raises OSError for a port in use.
     """
     import uvicorn  # noqa: PLC0415 - the rest of the sandbox runs in process, without a server
 
-    app = open_sandbox(path, parts=parts, seed=seed, reset=reset)
+    app = open_sandbox(path, parts=parts, seed=seed)
     # The protocol is named, since asyncio turns Nagle's algorithm off only then: else every answer waits 40 ms.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
+        listener.bind(("127.0.0.1", port))
         listener.listen(128)
         ready()
         uvicorn.Server(uvicorn.Config(app, log_level="warning", http="h11")).run(sockets=[listener])

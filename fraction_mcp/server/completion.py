@@ -15,7 +15,7 @@ from mcp.server import ServerRequestContext
 from mcp.types import CompleteRequestParams, CompleteResult, Completion, PromptReference
 
 from fraction_mcp.errors import FractionMcpError
-from fraction_mcp.operations.lookup import Subject
+from fraction_mcp.operations.candidates import Subject
 from fraction_mcp.operations.suggestions import Suggester, Suggestions
 from fraction_mcp.runtime import Runtime, Runtimes
 from fraction_mcp.tools.prompts import PromptSpec

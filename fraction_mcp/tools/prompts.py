@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from fraction_mcp.errors import InputError
-from fraction_mcp.operations.lookup import CUSTOMER, PART, Subject
+from fraction_mcp.operations.candidates import CUSTOMER, PART, Subject
 from fraction_mcp.tools.catalogue import catalogue
 from fraction_mcp.values.text import clean, quoted
 

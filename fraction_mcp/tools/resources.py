@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fraction_mcp.erp.endpoints import KINDS, NAMED, Endpoint, Paging, Source, System
-from fraction_mcp.operations.lookup import CUSTOMER, PART, Subject
+from fraction_mcp.operations.candidates import CUSTOMER, PART, Subject
 from fraction_mcp.tools.spec import ToolSpec
 
 __all__ = ["API_REFERENCE", "RESOURCES", "Address", "api_reference", "offered_resources", "subject_of"]

@@ -89,7 +89,7 @@ def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
 
 
 def exact_total(unit_price: Decimal, quantity: Decimal) -> Decimal:
-    """Quantity times unit price, exactly, then rounded half up to 2 places (contract, Pricing)."""
+    """Quantity times unit price, exactly, then rounded half up to 2 places (docs/contract.md, Tools)."""
     return to_cents(exact_product(unit_price, quantity))
 
 

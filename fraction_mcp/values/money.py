@@ -24,7 +24,7 @@ class Money:
 
     @classmethod
     def of(cls, unit_price: Decimal, quantity: Decimal, currency: str) -> "Money":
-        """What so many cost, rounded half up to 2 places (contract, Pricing)."""
+        """What so many cost, rounded half up to 2 places (docs/contract.md, Tools)."""
         return cls(exact_total(unit_price, quantity), currency)
 
     @classmethod

@@ -11,7 +11,8 @@ from fraction_mcp.erp import endpoints as e
 from fraction_mcp.erp.client import ErpClient
 from fraction_mcp.erp.endpoints import Endpoint
 from fraction_mcp.errors import ErpError
-from fraction_mcp.operations.lookup import PART, Found, Lookup
+from fraction_mcp.operations.candidates import PART
+from fraction_mcp.operations.lookup import Found, Lookup
 from tests.erp.conftest import World
 
 pytestmark = pytest.mark.anyio

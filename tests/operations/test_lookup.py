@@ -7,7 +7,8 @@ import pytest
 from fraction_mcp.erp.cache import RememberingErp
 from fraction_mcp.erp.endpoints import PARTS as PARTS_LIST
 from fraction_mcp.errors import ErpContractBroken
-from fraction_mcp.operations.lookup import CUSTOMER, PART, Found, Lookup, NotOne, Subject
+from fraction_mcp.operations.candidates import CUSTOMER, PART, NotOne, Subject
+from fraction_mcp.operations.lookup import Found, Lookup
 from fraction_mcp.operations.records.listing import Shown, list_kind
 from tests.support import ListedErp, Record, context_of, customer, part
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from fraction_mcp.errors import InvalidFields
+from fraction_mcp.operations.candidates import CUSTOMER, PART
 from fraction_mcp.operations.context import ErpContext
-from fraction_mcp.operations.lookup import CUSTOMER, PART
 from fraction_mcp.operations.suggestions import Suggester
 from tests.support import ListedErp, customer, part
 

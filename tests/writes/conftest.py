@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import anyio
 import pytest
@@ -16,9 +16,6 @@ from starlette.types import Receive, Scope, Send
 from fraction_mcp import sandbox
 from fraction_mcp.operations.writes.journal_database import JournalDatabase
 from tests.writes.firm import CASES, Case, Firm
-
-if TYPE_CHECKING:
-    pass
 
 JournalDatabase.answer_s = 60.0  # the machine may be busy; a test of the limit sets its own
 

@@ -2,8 +2,8 @@
 
 from fraction_mcp.erp import endpoints
 from fraction_mcp.errors import InputError
+from fraction_mcp.operations.candidates import CUSTOMER
 from fraction_mcp.operations.context import ErpContext
-from fraction_mcp.operations.lookup import CUSTOMER
 from fraction_mcp.operations.naming import id_of, with_id
 from fraction_mcp.operations.plans.named import NOT_ALL, contacts_of, exactly_one, given
 from fraction_mcp.operations.writes.plan import Change, Plan, thing

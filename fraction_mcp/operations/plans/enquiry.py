@@ -7,8 +7,8 @@ from fraction_mcp.erp import endpoints
 from fraction_mcp.erp.paths import at_path
 from fraction_mcp.erp.records import Record
 from fraction_mcp.errors import ErpError
+from fraction_mcp.operations.candidates import CUSTOMER
 from fraction_mcp.operations.context import ErpContext
-from fraction_mcp.operations.lookup import CUSTOMER
 from fraction_mcp.operations.naming import with_id
 from fraction_mcp.operations.plans.named import NOT_ALL, contacts_of, exactly_one, given, the_contact
 from fraction_mcp.operations.records.fresh_pages import MOST, read_fresh_pages

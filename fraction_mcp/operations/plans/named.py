@@ -6,8 +6,8 @@ from typing import Any
 from fraction_mcp.erp import endpoints
 from fraction_mcp.erp.records import Record, id_key, shown_id
 from fraction_mcp.errors import AmbiguousReference
+from fraction_mcp.operations.candidates import Candidate, NotOne, Subject
 from fraction_mcp.operations.context import ErpContext
-from fraction_mcp.operations.lookup import Candidate, NotOne, Subject
 from fraction_mcp.operations.records.fresh_pages import MOST, read_fresh_pages
 from fraction_mcp.operations.writes.plan import thing
 from fraction_mcp.values.text import clean, normalised, quoted

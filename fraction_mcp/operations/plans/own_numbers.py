@@ -2,9 +2,8 @@
 
 from fraction_mcp.erp.records import Record
 from fraction_mcp.errors import AmbiguousReference
-from fraction_mcp.operations.candidates import part_candidate
+from fraction_mcp.operations.candidates import CUSTOMER, PART, NotOne, part_candidate
 from fraction_mcp.operations.context import ErpContext
-from fraction_mcp.operations.lookup import CUSTOMER, PART, NotOne
 from fraction_mcp.operations.naming import name_of
 from fraction_mcp.operations.plans.named import exactly_one
 from fraction_mcp.operations.pricing.own_part import own_number_words, parts_called

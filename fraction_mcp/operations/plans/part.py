@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from fraction_mcp.erp import endpoints
 from fraction_mcp.erp.records import Record
 from fraction_mcp.errors import Duplicate
+from fraction_mcp.operations.candidates import PART
 from fraction_mcp.operations.context import ErpContext
-from fraction_mcp.operations.lookup import PART
 from fraction_mcp.operations.naming import id_of
 from fraction_mcp.operations.plans.named import given
 from fraction_mcp.operations.writes.plan import Change, Plan, thing

@@ -9,8 +9,8 @@ from typing import Any
 from fraction_mcp.erp import endpoints
 from fraction_mcp.erp.records import PriceList
 from fraction_mcp.errors import InputError
+from fraction_mcp.operations.candidates import CUSTOMER
 from fraction_mcp.operations.context import ErpContext
-from fraction_mcp.operations.lookup import CUSTOMER
 from fraction_mcp.operations.naming import with_id
 from fraction_mcp.operations.plans import repricing
 from fraction_mcp.operations.plans.named import exactly_one, given

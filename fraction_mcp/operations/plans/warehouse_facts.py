@@ -16,7 +16,7 @@ from fraction_mcp.erp.endpoints import Endpoint
 from fraction_mcp.erp.pages import Pages
 from fraction_mcp.erp.records import Record
 from fraction_mcp.errors import AmbiguousReference, ErpError
-from fraction_mcp.operations.lookup import Candidate
+from fraction_mcp.operations.candidates import Candidate
 from fraction_mcp.operations.records.all_pages import PAGE
 from fraction_mcp.operations.records.fresh_pages import MOST, read_fresh_pages
 from fraction_mcp.operations.writes.plan import Change

@@ -8,9 +8,10 @@ from typing import Literal
 from fraction_mcp.erp import endpoints
 from fraction_mcp.erp.records import Part, PriceList, id_key
 from fraction_mcp.erp.response import read_record
+from fraction_mcp.operations.candidates import CUSTOMER, PART, Candidate, NotOne
 from fraction_mcp.operations.context import ErpContext
 from fraction_mcp.operations.fitting import ROOM, pieces_fitting
-from fraction_mcp.operations.lookup import CUSTOMER, PART, Candidate, Found, NotOne
+from fraction_mcp.operations.lookup import Found
 from fraction_mcp.operations.naming import counted, name_of
 from fraction_mcp.operations.pricing.answer import Figures, further_words
 from fraction_mcp.operations.pricing.own_part import also_called, called_by_customer

@@ -9,8 +9,9 @@ import anyio
 from pydantic import Field
 
 from fraction_mcp.erp.records import PriceList, Record
+from fraction_mcp.operations.candidates import CUSTOMER, PART, Candidate, NotOne
 from fraction_mcp.operations.context import ErpContext
-from fraction_mcp.operations.lookup import CUSTOMER, PART, Candidate, Found, NotOne
+from fraction_mcp.operations.lookup import Found
 from fraction_mcp.operations.naming import name_of
 from fraction_mcp.operations.pricing.answer import Basis, CheaperAtMore, Figures, NextBreak
 from fraction_mcp.operations.pricing.one_part import PricedPart, part_of

@@ -7,9 +7,9 @@ it is always said, also that nothing was there to look through.
 from dataclasses import replace
 
 from fraction_mcp.erp.records import Record, id_key
-from fraction_mcp.operations.candidates import part_candidate
+from fraction_mcp.operations.candidates import CUSTOMER, PART, NotOne, part_candidate
 from fraction_mcp.operations.context import ErpContext
-from fraction_mcp.operations.lookup import CUSTOMER, PART, Found, NotOne
+from fraction_mcp.operations.lookup import Found
 from fraction_mcp.operations.naming import counted, name_of
 from fraction_mcp.operations.pricing.reading import price_lists
 from fraction_mcp.values.text import clean, normalised, quoted

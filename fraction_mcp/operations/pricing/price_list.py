@@ -1,6 +1,6 @@
 """A price list and a quantity -> a price, exactly, or the reason why there is none.
 
-The rule (contract, Pricing): the break with the largest quantity not above the one asked; below every break, the base
+The rule (docs/contract.md): the break with the largest quantity not above the one asked; below every break, the base
 selling price; otherwise no price. `fractionerp-rest-api.txt` promises neither that breaks come sorted nor that a
 quantity stands there once: they are sorted here, and of two prices for the same quantity none is picked.
 """

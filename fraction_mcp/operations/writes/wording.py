@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from fraction_mcp.errors import AmbiguousReference, BatchRefused, ErpOutcomeUnknown, InputError
-from fraction_mcp.operations.lookup import Candidate
+from fraction_mcp.operations.candidates import Candidate
 from fraction_mcp.operations.results import ToolError, ToolResult
 from fraction_mcp.operations.writes.batch import Batch
 from fraction_mcp.operations.writes.plan import Change

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from fraction_mcp.erp.endpoints import CUSTOMER_CONTACTS, PARTS, WAREHOUSE_ORDERS, Endpoint, Paging
 from fraction_mcp.erp.response import ErpAnswer, Page
-from fraction_mcp.operations.lookup import CUSTOMER, PART, Found, Lookup, NotOne
+from fraction_mcp.operations.candidates import CUSTOMER, PART, NotOne
+from fraction_mcp.operations.lookup import Found, Lookup
 from fraction_mcp.operations.pricing.reading import price_lists
 from fraction_mcp.operations.records import all_pages
 from fraction_mcp.operations.records.all_pages import Reading, counted, read_all
