@@ -3,25 +3,41 @@
 `python -m torture --short --broken NAME PART` must end with 1; a test holds it to that.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 __all__ = ["BROKEN", "broken"]
 
 
 def _claim() -> None:
-    """A claim that is no compare-and-set: the write stays approved while it is sent."""
+    """A claim that is no compare-and-set: it takes a write in whatever state it is, as if it were approved still. All
+    else of it is the true one's, so that nothing shows it but a second process that sends."""
     from fraction_mcp.operations.writes.journal import Journal
+    from fraction_mcp.operations.writes.journal_tables import Transaction
+    from fraction_mcp.operations.writes.states import State
+
+    claim = Journal.claim
 
     async def claimed(self: Journal, write_id: str, **facts: Any) -> bool:
-        del self, write_id, facts
-        return True
+        @asynccontextmanager
+        async def blind() -> AsyncIterator[Transaction]:
+            async with self._transaction() as transaction:
+                read = transaction.write
 
-    async def held(self: Journal, write_id: str, **facts: Any) -> bool:
-        del self, write_id, facts
-        return True
+                async def approved(asked: str) -> Any:
+                    write = await read(asked)
+                    return replace(write, state=State.APPROVED) if asked == write_id else write
 
-    Journal.claim, Journal.hold = claimed, held  # type: ignore[method-assign]
+                transaction.write = approved  # type: ignore[method-assign, assignment]
+                yield transaction
+
+        journal = Journal(self.database, self._clock, self._seen, self._changes)
+        journal._transaction = blind  # type: ignore[method-assign]
+        return await claim(journal, write_id, **facts)
+
+    Journal.claim = claimed  # type: ignore[method-assign]
 
 
 def _retry() -> None:

@@ -1,13 +1,15 @@
 """Hosts as they were seen to be, and worse: each a scripted client that asks for a write and mistreats its question.
 
 Nothing may be written unless somebody chose `approve` a second or more after the question; and what nobody explicitly
-declined waits in the inbox. One that answers by itself with an explicit yes after a second is not told from a person.
+declined waits in the inbox. Each write is held to the very state that its host must leave it in. One that answers by
+itself with an explicit yes after a second is not told from a person.
 """
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,14 +19,20 @@ from mcp.client import ClientRequestContext
 from mcp.client.session import ElicitationFnT
 from mcp.types import ElicitRequestParams, ElicitResult, ErrorData, Implementation, InputRequiredResult
 from pydantic import SecretStr
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from fraction_mcp.operations.writes.service import WriteService
+from fraction_mcp.operations.writes.states import State
+from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.runtime import Runtime
 from fraction_mcp.server.app import create_server
+from torture.killed import killed_with_a_form_open
+from torture.racing import raced
 from torture.worlds import SUBJECTS, World
 
 __all__ = ["HOSTS", "Verdict", "met"]
 
-SUBJECT = SUBJECTS["create_part"]
+SUBJECT = SUBJECTS["create_enquiry"]  # of which the ERP makes another each time that it is asked
 YES, NO = (ElicitResult(action="accept", content={"decision": word}) for word in ("approve", "decline"))
 EMPTY, CLOSED, UNSEEN = (ElicitResult(action="accept"), ElicitResult(action="cancel"), ElicitResult(action="decline"))
 READS_S = 2.0
@@ -47,32 +55,42 @@ Answered = ElicitResult | ErrorData
 @dataclass
 class Host:
     """One host at one server. `answers` gives what comes back to a question, and how long after it by the journal's
-    clock; `yes` counts what the model of a person would call an approval."""
+    clock, and not before `opened`, where that is there. `sent` is set when a write arrives at the ERP."""
 
     world: World
     mode: str
     clock: Clock
     client: Client | None = None
     answers: list[tuple[Answered, float]] = field(default_factory=list)
-    hangs: bool = False
+    opened: anyio.Event | None = None
+    sent: anyio.Event = field(default_factory=anyio.Event)
+    runtime: Runtime | None = None
 
     @asynccontextmanager
     async def at_work(self, key: str = _KEY) -> AsyncIterator["Host"]:
         async def callback(_: ClientRequestContext, __: ElicitRequestParams) -> Answered:
-            if self.hangs:
-                await anyio.sleep_forever()
+            if self.opened:
+                await self.opened.wait()
             answer, after_s = self.answers.pop(0) if self.answers else (CLOSED, 0.0)
             self.clock.ahead_s += after_s
             return answer
 
         settings = self.world.settings().model_copy(update={"secret_key": SecretStr(key), "elicitation": "full"})
-        async with Runtime(settings, self.world.erps(), clock=self.clock) as runtime:
+        async with Runtime(settings, self._telling(self.world.erps()), clock=self.clock) as self.runtime:
             info = Implementation(name="a careless host", version="1")
-            server = create_server(runtime)
+            server = create_server(self.runtime)
             async with Client(
                 server, mode=self.mode, elicitation_callback=cast(ElicitationFnT, callback), client_info=info
             ) as self.client:
                 yield self
+
+    def _telling(self, erps: ASGIApp) -> ASGIApp:
+        async def told(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope.get("method") == SUBJECT.method and scope["path"].endswith(SUBJECT.path):
+                self.sent.set()
+            await erps(scope, receive, send)
+
+        return told
 
     async def call(self, *answers: tuple[Answered, float], arguments: Mapping[str, Any] = SUBJECT.arguments) -> str:
         """The outcome that the host was told; empty where it had given up."""
@@ -93,6 +111,11 @@ class Host:
             allow_input_required=True,
         )
 
+    async def service(self) -> WriteService:
+        """The server's hand in the writes."""
+        assert self.runtime is not None
+        return await self.runtime.write_service()
+
     async def question(self) -> str:
         asked = await self.leg()
         assert isinstance(asked, InputRequiredResult)
@@ -105,19 +128,20 @@ Behaviour = Callable[[Host], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Habit:
-    """`declined`: somebody explicitly said no, so that it need not wait. `approved`: somebody explicitly said yes in
-    time. `rounds`: only the newer protocol gives a host the chance."""
+    """`leaves`: in which state each write is afterwards, in the order in which they were asked for: `done` where
+    somebody explicitly said yes in time, `declined` where they said no. `rounds`: only the newer protocol gives a host
+    the chance; `older` is what it leaves under the older one, where that is something else."""
 
     does: Behaviour
-    declined: bool = False
-    approved: bool = False
+    leaves: tuple[State, ...] = (State.AWAITING,)
+    older: tuple[State, ...] = ()
     rounds: bool = False
 
 
 HOSTS: dict[str, Habit] = {}
 
 
-def host(name: str, **facts: bool) -> Callable[[Behaviour], Behaviour]:
+def host(name: str, **facts: Any) -> Callable[[Behaviour], Behaviour]:
     def kept(does: Behaviour) -> Behaviour:
         HOSTS[name] = Habit(does, **facts)
         return does
@@ -158,7 +182,7 @@ async def _declines(host: Host) -> None:
         await host.call((UNSEEN, 0.0))
 
 
-@host("declines when somebody has read it", declined=True)
+@host("declines when somebody has read it", leaves=(State.DECLINED,))
 async def _declined(host: Host) -> None:
     async with host.at_work():
         await host.call((NO, READS_S))
@@ -167,12 +191,12 @@ async def _declined(host: Host) -> None:
 @host("never answers, and gives up")
 async def _never(host: Host) -> None:
     async with host.at_work():
-        host.hangs = True
+        host.opened = anyio.Event()
         with anyio.move_on_after(_GIVES_UP_S):
             await host.call()
 
 
-@host("answers twice: no, then yes", declined=True, rounds=True)
+@host("answers twice: no, then yes", leaves=(State.DECLINED,), rounds=True)
 async def _twice(host: Host) -> None:
     async with host.at_work():
         state = await host.question()
@@ -180,7 +204,7 @@ async def _twice(host: Host) -> None:
         await host.leg(state, YES, READS_S)
 
 
-@host("says yes once, and sends it five times at once", approved=True, rounds=True)
+@host("says yes once, and sends it five times at once", leaves=(State.DONE,), rounds=True)
 async def _five(host: Host) -> None:
     async with host.at_work():
         state = await host.question()
@@ -190,12 +214,41 @@ async def _five(host: Host) -> None:
                 group.start_soon(host.leg, state, YES)
 
 
-@host("says yes when the approval has expired", rounds=True, declined=True)
+@host("says yes when the approval has expired", leaves=(State.EXPIRED,), rounds=True)
 async def _too_late(host: Host) -> None:
     async with host.at_work():
         state = await host.question()
         with suppress(MCPError):
             await host.leg(state, YES, 100_000.0)
+
+
+@host("says yes once, and sends it to two servers at once", leaves=(State.DONE,), rounds=True)
+async def _at_two(host: Host) -> None:
+    other = replace(host)
+    async with host.at_work(), other.at_work():
+        state = await host.question()
+        host.clock.ahead_s += READS_S
+        await raced(
+            host.sent,
+            (await host.service(), lambda: host.leg(state, YES)),
+            (await other.service(), lambda: other.leg(state, YES)),
+        )
+
+
+@host("answers after its own time-out", leaves=(State.DONE,), older=(State.AWAITING,))
+async def _late(host: Host) -> None:
+    """Of the newer protocol an answer is a call of its own, to a question that stands; of the older one it comes to a
+    call that is over."""
+    async with host.at_work():
+        if host.mode != "legacy":
+            await host.leg(await host.question(), YES, READS_S)
+            return
+        host.opened = anyio.Event()
+        with anyio.move_on_after(_GIVES_UP_S):
+            await host.call((YES, READS_S))
+        host.opened.set()
+        await anyio.sleep(_GIVES_UP_S)
+        assert not host.answers, "the answer was not sent"
 
 
 @host("repeats the call, unanswered, with the same arguments")
@@ -205,7 +258,7 @@ async def _repeats(host: Host) -> None:
             await host.call((CLOSED, 0.0))
 
 
-@host("repeats the call with other arguments, and says yes to those at once")
+@host("repeats the call with other arguments, and says yes to those at once", leaves=2 * (State.AWAITING,))
 async def _others(host: Host) -> None:
     async with host.at_work():
         await host.call((CLOSED, 0.0))
@@ -244,21 +297,32 @@ async def _has_none(host: Host) -> None:
             await host.call((ErrorData(code=-32601, message="Method not found"), READS_S))
 
 
-@host("ends the server while the form is open")
+@host("kills the server while the form is open")
+async def _kills(host: Host) -> None:
+    await killed_with_a_form_open(host.world, host.mode, SUBJECT)
+
+
+@host("ends its session while the form is open")
 async def _ends_it(host: Host) -> None:
     async with host.at_work():
-        host.hangs = True
+        host.opened = anyio.Event()
         with anyio.move_on_after(_GIVES_UP_S):
             await host.call()
     async with host.at_work():
         pass
 
 
-@host("shows it, and somebody says yes", approved=True)
+@host("shows it, and somebody says yes", leaves=(State.DONE,))
 async def _good(host: Host) -> None:
     async with host.at_work():
         await host.call((YES, READS_S))
-        await host.call((YES, READS_S))  # the same again, at once: a host that lost the answer
+
+
+@host("loses the answer to what was approved, and asks for the same again", leaves=(State.DONE, State.AWAITING))
+async def _loses_the_answer(host: Host) -> None:
+    async with host.at_work():
+        await host.call((YES, READS_S))
+        await host.call((YES, 0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,14 +347,21 @@ async def met(name: str, mode: str, folder: Path, seeded: Path) -> Verdict:
             journal = (await runtime.write_service()).journal
             writes = await journal.latest(limit=None)
             chain = await journal.verify()
-    written = sum(SUBJECT.held(world, arguments) for arguments in (SUBJECT.arguments, SUBJECT.beside))
+    held = {str(arguments): SUBJECT.held(world, arguments) for arguments in (SUBJECT.arguments, SUBJECT.beside)}
     world.remove()
-    states = sorted({write.state.value for write in writes})
-    wrong = [
-        (chain != "", f"the journal's chain: {chain}"),
-        (not writes, "the write was lost"),
-        (written > habit.approved, f"written {written} times"),
-        (habit.approved and not written, "approved, and not written"),
-        (not habit.approved and not habit.declined and states != ["awaiting_approval"], f"it is {states}"),
-    ]
-    return Verdict(name, mode, ", ".join(states), written, next((what for is_so, what in wrong if is_so), ""))
+    return Verdict(
+        name,
+        mode,
+        ", ".join(sorted({write.state.value for write in writes})),
+        sum(held.values()),
+        chain or _wrong_with(writes, held, habit.older if mode == "legacy" and habit.older else habit.leaves),
+    )
+
+
+def _wrong_with(writes: Sequence[Write], held: Mapping[str, int], leaves: Sequence[State]) -> str:
+    """`held` is how often the ERP has what each of the arguments makes."""
+    states = tuple(write.state for write in sorted(writes, key=lambda write: write.created_at))
+    if states != leaves:
+        return f"left as {', '.join(states) or 'nothing'} instead of {', '.join(leaves)}"
+    done = Counter(str(dict(write.plan.arguments)) for write in writes if write.state is State.DONE)
+    return "" if Counter(held) == done else f"written {held}, and done are {dict(done)}"

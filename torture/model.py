@@ -1,19 +1,22 @@
 """Two processes, one journal, one ERP that misbehaves, and a person: any order of what they may do, against a model.
 
 The model knows what a person said and what the ERP's own file and request log hold. It is asked after every step:
-nothing was sent without a yes, at most once for each yes, never before the journal had it; what is `done` is in the
-ERP, and what is in the ERP is in the journal.
+nothing was sent without a yes, at most once for each yes, never before the journal had it; a yes is gone where what
+it was for waits anew, was declined or has expired; what is `done` is in the ERP, and what is in the ERP is in the
+journal.
 """
 
 import json
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import anyio
 from anyio.from_thread import start_blocking_portal
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
@@ -28,6 +31,7 @@ from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.runtime import Runtime, _replan
 from fraction_mcp.tools.arguments import read_arguments
 from fraction_mcp.tools.catalogue import catalogue
+from torture.racing import raced
 from torture.worlds import FAULTS, SUBJECTS, Subject, World, seed, worlds_folder
 
 if TYPE_CHECKING:
@@ -37,8 +41,9 @@ __all__ = ["Writes"]
 
 TOOLS = ("create_enquiry", "create_part", "set_price_list")
 PROCESSES = (0, 1)
-_SENT = {State.SENDING, State.UNKNOWN, State.DONE, State.FAILED, State.AWAITING}
 _MAY_BE_HELD = {State.SENDING, State.UNKNOWN, State.DONE}
+
+_TIMEOUT_S = 0.25  # what a busy machine keeps nobody waiting for: the same steps must have the same end again
 
 
 class _Witness:
@@ -48,6 +53,7 @@ class _Witness:
         self.app = app
         self._journal = journal
         self.sent: Counter[str] = Counter()
+        self.on_send: Callable[[], None] = lambda: None
         self.unheard_of: list[str] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,6 +66,7 @@ class _Witness:
                 return next(again, None) or await receive()
 
             self.sent[body] += 1
+            self.on_send()
             if body not in self._being_sent():
                 self.unheard_of.append(body)
             await self.app(scope, replayed, send)
@@ -77,7 +84,8 @@ def _signs_in(path: str) -> bool:
 
 
 class Writes(RuleBasedStateMachine):
-    """What may happen to writes. `yes` counts a person's approvals for each body that they were shown."""
+    """What may happen to writes. `yes` counts a person's approvals on which nothing was sent yet, for each body that
+    they were shown; `spent` the sends that had theirs."""
 
     folder = worlds_folder()
     seeded: Path | None = None
@@ -90,7 +98,7 @@ class Writes(RuleBasedStateMachine):
             Writes.seeded = seed(self.folder)
         self.ahead = 0.0
         self.yes: Counter[str] = Counter()
-        self.settled: set[str] = set()
+        self.spent: Counter[str] = Counter()
         self.stack = ExitStack()
 
     @initialize()
@@ -106,7 +114,8 @@ class Writes(RuleBasedStateMachine):
 
     def starts(self, process: int) -> None:
         stack = ExitStack()
-        runtime = Runtime(self.world.settings(), self.witness, clock=lambda: time.time() + self.ahead)
+        settings = self.world.settings().model_copy(update={"timeout_s": _TIMEOUT_S})
+        runtime = Runtime(settings, self.witness, clock=lambda: time.time() + self.ahead)
         self.running[process] = (stack, stack.enter_context(self.portal.wrap_async_context_manager(runtime)))
 
     def teardown(self) -> None:
@@ -137,19 +146,55 @@ class Writes(RuleBasedStateMachine):
         batch = self._try(process, lambda service: _proposed_together(service, asked))
         return multiple(*(write.id for write in batch.writes)) if batch else multiple()
 
-    @rule(write=proposed, process=st.sampled_from(PROCESSES), shown=st.sampled_from(["this", "this", "this", "before"]))
-    def says_yes(self, write: str, process: int, shown: str) -> None:
-        was = self._write(write)
-        waiting = (self._try(0, lambda service: service.batch(was)) or Batch((was,))).waiting
+    @rule(
+        write=proposed,
+        process=st.sampled_from(PROCESSES),
+        shown=st.sampled_from(["this", "this", "this", "before"]),
+        sends=st.booleans(),
+    )
+    def says_yes(self, write: str, process: int, shown: str, *, sends: bool) -> None:
+        """Where it is sent at once, or at a place that sends nothing, such as a page on another machine."""
+        was, waiting = self._shown(write)
         digest = digest_of(waiting) if waiting and shown == "this" else "0" * 64
-        if shown == "this" and all(one.expires_at > time.time() + self.ahead for one in waiting):
-            self.yes.update(one.plan.content for one in waiting)
-        self._try(process, lambda service: service.approve(was, digest=digest, by=Decider("a person")))
+        if shown == "this":
+            self._counts(waiting)
+        facts: dict[str, Any] = {"digest": digest, "by": Decider("a person")}
+        if sends:
+            self._try(process, lambda service: service.approve(was, **facts))
+        else:
+            self._try(process, lambda service: service.journal.approve(was.id, **facts))
+
+    @rule(write=proposed, first=st.sampled_from(PROCESSES))
+    def says_yes_to_both_at_once(self, write: str, first: int) -> None:
+        """The same question, answered in two windows: one yes, and both processes are at work on it."""
+        was, waiting = self._shown(write)
+        digest = digest_of(waiting) if waiting else "0" * 64
+        self._counts(waiting)
+
+        async def answered(service: WriteService) -> None:
+            with suppress(errors.FractionMcpError):
+                await service.approve(was, digest=digest, by=Decider("a person"))
+            with suppress(errors.FractionMcpError):
+                await _followed_up(service, write)
+
+        async def at_once() -> None:
+            one, other = [await self.running[process][1].write_service() for process in (first, 1 - first)]
+            sent = anyio.Event()
+            self.witness.on_send = sent.set
+            await raced(sent, (one, partial(answered, one)), (other, partial(answered, other)))
+
+        self.portal.call(at_once)
+        self.witness.on_send = lambda: None
 
     @rule(write=proposed, process=st.sampled_from(PROCESSES), cancelled=st.booleans())
     def says_no(self, write: str, process: int, *, cancelled: bool) -> None:
         was = self._write(write)
-        self._try(process, lambda service: service.decline(was, by="a person", cancelled=cancelled))
+        may_be = {State.AWAITING} if cancelled else {State.AWAITING, State.APPROVED}
+        batch = self._try(0, lambda service: service.batch(was)) or Batch((was,))
+        said = self._try(process, lambda service: service.decline(was, by="a person", cancelled=cancelled))
+        if said and was.state in may_be:
+            for one in batch.writes:
+                self.yes.pop(one.plan.content if one.state in may_be else "", None)
 
     @rule(write=proposed, process=st.sampled_from(PROCESSES))
     def is_asked_about(self, write: str, process: int) -> None:
@@ -170,7 +215,7 @@ class Writes(RuleBasedStateMachine):
 
     @rule(fault=st.sampled_from([name for name in FAULTS if name != "none"]))
     def the_erp_will_fail(self, fault: str) -> None:
-        facts = {**FAULTS[fault], **({"seconds": 0.2} if "seconds" in FAULTS[fault] else {})}
+        facts = {**FAULTS[fault], **({"seconds": 2 * _TIMEOUT_S} if "seconds" in FAULTS[fault] else {})}
         for tool in TOOLS:
             self.erps.state.faults.arm(method=SUBJECTS[tool].method, path=SUBJECTS[tool].path, **facts)
 
@@ -192,14 +237,26 @@ class Writes(RuleBasedStateMachine):
             return
         assert not self.witness.unheard_of, f"sent before the journal had it: {self.witness.unheard_of}"
         for body, times in self.witness.sent.items():
-            assert times <= self.yes[body], f"sent {times} times after {self.yes[body]} approvals: {body}"
+            now = times - self.spent[body]
+            assert now <= self.yes[body], f"sent {now} times on {self.yes[body]} approvals: {body}"
+            self.yes[body] -= now
+            self.spent[body] = times
         writes = self._all()
+        self._is_agreed_to(writes)
         for write in writes:
             if write.state is State.DONE:
                 assert self._held(write), f"done, and the ERP does not hold it: {write.id}"
         for tool in TOOLS:
             for arguments in (SUBJECTS[tool].arguments, SUBJECTS[tool].beside):
                 self._is_known(SUBJECTS[tool], arguments, writes)
+
+    def _is_agreed_to(self, writes: list[Write]) -> None:
+        """What is to be sent has a yes that is not spent; and no yes outlives the wait that it ended."""
+        now = time.time() + self.ahead
+        to_send = {write.plan.content for write in writes if write.state is State.APPROVED and write.expires_at > now}
+        for body in to_send:
+            assert self.yes[body] == 1, f"approved, and a person said so {self.yes[body]} times: {body}"
+        self.yes = Counter(dict.fromkeys(to_send, 1))
 
     def _is_known(self, subject: Subject, arguments: Mapping[str, Any], writes: list[Write]) -> None:
         held = subject.held(self.world, arguments)
@@ -211,6 +268,16 @@ class Writes(RuleBasedStateMachine):
             assert held <= known, f"the ERP holds {held}, and {known} writes may have made them: {arguments}"
 
     # --------------------------------------------------------------------------------------------------------- getting
+
+    def _shown(self, write_id: str) -> tuple[Write, tuple[Write, ...]]:
+        """A write, and what a person is asked about with it."""
+        was = self._write(write_id)
+        return was, (self._try(0, lambda service: service.batch(was)) or Batch((was,))).waiting
+
+    def _counts(self, waiting: tuple[Write, ...]) -> None:
+        """A yes to these, where it comes in time."""
+        if all(one.expires_at > time.time() + self.ahead for one in waiting):
+            self.yes.update(one.plan.content for one in waiting)
 
     def _try(self, process: int, work: Any) -> Any:
         """What the process makes of it; None where it refuses, which it may at any time."""
