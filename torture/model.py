@@ -186,12 +186,12 @@ class Writes(RuleBasedStateMachine):
         self.portal.call(at_once)
         self.witness.on_send = lambda: None
 
-    @rule(write=proposed, process=st.sampled_from(PROCESSES), cancelled=st.booleans())
-    def says_no(self, write: str, process: int, *, cancelled: bool) -> None:
+    @rule(write=proposed, process=st.sampled_from(PROCESSES))
+    def says_no(self, write: str, process: int) -> None:
         was = self._write(write)
-        may_be = {State.AWAITING} if cancelled else {State.AWAITING, State.APPROVED}
+        may_be = {State.AWAITING, State.APPROVED}
         batch = self._try(0, lambda service: service.batch(was)) or Batch((was,))
-        said = self._try(process, lambda service: service.decline(was, by="a person", cancelled=cancelled))
+        said = self._try(process, lambda service: service.decline(was, by="a person"))
         if said and was.state in may_be:
             for one in batch.writes:
                 self.yes.pop(one.plan.content if one.state in may_be else "", None)
