@@ -1,6 +1,6 @@
 """`python -m torture [PART ...] [--short]`: each part prints what it did and what went wrong; the exit code is 1 where
-anything did. Without --short, and for all parts, the figures are written into docs/torture.md; those of each part are
-kept, so that --resume goes on where a run was broken off."""
+anything did. Without any option that makes it another run, and for all parts, the figures are written into
+docs/torture.md; those of each part are kept, so that --resume goes on where a run was broken off."""
 
 import argparse
 import sys
@@ -41,7 +41,7 @@ def main() -> int:
     asked = parser.parse_args()
     wanted = asked.parts or list(PARTS)
     broken(asked.broke)
-    whole = not asked.short and not asked.broke and not asked.stride
+    whole = not (asked.short or asked.broke or asked.stride or asked.seconds or asked.seed)
     sections = []
     for name in wanted:
         section = kept(name) if asked.resume and whole else None

@@ -1,7 +1,10 @@
-"""Every tool under every fault of the wire: what a cell says comes from the run, and no cell may hang, raise or lie."""
+"""Every tool under every fault of the wire: what a cell says comes from the run, and no cell may hang, raise or lie.
+
+A cell is only counted where its fault struck and changed something: what is "not met" has shown nothing.
+"""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -16,11 +19,13 @@ from pydantic import SecretStr
 from fraction_mcp import sandbox
 from fraction_mcp.runtime import Runtime
 from fraction_mcp.server.app import create_server
+from torture.certificates import certificates
 from torture.hosts import READS_S, YES, Clock
-from torture.wire import FAULTS, Fault, Wire
+from torture.status import lies_about_the_connection
+from torture.wire import FAULTS, Exchange, Fault, Wire
 from torture.worlds import BATCH, SUBJECTS, World, items
 
-__all__ = ["READS", "Cell", "cell"]
+__all__ = ["NOT_WRITTEN", "READS", "Cell", "asked", "cannot_meet", "cell", "cells"]
 
 READS: Mapping[str, Mapping[str, Any]] = {
     "search_parts": {"query": "WIDGET"},
@@ -38,7 +43,10 @@ READS: Mapping[str, Mapping[str, Any]] = {
 }
 _FRACTTAL = {"list_fracttal_purchase_orders", "create_fracttal_purchase_order"}
 _WRITES = {**SUBJECTS, BATCH.tool: BATCH}
-_NOT_WRITTEN = {"failed", "declined", "awaiting_approval"}
+_NOT_MET = "not met"
+_OF_THE_MOMENT = {"as_of", "requests_remaining", "is_error"}
+_COUNTS = {"summary", "last_page"}
+NOT_WRITTEN = {"failed", "declined", "awaiting_approval"}
 _TIMEOUT_S = 1.0  # a busy machine answers within it
 _MOST_S = 40.0
 _NEARLY_AN_HOUR_S = 3_590.0
@@ -51,13 +59,15 @@ CODES = {
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """`said` is the outcome or the error's code; `wrong` is empty where all is well."""
+    """`said` is the outcome or the error's code; `wrong` is empty where all is well; `met` is whether the fault changed
+    anything."""
 
     tool: str
     fault: str
     said: str
     seconds: float
     wrong: str
+    met: bool = True
 
 
 def settings_of(world: World, url: str) -> Any:
@@ -74,51 +84,125 @@ def settings_of(world: World, url: str) -> Any:
     )
 
 
-async def asked(world: World, wire: Wire, tool: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """What the tool answers to somebody who approves what they are asked."""
+async def asked(
+    world: World, wire: Wire, tool: str, arguments: Mapping[str, Any], **settings: object
+) -> dict[str, Any]:
+    """What the tool answers, in a process of its own as it were, to somebody who approves what they are asked."""
     clock = Clock()
 
     async def approves(_: ClientRequestContext, __: ElicitRequestParams) -> ElicitResult:
         clock.ahead_s += READS_S
-        if wire.fault and wire.fault.refuses:
-            wire.refuse()
+        if wire.fault and wire.fault.shuts:
+            wire.shut()
         return YES
 
-    def ages() -> None:
-        clock.ahead_s += _NEARLY_AN_HOUR_S
-
-    wire.aged = ages
-
     async with (
-        Runtime(settings_of(world, wire.url), clock=clock) as runtime,
+        Runtime(settings_of(world, wire.url).model_copy(update=settings), clock=clock) as runtime,
         Client(create_server(runtime), elicitation_callback=cast(ElicitationFnT, approves)) as client,
     ):
+        if wire.fault and wire.fault.ages:  # a sign-in that has only just been had would be taken for a wrong clock
+            await client.call_tool("get_connection_status", {})
+            clock.ahead_s += _NEARLY_AN_HOUR_S
         result = await client.call_tool(tool, dict(arguments))
         return {**(result.structured_content or {}), "is_error": bool(result.is_error)}
 
 
+async def _lost(world: World, wire: Wire) -> Mapping[str, Any]:
+    """A write that landed, and whose process heard nothing of it and could not look."""
+
+    async def lands(exchange: Exchange) -> None:
+        await exchange.answered()
+        wire.arm(unheard, frozenset({"GET"}))
+        exchange.reset()
+
+    async def resets(exchange: Exchange) -> None:
+        exchange.reset()
+
+    unheard = Fault("nothing is heard", resets, times=1_000)
+    wire.arm(Fault("it lands", lands), frozenset({_FOLLOWED.method}))
+    result = await asked(world, wire, _FOLLOWED.tool, _FOLLOWED.arguments)
+    assert result["outcome"] == "unknown", result
+    return {"write_id": result["write_id"]}
+
+
+async def _previewed(world: World, wire: Wire) -> Mapping[str, Any]:
+    """A write under the policy two_step, which waits for its second step."""
+    result = await asked(world, wire, _FOLLOWED.tool, _FOLLOWED.arguments, **_TWO_STEP)
+    return {name: result[name] for name in ("write_id", "confirmation_token")}
+
+
+@dataclass(frozen=True, slots=True)
+class _After:
+    """A tool that is about a write which was asked for before. `sends` is whether it is what sends it."""
+
+    before: Callable[[World, Wire], Awaitable[Mapping[str, Any]]]
+    sends: bool
+    settings: Mapping[str, object]
+
+
+_FOLLOWED = SUBJECTS["create_enquiry"]
+_TWO_STEP: Mapping[str, object] = {"confirm": "two_step", "elicitation": "off"}
+_AFTER = {"get_write_status": _After(_lost, False, {}), "confirm_write": _After(_previewed, True, _TWO_STEP)}
+
+
 async def cell(folder: Path, seeded: Path, tool: str, fault: Fault, truth: Mapping[str, Any] | None = None) -> Cell:
     """One tool under one fault, in a world of its own. `truth` is what it answers without a fault."""
-    subject = _WRITES.get(tool)
-    arguments = subject.arguments if subject else READS[tool]
-    methods = frozenset({subject.method} if subject else {"GET"})
     world = World.made(folder / f"m{time.monotonic_ns()}", seeded)
     began = time.monotonic()
-    said, wrong = "hangs", "it hangs"
-    with anyio.move_on_after(_MOST_S):
-        wire = Wire(world.erps())
-        wire.arm(fault, methods)
+    said, wrong, wire = "hangs", "it hangs", Wire(world.erps())
+    with anyio.move_on_after(_MOST_S), certificates(wanted=fault.untrusted) as wire.certificates:
         async with wire.served():
             try:
-                result = await asked(world, wire, tool, arguments)
+                result = await _under(world, wire, tool, fault)
             except Exception as error:  # noqa: BLE001 - whatever gets through is what this looks for
                 said, wrong = "raises", repr(error)[:300]
             else:
-                said = _said(result)
-                known = None if fault.changes else truth
-                wrong = _lies(result, world, tool, fault, wire) if subject else _untrue(result, known)
+                said, wrong = _said(result), _wrong(result, world, tool, wire, truth)
+    met = wire.met > 0
     world.remove()
-    return Cell(tool, fault.name, said, time.monotonic() - began, wrong)
+    if not wrong and met == cannot_meet(tool, fault):
+        wrong = "its fault is met, and was held to be none of it" if met else "its fault was not met: nothing is shown"
+    return Cell(tool, fault.name, said if met or wrong else _NOT_MET, time.monotonic() - began, wrong, met)
+
+
+async def _under(world: World, wire: Wire, tool: str, fault: Fault) -> dict[str, Any]:
+    """The fault begins with the sign-in, or where it is of the connection, with the write or behind the sign-in."""
+    subject, after = _WRITES.get(tool), _AFTER.get(tool)
+    arguments = await after.before(world, wire) if after else subject.arguments if subject else READS[tool]
+    sends = subject or (after and after.sends and _FOLLOWED)
+    wire.arm(fault, frozenset({sends.method if sends else "GET"}), shut_after_sign_in=not subject)
+    return await asked(world, wire, tool, arguments, **(after.settings if after else {}))
+
+
+def _wrong(result: Mapping[str, Any], world: World, tool: str, wire: Wire, truth: Mapping[str, Any] | None) -> str:
+    fault = wire.fault
+    assert fault is not None
+    if wire.leaked:
+        return f"another host was told {wire.leaked}"
+    if tool == "get_connection_status":
+        return lies_about_the_connection(result, truth, wire.exchanges, CODES)
+    if tool in READS:
+        return _untrue(result, None if fault.changes else truth)
+    return _lies(result, world, tool, fault, wire)
+
+
+_READS_ON = {"summarise_records", "get_write_status"}
+_OF_MANY = {*_READS_ON, "list_records", "describe_records"}
+_ONE_RECORD = {*_FRACTTAL, *_WRITES, "confirm_write", "get_record"}  # or no count of pages
+_MEETS = {
+    "a record that is added while pages are read": _READS_ON,
+    "a record that is removed while pages are read": _READS_ON,
+    "a last page that lies": _OF_MANY,
+    "more pages for ever": {*READS, *_AFTER} - _ONE_RECORD,
+}
+
+
+def cannot_meet(tool: str, fault: Fault) -> bool:
+    """Whether nothing of the fault can be in what the tool asks for: a run that finds otherwise is wrong."""
+    if fault.name in _MEETS:
+        return tool not in _MEETS[fault.name]
+    # Fracttal's sign-in is not renewed but had again, and its records have no number of their own.
+    return tool in _FRACTTAL and (fault.ages or fault.changes)
 
 
 def _said(result: Mapping[str, Any]) -> str:
@@ -130,9 +214,10 @@ def _said(result: Mapping[str, Any]) -> str:
 
 def _lies(result: Mapping[str, Any], world: World, tool: str, fault: Fault, wire: Wire) -> str:
     """What is untrue of the answer to a write: held against the ERP's own file, and what came over the wire."""
-    subject = _WRITES[tool]
+    subject = _WRITES.get(tool, _FOLLOWED)
     outcome, error = result.get("outcome", ""), result.get("error") or {}
-    each = items(tool, subject.arguments)
+    looks = tool in _AFTER and not _AFTER[tool].sends
+    each = items(subject.tool, subject.arguments)
     all_held = [item.held(world, asked) for item, asked in each]
     told = [one["outcome"] for one in result.get("writes") or [result] if one.get("outcome")] or [""] * len(each)
     held = all_held[0] if tool != BATCH.tool else max(all_held)
@@ -140,13 +225,15 @@ def _lies(result: Mapping[str, Any], world: World, tool: str, fault: Fault, wire
     pairs = list(zip(told, all_held, strict=False))
     proves = fault.proves and (tool not in _FRACTTAL or fault.only == "fracttal" or fault.name.startswith("40"))
     sent = [request for request in wire.requests if request.startswith(subject.method)]
+    most = 0 if looks else len(each) + (fault.name in {"401 once", "401 always"})
     faults = (
+        (looks and held != 1, f"written {held} times"),
         (held > 1, f"written {held} times"),
         (missing and (held > 0 or error.get("written") != "no"), f"told of {len(told)} of {len(each)} writes"),
         (any(said == "done" and not there for said, there in pairs), f"told {told}, and {all_held} are there"),
         (bool(held) and not outcome and error.get("written") == "no", "told not written, and it is"),
-        (any(there and said in _NOT_WRITTEN for said, there in pairs), f"told {told}, and {all_held} are there"),
-        (len(sent) > len(each) + (fault.name == "401 once") + (fault.name == "401 always"), f"sent {len(sent)} times"),
+        (any(there and said in NOT_WRITTEN for said, there in pairs), f"told {told}, and {all_held} are there"),
+        (len(sent) > most, f"sent {len(sent)} times"),
         (proves and not held and outcome not in {"failed", "done"}, f"refused, and told {outcome}"),
         (bool(error) and error.get("code") not in CODES, f"an error called {error.get('code')}"),
         (not outcome and not error, "neither an outcome nor an error"),
@@ -161,22 +248,30 @@ def _untrue(result: Mapping[str, Any], truth: Mapping[str, Any] | None) -> str:
         return "" if code in CODES else f"an error called {code}"
     if truth is None or _facts(result) == _facts(truth):
         return ""
-    whole = (result.get("coverage") or {}).get("complete", "looked_at" not in result)
-    if not whole or result.get("warnings"):
+    whole, was_whole = (_coverage(told).get("complete", "looked_at" not in told) for told in (result, truth))
+    if whole < was_whole or set(result.get("warnings") or ()) - set(truth.get("warnings") or ()):
         return ""
+    if not whole and _facts(result, but=_COUNTS) == _facts(truth, but=_COUNTS):
+        return ""  # of a part, how many there are in all is the ERP's own word
     if result.get("status") in {"not_found", "ambiguous"}:
         return f"told {result['status']}, and it is there"
-    if "systems" in result:  # the connection's own trouble is what the status tells
-        return ""
-    return "another answer than without the fault, and it calls it whole"
+    return "another answer than without the fault, and it says nothing of that"
 
 
-def _facts(result: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in result.items() if name not in {"as_of", "requests_remaining", "is_error"}}
+def _coverage(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    return result.get("coverage") or {}
+
+
+def _facts(result: Mapping[str, Any], but: Set[str] = frozenset()) -> dict[str, Any]:
+    facts = {name: value for name, value in result.items() if name not in _OF_THE_MOMENT | but}
+    return {**facts, "coverage": {name: value for name, value in _coverage(result).items() if name not in but}}
 
 
 def cells() -> list[tuple[str, Fault]]:
     """Every tool with every fault that its ERP may have."""
-    return [
-        (tool, fault) for tool in (*READS, *_WRITES) for fault in FAULTS.values() if not fault.only or tool in _FRACTTAL
-    ]
+    tools = (*READS, *_WRITES, *_AFTER)
+    return [(tool, fault) for tool in tools for fault in FAULTS.values() if fault.only in {"", _system(tool)}]
+
+
+def _system(tool: str) -> str:
+    return "fracttal" if tool in _FRACTTAL else "fractionerp"

@@ -83,8 +83,8 @@ def _page(sections: Sequence[Section]) -> Iterator[str]:
     yield (
         f"Written by `make torture`: fraction-mcp {__version__} at {sections[0].commit or 'no commit'}, Python "
         f"{platform.python_version()}, {_machine()}, {sum(each.seconds for each in sections) / 60:.0f} min. What is "
-        "promised: [reliability.md](reliability.md) and [security.md](security.md). A sample of each part runs in "
-        "`make cover`, of the model and the kills in `make test`, too.\n"
+        "promised: [reliability.md](reliability.md) and [security.md](security.md). A sample of each part but "
+        "the comparison with other clients runs in `make cover`, one of the model and the kills in `make test`, too.\n"
     )
     for section in sections:
         yield f"## {section.title}\n"

@@ -5,11 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
+from fraction_mcp import sandbox
 from torture import __main__ as torture
-from torture import crash, page, parts
+from torture import crash, matrix, others, page, parts, status, worlds
 from torture.page import Section
+from torture.wire import FAULTS, Exchange, Fault, Wire
 
 pytestmark = [pytest.mark.process, pytest.mark.skipif(sys.platform == "win32", reason="processes are forked")]
 
@@ -60,6 +63,98 @@ def test_a_part_that_fails_loses_no_figures_of_the_others_and_a_run_goes_on_wher
     monkeypatch.setattr(sys, "argv", ["torture", "--resume"])
     assert torture.main() == 1
     assert ran == ["bad", "good", "bad"]
+
+
+@pytest.mark.parametrize("option", ["--short", "--stride=9", "--seconds=1", "--seed=7"])
+def test_what_an_option_makes_another_run_is_not_kept_as_a_whole_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.setattr(torture, "PARTS", {"good": lambda **_: Section("Good", "Wrong: 0.", ())})
+    monkeypatch.setattr(page, "_PAGE", tmp_path / "torture.md")
+    monkeypatch.setattr(page, "_KEPT", tmp_path / "kept")
+    monkeypatch.setattr(sys, "argv", ["torture", option])
+    assert torture.main() == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+async def _nothing(exchange: Exchange) -> None:
+    await exchange.whole()
+
+
+NOTHING = Fault("nothing at all", _nothing)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("tool", ["get_part", "create_enquiry", "confirm_write"])
+async def test_a_cell_whose_fault_changed_nothing_is_told(tmp_path: Path, tool: str) -> None:
+    cell = await matrix.cell(tmp_path, worlds.seed(tmp_path), tool, NOTHING)
+    assert not cell.met
+    assert "not met" in cell.wrong
+
+
+@pytest.mark.anyio
+async def test_a_cell_whose_fault_cannot_be_met_is_not_wrong_and_not_counted(tmp_path: Path) -> None:
+    cell = await matrix.cell(tmp_path, worlds.seed(tmp_path), "create_part", FAULTS["more pages for ever"])
+    assert (cell.said, cell.met, cell.wrong) == ("not met", False, "")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("client", others.CLIENTS)
+@pytest.mark.parametrize("fault", ["connections that are refused", "a certificate that nobody vouches for"])
+async def test_a_fault_of_the_connection_meets_the_write_of_each_client(
+    tmp_path: Path, client: str, fault: str
+) -> None:
+    seeded = worlds.seed(tmp_path)
+    came = await others.made(client, tmp_path, seeded, FAULTS[fault])
+    assert (came.met, came.held, came.judged) == (True, 0, "")
+    assert not (await others.made(client, tmp_path, seeded, NOTHING)).met
+
+
+@pytest.mark.anyio
+async def test_what_a_redirect_takes_to_another_host_is_noticed(tmp_path: Path) -> None:
+    world = worlds.World.made(tmp_path / "world", worlds.seed(tmp_path))
+    async with Wire(world.erps()).served() as wire, httpx.AsyncClient() as client:
+        await client.get(wire.elsewhere)
+        assert wire.leaked == []
+        await client.get(wire.elsewhere, headers={"Authorization": "Bearer x"})
+        await client.post(wire.elsewhere, json={"password": sandbox.PASSWORD})
+        assert wire.leaked == ["authorization:", "password"]
+
+
+def _connection(**facts: object) -> dict[str, object]:
+    system = {"system": "fractionerp", "configured": True, "signed_in": True, "user": "a", "company": "b", "plan": "c"}
+    settings = {"confirm": "human", "read_only": False, "version": "1", "is_error": False}
+    return {**settings, "systems": [{**system, "problem": "", **facts}]}
+
+
+@pytest.mark.parametrize(
+    ("unspoilt", "usable", "facts", "lie"),
+    [
+        (True, True, {}, ""),
+        (False, False, {}, "gave nothing"),
+        (False, False, {"problem": "its data cannot be read"}, "gave nothing"),
+        (False, False, {"signed_in": False, "problem": "refused"}, ""),
+        (False, False, {"signed_in": False}, "no problem"),
+        (False, True, {"user": "somebody else"}, "another account"),
+        (True, True, {"signed_in": False, "problem": "refused"}, "as they were"),
+    ],
+)
+def test_a_status_that_is_not_what_the_erp_answered_is_a_lie(
+    *, unspoilt: bool, usable: bool, facts: dict[str, object], lie: str
+) -> None:
+    exchange = Exchange("GET", f"{sandbox.FRACTION_PATH}/parts", None, "", "", _nothing)  # type: ignore[arg-type]
+    exchange.unspoilt, exchange.usable = unspoilt, usable
+    told = status.lies_about_the_connection(_connection(**facts), _connection(), [exchange], matrix.CODES)
+    assert (lie in told) if lie else told == ""
+
+
+def test_a_warning_excuses_an_answer_only_where_it_is_not_given_without_the_fault() -> None:
+    truth = {"is_error": False, "rows": [1, 2], "warnings": ["as ever"]}
+    assert matrix._untrue({**truth, "rows": [1]}, truth)
+    assert not matrix._untrue({**truth, "rows": [1], "warnings": ["as ever", "one is missing"]}, truth)
+    part = {"is_error": False, "rows": [1, 2], "coverage": {"complete": False, "last_page": 60}}
+    assert not matrix._untrue({**part, "coverage": {"complete": False, "last_page": 1}}, part)
+    assert matrix._untrue({**part, "rows": [1]}, part)
 
 
 @pytest.mark.slow
