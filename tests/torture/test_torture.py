@@ -3,12 +3,13 @@
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from torture import __main__ as torture
-from torture import crash, page, parts
+from torture import crash, page, parts, soak
 from torture.page import Section
 
 pytestmark = [pytest.mark.process, pytest.mark.skipif(sys.platform == "win32", reason="processes are forked")]
@@ -139,3 +140,27 @@ def test_a_write_that_failed_and_a_run_that_never_ends_are_wrong(
     monkeypatch.setattr(crash, "tried", killed)
     came = list(crash.kills(tmp_path, tmp_path, "create_part", "none"))
     assert [kill.wrong for kill in came] == ["", "", "", "still at work after 3 steps"]
+
+
+def test_a_soak_that_oversteps_the_budget_or_never_reaches_it_is_wrong() -> None:
+    reached = soak.Soaked(spent=1, answers=Counter({"RATE_LIMITED": 1}))
+    over = soak.Soaked(spent=1, answers=Counter({"RATE_LIMITED": 1}), refused=2, untold=1)
+    came = (reached, over, soak.Soaked())
+    for one in came:
+        soak._judge(one, "")
+    assert [one.wrong for one in came] == [
+        [],
+        ["the ERP refused 2 requests for the budget"],
+        ["the ERP's budget was never spent: nothing is shown"],
+    ]
+
+
+def test_one_window_in_a_few_takes_half_of_what_was_asked_in_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("time.time", lambda: now[0])
+    budget, taken = soak._Narrowing(), []
+    for _ in range(soak._NARROW_EVERY + 1):
+        taken.append(sum(not budget.count("me", 10_000).exceeded for _ in range(400)))
+        now[0] += soak._WINDOW_S
+    assert taken == [soak._FIRST, *[400] * (soak._NARROW_EVERY - 1), 200]
+    assert budget.spent == 2
