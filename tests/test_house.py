@@ -6,7 +6,6 @@ floor, and so does not pass those.
 
 import ast
 import importlib
-import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -197,57 +196,6 @@ def broken_room(file: str, one: Import) -> Iterator[str]:
 def test_no_line_breaks_the_rules_of_the_house() -> None:
     found = breaches(PACKAGE)
     assert not found, "house.md is broken:\n" + "\n".join(found)
-
-
-# ------------------------------------------------------------------------------------------------------- the one clock
-
-_READS_A_CLOCK = re.compile(
-    r"\btime\.(time|monotonic|perf_counter|clock_gettime)\b|\b(datetime|dt\.datetime)\.(now|utcnow|today)\b"
-    r"|\bdate\.today\b|\bcurrent_time\b"
-)
-MAY_READ_A_CLOCK = {
-    "runtime.py": "where the one clock comes from, unless a test gives another: all that decides is handed it",
-    "operations/writes/journal.py": "the same for commands that open the journal without a runtime",
-    "operations/context.py": "the same for a context without a runtime, as tests make them",
-    "erp/client.py": "the same for a client without one; and how long a request took, for the log alone",
-    "erp/cache.py": "how old what is remembered is: it must run on while the machine sleeps, whatever the time of day",
-    "operations/known_fields.py": "the same for what was made of reads; and when what was made of none was made",
-    "operations/writes/journal_changes.py": "how long somebody waits for a change, and how soon it is tried again",
-    "approvals/writes_pages.py": "how often an open page has what time has done to writes looked at",
-    "operations/suggestions.py": "how long suggestions that were looked up are kept: they decide nothing",
-    "approvals/browser.py": "once a minute for all processes, held against a file's own time",
-    "approvals/senders.py": "whether a process lives, held against a file's own time",
-    "approvals/process.py": "how long nobody has needed the inbox's process: seconds of its own loop",
-    "operations/writes/committing.py": "how long a database that restarts is waited for, after the answer has come",
-    "erp/observed.py": "how long a request took, for metrics alone",
-    "server/team/people.py": "how long nobody has used what is kept open for a person",
-    "server/team/watch.py": "how long an approved write is left to the replica of its person: seconds of its own loop",
-    "server/team/calls_in_turn.py": "whether a call was given up for its own time",
-    "server/team/jwt.py": "how often a refusal is logged",
-    "server/team/issuer_keys.py": "how long an issuer's keys are kept: setting the time of day keeps none longer",
-    "server/team/client_documents.py": "how long a client's document is kept, likewise",
-    "server/team/health.py": "how long a look at the health is kept",
-    "server/team/fetch.py": "how long a fetch may take",
-    "server/team/consent_request.py": "the one clock's own source for what is signed in the team server",
-    "server/team/store.py": "the same for its store of grants",
-    "server/calls.py": "how often progress is told",
-    "server/call_log.py": "how long a call took, for the log alone",
-    "approvals/auth.py": "how long a sign-in link lives, unless a test says: setting the time of day revives none",
-    "cli/call.py": "a person's answer is held back until a second after its question: seconds of this process's loop",
-    "cli/demo.py": "how long the demonstration took",
-    "cli/doctor/machine.py": "how long a start takes",
-    "cli/doctor/network.py": "how long a connection takes; and whether the machine's own clock goes wrong",
-}
-
-
-def test_what_decides_goes_by_the_one_clock_and_whoever_reads_another_says_why() -> None:
-    """Leases, expiries, links, tokens and what cards say of them run in a time that tests and torture can move."""
-    reads = {
-        str(path.relative_to(PACKAGE))
-        for path in PACKAGE.rglob("*.py")
-        if "sandbox" not in path.parts and _READS_A_CLOCK.search(path.read_text(encoding="utf-8"))
-    }
-    assert reads == set(MAY_READ_A_CLOCK)
 
 
 def test_every_room_has_its_floor() -> None:

@@ -1,8 +1,9 @@
 """A process is killed at every step of its event loop, from a write's proposal to its answer; a fresh one recovers.
 
 For each tool and each fault of the ERP the step moves on until the run ends by itself. What the journal then says is
-held against what the ERP's own file holds, and against what the killed process had told before it died. A kill takes
-process, threads and sockets at once (`os._exit`); what it had handed to the file system stays, as after `kill -9`.
+held against what the ERP's own file holds, against the requests that reached it, and against what the killed process
+had told before it died. A kill takes process, threads and sockets at once (`os._exit`); what it had handed to the file
+system stays, as after `kill -9`.
 """
 
 import asyncio
@@ -254,6 +255,7 @@ def tried(
     recovered = _forked(lambda say: _recover(world, say)).ended()
     after = _held(world, subject, subject.arguments)
     wrong, state = _judged(code, said, held, recovered, after)
+    wrong = wrong or _sent_wrongly(world, subject, beside=beside)
     if (
         not wrong
         and beside
@@ -272,6 +274,21 @@ def tried(
 def _held(world: World, subject: Subject, arguments: Mapping[str, Any]) -> dict[str, int]:
     """How often the ERP holds each write of the call, in order, by its tool."""
     return {item.tool: item.held(world, asked) for item, asked in items(subject.tool, arguments)}
+
+
+def _sent_wrongly(world: World, subject: Subject, *, beside: bool) -> str:
+    """What is wrong with the requests that reached the ERP: at most one of each write, and none of anything else.
+
+    A second approval allows no second one: what waits again was proven unsent.
+    """
+    asked_for = [*items(subject.tool, subject.arguments), *(items(subject.tool, subject.beside) if beside else ())]
+    unknown = world.sent()
+    for item, arguments in asked_for:
+        count = sum(item.is_of(arguments, request) for request in unknown)
+        if count > 1:
+            return f"{item.tool} was sent {count} times"
+        unknown = [request for request in unknown if not item.is_of(arguments, request)]
+    return f"sent, and nobody had asked for it: {unknown}" if unknown else ""
 
 
 def _told(said: Sequence[str]) -> dict[str, str]:
@@ -307,6 +324,7 @@ def _wrong_with(told: str, held: int, states: Sequence[str], after: int) -> str:
     at_once, state, last = states
     faults: Iterable[tuple[bool, str]] = (
         (held > 1 or after > 1, f"written {max(held, after)} times"),
+        ("failed" in (told, *states), "failed, and the ERP refuses no write here"),
         (told == "done" and not held, "told done, and the ERP does not hold it"),
         ("done" in (state, last) and not after, "done in the journal, and the ERP does not hold it"),
         (bool(held) and state not in {"done", "unknown"}, f"the ERP holds it, and it is {state}"),
@@ -328,7 +346,9 @@ def kills(
         kill = tried(folder, seeded, KILLED[tool], fault, step, beside=beside, database=database)
         yield kill
         if kill.ended_by_itself:
-            break
+            return
+    why = f"still at work after {_MOST_STEPS} steps"
+    yield Kill(tool, fault, _MOST_STEPS, beside=False, ended_by_itself=False, state="?", held=0, wrong=why)
 
 
 def shard(job: Job) -> Tally:

@@ -1,5 +1,6 @@
 """Fifty clients over HTTP, one server, the embedded ERPs over HTTP, a request in fifty of which fails: what grows, how
-long an answer takes, what it costs the ERP, and whether one client is served at another's cost.
+long an answer takes, what it costs the ERP, whether its budget is ever exceeded, and whether one client is served at
+another's cost. A call in a hundred is a write that is confirmed; the ERP's own file must hold it once.
 
 `python -m torture.soak erps PORT FOLDER` and `... serve` are the two processes beside this one. The server tells how
 many tasks it has when it is sent SIGUSR1.
@@ -10,6 +11,7 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -25,6 +27,8 @@ import anyio
 import httpx
 
 from fraction_mcp import sandbox
+from fraction_mcp.sandbox.limits import Budget
+from fraction_mcp.sandbox.limits import Counter as Requests
 
 __all__ = ["CALLS", "CLIENTS", "Soaked", "soaked"]
 
@@ -38,10 +42,18 @@ _TELLING = 10_000
 its mean, since a write waits for reads that nobody remembers. Of fifty who draw their calls, the unluckiest lies some
 2.3 deviations below the middle: with 100 calls each chance alone makes that half, with 200 it does not."""
 _WRITES = 30
+_WRITES_EVERY = 100
+_WINDOW_S, _NARROW_EVERY, _FIRST, _PART = 10, 6, 80, 0.5
+"""Of FractionERP's budget: how long a window is, the how manieth is narrow, how many requests the first of all takes,
+and which part of what was last asked in a wide one the others take, so that any machine reaches it."""
+_PATIENT_S = 1.0  # a client that is told to wait waits a while: else it would use its calls up on being told so
+_EDGE = 16  # so many requests may be under way
+_SENT = {"done", "unknown", "in_progress"}
 _PRICE = {"part": "WIDGET-001", "quantity": 250, "customer": "Acme Corp"}
 _HEADERS = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2026-07-28",
             "mcp-method": "tools/call"}  # fmt: skip
-_TRANSIENT = {"UPSTREAM_ERROR", "UPSTREAM_UNREACHABLE", "UPSTREAM_UNREADABLE", "NOT_AUTHENTICATED", "TOO_MANY_WAITING"}
+_TRANSIENT = {"UPSTREAM_ERROR", "UPSTREAM_UNREACHABLE", "UPSTREAM_UNREADABLE", "NOT_AUTHENTICATED", "TOO_MANY_WAITING",
+              "RATE_LIMITED", "OUTCOME_UNKNOWN"}  # fmt: skip
 
 
 def _call(chance: random.Random, *, greedy: bool) -> tuple[str, dict[str, Any]]:
@@ -75,7 +87,9 @@ class Seen:
 
 @dataclass(slots=True)
 class Soaked:
-    """What came of it. `answers` counts outcomes, `each` the calls a client was answered, in its order."""
+    """What came of it. `answers` counts outcomes, `each` the calls that a client was served, in its order. `spent` are
+    the windows of the ERP's budget of which nothing was left, `untold` the faults that met a request near such an end:
+    what answers none says nothing of what it took. `writes` has what was told of each, by its reference."""
 
     seconds: float = 0.0
     times: list[float] = field(default_factory=list)
@@ -87,6 +101,9 @@ class Soaked:
     asked: int = 0
     refused: int = 0
     faults: int = 0
+    spent: int = 0
+    untold: int = 0
+    writes: dict[str, str] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
 
     def within(self, percent: int) -> float:
@@ -108,7 +125,9 @@ async def soaked(folder: Path, *, calls: int = CALLS) -> Soaked:
             await _asked(came, url, calls, lambda: _seen(server, folder))
             came.seconds = time.monotonic() - began
             told = (await controls.get("/_soak")).json()
-        came.asked, came.refused, came.faults = told["asked"], told["refused"], told["faults"]
+        for name in _TOLD:
+            setattr(came, name, told[name])
+        _judge_writes(came, folder / "erp.sqlite3")
         errors = (folder / "server.log").read_text("utf-8")
     _judge(came, errors)
     return came
@@ -125,20 +144,44 @@ async def _asked(came: Soaked, url: str, calls: int, seen: Any) -> None:
                     came.first = await seen()
                 if at == calls - 1:
                     came.last = await seen()
-                tool, arguments = _call(chance, greedy=number < GREEDY)
                 began = time.monotonic()
-                came.answers[await _one(came, http, url, tool, arguments)] += 1
+                if at % _WRITES_EVERY == _WRITES_EVERY // 2:
+                    outcome = came.writes[f"WRITE-{at}."] = await _written(came, http, url, f"WRITE-{at}.")
+                else:
+                    outcome = _outcome(await _one(came, http, url, *_call(chance, greedy=number < GREEDY)))
+                came.answers[outcome] += 1
                 took = time.monotonic() - began
-                came.times.append(took)
-                came.each[number] += 1
+                came.each[number] += outcome != "RATE_LIMITED"
                 came.slowest[number] = max(came.slowest[number], took)
+                if outcome == "RATE_LIMITED":
+                    await anyio.sleep(_PATIENT_S)
 
     async with anyio.create_task_group() as group:
         for number in range(CLIENTS):
             group.start_soon(client, number)
 
 
-async def _one(came: Soaked, http: httpx.AsyncClient, url: str, tool: str, arguments: Mapping[str, Any]) -> str:
+async def _written(came: Soaked, http: httpx.AsyncClient, url: str, reference: str) -> str:
+    """What came of a write that is proposed, if need be until a new window of the budget, and confirmed."""
+    for _ in range(2 * _WINDOW_S):
+        told = await _one(came, http, url, "create_enquiry", {"customer": "52", "customer_ref": reference})
+        if _outcome(told) != "RATE_LIMITED":
+            break
+        await anyio.sleep(_PATIENT_S)
+    if told.get("outcome") != "confirmation_required":
+        return _outcome(told)
+    token = {name: told[name] for name in ("write_id", "confirmation_token")}
+    told = await _one(came, http, url, "confirm_write", token)
+    return str(told.get("outcome", "")) or _outcome(told)
+
+
+def _outcome(told: Mapping[str, Any]) -> str:
+    return str((told.get("error") or {}).get("code", "") or told.get("outcome", "")) or "answered"
+
+
+async def _one(
+    came: Soaked, http: httpx.AsyncClient, url: str, tool: str, arguments: Mapping[str, Any]
+) -> Mapping[str, Any]:
     meta = {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": {},
@@ -146,27 +189,43 @@ async def _one(came: Soaked, http: httpx.AsyncClient, url: str, tool: str, argum
     }
     params = {"name": tool, "arguments": arguments, "_meta": meta}
     request = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    began = time.monotonic()
     try:
         answer = await http.post(url, json=request, headers={**_HEADERS, "mcp-name": tool})
+        came.times.append(time.monotonic() - began)
         # What takes longer than a moment comes as a stream of events, the last of which is the answer.
         events = "event-stream" in answer.headers.get("content-type", "")
         text = answer.text.rpartition("data: ")[2] if events else answer.text
-        told = json.loads(text)["result"]["structuredContent"]
+        told: dict[str, Any] = json.loads(text)["result"]["structuredContent"]
     except (httpx.HTTPError, ValueError, KeyError) as error:
         came.wrong.append(f"{tool}({arguments}): {error!r:.300}")
-        return "no answer"
+        return {"outcome": "no answer"}
     code = str((told.get("error") or {}).get("code", ""))
     if code and code not in _TRANSIENT:
         came.wrong.append(f"{tool}({arguments}): {told['error']!r:.300}")
     if arguments is _PRICE and not code and told["prices"][0]["line_total"] != "2500.00":
         came.wrong.append(f"a wrong price: {told!r:.300}")
-    return code or str(told.get("outcome", "")) or "answered"
+    return told
+
+
+def _judge_writes(came: Soaked, erp: Path) -> None:
+    """Whether the ERP's own file holds each write as often as was told of it."""
+    with sqlite3.connect(f"file:{erp}?mode=ro", uri=True) as connection:
+        sql = "SELECT json_extract(doc, '$.customer_ref') AS reference, count(*) FROM contracts GROUP BY reference"
+        held = dict(connection.execute(sql).fetchall())
+    for reference, told in came.writes.items():
+        count = held.get(reference, 0)
+        if count > 1 or (told == "done" and not count) or (count and told not in _SENT):
+            came.wrong.append(f"{reference} is told {told}, and the ERP holds it {count} times")
+    if not any(told == "done" for told in came.writes.values()):
+        came.wrong.append(f"nothing was written: {came.writes}")
 
 
 def _judge(came: Soaked, errors: str) -> None:
     grown = came.last.memory - came.first.memory
     judged: tuple[tuple[bool, str], ...] = (
-        (came.refused > 0, f"the ERP refused {came.refused} requests for the budget"),
+        (came.refused > came.untold, f"the ERP refused {came.refused} requests for the budget"),
+        (not came.spent or not came.answers["RATE_LIMITED"], "the ERP's budget was never spent: nothing is shown"),
         ("Traceback" in errors, f"a traceback: {errors[errors.find('Traceback') :][:1500]}"),
     )
     if len(came.times) < _TELLING:  # it has hardly begun to remember anything, or to take turns
@@ -222,6 +281,7 @@ def _served(folder: Path) -> Iterator[tuple["subprocess.Popen[bytes]", str, str]
             "FRACTTAL_CLIENT_SECRET": sandbox.CLIENT_SECRET,
             "FRACTION_MCP_STATE_DIR": str(folder / "state"),
             "FRACTION_MCP_OPEN_INBOX": "false",
+            "FRACTION_MCP_CONFIRM": "two_step",
         }
         with _started("server", folder, {**kept, **settings}) as (server, url):
             yield server, erps, url
@@ -256,27 +316,59 @@ def _address(process: "subprocess.Popen[bytes]", log: Path) -> str:
     raise RuntimeError(log.read_text("utf-8"))
 
 
+_TOLD = ("asked", "refused", "faults", "spent", "untold")
+
+
+class _Narrowing(Requests):
+    """A budget that suffices, but for one window in a few, which takes less than is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(_WINDOW_S)
+        self.spent, self.left = 0, 0
+        self._at, self._most, self._wide = -1, 0, 0
+
+    def count(self, owner: str, limit: int) -> Budget:
+        ends, used = self._windows.get(owner, (0.0, 0))
+        if ends <= time.time():
+            self._wide = self._wide if self._is_narrow else used
+            self._at += 1
+            self._most = max(_FIRST, round(self._wide * _PART)) if self._is_narrow else limit
+        budget = super().count(owner, self._most)
+        self.left = budget.remaining
+        self.spent += not budget.remaining and not budget.exceeded
+        return budget
+
+    @property
+    def _is_narrow(self) -> bool:
+        return self._at % _NARROW_EVERY == 0
+
+
 def _erps(folder: Path) -> None:
     """The embedded ERPs on a port of their own; one request in fifty meets a fault."""
     import socket
 
     import uvicorn
     from starlette.responses import JSONResponse
+    from starlette.routing import Mount
     from starlette.types import Message, Receive, Scope, Send
 
     app = sandbox.open_sandbox(folder / "erp.sqlite3")
-    chance, told = random.Random(1), Counter[str]()
+    budget, chance, told = _Narrowing(), random.Random(1), Counter[str]()
+    (fraction,) = (each.app for each in app.routes if isinstance(each, Mount) and each.path == sandbox.FRACTION_PATH)
+    fraction.counter = budget  # type: ignore[attr-defined]
 
     async def counted(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
         if path == "/_soak":
-            await JSONResponse({name: told[name] for name in ("asked", "refused", "faults")})(scope, receive, send)
+            told["spent"] = budget.spent
+            await JSONResponse({name: told[name] for name in _TOLD})(scope, receive, send)
             return
         at_work = scope["type"] == "http" and not path.startswith("/_") and "token" not in path and "/auth/" not in path
         if at_work:
             told["asked"] += 1
             if chance.randrange(_ONE_IN) == 0:
                 told["faults"] += 1
+                told["untold"] += budget.left <= _EDGE
                 app.state.faults.arm(kind=chance.choice(_WORSE))
 
         async def sent(message: Message) -> None:

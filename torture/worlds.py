@@ -1,18 +1,23 @@
 """The embedded ERPs and a journal in a folder of their own, and the writes that are made in them.
 
-Knows how to ask the ERP's own file what it holds: no word of the package is taken for what happened.
+Knows how to ask the ERP's own file what it holds, and keeps what was sent to it: no word of the package is taken for
+what happened.
 """
 
+import json
+import os
 import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 from starlette.applications import Starlette
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fraction_mcp import sandbox
 from fraction_mcp.config import Settings
@@ -36,6 +41,39 @@ def seed(folder: Path) -> Path:
     return path
 
 
+class _Kept:
+    """The ERPs' outermost layer: a line in a file for each request that writes, before anything is done with it.
+
+    A record that is held once may have been sent twice: a part's number is its own, and a price list that is put again
+    is the same price list. What a process has handed to the file system outlives its kill.
+    """
+
+    def __init__(self, app: ASGIApp, path: Path) -> None:
+        self._app = app
+        self._path = path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        signs_in = "/auth/" in scope.get("path", "") or scope.get("path") == sandbox.FRACTTAL_TOKEN_PATH
+        if scope["type"] != "http" or scope["method"] not in {"POST", "PUT", "PATCH", "DELETE"} or signs_in:
+            await self._app(scope, receive, send)
+            return
+        messages = [await receive()]
+        while messages[-1].get("more_body"):
+            messages.append(await receive())
+        body = b"".join(message.get("body", b"") for message in messages)
+        self._keep(json.dumps([scope["method"], scope["path"], body.decode("latin-1")]))
+
+        async def again() -> Message:
+            return messages.pop(0) if messages else await receive()
+
+        await self._app(scope, again, send)
+
+    def _keep(self, line: str) -> None:
+        kept = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        os.write(kept, f"{line}\n".encode())
+        os.close(kept)
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """One folder: an ERP's file, and the state folder with its journal."""
@@ -50,7 +88,18 @@ class World:
         return cls(folder, database_url)
 
     def erps(self) -> Starlette:
-        return sandbox.open_sandbox(self.folder / "erp.sqlite3")
+        erps = sandbox.open_sandbox(self.folder / "erp.sqlite3")
+        erps.middleware_stack = _Kept(erps.build_middleware_stack(), self._sent)
+        return erps
+
+    @property
+    def _sent(self) -> Path:
+        return self.folder / "sent"
+
+    def sent(self) -> list[tuple[str, str, str]]:
+        """Method, path and body of each request to write that has reached the ERPs, whichever process sent it."""
+        lines = self._sent.read_text("ascii").splitlines() if self._sent.exists() else []
+        return [(method, path, body) for method, path, body in map(json.loads, lines)]
 
     def settings(self) -> Settings:
         return Settings(
@@ -78,14 +127,22 @@ class World:
 @dataclass(frozen=True, slots=True)
 class Subject:
     """A write that is tried, and another of the same kind for a process beside it. `held` counts, in the ERP's own
-    file, what a write of these arguments makes; `method` and `path` are where it goes."""
+    file, what a write of these arguments makes; `method` and `path` are where it goes, and by what stands at `mark` its
+    request is known from the other's."""
 
     tool: str
     arguments: Mapping[str, Any]
     beside: Mapping[str, Any]
     method: str
     path: str
+    mark: str
     held: Callable[[World, Mapping[str, Any]], int]
+
+    def is_of(self, arguments: Mapping[str, Any], request: tuple[str, str, str]) -> bool:
+        """Whether this request that reached the ERP is one of a write with these arguments."""
+        method, path, body = request
+        mark = arguments["price_breaks"][0][self.mark] if "price_breaks" in arguments else arguments[self.mark]
+        return method == self.method and fnmatchcase(path, f"*{self.path}") and mark in body
 
 
 def _breaks(world: World, arguments: Mapping[str, Any]) -> int:
@@ -110,6 +167,7 @@ SUBJECTS: Mapping[str, Subject] = {
             {"customer": "Acme Corp", "customer_ref": "BESIDE-REF"},
             "POST",
             "/contracts",
+            "customer_ref",
             _count("SELECT count(*) FROM contracts WHERE json_extract(doc, '$.customer_ref') = ?", "customer_ref"),
         ),
         Subject(
@@ -118,6 +176,7 @@ SUBJECTS: Mapping[str, Subject] = {
             {"customer": "Acme Corp", "name": "Jo Beside", "email": "jo.beside@acme.example"},
             "POST",
             "/customers/*/contacts",
+            "name",
             _count("SELECT count(*) FROM contacts WHERE name = ?", "name"),
         ),
         Subject(
@@ -126,6 +185,7 @@ SUBJECTS: Mapping[str, Subject] = {
             {"part_number": "BESIDE-001", "description": "Made beside it"},
             "POST",
             "/parts",
+            "part_number",
             _count("SELECT count(*) FROM parts WHERE part_number = ?", "part_number"),
         ),
         Subject(
@@ -134,6 +194,7 @@ SUBJECTS: Mapping[str, Subject] = {
             {"part": "WIDGET-002", "customer": "Acme Corp", "price_breaks": [{"quantity": 7, "unit_price": "8.125"}]},
             "PUT",
             "/parts/*/price-lists",
+            "unit_price",
             _breaks,
         ),
         Subject(
@@ -142,6 +203,7 @@ SUBJECTS: Mapping[str, Subject] = {
             {"warehouse_code": "1254", "document": "OC_BESIDE", "items": [{**_ITEM, "quantity": 2}]},
             "POST",
             "/warehouse_purchase_orders/*",
+            "document",
             _count("SELECT count(*) FROM movements WHERE document = ?", "document"),
         ),
     )
@@ -167,6 +229,7 @@ BATCH = Subject(
     _together("beside"),
     "POST",
     "/contracts",
+    "",
     lambda world, arguments: min(item.held(world, asked) for item, asked in items("submit_writes", arguments)),
 )
 

@@ -2,13 +2,14 @@
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fraction_mcp import __version__
-from release.audit import EXCEPTIONS, LOCKS, command
+from release.audit import EXCEPTIONS, LOCKS, command, main
 from release.sbom import bill_of_materials, pins
 from tests.release.conftest import ROOT
 
@@ -72,6 +73,27 @@ def test_a_lock_that_does_not_pin_by_sums_is_refused(lock: str, told: str) -> No
 @pytest.mark.parametrize("lock", LOCKS)
 def test_each_lock_pins_every_package_by_version_and_sums(lock: str) -> None:
     assert len(pins((ROOT / lock).read_text("utf-8"))) > 40
+
+
+def test_no_two_locks_pin_a_package_differently() -> None:
+    """What was tested is what a server runs."""
+    stand: dict[str, dict[str, set[tuple[str, tuple[str, ...]]]]] = {}
+    for lock in LOCKS:
+        for pin in pins((ROOT / lock).read_text("utf-8")):
+            stand.setdefault(pin.name, {}).setdefault(lock, set()).add((pin.version, pin.sha256))
+    apart = {name: of for name, of in stand.items() if any(pinned != next(iter(of.values())) for pinned in of.values())}
+    assert apart == {}
+
+
+def test_every_lock_is_audited_and_an_audit_that_dies_is_no_clean_bill(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {path.name for path in ROOT.glob("requirements*.lock")} == set(LOCKS)
+    codes = iter([0, -9, 0])
+
+    def died(words: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.CompletedProcess(words, next(codes))
+
+    monkeypatch.setattr(subprocess, "run", died)
+    assert main() == 1
 
 
 def test_an_audit_that_cannot_look_something_up_fails_and_each_exception_has_its_reason() -> None:

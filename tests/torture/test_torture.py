@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import httpx
@@ -10,7 +11,7 @@ import pytest
 
 from fraction_mcp import sandbox
 from torture import __main__ as torture
-from torture import crash, matrix, others, page, parts, status, worlds
+from torture import crash, matrix, others, page, parts, soak, status, worlds
 from torture.page import Section
 from torture.wire import FAULTS, Exchange, Fault, Wire
 
@@ -187,3 +188,75 @@ def test_what_a_pool_is_given_stands_where_its_processes_can_load_it() -> None:
     """A spawned interpreter does not load a package's `__main__`: a sample, which needs no pool, would not show it."""
     given = (parts.cells_at, parts.modelled, crash.shard)
     assert [work.__module__ for work in given] == ["torture.parts", "torture.parts", "torture.crash"]
+
+
+_TWICE = """
+from fraction_mcp.erp.client import ErpClient
+from torture import crash, worlds
+
+exchange = ErpClient._exchange
+
+async def twice(self, endpoint, request, headers, start=0):
+    answer = await exchange(self, endpoint, request, headers, start)
+    if endpoint.writes:
+        try:
+            await exchange(self, endpoint, request, headers, start)
+        except Exception:
+            pass
+    return answer
+
+ErpClient._exchange = twice
+folder = worlds.worlds_folder()
+for tool in ("create_part", "set_price_list"):
+    print(crash.tried(folder, worlds.seed(folder), worlds.SUBJECTS[tool], "none", 10**6).wrong)
+__import__("shutil").rmtree(folder)
+"""
+
+
+@pytest.mark.slow
+def test_what_is_sent_twice_is_noticed_where_the_erp_holds_it_once_all_the_same() -> None:
+    """A part's number is its own, and a price list that is put again is the same."""
+    run = subprocess.run(
+        [sys.executable, "-c", _TWICE], cwd=HERE, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert run.stdout.splitlines() == ["create_part was sent 2 times", "set_price_list was sent 2 times"], run.stderr
+
+
+def test_a_write_that_failed_and_a_run_that_never_ends_are_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "failed" in crash._wrong_with("failed", 0, ["failed"] * 3, 0)
+    assert not crash._wrong_with("done", 1, ["done"] * 3, 1)
+
+    def killed(*_: object, **__: object) -> crash.Kill:
+        return crash.Kill("create_part", "none", 0, beside=False, ended_by_itself=False, state="done", held=1, wrong="")
+
+    monkeypatch.setattr(crash, "_MOST_STEPS", 3)
+    monkeypatch.setattr(crash, "ready", lambda *_: None)
+    monkeypatch.setattr(crash, "tried", killed)
+    came = list(crash.kills(tmp_path, tmp_path, "create_part", "none"))
+    assert [kill.wrong for kill in came] == ["", "", "", "still at work after 3 steps"]
+
+
+def test_a_soak_that_oversteps_the_budget_or_never_reaches_it_is_wrong() -> None:
+    reached = soak.Soaked(spent=1, answers=Counter({"RATE_LIMITED": 1}))
+    over = soak.Soaked(spent=1, answers=Counter({"RATE_LIMITED": 1}), refused=2, untold=1)
+    came = (reached, over, soak.Soaked())
+    for one in came:
+        soak._judge(one, "")
+    assert [one.wrong for one in came] == [
+        [],
+        ["the ERP refused 2 requests for the budget"],
+        ["the ERP's budget was never spent: nothing is shown"],
+    ]
+
+
+def test_one_window_in_a_few_takes_half_of_what_was_asked_in_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("time.time", lambda: now[0])
+    budget, taken = soak._Narrowing(), []
+    for _ in range(soak._NARROW_EVERY + 1):
+        taken.append(sum(not budget.count("me", 10_000).exceeded for _ in range(400)))
+        now[0] += soak._WINDOW_S
+    assert taken == [soak._FIRST, *[400] * (soak._NARROW_EVERY - 1), 200]
+    assert budget.spent == 2
