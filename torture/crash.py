@@ -40,7 +40,7 @@ Job = tuple[str, str, int, bool]
 """Tool, fault, stride, and whether the journal is on PostgreSQL."""
 
 _LATER_S = 1000.0  # past every lease, before every expiry
-_BESIDE_EVERY = 10
+_BESIDE_EVERY, _LOOKS_OFTEN = 10, 100
 _MOST_STEPS = 5_000
 _FAILED = 3
 _ASKER, _OTHER = "whoever is killed", "whoever works beside it"
@@ -93,7 +93,7 @@ async def _write(world: World, subject: Subject, fault: str, say: Say, arm: Call
         await _proposed(service, subject, subject.arguments, _ASKER, say)
 
 
-async def _beside(world: World, subject: Subject, say: Say) -> None:
+async def _beside(world: World, subject: Subject, say: Say, looks: int) -> None:
     """A second process with a write of its own, which also sees to what others have had approved."""
     from fraction_mcp.runtime import Runtime
 
@@ -101,8 +101,9 @@ async def _beside(world: World, subject: Subject, say: Say) -> None:
     async with Runtime(world.settings(), world.erps()) as runtime:
         service = await runtime.write_service()
         await _proposed(service, subject, subject.beside, _OTHER, say)
-        for approved in await service.journal.latest(limit=None):
-            await service.follow_up(approved)
+        for _ in range(looks):
+            for approved in await service.journal.latest(limit=None):
+                await service.follow_up(approved)
 
 
 async def _recover(world: World, say: Callable[[str], None]) -> None:
@@ -244,18 +245,19 @@ def ready(folder: Path, seeded: Path, tool: str, database: str = "") -> None:
 
 
 def tried(
-    folder: Path, seeded: Path, subject: Subject, fault: str, step: int, *, beside: bool = False, database: str = ""
+    folder: Path, seeded: Path, subject: Subject, fault: str, step: int, *, beside: int = 0, database: str = ""
 ) -> Kill:
-    """One kill, one recovery, and what is to be said of both."""
+    """One kill, one recovery, and what is to be said of both. `beside`: how often a second process sees to whatever
+    was approved; 0: there is none."""
     world = World.made(folder / f"{subject.tool}-{os.getpid()}-{step}", seeded, database)
-    other = _forked(lambda say: _beside(world, subject, say)) if beside else None
+    other = _forked(lambda say: _beside(world, subject, say, beside)) if beside else None
     code, said = _forked(lambda say: _write(world, subject, fault, say, _dies_at(step))).ended()
     lived, others = other.ended() if other else (0, [])
     held = _held(world, subject, subject.arguments)
     recovered = _forked(lambda say: _recover(world, say)).ended()
     after = _held(world, subject, subject.arguments)
     wrong, state = _judged(code, said, held, recovered, after)
-    wrong = wrong or _sent_wrongly(world, subject, beside=beside)
+    wrong = wrong or _sent_wrongly(world, subject, beside=bool(beside))
     if (
         not wrong
         and beside
@@ -268,7 +270,7 @@ def tried(
     ):
         wrong = f"the process beside it: {others}"
     world.remove()
-    return Kill(subject.tool, fault, step, beside, code == 0, state, sum(after.values()), wrong)
+    return Kill(subject.tool, fault, step, bool(beside), code == 0, state, sum(after.values()), wrong)
 
 
 def _held(world: World, subject: Subject, arguments: Mapping[str, Any]) -> dict[str, int]:
@@ -336,12 +338,19 @@ def _wrong_with(told: str, held: int, states: Sequence[str], after: int) -> str:
 
 
 def kills(
-    folder: Path, seeded: Path, tool: str, fault: str, stride: int = 1, *, server: postgresql.Server | None = None
+    folder: Path,
+    seeded: Path,
+    tool: str,
+    fault: str,
+    stride: int = 1,
+    *,
+    crowded: bool = False,
+    server: postgresql.Server | None = None,
 ) -> Iterator[Kill]:
     """Every `stride`-th step of this tool under this fault, until the run outlives the kill."""
     ready(folder, seeded, tool, server.emptied() if server else "")
     for step in range(0, _MOST_STEPS, stride):
-        beside = (step // stride) % _BESIDE_EVERY == _BESIDE_EVERY - 1
+        beside = _LOOKS_OFTEN if crowded else int((step // stride) % _BESIDE_EVERY == _BESIDE_EVERY - 1)
         database = server.emptied() if server else ""
         kill = tried(folder, seeded, KILLED[tool], fault, step, beside=beside, database=database)
         yield kill
@@ -351,14 +360,19 @@ def kills(
     yield Kill(tool, fault, _MOST_STEPS, beside=False, ended_by_itself=False, state="?", held=0, wrong=why)
 
 
-def shard(job: Job) -> Tally:
+def crowded(job: Job) -> Tally:
+    """The same with a second process beside every one of them, which does not stop looking: both are at one write."""
+    return shard(job, crowded=True)
+
+
+def shard(job: Job, *, crowded: bool = False) -> Tally:
     """All kills of one tool under one fault, with this stride, in worlds of their own."""
     tool, fault, stride, on_postgresql = job
     folder = worlds_folder()
     try:
         tally = Tally()
         with postgresql.served() if on_postgresql else nullcontext() as server:
-            for kill in kills(folder, seed(folder), tool, fault, stride, server=server):
+            for kill in kills(folder, seed(folder), tool, fault, stride, crowded=crowded, server=server):
                 tally.add(kill)
         return tally
     finally:
