@@ -269,14 +269,15 @@ def under_load(*, short: bool) -> Section:
             first, last = (f"{getattr(seen, name):,.0f}" for seen in (came.first, came.last))
             section.rows.append(("memory, MB" if name == "memory" else name, first, last))
         section.wrong += came.wrong
+        done = sum(told == "done" for told in came.writes.values())
         section.sentence = (
             f"{calls:,} calls by {soak.CLIENTS} clients over HTTP, {soak.GREEDY} of which asked for sums over all "
             f"pages and nothing else: {calls / came.seconds:.0f} a second, p50 {came.within(50):.0f} ms, p99 "
             f"{came.within(99):.0f} ms. They cost the ERPs {came.asked:,} requests, {came.faults:,} of which met a "
             f"fault; {came.refused} beyond the budget, which was spent {came.spent} times; "
-            f"{came.answers['RATE_LIMITED']:,} calls were told so. Beside them {len(came.writes)} writes were asked for: "
-            f"{sum(told == 'done' for told in came.writes.values())} are done, each once. Of the clients that ask alike, the one that was answered least "
-            f"was answered {came.fairness():.0%} of the middle one's calls. Wrong: {len(came.wrong)}."
+            f"{came.answers['RATE_LIMITED']:,} calls were told so. Beside them {len(came.writes)} writes were asked "
+            f"for: {done} are done, each once. Of the clients that ask alike, the one that was answered least was "
+            f"answered {came.fairness():.0%} of the middle one's calls. Wrong: {len(came.wrong)}."
         )
 
     _in_worlds(run)
