@@ -43,7 +43,6 @@ FRACTTAL = {
     ("GET", "/warehouse_purchase_orders/", Source.PUBLIC),
     ("GET", "/warehouses", Source.PUBLIC),
     ("GET", "/warehouses_items/", Source.PUBLIC),
-    ("GET", "/items", Source.PUBLIC),
     ("GET", "/third_parties/", Source.PUBLIC),
 }
 

@@ -33,7 +33,7 @@ def test_a_yes_is_gone_when_it_is_taken_back_too_old_or_spent(writes: Writes, en
     writes.says_yes(write=write, process=0, shown="this", sends=False)
     writes.is_as_it_must_be()
     if end == "declined":
-        writes.says_no(write=write, process=1, cancelled=False)
+        writes.says_no(write=write, process=1)
     elif end == "expired":
         writes.time_passes(seconds=100_000.0)
     else:

@@ -44,7 +44,7 @@ async def test_a_form_s_no_racing_an_inbox_s_yes_has_one_outcome(firm: Firm) -> 
             state = (await form.write(write.id)).state
             outcomes.append(state)
             assert len(firm.parts(f"RACE-{number}")) == (state == "done")
-    assert set(outcomes) <= {"done", "declined"}
+    assert set(outcomes) <= {"done", "declined", "cancelled"}  # a no after the yes withdraws it
     assert len(firm.sent()) == outcomes.count(State.DONE)
 
 
