@@ -4,6 +4,7 @@ off, or a part that fails, loses nothing of the others'."""
 import json
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,6 +17,8 @@ __all__ = ["Section", "keep", "kept", "write_page"]
 
 _HERE = Path(__file__).parents[1]
 _PAGE = _HERE / "docs" / "torture.md"
+_PROMISES = (_HERE / "docs" / "reliability.md", _HERE / "docs" / "security.md")
+_FIGURES = re.compile("(?<=<!-- written by make torture -->\n).*?(?=<!-- as far as here -->)", re.DOTALL)
 _KEPT = _HERE / ".torture"
 
 
@@ -51,7 +54,20 @@ def kept(part: str) -> Section | None:
 
 
 def write_page(sections: Sequence[Section]) -> None:
+    """The page; and where the promises stand, what was done to break them and how often that was seen."""
     _PAGE.write_text("\n".join(_page(sections)), encoding="utf-8")
+    figures = "\n".join(_figures(sections)) + "\n\n"
+    for document in _PROMISES:
+        said = document.read_text("utf-8")
+        document.write_text(_FIGURES.sub(lambda _: figures, said), encoding="utf-8")
+
+
+def _figures(sections: Sequence[Section]) -> Iterator[str]:
+    yield "\n| What was done | Promises seen broken | Command | When |"
+    yield "| --- | --- | --- | --- |"
+    for section in sections:
+        done = re.split(r"[:;]|\. | \(`", section.sentence)[0]
+        yield f"| {section.title}: {done} | {len(section.wrong)} | `{section.command}` | {section.at} |"
 
 
 def _commit() -> str:
@@ -62,7 +78,7 @@ def _commit() -> str:
         return run.stdout.strip() if run.returncode == 0 else ""
 
     try:
-        changed = said("status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs/torture.md")
+        changed = said("status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs")
         return said("rev-parse", "--short=12", "HEAD") + (" and changes" if changed else "")
     except OSError:
         return ""

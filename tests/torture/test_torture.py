@@ -37,6 +37,14 @@ def test_a_sample_finds_nothing_doubled_lost_or_told_wrongly(parts: tuple[str, .
     assert run.stdout.count(": 0. ") >= len(parts)
 
 
+def promises(folder: Path) -> Path:
+    document = folder / "reliability.md"
+    document.write_text(
+        "before\n<!-- written by make torture -->\nold\n<!-- as far as here -->\nafter\n", encoding="utf-8"
+    )
+    return document
+
+
 def test_a_part_that_fails_loses_no_figures_of_the_others_and_a_run_goes_on_where_it_broke_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -52,12 +60,18 @@ def test_a_part_that_fails_loses_no_figures_of_the_others_and_a_run_goes_on_wher
 
     monkeypatch.setattr(torture, "PARTS", {"bad": bad, "good": good})
     monkeypatch.setattr(page, "_PAGE", tmp_path / "torture.md")
+    monkeypatch.setattr(page, "_PROMISES", [promises(tmp_path)])
     monkeypatch.setattr(page, "_KEPT", tmp_path / "kept")
     monkeypatch.setattr(page, "_commit", lambda: "abc")
     monkeypatch.setattr(sys, "argv", ["torture"])
     assert torture.main() == 1
     told = (tmp_path / "torture.md").read_text("utf-8")
     assert "row of good" in told
+    short = (tmp_path / "reliability.md").read_text("utf-8")
+    assert short.startswith("before\n")
+    assert short.endswith("after\n")
+    assert "| Good: 7 tried | 0 | `python -m torture good` |" in short
+    assert "old" not in short
     assert "ZeroDivisionError" in told
     assert "`python -m torture good`" in told
     assert json.loads((tmp_path / "kept" / "good.json").read_text("utf-8"))["commit"] == "abc"
@@ -72,6 +86,7 @@ def test_what_an_option_makes_another_run_is_not_kept_as_a_whole_one(
 ) -> None:
     monkeypatch.setattr(torture, "PARTS", {"good": lambda **_: Section("Good", "Wrong: 0.", ())})
     monkeypatch.setattr(page, "_PAGE", tmp_path / "torture.md")
+    monkeypatch.setattr(page, "_PROMISES", ())
     monkeypatch.setattr(page, "_KEPT", tmp_path / "kept")
     monkeypatch.setattr(sys, "argv", ["torture", option])
     assert torture.main() == 0
