@@ -47,16 +47,21 @@ def private_file(path: Path, *, setting: str = _STATE_DIR) -> Path:
     try:
         try:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        except FileExistsError:  # not opened: closing it again would drop the locks that this process has on it
-            found = path.stat()
-            if not stat.S_ISREG(found.st_mode):
-                raise OSError(errno.EINVAL, "it is no file") from None
-            _closed(path, found, _OTHERS_ANY, 0o600, setting)
-            if not os.access(path, os.R_OK | os.W_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
+        except FileExistsError:
+            _kept_private(path, setting)
     except OSError as error:
         raise ConfigError(f"{path} cannot be used: {error.strerror or error}; {_elsewhere(setting)}") from error
     return path
+
+
+def _kept_private(path: Path, setting: str) -> None:
+    """One that is there. It is not opened: closing it again would drop the locks that this process has on it."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is no file")
+    _closed(path, found, _OTHERS_ANY, 0o600, setting)
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def private_database(path: Path, *, setting: str = _STATE_DIR) -> Path:
@@ -66,8 +71,13 @@ def private_database(path: Path, *, setting: str = _STATE_DIR) -> Path:
     """
     private_folder(path.parent, setting=setting)
     for file in (path.with_name(path.name + ending) for ending in ("", "-wal", "-shm", "-journal")):
-        if file.exists() or file.is_symlink():
-            private_file(file, setting=setting)
+        if not (file.exists() or file.is_symlink()):
+            continue
+        try:
+            _kept_private(file, setting)
+        except OSError as error:
+            if os.path.lexists(file):  # else SQLite has done with it meanwhile, in another process
+                raise ConfigError(f"{file} cannot be used: {error.strerror or error}; {_elsewhere(setting)}") from error
     return path
 
 

@@ -191,3 +191,23 @@ def test_a_key_file_that_holds_none_is_refused(tmp_path: Path) -> None:
     path.write_text("short")
     with pytest.raises(ConfigError, match="holds no key of ours"):
         kept_secret(path)
+
+
+def test_what_sqlite_has_done_with_meanwhile_is_neither_missed_nor_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process that makes the journal removes what stands beside it while it is looked at. (Found by `python -m
+    torture crash`.)"""
+    database, beside = tmp_path / "journal.sqlite3", tmp_path / "journal.sqlite3-journal"
+    for file in (database, beside):
+        private_file(file)
+    looked = os.access
+
+    def gone(path: Path, mode: int) -> bool:
+        if path == beside:
+            beside.unlink()
+        return looked(path, mode)
+
+    monkeypatch.setattr(os, "access", gone)
+    assert private_database(database) == database
+    assert not beside.exists()
