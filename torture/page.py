@@ -63,7 +63,7 @@ def write_page(sections: Sequence[Section]) -> None:
 
 
 def _figures(sections: Sequence[Section]) -> Iterator[str]:
-    yield "\n| What was done | Promises seen broken | Command | When |"
+    yield "\n| What was done | Went wrong | Command | When |"
     yield "| --- | --- | --- | --- |"
     for section in sections:
         done = re.split(r"[:;]|\. | \(`", section.sentence)[0]
@@ -107,7 +107,9 @@ def _page(sections: Sequence[Section]) -> Iterator[str]:
         yield f"{section.sentence}\n"
         yield f"`{section.command}`, {section.at}, {section.seconds:.0f} s.\n"
         if section.wrong:
-            yield "\n".join(f"- **Wrong:** {wrong[:300]}" for wrong in section.wrong[:20]) + "\n"
+            yield (
+                "\n".join(f"- **Wrong:** {wrong[:300].replace(str(_HERE), '.')}" for wrong in section.wrong[:20]) + "\n"
+            )
         if section.rows:
             yield "\n".join(_table(section)) + "\n"
 
