@@ -96,7 +96,8 @@ class Pages:
             opens = self._around.open_here is not None
             return page("shut.html", status=403, opens=opens, write="", words="")
         write = request.query_params.get("write", "")
-        response = page("entered.html", root=session.root + (f"?write={write}" if _ID.fullmatch(write) else ""))
+        address = session.root + (f"?write={write}" if _ID.fullmatch(write) else "")
+        response = page("entered.html", root=session.root, address=address)
         response.set_cookie(session.cookie, session.id, path=session.root, httponly=True, samesite="strict")
         return response
 

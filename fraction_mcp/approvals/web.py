@@ -21,6 +21,7 @@ __all__ = ["closed_off", "page", "read_form", "static", "templates"]
 _HERE = Path(__file__).parent
 _STATIC = {
     "inbox.css": "text/css",
+    "entered.js": "text/javascript",
     "inbox.js": "text/javascript",
     "shut.js": "text/javascript",
     "icon.svg": "image/svg+xml",

@@ -50,7 +50,7 @@ async def test_each_session_has_pages_and_a_cookie_of_its_own_that_goes_nowhere_
             cookie = entered.headers["set-cookie"]
             place = re.findall(r"[pP]ath=(/s/[\w-]{43}/)", cookie)
             assert {"HttpOnly", f"Path={place[0]}", "SameSite=strict"} <= set(cookie.split("; "))
-            assert entered.text.count(place[0]) == 2  # how the browser goes on by itself, and a link
+            assert entered.text.count(place[0]) == 3  # how it goes on by itself, a link, and what it keeps
             assert (await http.get(place[0])).status_code == 200
             places += place
             cookies.append(cookie.partition(";")[0])

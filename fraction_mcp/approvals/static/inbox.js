@@ -8,9 +8,6 @@ const bell = document.getElementById("notify");
 const GUARD_MS = 700;
 let sending = false;
 
-// Where this browser's own pages are: it keeps that for this address alone, port and all, for shut.js to lead back here.
-try { localStorage.setItem("inbox", location.pathname); } catch {}
-
 let guardedUntil = 0;
 
 // What a person may have been about to press: the cards that stand there, in their order and state.
