@@ -32,7 +32,7 @@ from fraction_mcp.sandbox.limits import Counter as Requests
 
 __all__ = ["CALLS", "CLIENTS", "Soaked", "soaked"]
 
-CLIENTS, CALLS = 50, 20_000
+CLIENTS, WRITERS, CALLS = 50, 4, 20_000
 GREEDY = 2  # of the clients: they ask for nothing but sums over all pages
 _ONE_IN = 50
 _WORSE = ("status", "drop_before", "drop_after", "html", "garbage", "cut", "after_500")
@@ -134,6 +134,7 @@ async def soaked(folder: Path, *, calls: int = CALLS) -> Soaked:
 
 async def _asked(came: Soaked, url: str, calls: int, seen: Any) -> None:
     left = iter(range(calls))
+    wanted, writes = anyio.create_memory_object_stream[str](calls)
 
     async def client(number: int) -> None:
         chance = random.Random(number)
@@ -144,7 +145,7 @@ async def _asked(came: Soaked, url: str, calls: int, seen: Any) -> None:
                 if at == calls - 1:
                     came.last = await seen()
                 if at % _WRITES_EVERY == _WRITES_EVERY // 2:
-                    group.start_soon(_written, came, url, f"WRITE-{at}.")
+                    wanted.send_nowait(f"WRITE-{at}.")
                     continue
                 outcome = _outcome(await _one(came, http, url, *_call(chance, greedy=number < GREEDY)))
                 came.answers[outcome] += 1
@@ -152,27 +153,36 @@ async def _asked(came: Soaked, url: str, calls: int, seen: Any) -> None:
                 if outcome == "RATE_LIMITED":
                     await anyio.sleep(_PATIENT_S)
 
-    async with anyio.create_task_group() as group:
-        for number in range(CLIENTS):
-            group.start_soon(client, number)
+    async def writer() -> None:
+        """Beside the clients, so that none of them is held up by a write."""
+        async with httpx.AsyncClient(timeout=_LATE_S) as http:
+            async for reference in writes:
+                outcome = await _written(came, http, url, reference)
+                came.writes[reference] = outcome
+                came.answers[outcome] += 1
+
+    async with anyio.create_task_group() as writing:
+        for _ in range(WRITERS):
+            writing.start_soon(writer)
+        async with wanted, anyio.create_task_group() as group:
+            for number in range(CLIENTS):
+                group.start_soon(client, number)
 
 
-async def _written(came: Soaked, url: str, reference: str) -> None:
+async def _written(came: Soaked, http: httpx.AsyncClient, url: str, reference: str) -> str:
     """A write is proposed and confirmed, if need be again in a new window of the budget: what could not be sent for it
-    waits again. Beside the clients, so that none of them is held up by it."""
+    waits again. What is told of it in the end."""
     outcome = ""
-    async with httpx.AsyncClient(timeout=_LATE_S) as http:
-        for _ in range(2 * _WINDOW_S):
-            told = await _one(came, http, url, "create_enquiry", {"customer": "52", "customer_ref": reference})
-            if told.get("outcome") == "confirmation_required":
-                token = {name: told[name] for name in ("write_id", "confirmation_token")}
-                told = await _one(came, http, url, "confirm_write", token)
-            outcome = str(told.get("outcome", "")) or _outcome(told)
-            if outcome not in {"RATE_LIMITED", "awaiting_approval"}:
-                break
-            await anyio.sleep(_PATIENT_S)
-    came.writes[reference] = outcome
-    came.answers[outcome] += 1
+    for _ in range(2 * _WINDOW_S):
+        told = await _one(came, http, url, "create_enquiry", {"customer": "52", "customer_ref": reference})
+        if told.get("outcome") == "confirmation_required":
+            token = {name: told[name] for name in ("write_id", "confirmation_token")}
+            told = await _one(came, http, url, "confirm_write", token)
+        outcome = str(told.get("outcome", "")) or _outcome(told)
+        if outcome not in {"RATE_LIMITED", "awaiting_approval"}:
+            break
+        await anyio.sleep(_PATIENT_S)
+    return outcome
 
 
 def _outcome(told: Mapping[str, Any]) -> str:
