@@ -9,7 +9,7 @@
 #   make long    those that want a machine to themselves for minutes
 #   make bench   measure, beside references in the same run
 #   make evals   the scripted solution of every task in evals/, with the table of their calls (docs/evals.md)
-#   make torture  kill, break and mistreat it, on every core, for half an hour and more; writes docs/torture.md
+#   make torture  kill, break and mistreat it, on every core, for half an hour; writes docs/torture.md
 #   make clients drive real clients of other makers, each in an environment of its own
 #   make conformance  the official conformance suite of MCP, against a desk's server and a team's
 #   make lock    resolve the pinned environments anew (maintainers; needs a package index)

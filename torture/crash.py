@@ -8,16 +8,14 @@ system stays, as after `kill -9`.
 
 import asyncio
 import gc
-import importlib
 import json
 import os
 import shutil
-import sys
 import time
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -162,6 +160,7 @@ def _forked(work: Callable[[Say], Awaitable[None]]) -> _Child:
 
     try:
         os.close(reads)
+        gc.disable()  # it would touch, and so copy, every page that it has from its parent
         anyio.run(work, say)
         code = 0
     except BaseException:  # noqa: BLE001 - a child says what it died of, and never goes on as its parent
@@ -224,24 +223,15 @@ class Tally:
 
 
 def ready(folder: Path, seeded: Path, tool: str, database: str = "") -> None:
-    """Load what every child needs, once, before the first of them is killed, and leave it out of their garbage
-    collections. A first child, which lives, tells what that is."""
+    """Have a first write made here, so that no child needs to load or build what every child needs."""
     world = World.made(folder / f"ready-{os.getpid()}", seeded, database)
-    there = set(sys.modules)
 
-    async def lives(say: Say) -> None:
+    async def lives() -> None:
         await _write(world, KILLED[tool], "none", lambda _: None, lambda: None)
         await _recover(world, lambda _: None)
-        say(" ".join(sorted(set(sys.modules) - there)))
 
-    code, said = _forked(lives).ended()
-    assert code == 0, said
-    for name in said[0].split():
-        with suppress(ImportError, AttributeError):
-            importlib.import_module(name)
+    anyio.run(lives)
     world.remove()
-    gc.collect()
-    gc.freeze()
 
 
 def tried(
