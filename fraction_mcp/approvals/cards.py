@@ -15,13 +15,13 @@ from fraction_mcp.config import is_embedded
 from fraction_mcp.operations.plans.repricing import PAYS
 from fraction_mcp.operations.writes.batch import Batch, digest_of, gravest_first
 from fraction_mcp.operations.writes.decisions import APPROVE, DECLINE, LANDED, LOOK
+from fraction_mcp.operations.writes.event import Event, decided_by
 from fraction_mcp.operations.writes.journal_history import DECIDING
-from fraction_mcp.operations.writes.listing import decided_by
 from fraction_mcp.operations.writes.plan import Change
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import OPEN, State, Step
 from fraction_mcp.operations.writes.wording import WriteResult, result_for
-from fraction_mcp.operations.writes.write import Event, Write
+from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.values.moments import Moment, moment
 from fraction_mcp.values.text import clean
 

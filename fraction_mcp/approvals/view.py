@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from fraction_mcp.operations.writes.listing import decided_by
+from fraction_mcp.operations.writes.event import Event, decided_by
 from fraction_mcp.operations.writes.states import State
 from fraction_mcp.operations.writes.wording import reference_of
-from fraction_mcp.operations.writes.write import Event, Write
+from fraction_mcp.operations.writes.write import Write
 
 __all__ = ["BUSY", "DECIDED", "SECTIONS", "Search", "View"]
 

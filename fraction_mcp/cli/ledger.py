@@ -17,13 +17,14 @@ from fraction_mcp.cli.showing import Teller, outcome_of
 from fraction_mcp.cli.tables import print_csv, print_table
 from fraction_mcp.config import Settings, is_embedded
 from fraction_mcp.errors import ConfigError, FractionMcpError, WriteNotFound
+from fraction_mcp.operations.writes.event import Event
 from fraction_mcp.operations.writes.identity import ErpIdentity
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.listing import COLUMNS, SHORT, row_of
 from fraction_mcp.operations.writes.plan import FrozenPlan
 from fraction_mcp.operations.writes.states import MOVES, WAITING, State, Step
 from fraction_mcp.operations.writes.wording import in_its_own_words, reference_of
-from fraction_mcp.operations.writes.write import Event, Write, WriteOutcome, names
+from fraction_mcp.operations.writes.write import Write, WriteOutcome, names
 from fraction_mcp.values.text import quoted
 
 __all__ = ["audit", "migrate", "writes"]

@@ -26,6 +26,7 @@ from mcp.types import (
 )
 
 from fraction_mcp.operations.writes.batch import Batch
+from fraction_mcp.operations.writes.event import EventDetail
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import State, Step
 from fraction_mcp.operations.writes.write import Write
@@ -93,7 +94,7 @@ class Consent:
         question = await self._question(batch)
         if question is None:
             return Reply()
-        facts = {"nonce": question.nonce, "how": question.how, "client": clean(self.client, 120)}
+        facts: EventDetail = {"nonce": question.nonce, "how": question.how, "client": clean(self.client, 120)}
         await self._service.journal.asked(_ids(batch), facts, question.message)
         if self._in_rounds:
             return self._round(batch, question)
@@ -241,8 +242,8 @@ class Consent:
 
     async def _judged(self, batch: Batch, nonce: str, sent: dict[str, Any], choice: str) -> Reply:
         """Use the question up. A second answer to it counts for nothing, and asks for nothing either."""
-        facts: dict[str, Any] = {"nonce": nonce, "sent": sent, "choice": choice, "least_s": READING_S}
-        counted = await self._service.journal.answer(_ids(batch), **facts)
+        journal = self._service.journal
+        counted = await journal.answer(_ids(batch), nonce=nonce, sent=sent, choice=choice, least_s=READING_S)
         if counted is None:
             await self._first_answer_carried_out(batch.waiting[0], nonce)
             return Reply()

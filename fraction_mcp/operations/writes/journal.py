@@ -23,6 +23,7 @@ from fraction_mcp.operations.writes import journal_questions as questions
 from fraction_mcp.operations.writes import journal_tables as tables
 from fraction_mcp.operations.writes.approvers import Approvers, Decider, Viewer
 from fraction_mcp.operations.writes.batch import Batch
+from fraction_mcp.operations.writes.event import Event, EventDetail
 from fraction_mcp.operations.writes.identity import ErpIdentity
 from fraction_mcp.operations.writes.journal_changes import Changes
 from fraction_mcp.operations.writes.journal_database import JournalDatabase, brought_up
@@ -30,7 +31,7 @@ from fraction_mcp.operations.writes.journal_history import History
 from fraction_mcp.operations.writes.journal_rows import dumped, read_event, read_write
 from fraction_mcp.operations.writes.journal_tables import EVERYTHING, Seen, Transaction
 from fraction_mcp.operations.writes.states import MOVES, OPEN, State, Step
-from fraction_mcp.operations.writes.write import Answer, Draft, Event, Write, WriteOutcome
+from fraction_mcp.operations.writes.write import Answer, Draft, Write, WriteOutcome
 
 __all__ = ["Journal"]
 
@@ -314,13 +315,13 @@ class Journal:
         step, told = Step.SETTLED_LANDED if landed else Step.SETTLED_ABSENT, outcome.to_json()
         return await self._move(write_id, step, {"by": by, **told}, outcome=dumped(told))
 
-    async def note(self, write_id: str, step: Step, detail: Mapping[str, Any]) -> None:
+    async def note(self, write_id: str, step: Step, detail: EventDetail) -> None:
         """An event that changes no state: what was shown to whom, what was looked for."""
         async with self._transaction() as transaction:
             await transaction.must_see([write_id])
             await transaction.append(write_id, step, detail)
 
-    async def asked(self, write_ids: Sequence[str], facts: Mapping[str, Any], message: str) -> None:
+    async def asked(self, write_ids: Sequence[str], facts: EventDetail, message: str) -> None:
         """A question about these writes; its words stand with the first."""
         async with self._transaction() as transaction:
             await transaction.must_see(write_ids)
@@ -336,8 +337,9 @@ class Journal:
         """
         async with self._transaction() as transaction:
             await transaction.must_see(write_ids)
-            facts: dict[str, Any] = {"nonce": nonce, "sent": sent, "choice": choice, "least_s": least_s}
-            return await questions.answer(transaction, write_ids, at=self._clock(), **facts)
+            return await questions.answer(
+                transaction, write_ids, at=self._clock(), nonce=nonce, sent=sent, choice=choice, least_s=least_s
+            )
 
     async def set_token(self, write_id: str, token_hash: str) -> None:
         """The hash of the two-step token that now counts for all that waits of a write's batch: its first keeps it."""
@@ -351,9 +353,7 @@ class Journal:
             await transaction.must_see([batch.waiting[0].id])
             return await questions.gave_token(transaction, batch)
 
-    async def _move(
-        self, write_id: str, step: Step, detail: Mapping[str, Any], *, where: Any = None, **values: Any
-    ) -> Write:
+    async def _move(self, write_id: str, step: Step, detail: EventDetail, *, where: Any = None, **values: Any) -> Write:
         """One compare-and-set; the write as it then is, moved or not. Raises KeyError for an id that is not there."""
         async with self._transaction() as transaction:
             write = await transaction.write(write_id)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from fraction_mcp.errors import BatchRefused, NotTheApprover, TooManyWaiting
 from fraction_mcp.operations.writes.approvers import Approvers, Decider
 from fraction_mcp.operations.writes.batch import digest_of, is_open
+from fraction_mcp.operations.writes.event import EventDetail
 from fraction_mcp.operations.writes.journal_rows import dumped, read_write
 from fraction_mcp.operations.writes.journal_tables import Transaction, writes
 from fraction_mcp.operations.writes.states import OPEN, WAITING, State, Step
@@ -89,9 +90,11 @@ async def approve(transaction: Transaction, write_id: str, *, digest: str, by: D
     if why := rules.why_not(waiting, by):
         raise NotTheApprover(f"{why}; nothing was approved")
     after = ""
-    given = {"by": by.name, **({"subject": by.subject} if by.subject else {}), "digest": digest}
+    given: EventDetail = {"by": by.name, "digest": digest}
+    if by.subject:
+        given["subject"] = by.subject
     for write in waiting:
-        of_a_batch = {"item": write.digest, "after": after} if len(waiting) > 1 else {}
+        of_a_batch: EventDetail = {"item": write.digest, "after": after} if len(waiting) > 1 else {}
         await transaction.change(write, Step.APPROVED, {**given, **of_a_batch}, token_hash="")
         after = write.id
 

@@ -9,10 +9,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from fraction_mcp.operations.writes import journal_tables as tables
+from fraction_mcp.operations.writes.event import Event
 from fraction_mcp.operations.writes.journal_database import JournalDatabase
 from fraction_mcp.operations.writes.journal_rows import read_event
 from fraction_mcp.operations.writes.states import State, Step
-from fraction_mcp.operations.writes.write import Event, Write
+from fraction_mcp.operations.writes.write import Write
 
 __all__ = ["AT_ONCE", "DECIDING", "History", "Place"]
 

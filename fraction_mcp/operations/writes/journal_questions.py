@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fraction_mcp.operations.writes.batch import Batch
+from fraction_mcp.operations.writes.event import EventDetail
 from fraction_mcp.operations.writes.journal_tables import Transaction
 from fraction_mcp.operations.writes.states import Step
 from fraction_mcp.operations.writes.write import Answer
@@ -11,9 +12,9 @@ from fraction_mcp.operations.writes.write import Answer
 __all__ = ["answer", "asked", "gave_token", "set_token"]
 
 
-async def asked(transaction: Transaction, write_ids: Sequence[str], facts: Mapping[str, Any], message: str) -> None:
+async def asked(transaction: Transaction, write_ids: Sequence[str], facts: EventDetail, message: str) -> None:
     for number, write_id in enumerate(write_ids):
-        words = {"message": message} if number == 0 else {"with": write_ids[0]}
+        words: EventDetail = {"message": message} if number == 0 else {"with": write_ids[0]}
         await transaction.append(write_id, Step.ASKED, {**facts, **words})
 
 
@@ -35,7 +36,7 @@ async def answer(
             return None
         after_s = round(max(0.0, at - event.at), 3)
         answered = Answer(choice if after_s >= least_s else "", after_s)
-        facts = {"nonce": nonce, "sent": dict(sent), "after_s": after_s, "counts_as": answered.choice}
+        facts: EventDetail = {"nonce": nonce, "sent": dict(sent), "after_s": after_s, "counts_as": answered.choice}
         for write_id in write_ids:
             await transaction.append(write_id, Step.ANSWERED, facts)
         return answered

@@ -9,15 +9,16 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 
 from fraction_mcp.errors import JournalError
+from fraction_mcp.operations.writes.event import Event, EventDetail
 from fraction_mcp.operations.writes.identity import ErpIdentity
 from fraction_mcp.operations.writes.plan import FrozenPlan
 from fraction_mcp.operations.writes.states import MOVES, State, Step
-from fraction_mcp.operations.writes.write import Event, Write, WriteOutcome
+from fraction_mcp.operations.writes.write import Write, WriteOutcome
 
 __all__ = [
     "chained",
@@ -122,7 +123,7 @@ def readable(rows: Sequence[sa.Row[Any]]) -> list[Write]:
 def read_event(row: sa.Row[Any]) -> Event:
     """Raises JournalError as `read_write` does."""
     try:
-        return Event(row.seq, row.write_id, row.at, Step(row.kind), _loaded(row.detail), row.hash)
+        return Event(row.seq, row.write_id, row.at, Step(row.kind), cast("EventDetail", _loaded(row.detail)), row.hash)
     except ValueError as error:
         raise _changed(f"event {row.seq}") from error
 

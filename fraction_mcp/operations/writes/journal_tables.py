@@ -1,7 +1,7 @@
 """The journal's tables, and one transaction on them: changes to writes, and the chain of events."""
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fraction_mcp.operations.writes.approvers import Approvers, Decider, Viewer, spelt
+from fraction_mcp.operations.writes.event import Event, EventDetail
 from fraction_mcp.operations.writes.journal_rows import (
     chained,
     dumped,
@@ -21,7 +22,7 @@ from fraction_mcp.operations.writes.journal_rows import (
 )
 from fraction_mcp.operations.writes.migrations import GENESIS
 from fraction_mcp.operations.writes.states import MOVES, WAITING, State, Step
-from fraction_mcp.operations.writes.write import Draft, Event, Write
+from fraction_mcp.operations.writes.write import Draft, Write
 
 __all__ = ["CHANNEL", "EVERYTHING", "GENESIS", "Seen", "Transaction", "due", "events", "head", "in_order", "writes"]
 
@@ -239,7 +240,7 @@ class Transaction:
                 approvers=joined(draft.approvers),
             )
         )
-        within = {"batch": batch, "position": position} if batch else {}
+        within: EventDetail = {"batch": batch, "position": position} if batch else {}
         await self.append(write_id, Step.PROPOSED, {**_facts(draft), "asked_by": draft.asked_by, **within})
         return await self._again(write_id)
 
@@ -259,7 +260,7 @@ class Transaction:
         await self.execute(sa.update(writes).where(writes.c.id == write.id).values(token_hash=token_hash))
         await self.append(write.id, Step.TOKEN_GIVEN, {"sha256": token_hash, "digest": digest})
 
-    async def change(self, write: Write, step: Step, detail: Mapping[str, Any], **values: Any) -> Write:
+    async def change(self, write: Write, step: Step, detail: EventDetail, **values: Any) -> Write:
         """A new state, and its event. Where a write of a batch was to be sent and is not done, the rest waits anew, in
         the same transaction: nobody can come between."""
         now = await self._set(write, step, detail, state=MOVES[step].to or write.state, **values)
@@ -274,13 +275,13 @@ class Transaction:
             await self.execute(sa.update(writes).where(writes.c.id == row.id).values(**values))
             await self.append(row.id, Step.STOPPED, {"because": write.id})
 
-    async def _set(self, write: Write, step: Step, detail: Mapping[str, Any], **values: Any) -> Write:
+    async def _set(self, write: Write, step: Step, detail: EventDetail, **values: Any) -> Write:
         values["updated_at"] = self.now
         await self.execute(sa.update(writes).where(writes.c.id == write.id).values(**values))
         await self.append(write.id, step, detail)
         return await self._again(write.id)
 
-    async def append(self, write_id: str, kind: str, detail: Mapping[str, Any]) -> None:
+    async def append(self, write_id: str, kind: str, detail: EventDetail) -> None:
         text = dumped(detail)
         self._seq += 1
         self._hash = chained(self._hash, self._seq, write_id, self.now, kind, text)
@@ -307,7 +308,7 @@ _ON_ITS_WAY = (State.APPROVED, State.SENDING)
 _STOPPING = (State.AWAITING, State.FAILED, State.UNKNOWN)
 
 
-def _approval(told: Sequence[Event], digest: str) -> Mapping[str, Any] | None:
+def _approval(told: Sequence[Event], digest: str) -> EventDetail | None:
     """The approval of what has this digest, since it was last put before somebody. That of a batch has the item's
     digest beside the one of the whole."""
     last = max((index for index, event in enumerate(told) if MOVES[event.kind].asks), default=0)
@@ -315,7 +316,7 @@ def _approval(told: Sequence[Event], digest: str) -> Mapping[str, Any] | None:
     return next((each for each in given if each.get("item", each.get("digest")) == digest), None)
 
 
-def _facts(draft: Draft) -> dict[str, Any]:
+def _facts(draft: Draft) -> EventDetail:
     """What an event keeps of a plan, to hold the row against."""
     return {
         "key": draft.key,

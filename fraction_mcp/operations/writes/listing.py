@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from fraction_mcp.config import is_embedded
+from fraction_mcp.operations.writes.event import Event, decided_by
 from fraction_mcp.operations.writes.wording import reference_of
-from fraction_mcp.operations.writes.write import Event, Write
+from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.values.moments import moment
 
-__all__ = ["COLUMNS", "SHORT", "decided_by", "row_of"]
+__all__ = ["COLUMNS", "SHORT", "row_of"]
 
 COLUMNS = (
     "ID", "STATE", "WHAT", "REFERENCE", "ERP", "ASKED BY", "AGE", "ASKED", "DECIDED BY", "DECIDED", "REASON"
@@ -35,10 +36,6 @@ def row_of(write: Write, decisions: Sequence[Event], now: float) -> tuple[str, .
         _iso(last.at) if last else "",
         write.outcome.reason or error,
     )
-
-
-def decided_by(event: Event) -> str:
-    return str(event.detail.get("by") or "somebody")
 
 
 def _iso(at: float) -> str:

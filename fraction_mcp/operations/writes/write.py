@@ -7,16 +7,17 @@ Its *digest* covers the request, the before and after, and the facts it was base
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from fraction_mcp.erp.request import encode
 from fraction_mcp.operations.results import ToolError
+from fraction_mcp.operations.writes.event import EventDetail
 from fraction_mcp.operations.writes.identity import ErpIdentity
 from fraction_mcp.operations.writes.plan import Change, FrozenPlan, Plan
 from fraction_mcp.operations.writes.readback import FrozenLook
-from fraction_mcp.operations.writes.states import WAITING, State, Step
+from fraction_mcp.operations.writes.states import WAITING, State
 
-__all__ = ["Answer", "Draft", "Event", "Write", "WriteOutcome", "hash_of", "names"]
+__all__ = ["Answer", "Draft", "Write", "WriteOutcome", "hash_of", "names"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class WriteOutcome:
             reason=kept.get("reason", ""),
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> EventDetail:
         """What is there, and nothing of what is not."""
         told = {
             "result": self.result,
@@ -67,7 +68,7 @@ class WriteOutcome:
             "preview": [change.model_dump() for change in self.preview],
             "reason": self.reason,
         }
-        return {name: value for name, value in told.items() if value not in (None, "", [])}
+        return cast("EventDetail", {name: value for name, value in told.items() if value not in (None, "", [])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,18 +140,6 @@ class Write:
         if self.state is State.SENDING:
             return self.lease_until <= now
         return self.state in WAITING and self.expires_at <= now
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One step of a write's life, chained to the one before by its hash."""
-
-    seq: int
-    write_id: str
-    at: float
-    kind: Step
-    detail: Mapping[str, Any]
-    hash: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,7 +157,7 @@ async def test_a_chain_is_whole_at_every_moment_while_others_write_to_it(databas
 
     async def write() -> None:
         for number in range(60):
-            await other.note(noted.id, Step.LOOKED, {"number": number})
+            await other.note(noted.id, Step.LOOKED, {"found": str(number)})
         over.set()
 
     async with anyio.create_task_group() as group:

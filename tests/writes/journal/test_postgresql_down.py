@@ -20,6 +20,7 @@ from fraction_mcp.cli import main
 from fraction_mcp.errors import ConfigError, ErpOutcomeUnknown, JournalError, JournalUnreachable
 from fraction_mcp.operations.writes import journal_database, journal_tables
 from fraction_mcp.operations.writes.approvers import Decider
+from fraction_mcp.operations.writes.event import EventDetail
 from fraction_mcp.operations.writes.journal import Journal
 from fraction_mcp.operations.writes.journal_database import JournalDatabase
 from fraction_mcp.operations.writes.states import State, Step
@@ -68,10 +69,11 @@ async def journal(server: Server, tmp_path: Path) -> AsyncIterator[Journal]:
 async def test_what_comes_while_the_journal_is_busy_waits_for_its_turn(journal: Journal) -> None:
     """What one change may take is no bound for all that come at the same moment: a whole team's."""
     write = await journal.propose(draft())
+    looked: EventDetail = {"found": "nothing"}
     with anyio.fail_after(120):
         async with anyio.create_task_group() as group:
             for _ in range(500):
-                group.start_soon(journal.note, write.id, Step.LOOKED, {"found": "nothing"})
+                group.start_soon(journal.note, write.id, Step.LOOKED, looked)
     assert len([event for event in await journal.events(write.id) if event.kind is Step.LOOKED]) == 500
 
 
