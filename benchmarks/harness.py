@@ -83,13 +83,7 @@ def erp(parts: int = 600) -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory() as folder:
         environment = {
             "FRACTION_MCP_STATE_DIR": folder,
-            "FRACTION_BASE_URL": base + sandbox.FRACTION_PATH,
-            "FRACTION_EMAIL": sandbox.EMAIL,
-            "FRACTION_PASSWORD": sandbox.PASSWORD,
-            "FRACTTAL_BASE_URL": base + sandbox.FRACTTAL_PATH,
-            "FRACTTAL_TOKEN_URL": base + sandbox.FRACTTAL_TOKEN_PATH,
-            "FRACTTAL_CLIENT_ID": sandbox.CLIENT_ID,
-            "FRACTTAL_CLIENT_SECRET": sandbox.CLIENT_SECRET,
+            **sandbox.environment(base),
         }
         serve = (sys.executable, "-m", "fraction_mcp", "sandbox", "--port", str(port), "--parts", str(parts))
         with running(*serve, port=port, environment=environment):

@@ -20,15 +20,7 @@ class Served:
         self.base = f"http://127.0.0.1:{port}"
 
     def environment(self) -> dict[str, str]:
-        return {
-            "FRACTION_BASE_URL": self.base + sandbox.FRACTION_PATH,
-            "FRACTION_EMAIL": sandbox.EMAIL,
-            "FRACTION_PASSWORD": sandbox.PASSWORD,
-            "FRACTTAL_BASE_URL": self.base + sandbox.FRACTTAL_PATH,
-            "FRACTTAL_TOKEN_URL": self.base + sandbox.FRACTTAL_TOKEN_PATH,
-            "FRACTTAL_CLIENT_ID": sandbox.CLIENT_ID,
-            "FRACTTAL_CLIENT_SECRET": sandbox.CLIENT_SECRET,
-        }
+        return sandbox.environment(self.base)
 
 
 @contextmanager

@@ -282,13 +282,7 @@ def _served(folder: Path) -> Iterator[tuple["subprocess.Popen[bytes]", str, str]
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("FRACTION_", "FRACTTAL_"))}
     with _started("erps", folder, kept) as (_, erps):
         settings = {
-            "FRACTION_BASE_URL": erps + sandbox.FRACTION_PATH,
-            "FRACTION_EMAIL": sandbox.EMAIL,
-            "FRACTION_PASSWORD": sandbox.PASSWORD,
-            "FRACTTAL_BASE_URL": erps + sandbox.FRACTTAL_PATH,
-            "FRACTTAL_TOKEN_URL": erps + sandbox.FRACTTAL_TOKEN_PATH,
-            "FRACTTAL_CLIENT_ID": sandbox.CLIENT_ID,
-            "FRACTTAL_CLIENT_SECRET": sandbox.CLIENT_SECRET,
+            **sandbox.environment(erps),
             "FRACTION_MCP_STATE_DIR": str(folder / "state"),
             "FRACTION_MCP_OPEN_INBOX": "false",
             "FRACTION_MCP_CONFIRM": "two_step",

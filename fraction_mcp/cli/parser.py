@@ -82,6 +82,8 @@ def parser() -> Parser:
     _beginning(commands)
     _serving(commands)
     _asking(commands)
+    _pricing(commands)
+    _tools(commands)
     _deciding(commands)
     _looking_back(commands)
     _developing(commands)
@@ -237,6 +239,8 @@ def _asking(commands: Commands) -> None:
 
     call.set_defaults(run=run_call)
 
+
+def _pricing(commands: Commands) -> None:
     price = _add(
         commands, "price", "price parts for a customer",
         _calls("call", "price", "pairs", "customer", "trace", "sandbox", "profile", "as_json", "as_csv"),
@@ -249,6 +253,8 @@ def _asking(commands: Commands) -> None:
     _where(price)
     _shape(price)
 
+
+def _tools(commands: Commands) -> None:
     tools = _add(
         commands, "tools", "list the tools, or show one's arguments",
         _calls("schemas", "list_tools", "tool", "profile", "as_json"),

@@ -140,12 +140,8 @@ def serve_embedded(*, port: int, parts: int, seed: int) -> int:
     base = f"http://127.0.0.1:{port}"
     lines = [
         f"The embedded FractionERP and Fracttal listen on {base}. To work in them:",
-        f"  export FRACTION_BASE_URL={base}{sandbox.FRACTION_PATH}",
-        f"  export FRACTION_EMAIL={sandbox.EMAIL} FRACTION_PASSWORD={sandbox.PASSWORD}",
-        f"  export FRACTTAL_BASE_URL={base}{sandbox.FRACTTAL_PATH}",
-        f"  export FRACTTAL_TOKEN_URL={base}{sandbox.FRACTTAL_TOKEN_PATH}",
-        "  export FRACTION_CURRENCY=GBP",
-        f"  export FRACTTAL_CLIENT_ID={sandbox.CLIENT_ID} FRACTTAL_CLIENT_SECRET={sandbox.CLIENT_SECRET}",
+        *(f"  export {name}={value}" for name, value in sandbox.environment(base).items()),
+        f"  export FRACTION_CURRENCY={sandbox.CURRENCY}",
         "  fraction-mcp serve",
     ]
 
@@ -164,20 +160,11 @@ def serve_embedded(*, port: int, parts: int, seed: int) -> int:
 def _embedded_settings(settings: Settings) -> Settings:
     from fraction_mcp import sandbox  # noqa: PLC0415 - see the package's docstring
 
-    return settings.model_copy(
-        update={
-            "state_dir": settings.state_root(),
-            "profile": DEFAULT_PROFILE,
-            "fraction_currency": "GBP",
-            "fraction_base_url": EMBEDDED + sandbox.FRACTION_PATH,
-            "fraction_email": sandbox.EMAIL,
-            "fraction_password": SecretStr(sandbox.PASSWORD),
-            "fracttal_base_url": EMBEDDED + sandbox.FRACTTAL_PATH,
-            "fracttal_token_url": EMBEDDED + sandbox.FRACTTAL_TOKEN_PATH,
-            "fracttal_client_id": sandbox.CLIENT_ID,
-            "fracttal_client_secret": SecretStr(sandbox.CLIENT_SECRET),
-        }
-    )
+    account: dict[str, Any] = {name.lower(): value for name, value in sandbox.environment(EMBEDDED).items()}
+    for secret in ("fraction_password", "fracttal_client_secret"):
+        account[secret] = SecretStr(account[secret])
+    kept = {"state_dir": settings.state_root(), "profile": DEFAULT_PROFILE, "fraction_currency": sandbox.CURRENCY}
+    return settings.model_copy(update={**account, **kept})
 
 
 def _open_sandbox(settings: Settings) -> "ASGIApp":

@@ -18,8 +18,10 @@ import json
 import re
 import unicodedata
 from collections.abc import Generator
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import Any, NoReturn
+
+from fraction_mcp.values.decimals import DOUBLE_DIGITS, of_double
 
 __all__ = ["Unreadable", "decoded"]
 
@@ -29,8 +31,6 @@ _DEEPEST = 64
 _LARGE = 1_000_000  # bytes; what is smaller cannot hold too many values
 _MOST_VALUES = 500_000  # a value takes some hundred bytes of memory, however few it came in
 _FEW = 16
-_DOUBLE = 15  # significant digits that a binary double carries through a decimal text unchanged
-_DOUBLES = Context(prec=_DOUBLE)
 _WHOLE = Decimal(1)
 
 # Compiled when they are first needed, which for many ERPs is never.
@@ -126,12 +126,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _decimal(text: str) -> Decimal:
     """A number that is written with a point or an exponent."""
     number = Decimal(text)
-    if len(text) <= _DOUBLE or len(number.as_tuple().digits) not in {16, 17}:
+    if len(text) <= DOUBLE_DIGITS or len(number.as_tuple().digits) not in {16, 17}:
         return number
     if number == number.to_integral_value():
         return number
-    stands_for = _DOUBLES.plus(number).normalize(_DOUBLES)
-    return stands_for.quantize(_WHOLE) if stands_for.as_tuple().exponent in range(1, _DOUBLE) else stands_for
+    stands_for = of_double(number)
+    return stands_for.quantize(_WHOLE) if stands_for.as_tuple().exponent in range(1, DOUBLE_DIGITS) else stands_for
 
 
 def _no_constant(_: str) -> NoReturn:

@@ -9,6 +9,7 @@ from .accounts import (
     CLIENT_ID,
     CLIENT_SECRET,
     CLIENTS,
+    CURRENCY,
     EMAIL,
     FRACTION_PATH,
     FRACTTAL_PATH,
@@ -16,6 +17,7 @@ from .accounts import (
     PASSWORD,
     Account,
     Client,
+    environment,
 )
 from .app import open_sandbox, serve_sandbox
 from .controls import arm_fault, armed_faults, clear_faults, fault_kinds, reset_company
@@ -25,6 +27,7 @@ __all__ = [
     "CLIENTS",
     "CLIENT_ID",
     "CLIENT_SECRET",
+    "CURRENCY",
     "EMAIL",
     "FRACTION_PATH",
     "FRACTTAL_PATH",
@@ -35,6 +38,7 @@ __all__ = [
     "arm_fault",
     "armed_faults",
     "clear_faults",
+    "environment",
     "fault_kinds",
     "open_sandbox",
     "reset_company",

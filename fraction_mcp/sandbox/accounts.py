@@ -17,6 +17,7 @@ FRACTTAL_PATH: Final = "/fracttal/api"
 FRACTTAL_TOKEN_PATH: Final = "/fracttal/oauth/token"  # noqa: S105 - a path
 
 COMPANY: Final = "Harrow & Pike Precision Ltd"
+CURRENCY: Final = "GBP"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +70,16 @@ CLIENTS: Final[tuple[Client, ...]] = (
     Client("sandbox-no-module", CLIENT_SECRET, COMPANY, purchasing=False),
     Client("sandbox-other", CLIENT_SECRET, "Other Works Mouldings Ltd"),
 )
+
+
+def environment(base: str) -> dict[str, str]:
+    """How a client is told of both ERPs at `base`, and of the usual account there, by the names of its environment."""
+    return {
+        "FRACTION_BASE_URL": base + FRACTION_PATH,
+        "FRACTION_EMAIL": EMAIL,
+        "FRACTION_PASSWORD": PASSWORD,
+        "FRACTTAL_BASE_URL": base + FRACTTAL_PATH,
+        "FRACTTAL_TOKEN_URL": base + FRACTTAL_TOKEN_PATH,
+        "FRACTTAL_CLIENT_ID": CLIENT_ID,
+        "FRACTTAL_CLIENT_SECRET": CLIENT_SECRET,
+    }

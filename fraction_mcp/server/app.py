@@ -4,7 +4,7 @@ The low-level server, for exact schemas and strict arguments. What a call does i
 first one; the tools are loaded when they are listed or called, so that a host's first answer does not wait for them.
 """
 
-from functools import cache, cached_property
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mcp import MCPError
@@ -73,44 +73,8 @@ _ALWAYS_LOADED = {"get_price_for_quantity", "price_order_lines", "search_parts",
 def create_server(runtimes: Runtimes) -> Server[Any]:
     """One server object for every transport and protocol version, and for everybody who calls it."""
     settings = runtimes.settings
-    structured = settings.structured == "on"
-
-    @cache
-    def specs() -> "dict[str, ToolSpec]":
-        from fraction_mcp.tools.catalogue import offered  # noqa: PLC0415 - see the module's docstring
-
-        return offered(settings)
-
-    def unlisted() -> "dict[str, ToolSpec]":
-        from fraction_mcp.tools.catalogue import switched_off  # noqa: PLC0415 - see the module's docstring
-
-        return switched_off(settings)
-
-    @cache
-    def listed() -> list[Tool]:
-        return [_listed(spec, structured=structured) for spec in specs().values()]
-
-    async def list_tools(_ctx: Context, _params: PaginatedRequestParams | None) -> ListToolsResult:
-        return ListToolsResult(tools=listed())
-
-    async def call_tool(ctx: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
-        spec = specs().get(params.name) or unlisted().get(params.name)
-        if spec is None:
-            raise MCPError(INVALID_PARAMS, f"Unknown tool: {clean(params.name)}")
-        from fraction_mcp.server.call_log import client_of, logged  # noqa: PLC0415
-        from fraction_mcp.server.calls import answered  # noqa: PLC0415 - see the module's docstring
-
-        runtime = await runtimes.of_call(ctx)
-        result = await logged(client_of(ctx), spec.name, lambda: answered(runtime, ctx, params, spec))
-        if not isinstance(result, CallToolResult):
-            return result
-        return sendable(result) if structured else result.model_copy(update={"structured_content": None})
-
-    def input_schema(name: str) -> "dict[str, Any] | None":
-        spec = specs().get(name)
-        return spec.input_schema if spec else None
-
-    browsing = Browsing(runtimes, specs)
+    tools = _Tools(runtimes)
+    browsing = Browsing(runtimes, lambda: tools.specs)
     server = Server(
         "fraction-mcp",
         version=__version__,
@@ -119,19 +83,63 @@ def create_server(runtimes: Runtimes) -> Server[Any]:
         icons=[SERVER],
         instructions=INSTRUCTIONS.format(writes=_READ_ONLY if settings.read_only else _WRITES),
         cache_hints=dict.fromkeys(_LISTS, CacheHint(ttl_ms=_LIST_TTL_MS, scope="public")),
-        on_list_tools=list_tools,
-        on_call_tool=call_tool,
+        on_list_tools=tools.list_tools,
+        on_call_tool=tools.call_tool,
         on_list_prompts=browsing.list_prompts,
         on_get_prompt=browsing.get_prompt,
         on_list_resources=browsing.list_resources,
         on_list_resource_templates=browsing.list_templates,
         on_read_resource=browsing.read_resource,
         on_completion=browsing.complete if settings.fraction_configured else None,
-        get_tool_input_schema=input_schema,  # without it the SDK lists every tool at each HTTP call
+        get_tool_input_schema=tools.input_schema,  # without it the SDK lists every tool at each HTTP call
     )
     server.middleware.append(sendable_results)
     server.middleware.append(_Boundary(_seal(settings), default_audience="fraction-mcp"))
     return server
+
+
+class _Tools:
+    """What is offered under these settings, listed and called."""
+
+    def __init__(self, runtimes: Runtimes) -> None:
+        self._runtimes = runtimes
+        self._settings = runtimes.settings
+        self._structured = runtimes.settings.structured == "on"
+
+    @cached_property
+    def specs(self) -> "dict[str, ToolSpec]":
+        from fraction_mcp.tools.catalogue import offered  # noqa: PLC0415 - see the module's docstring
+
+        return offered(self._settings)
+
+    @cached_property
+    def _offered(self) -> list[Tool]:
+        return [_listed(spec, structured=self._structured) for spec in self.specs.values()]
+
+    async def list_tools(self, _ctx: Context, _params: PaginatedRequestParams | None) -> ListToolsResult:
+        return ListToolsResult(tools=self._offered)
+
+    async def call_tool(self, ctx: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
+        spec = self.specs.get(params.name) or self._switched_off(params.name)
+        if spec is None:
+            raise MCPError(INVALID_PARAMS, f"Unknown tool: {clean(params.name)}")
+        from fraction_mcp.server.call_log import client_of, logged  # noqa: PLC0415
+        from fraction_mcp.server.calls import answered  # noqa: PLC0415 - see the module's docstring
+
+        runtime = await self._runtimes.of_call(ctx)
+        result = await logged(client_of(ctx), spec.name, lambda: answered(runtime, ctx, params, spec))
+        if not isinstance(result, CallToolResult):
+            return result
+        return sendable(result) if self._structured else result.model_copy(update={"structured_content": None})
+
+    def _switched_off(self, name: str) -> "ToolSpec | None":
+        from fraction_mcp.tools.catalogue import switched_off  # noqa: PLC0415 - see the module's docstring
+
+        return switched_off(self._settings).get(name)
+
+    def input_schema(self, name: str) -> "dict[str, Any] | None":
+        spec = self.specs.get(name)
+        return spec.input_schema if spec else None
 
 
 def _seal(settings: Settings) -> RequestStateSecurity:

@@ -14,12 +14,14 @@ from pydantic import BeforeValidator
 
 __all__ = [
     "CENT",
+    "DOUBLE_DIGITS",
     "EXACT",
     "NO_DECIMAL",
     "WireDecimal",
     "exact_product",
     "exact_sum",
     "exact_total",
+    "of_double",
     "per_cent",
     "plain",
     "to_cents",
@@ -30,11 +32,13 @@ __all__ = [
 EXACT = Context(prec=200)
 """The one context that is counted in. Quantities and prices have at most 12 digits before the point and 6 behind it
 (contract), and figures of a record some 90: a product of two and a sum of many stay exact within these digits."""
+DOUBLE_DIGITS = 15
+"""Significant digits that a binary double carries through a decimal text unchanged."""
+_DOUBLE = Context(prec=DOUBLE_DIGITS)  # to read one, not to count in
 CENT = Decimal("0.01")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,3})?")
 _PLAIN = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{1,6})?")
 _WIRE_DIGITS = 40
-_FLOAT_DIGITS = 15  # what an IEEE double carries through a decimal text unchanged
 
 
 NO_DECIMAL = "must be a plain decimal number"
@@ -54,7 +58,7 @@ def to_decimal(value: object) -> Decimal:
         number = Decimal(text)
         if not number.is_finite():
             raise ValueError("must be a finite number")
-        if isinstance(value, float) and len(number.normalize(EXACT).as_tuple().digits) > _FLOAT_DIGITS:
+        if isinstance(value, float) and len(number.normalize(EXACT).as_tuple().digits) > DOUBLE_DIGITS:
             raise ValueError('has more digits than a JSON number carries exactly; send it as text, such as "0.125"')
         text = format(number, "f")
         text = text.rstrip("0").rstrip(".") if "." in text else text
@@ -66,6 +70,11 @@ def to_decimal(value: object) -> Decimal:
             "exponents, with at most 12 digits before the point and 6 behind it"
         )
     return Decimal(text)
+
+
+def of_double(number: Decimal) -> Decimal:
+    """The decimal that a binary double of this spelling stands for: 6.6 for 6.6000000000000005."""
+    return _DOUBLE.plus(number).normalize(_DOUBLE)
 
 
 def plain(number: Decimal, places: int = 0) -> str:

@@ -1,5 +1,8 @@
 """The plan for a customer's contact (`fractionerp-rest-api.txt`, Create Customer Contact)."""
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 from fraction_mcp.erp import endpoints
 from fraction_mcp.errors import InputError
 from fraction_mcp.operations.candidates import CUSTOMER
@@ -26,25 +29,7 @@ async def contact_plan(
     buyer = await exactly_one(context, CUSTOMER, customer, "customer")
     body = {"name": name, **given(email=email, phone=phone, job_title=job_title)}
     contacts, whole = await contacts_of(context, buyer["id"])
-    namesakes = [one for one in contacts if normalised(one.get("name")) == normalised(name)]
-    mailmates = [one for one in contacts if email and normalised(one.get("email") or "") == normalised(email)]
-    same = [
-        one
-        for one in namesakes
-        if all(normalised(one.get(field) or "") == normalised(body.get(field, "")) for field in _HELD)
-    ]
-    warnings = [f"This very contact is there already {id_of(one)}; a second one would be added." for one in same]
-    warnings += [
-        f"This customer already has a contact called {exactly(name)} {id_of(one)}, who stays as they are."
-        for one in namesakes
-        if one not in same
-    ]
-    warnings += [
-        f"The e-mail {exactly(email)} is already that of {quoted(str(one.get('name')))} {id_of(one)}."
-        for one in mailmates
-        if one not in same
-    ]
-    warnings += [] if whole else [NOT_ALL]
+    alike = _Alike(contacts, body)
     called = [thing("contact", buyer["id"], each) for each in (name, email) if each]
     return Plan(
         title=f"Add {exactly(name)} to the contacts of {quoted(str(buyer.get('name')))}",
@@ -55,10 +40,10 @@ async def contact_plan(
             Change(field="customer", before=None, after=with_id(buyer)),
             *(Change(field=field, before=None, after=spelt_out(value)) for field, value in body.items()),
         ],
-        warnings=warnings,
+        warnings=[*alike.warnings(), *([] if whole else [NOT_ALL])],
         reads=called,
         writes=called,
-        basis={"alike": sorted(str(one.get("id")) for one in (*namesakes, *mailmates))},
+        basis={"alike": sorted(str(one.get("id")) for one in (*alike.by_name, *alike.by_email))},
         look=LookFor(
             endpoints.CUSTOMER_CONTACTS,
             {"name": name, **given(email=email)},
@@ -68,3 +53,27 @@ async def contact_plan(
             known=[one.get("id") for one in contacts] if whole else None,
         ),
     )
+
+
+class _Alike:
+    """Which contacts are there already that somebody could mean by this one: of its name, and of its e-mail."""
+
+    def __init__(self, contacts: Sequence[dict[str, Any]], body: dict[str, Any]) -> None:
+        self._body = body
+        self.by_name = [each for each in contacts if self._agrees(each, "name")]
+        self.by_email = [each for each in contacts if body.get("email") and self._agrees(each, "email")]
+
+    def warnings(self) -> Iterator[str]:
+        same = [each for each in self.by_name if all(self._agrees(each, field) for field in _HELD)]
+        for each in same:
+            yield f"This very contact is there already {id_of(each)}; a second one would be added."
+        name, email = (exactly(str(self._body.get(field, ""))) for field in ("name", "email"))
+        for each in self.by_name:
+            if each not in same:
+                yield f"This customer already has a contact called {name} {id_of(each)}, who stays as they are."
+        for each in self.by_email:
+            if each not in same:
+                yield f"The e-mail {email} is already that of {quoted(str(each.get('name')))} {id_of(each)}."
+
+    def _agrees(self, contact: dict[str, Any], field: str) -> bool:
+        return normalised(contact.get(field) or "") == normalised(self._body.get(field, ""))

@@ -85,12 +85,7 @@ async def price_list_plan(context: ErpContext, *, part: str, customer: str, aske
             *([Change(field="change", before=None, after=f"{by} on every price, {_ROUNDED}")] if by else []),
             *_changes(there, then, steps),
         ],
-        warnings=[
-            *repricing.warnings(steps),
-            *_held_warnings(lists),
-            *_price_warnings(there, then),
-            *wanted.warnings,
-        ],
+        warnings=[*repricing.warnings(steps), *_held_warnings(lists), *_price_warnings(there, then), *wanted.warnings],
         repeats=f"{by} on the price list of part {item['id']} for customer {buyer['id']}" if by else "",
         look=LookFor(
             endpoints.PART_PRICE_LISTS,

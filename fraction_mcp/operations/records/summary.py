@@ -5,7 +5,7 @@ from typing import Any
 
 from fraction_mcp.erp import endpoints
 from fraction_mcp.operations.context import ErpContext
-from fraction_mcp.operations.known_fields import refuse_unknown
+from fraction_mcp.operations.known_fields import FieldNames, refuse_unknown
 from fraction_mcp.operations.records.aggregate import Aggregates, Asked
 from fraction_mcp.operations.records.all_pages import Reading, counted, read_all
 from fraction_mcp.operations.records.coverage import Coverage
@@ -52,19 +52,9 @@ async def summarise(
     context.known.check(kind, named, writes=context.fraction.writes)
     if not (asked.paths or filters) and (total := await counted(context.fraction, endpoint, query)) is not None:
         return _count(kind, noun, search, total)
-    matched = 0
     fields = context.known.of(kind)
-
-    def take(records: list[dict[str, Any]]) -> None:
-        nonlocal matched
-        fields.look(records)
-        for record in records:
-            groups.note(record)
-            if filters.match(record):
-                matched += 1
-                groups.take(record)
-
-    reading = await read_all(context.fraction, endpoint, query, take, max_pages=max_pages, max_records=max_records)
+    fold = _Fold(fields, filters, groups)
+    reading = await read_all(context.fraction, endpoint, query, fold.take, max_pages=max_pages, max_records=max_records)
     if reading.scanned:
         if reading.complete and not search:
             fields.seen_whole(context.fraction.writes)
@@ -72,8 +62,8 @@ async def summarise(
         refuse_unknown(unknown, fields, among=reading.among(search))
     rows, remark = _shown(groups, top)
     return Summary(
-        summary=_sentence(groups, reading, noun, search, matched if filters else None),
-        next=" ".join(filter(None, (_next(reading), filters.values_there() if not matched else ""))),
+        summary=_sentence(groups, reading, noun, search, fold.matched if filters else None),
+        next=" ".join(filter(None, (_next(reading), filters.values_there() if not fold.matched else ""))),
         kind=kind,
         coverage=Coverage.of_all(reading, len(rows)),
         warnings=(*reading.warnings(), *filters.warnings(), *_remarks(groups, noun), *remark),
@@ -81,6 +71,24 @@ async def summarise(
         columns=tuple(groups.columns()),
         rows=rows,
     )
+
+
+class _Fold:
+    """Pages of records, as they come: what their fields are, and the figures of those that match."""
+
+    def __init__(self, fields: FieldNames, filters: Filters, groups: Aggregates) -> None:
+        self.matched = 0
+        self._fields = fields
+        self._filters = filters
+        self._groups = groups
+
+    def take(self, records: list[dict[str, Any]]) -> None:
+        self._fields.look(records)
+        for record in records:
+            self._groups.note(record)
+            if self._filters.match(record):
+                self.matched += 1
+                self._groups.take(record)
 
 
 def _shown(groups: Aggregates, top: int) -> tuple[tuple[tuple[Cell, ...], ...], list[str]]:
