@@ -40,7 +40,7 @@ class AccountPage:
         signed = await self._browsers.current(request)
         if signed is None:
             return _to_sign_in()
-        return await self._page(signed, told=_ENDED if "ended" in request.query_params else "")
+        return await self._page(signed, message=_ENDED if "ended" in request.query_params else "")
 
     async def revoke(self, request: Request) -> Response:
         """One grant ends; of another person's none does, whatever its id."""
@@ -49,7 +49,7 @@ class AccountPage:
             return _to_sign_in()
         form = await read_form(request)
         if not signed.is_own(form.get("csrf", "")):
-            return await self._page(signed, status=403, told=_STALE)
+            return await self._page(signed, status=403, message=_STALE)
         for grant in await self._store.grants_of(signed.subject):
             if grant.id == form.get("grant"):
                 await self._store.revoke(grant.id)
@@ -61,19 +61,19 @@ class AccountPage:
     async def sign_out(self, request: Request) -> Response:
         signed = await self._browsers.current(request)
         if signed is not None and not signed.is_own((await read_form(request)).get("csrf", "")):
-            return self._leaving(signed, status=403, told=_STALE)
+            return self._leaving(signed, status=403, message=_STALE)
         response = RedirectResponse("/sign-out", 303)
         await self._browsers.end(request, response)
         return response
 
-    async def _page(self, signed: Signed, *, status: int = 200, told: str = "") -> Response:
+    async def _page(self, signed: Signed, *, status: int = 200, message: str = "") -> Response:
         allowed = [_allowed(grant) for grant in await self._store.grants_of(signed.subject)]
         return self._shown.page(
-            "account.html", status=status, told=told, person=signed, allowed=allowed, csrf=signed.csrf
+            "account.html", status=status, told=message, person=signed, allowed=allowed, csrf=signed.csrf
         )
 
-    def _leaving(self, signed: Signed | None, *, status: int = 200, told: str = "") -> Response:
-        return self._shown.page("sign_out.html", status=status, told=told, person=signed)
+    def _leaving(self, signed: Signed | None, *, status: int = 200, message: str = "") -> Response:
+        return self._shown.page("sign_out.html", status=status, told=message, person=signed)
 
 
 def _allowed(grant: Grant) -> _Allowed:

@@ -49,16 +49,16 @@ class CallsInTurn:
             return
         call = _Call(receive, send)
         try:
-            async with self._turns.turn(who(scope)) as given:
+            async with self._turns.turn(who(scope)) as cancel_scope:
                 await self._app(scope, call.receive, call.send)
         except Busy as busy:
             self._refused("too_many_of_one" if busy.status == 429 else "too_many")
             retry = [(b"retry-after", str(busy.retry_after_s).encode())]
             await call.answer(busy.status, busy.message, retry)
             return
-        if given.cancelled_caught:
+        if cancel_scope.cancelled_caught:
             self._refused("given_up")
-            why = "it took too long" if given.deadline <= anyio.current_time() else "the server is ending"
+            why = "it took too long" if cancel_scope.deadline <= anyio.current_time() else "the server is ending"
             logger.warning("a call was given up: %s", why)
             await call.answer(504, _GIVEN_UP.format(why=why))
 
@@ -93,8 +93,8 @@ class _Call:
         """An error in words, as an answer of its own, or as the end of the stream that had begun."""
         if self._over:
             return
-        told = {"jsonrpc": "2.0", "id": self._id(), "error": {"code": _INTERNAL_ERROR, "message": message}}
-        body = json.dumps(told).encode()
+        rpc_error = {"jsonrpc": "2.0", "id": self._id(), "error": {"code": _INTERNAL_ERROR, "message": message}}
+        body = json.dumps(rpc_error).encode()
         if self._begun:
             last = b"event: message\r\ndata: " + body + b"\r\n\r\n" if self._is_stream else b""
             await self._send({"type": "http.response.body", "body": last, "more_body": False})
@@ -105,8 +105,8 @@ class _Call:
 
     def _id(self) -> str | int | None:
         try:
-            asked = json.loads(self._body) if len(self._body) <= _KEPT else {}
+            rpc_request = json.loads(self._body) if len(self._body) <= _KEPT else {}
         except ValueError:
             return None
-        found = asked.get("id") if isinstance(asked, dict) else None
-        return found if isinstance(found, str | int) else None
+        request_id = rpc_request.get("id") if isinstance(rpc_request, dict) else None
+        return request_id if isinstance(request_id, str | int) else None

@@ -63,7 +63,7 @@ _REFUSED_S = 60.0
 _PASSING_S = 5.0
 _MOST_KEPT = 200
 _MOST_FAILED = 1_000
-_MOST_SAID = 100
+_MOST_LOGGED = 100
 _NAME_LENGTH = 60
 _MOST_REDIRECTS = 20
 
@@ -95,21 +95,21 @@ class ClientDocuments:
         self._kept: dict[str, _Kept] = {}
         self._failed: dict[str, float] = {}  # until when it is not asked again
         self._reading: dict[str, anyio.Lock] = {}
-        self._said: set[tuple[str, str]] = set()
-        self._said_until = 0.0
+        self._logged: set[tuple[str, str]] = set()
+        self._logged_until = 0.0
 
     async def client(self, client_id: str) -> OAuthClientInformationFull | None:
         """Whom an address stands for; None for what is no such address, or not taken, or cannot be read now."""
-        if len(client_id) > 400 or not (found := _CLIENT_ID.fullmatch(client_id)) or _is_crooked(found["path"]):
+        if len(client_id) > 400 or not (address := _CLIENT_ID.fullmatch(client_id)) or _is_crooked(address["path"]):
             return None
-        if found["host"] not in self._hosts:
-            self._say(found["host"], "the host is none of those allowed (--client-host)")
+        if address["host"] not in self._hosts:
+            self._say(address["host"], "the host is none of those allowed (--client-host)")
             return None
         if self._is_known(client_id):
             return self._known(client_id)
         async with self._alone(client_id):
             if not self._is_known(client_id):
-                await self._read(client_id, found["host"])
+                await self._read(client_id, address["host"])
             return self._known(client_id)
 
     def _is_known(self, client_id: str) -> bool:
@@ -148,8 +148,8 @@ class ClientDocuments:
             return
         self._failed.pop(client_id, None)
         least, most = _FRESH_S
-        told = _FRESH_UNSAID_S if fetched.max_age is None else fetched.max_age
-        self._keep(client_id, client, min(max(told, least), most), most)
+        fresh_s = _FRESH_UNSAID_S if fetched.max_age is None else fetched.max_age
+        self._keep(client_id, client, min(max(fresh_s, least), most), most)
 
     def _keep(
         self,
@@ -164,11 +164,11 @@ class ClientDocuments:
     def _say(self, host: str, why: str) -> None:
         """Once an hour, and not much in all: anybody can have any address asked for."""
         now = self._clock()
-        if now >= self._said_until:
-            self._said.clear()
-            self._said_until = now + 3_600
-        if (host, why) not in self._said and len(self._said) < _MOST_SAID:
-            self._said.add((host, why))
+        if now >= self._logged_until:
+            self._logged.clear()
+            self._logged_until = now + 3_600
+        if (host, why) not in self._logged and len(self._logged) < _MOST_LOGGED:
+            self._logged.add((host, why))
             logger.warning("a client that calls itself by a document of %s is not taken: %s", host, why)
 
 
@@ -218,24 +218,24 @@ def _methods(document: dict[str, Any]) -> Collection[str]:
 
 
 def _has(document: dict[str, Any], name: str, value: str) -> bool:
-    said = document.get(name)
-    return said is None or (isinstance(said, list) and value in said)
+    values = document.get(name)
+    return values is None or (isinstance(values, list) and value in values)
 
 
 def _taken(redirects: list[Any], host: str) -> list[str]:
     """Those that go to the client's own host, or to a program on the person's own machine. Others (a scheme that any
     program may have registered, another host) are left out: they are as good as unregistered."""
-    found = [each for each in redirects if isinstance(each, str) and _is_own(each, host)]
-    if not found:
+    own = [each for each in redirects if isinstance(each, str) and _is_own(each, host)]
+    if not own:
         raise _RefusedError("none of its redirect addresses is on its own host, or of a program on this machine")
-    return found
+    return own
 
 
 def _is_own(redirect: str, host: str) -> bool:
-    found = _REDIRECT.fullmatch(redirect)
-    if found is None or len(redirect) > 500 or not is_usable(redirect):
+    address = _REDIRECT.fullmatch(redirect)
+    if address is None or len(redirect) > 500 or not is_usable(redirect):
         return False
-    return found["authority"] == host if found["scheme"] == "https" else found["host"] in _LOOPBACK
+    return address["authority"] == host if address["scheme"] == "https" else address["host"] in _LOOPBACK
 
 
 ValueT = TypeVar("ValueT")

@@ -55,53 +55,53 @@ class ConsentPage:
 
     async def look(self, request: Request) -> Response:
         sealed = request.query_params.get("request", "")
-        asked = self._requests.read(sealed)
-        if asked is None:
+        consent_request = self._requests.read(sealed)
+        if consent_request is None:
             return self._over(_UNREADABLE)
         signed = await self._browsers.current(request)
         if signed is None:
             return _to_sign_in(sealed)
-        return self._question(asked, signed, sealed)
+        return self._question(consent_request, signed, sealed)
 
     async def answer(self, request: Request) -> Response:
         form = await read_form(request)
         sealed = form.get("request", "")
-        asked = self._requests.read(sealed)
-        if asked is None:
+        consent_request = self._requests.read(sealed)
+        if consent_request is None:
             return self._over(_UNREADABLE)
         signed = await self._browsers.current(request)
         if signed is None:
             return _to_sign_in(sealed)
-        if not is_same(self._requests.token(asked, signed.csrf), form.get("csrf", "")):
-            return self._question(asked, signed, sealed, status=403, told=_NOT_HERE)
+        if not is_same(self._requests.token(consent_request, signed.csrf), form.get("csrf", "")):
+            return self._question(consent_request, signed, sealed, status=403, message=_NOT_HERE)
         decision = form.get("decision", "")
         if decision not in {"allow", "deny"}:
-            return self._question(asked, signed, sealed, status=400)
-        if not await self._store.once(f"consent {asked.id}", until=asked.until):
+            return self._question(consent_request, signed, sealed, status=400)
+        if not await self._store.once(f"consent {consent_request.id}", until=consent_request.until):
             return self._over(_ANSWERED)
-        return RedirectResponse(await self._answered(asked, signed, allowed=decision == "allow"), 303)
+        return RedirectResponse(await self._answered(consent_request, signed, allowed=decision == "allow"), 303)
 
-    async def _answered(self, asked: ConsentRequest, signed: Signed, *, allowed: bool) -> str:
-        where = destination_of(str(asked.params.redirect_uri)).shown
+    async def _answered(self, consent_request: ConsentRequest, signed: Signed, *, allowed: bool) -> str:
+        where = destination_of(str(consent_request.params.redirect_uri)).shown
         logger.info("%s %s the client at %s", signed.subject, "allows" if allowed else "does not allow", where)
         if not allowed:
-            return self._answers.declined(asked.params)
-        return await self._answers.granted(asked.client_id, asked.params, signed.subject)
+            return self._answers.declined(consent_request.params)
+        return await self._answers.granted(consent_request.client_id, consent_request.params, signed.subject)
 
     def _question(
-        self, asked: ConsentRequest, signed: Signed, sealed: str, *, status: int = 200, told: str = ""
+        self, consent_request: ConsentRequest, signed: Signed, sealed: str, *, status: int = 200, message: str = ""
     ) -> Response:
         return self._shown.page(
             "consent.html",
             status=status,
-            told=told,
-            destination=destination_of(str(asked.params.redirect_uri)),
-            client_name=asked.client_name,
-            client_id=asked.client_id,
-            scopes=asked.params.scopes or [],
+            told=message,
+            destination=destination_of(str(consent_request.params.redirect_uri)),
+            client_name=consent_request.client_name,
+            client_id=consent_request.client_id,
+            scopes=consent_request.params.scopes or [],
             person=signed,
             request=sealed,
-            csrf=self._requests.token(asked, signed.csrf),
+            csrf=self._requests.token(consent_request, signed.csrf),
         )
 
     def _over(self, words: str) -> Response:

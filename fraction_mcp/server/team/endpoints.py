@@ -66,10 +66,10 @@ class _Authorize:
         try:
             to = await self._where(request.query_params if request.method == "GET" else await request.form())
         except _Refusal as refusal:
-            told = {"error": refusal.error, "error_description": refusal.description}
+            error_fields = {"error": refusal.error, "error_description": refusal.description}
             if refusal.redirect_uri is None:
-                return JSONResponse(told, status_code=400, headers=_UNSTORED)
-            to = self._provider.answered(refusal.redirect_uri, **told, state=refusal.state)
+                return JSONResponse(error_fields, status_code=400, headers=_UNSTORED)
+            to = self._provider.answered(refusal.redirect_uri, **error_fields, state=refusal.state)
         return RedirectResponse(to, status_code=302, headers=_UNSTORED)
 
     async def _where(self, params: QueryParams | FormData) -> str:
@@ -77,7 +77,7 @@ class _Authorize:
         client, redirect_uri = await self._whose(params)
         state = _text(params, "state")
         try:
-            return await self._provider.authorize(client, _asked(params, redirect_uri))
+            return await self._provider.authorize(client, _authorization_params(params, redirect_uri))
         except AuthorizeError as error:
             raise _Refusal(error.error, error.error_description or "", redirect_uri, state) from None
 
@@ -95,7 +95,7 @@ class _Authorize:
             raise _Refusal("invalid_request", error.message) from None
 
 
-def _asked(params: QueryParams | FormData, redirect_uri: str) -> AuthorizationParams:
+def _authorization_params(params: QueryParams | FormData, redirect_uri: str) -> AuthorizationParams:
     """Raises AuthorizeError for what makes no sense whatever the provider thinks of it."""
     if twice := _repeated(params):
         raise AuthorizeError("invalid_target" if "resource" in twice else "invalid_request", "named more than once")
@@ -153,9 +153,9 @@ class _Revoke:
 
     async def _revoke(self, client: OAuthClientInformationFull, token: str) -> None:
         refresh = await self._provider.load_refresh_token(client, token)
-        found = refresh or await self._provider.load_access_token(token)
-        if found is not None and found.client_id == client.client_id:
-            await self._provider.revoke_token(found)
+        stored_token = refresh or await self._provider.load_access_token(token)
+        if stored_token is not None and stored_token.client_id == client.client_id:
+            await self._provider.revoke_token(stored_token)
 
 
 def _text(params: QueryParams | FormData, name: str) -> str | None:
@@ -174,8 +174,8 @@ def _refused(error: str, description: str) -> Response:
 
 def _unavailable(error: JournalError) -> Response:
     """Nothing has been decided: the same request is good again in a moment."""
-    told = {"error": "temporarily_unavailable", "error_description": error.message}
-    return JSONResponse(told, status_code=503, headers={**_UNSTORED, "Retry-After": "2"})
+    error_body = {"error": "temporarily_unavailable", "error_description": error.message}
+    return JSONResponse(error_body, status_code=503, headers={**_UNSTORED, "Retry-After": "2"})
 
 
 def _bounded(handle: _Handler) -> ASGIApp:

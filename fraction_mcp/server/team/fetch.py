@@ -96,7 +96,7 @@ class Fetch:
         longest_s: float = LONGEST_S,
     ) -> None:
         self._named = frozenset(named)
-        self._given = context
+        self._custom_context = context
         self._resolve = resolve or _addresses
         self._longest_s = longest_s
         self._room = threading.BoundedSemaphore(_AT_ONCE)
@@ -120,7 +120,7 @@ class Fetch:
 
     @cached_property
     def _context(self) -> ssl.SSLContext:
-        return self._given or trusted()
+        return self._custom_context or trusted()
 
     def _late(self) -> FetchError:
         return FetchError(f"it did not answer within {self._longest_s:g} s", passing=True)
@@ -174,7 +174,7 @@ def is_public(address: str) -> bool:
 
 
 def _addresses(host: str, port: int) -> list[str]:
-    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    return [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 def _dialled(addresses: list[str], port: int, deadline: float) -> socket.socket:
@@ -258,20 +258,20 @@ def _too_large() -> NoReturn:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(body.decode(), object_pairs_hook=_said_once, parse_constant=_no_number)
+        document = json.loads(body.decode(), object_pairs_hook=_unique_members, parse_constant=_no_number)
     except (ValueError, RecursionError):  # UnicodeDecodeError is one of them
         raise FetchError("it is no JSON") from None
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise FetchError("it is no JSON object")
-    return found
+    return document
 
 
-def _said_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """What is said twice is read in two ways by two readers."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    members = dict(pairs)
+    if len(members) < len(pairs):
         raise ValueError
-    return found
+    return members
 
 
 def _no_number(_name: str) -> NoReturn:
@@ -282,5 +282,5 @@ def _max_age(control: str) -> float | None:
     words = [word.strip().lower() for word in control.split(",")]
     if "no-store" in words or "no-cache" in words:
         return 0.0
-    found = next((word.removeprefix("max-age=").strip('"') for word in words if word.startswith("max-age=")), "")
-    return float(found) if found.isascii() and found.isdigit() and len(found) < 12 else None
+    seconds = next((word.removeprefix("max-age=").strip('"') for word in words if word.startswith("max-age=")), "")
+    return float(seconds) if seconds.isascii() and seconds.isdigit() and len(seconds) < 12 else None

@@ -119,7 +119,7 @@ class _Answer:
 
 def _request_id(scope: Scope, *, trusted: bool) -> str:
     """The proxy's own, where it may give one: both logs then tell of the same request."""
-    given: list[bytes] = [value for name, value in scope["headers"] if name == b"x-request-id"] if trusted else []
-    if len(given) == 1 and _SANE_ID.fullmatch(given[0]):
-        return given[0].decode()
+    request_ids: list[bytes] = [value for name, value in scope["headers"] if name == b"x-request-id"] if trusted else []
+    if len(request_ids) == 1 and _SANE_ID.fullmatch(request_ids[0]):
+        return request_ids[0].decode()
     return secrets.token_hex(8)

@@ -38,8 +38,8 @@ class Health:
             return {"server": "it is ending"}
         async with self._turn:
             if self._known is None or self._clock() - self._known[0] >= _FRESH_S:
-                found = {part: told for part, check in self._checks.items() if (told := await _checked(check))}
-                self._known = self._clock(), found
+                faults = {part: fault for part, check in self._checks.items() if (fault := await _checked(check))}
+                self._known = self._clock(), faults
             return self._known[1]
 
     async def _lives(self, _: Request) -> Response:
@@ -47,8 +47,8 @@ class Health:
 
     async def _is_ready(self, _: Request) -> Response:
         wrong = await self.wrong()
-        told = {"ready": not wrong, **({"wrong": wrong} if wrong else {})}
-        return JSONResponse(told, 503 if wrong else 200, headers={"cache-control": "no-store"})
+        readiness = {"ready": not wrong, **({"wrong": wrong} if wrong else {})}
+        return JSONResponse(readiness, 503 if wrong else 200, headers={"cache-control": "no-store"})
 
 
 async def _checked(check: Check) -> str:

@@ -149,9 +149,9 @@ async def _until_cancelled(
 ) -> None:
     async with anyio.create_task_group() as group:
 
-        async def serve(one: Server, listener: socket.socket) -> None:
+        async def serve(http_server: Server, listener: socket.socket) -> None:
             with anyio.CancelScope(shield=True):
-                await one.serve(sockets=[listener])
+                await http_server.serve(sockets=[listener])
             group.cancel_scope.cancel()
 
         for pair in (main, beside):

@@ -44,7 +44,7 @@ def inbox_routes(
     async def decide(work: Callable[[], Awaitable[None]]) -> None:
         await to_its_end(decisions, work)
 
-    async def one(request: Request) -> Response:
+    async def redirect_to_write(request: Request) -> Response:
         """The address that a client is given for a write."""
         return RedirectResponse(f"{INBOX}/?write={quote(request.path_params['id'])}", 303)
 
@@ -55,7 +55,7 @@ def inbox_routes(
     pages = WritePages(visit, decide, closing)
     return [
         Route(INBOX, with_its_slash, methods=["GET"], middleware=guard),
-        Route(f"{INBOX}/writes/{{id}}", one, methods=["GET"], middleware=guard),
+        Route(f"{INBOX}/writes/{{id}}", redirect_to_write, methods=["GET"], middleware=guard),
         Mount(INBOX, routes=pages.routes, middleware=guard),
     ]
 

@@ -70,18 +70,18 @@ class IssuerKeys:
 
         An unknown one has the keys read anew, at most once in 30 seconds, whoever asks and however many do.
         """
-        found = self._found(algorithm, kid)
-        if found is not None and self._age() < _FRESH_S:
-            return found
+        known = self._known_key(algorithm, kid)
+        if known is not None and self._age() < _FRESH_S:
+            return known
         reading = self._begun()
-        if found is None and reading is not None:
+        if known is None and reading is not None:
             await asyncio.shield(reading)  # it goes on for the others, where this one gives up
-        return self._found(algorithm, kid)
+        return self._known_key(algorithm, kid)
 
     def _age(self) -> float:
         return self._clock() - self._read_at
 
-    def _found(self, algorithm: str, kid: str | None) -> AllowedPublicKeys | None:
+    def _known_key(self, algorithm: str, kid: str | None) -> AllowedPublicKeys | None:
         if self._age() >= _USABLE_S:
             return None
         fitting = [key for key in self._keys if algorithm in key.algorithms and kid in {None, key.kid}]
@@ -158,18 +158,18 @@ def _keys_in(document: dict[str, Any]) -> tuple[_Key, ...]:
     return keys
 
 
-def _key(told: dict[str, Any]) -> _Key | None:
+def _key(jwk: dict[str, Any]) -> _Key | None:
     """A key for checking signatures; None for what is for something else, secret, too small, or none at all."""
-    kind, kid, algorithm = told.get("kty"), told.get("kid"), told.get("alg")
-    operations = told.get("key_ops", ["verify"])
-    if told.get("use", "sig") != "sig" or "d" in told or not (isinstance(operations, list) and "verify" in operations):
+    kind, kid, algorithm = jwk.get("kty"), jwk.get("kid"), jwk.get("alg")
+    operations = jwk.get("key_ops", ["verify"])
+    if jwk.get("use", "sig") != "sig" or "d" in jwk or not (isinstance(operations, list) and "verify" in operations):
         return None
-    fitting = _FITTING.get((str(kind), None if kind == "RSA" else str(told.get("crv"))), ())
+    fitting = _FITTING.get((str(kind), None if kind == "RSA" else str(jwk.get("crv"))), ())
     algorithms = frozenset(each for each in fitting if algorithm is None or algorithm == each)
     if not algorithms or not isinstance(kid, str | None):
         return None
     try:
-        public = PyJWK(told, algorithm=fitting[0]).key
+        public = PyJWK(jwk, algorithm=fitting[0]).key
     except (PyJWTError, ValueError, TypeError, KeyError):
         return None
     if kind == "RSA" and public.key_size not in _RSA_BITS:

@@ -27,7 +27,7 @@ _LONGEST = 16 * 1024
 _LONGEST_SUBJECT = 255
 _KINDS = {"jwt", "at+jwt", "application/at+jwt"}  # another is something else that the issuer signs: a logout, a proof
 _CLIENT_CLAIMS = ("client_id", "azp", "appid", "cid")  # RFC 9068; OpenID Connect; Entra's first version; Okta
-_SAID_APART_S = 60.0
+_LOGGED_APART_S = 60.0
 _WHY = {
     jwt.ExpiredSignatureError: "it has expired",
     jwt.ImmatureSignatureError: "it is not valid yet, or of the future: compare the clocks",
@@ -65,7 +65,7 @@ class JwtVerifier(TokenVerifier):
         self._resource = resource or audience
         self._scope_claim = scope_claim or ScopeClaim()
         self._clock = clock
-        self._said: dict[str, float] = {}
+        self._quiet_until: dict[str, float] = {}
 
     async def verify_token(self, token: str) -> AccessToken | None:
         """What a good token allows, and to whom; None for any other."""
@@ -114,8 +114,8 @@ class JwtVerifier(TokenVerifier):
     def _say(self, why: str) -> None:
         """At most once a minute: anybody can send a token."""
         now = self._clock()
-        if now >= self._said.get(why, 0.0):
-            self._said[why] = now + _SAID_APART_S
+        if now >= self._quiet_until.get(why, 0.0):
+            self._quiet_until[why] = now + _LOGGED_APART_S
             logger.info("a token of an identity provider is refused: %s", why)
 
 
@@ -146,10 +146,10 @@ def _consider(claims: dict[str, Any]) -> None:
 
 
 def _moment(claims: dict[str, Any], name: str) -> float:
-    told = claims[name]
-    if not isinstance(told, int | float) or not 0 <= told < 2**53:
+    timestamp = claims[name]
+    if not isinstance(timestamp, int | float) or not 0 <= timestamp < 2**53:
         raise _RefusedError("its times are none")
-    return told
+    return timestamp
 
 
 def _subject(claims: dict[str, Any]) -> str:
@@ -161,5 +161,5 @@ def _subject(claims: dict[str, Any]) -> str:
 
 
 def _client(claims: dict[str, Any]) -> str:
-    told = (claims.get(name) for name in _CLIENT_CLAIMS)
-    return next((each for each in told if isinstance(each, str) and len(each) <= 500), "")
+    candidates = (claims.get(name) for name in _CLIENT_CLAIMS)
+    return next((each for each in candidates if isinstance(each, str) and len(each) <= 500), "")

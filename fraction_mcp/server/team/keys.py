@@ -61,9 +61,9 @@ class KeyRing:
 
     def derivations(self, label: str, *parts: str) -> Iterator[bytes]:
         """The same under each of the keys, the first one's first."""
-        told = b"".join(len(part).to_bytes(4) + part for part in (text.encode() for text in (label, *parts)))
+        message = b"".join(len(part).to_bytes(4) + part for part in (text.encode() for text in (label, *parts)))
         for key in self._deriving:
-            yield hmac.digest(key, told, "sha256")
+            yield hmac.digest(key, message, "sha256")
 
 
 def _subkey(secret: bytes, purpose: str) -> bytes:

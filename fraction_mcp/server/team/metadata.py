@@ -22,7 +22,7 @@ _HEADERS = {"Cache-Control": "public, max-age=3600"}
 
 def server_routes(issuer: str, *, scopes: Sequence[str], allow_registration: bool) -> list[Route]:
     """The authorization server's metadata (RFC 8414). `issuer` is told as it is given."""
-    told: dict[str, Any] = {
+    metadata: dict[str, Any] = {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/authorize",
         "token_endpoint": f"{issuer}/token",
@@ -38,20 +38,20 @@ def server_routes(issuer: str, *, scopes: Sequence[str], allow_registration: boo
         "authorization_response_iss_parameter_supported": True,
     }
     if allow_registration:
-        told["registration_endpoint"] = f"{issuer}/register"
-    return [_route(_SERVER + urlsplit(issuer).path, told)]
+        metadata["registration_endpoint"] = f"{issuer}/register"
+    return [_route(_SERVER + urlsplit(issuer).path, metadata)]
 
 
 def resource_routes(resource: str, *, issuers: Sequence[str], scopes: Sequence[str]) -> list[Route]:
     """The protected resource's metadata (RFC 9728), also where a client looks that knows the origin only."""
-    told = {
+    metadata = {
         "resource": resource,
         "authorization_servers": list(issuers),
         "scopes_supported": list(scopes),
         "bearer_methods_supported": ["header"],
         "resource_name": "FractionERP",
     }
-    return [_route(path, told) for path in (_RESOURCE + urlsplit(resource).path, _RESOURCE)]
+    return [_route(path, metadata) for path in (_RESOURCE + urlsplit(resource).path, _RESOURCE)]
 
 
 def resource_metadata_url(resource: str) -> str:
@@ -60,8 +60,8 @@ def resource_metadata_url(resource: str) -> str:
     return f"{url.scheme}://{url.netloc}{_RESOURCE}{url.path}"
 
 
-def _route(path: str, told: dict[str, Any]) -> Route:
+def _route(path: str, metadata: dict[str, Any]) -> Route:
     async def tell(_: Request) -> Response:
-        return JSONResponse(told, headers=_HEADERS)
+        return JSONResponse(metadata, headers=_HEADERS)
 
     return Route(path, cors_middleware(tell, ["GET", "OPTIONS"]), methods=["GET", "OPTIONS"])

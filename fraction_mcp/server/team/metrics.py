@@ -90,7 +90,7 @@ class Metrics:
         self._refused.labels(reason).inc()
 
     def routes(self) -> list[Route]:
-        return [Route("/metrics", self._told)]
+        return [Route("/metrics", self._render)]
 
     def _called(self, tool: str, outcome: str, code: str, seconds: float) -> None:
         if code:
@@ -105,7 +105,7 @@ class Metrics:
         if exchange.budget is not None and exchange.budget.remaining is not None:
             self._budget.labels(exchange.system).set(exchange.budget.remaining)
 
-    async def _told(self, _: Request) -> Response:
+    async def _render(self, _: Request) -> Response:
         try:
             for state, count in (await self._writes_now()).items():
                 self._writes.labels(state).set(count)

@@ -123,10 +123,10 @@ def _refuse_misplaced(asked: Asked) -> None:
         if asked.allow_registration or asked.client_host:
             flag = "--allow-registration" if asked.allow_registration else "--client-host"
             raise ConfigError(f"{flag} is for --auth sign-in: with --auth jwt, clients are known to the issuer")
-    elif given := next(
+    elif misplaced := next(
         (name for name in ("issuer", "audience", "subject", "scope_claim", "grant") if getattr(asked, name)), ""
     ):
-        raise ConfigError(f"{_flag(given)} is for --auth jwt: with --auth sign-in, this server issues the tokens")
+        raise ConfigError(f"{_flag(misplaced)} is for --auth jwt: with --auth sign-in, this server issues the tokens")
     if asked.metrics_host and asked.metrics_port is None:
         raise ConfigError("--metrics-host needs --metrics-port")
 
@@ -197,22 +197,22 @@ def _address(text: str, flag: str) -> str:
 
 
 def _subjects(pairs: Sequence[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    profiles: dict[str, str] = {}
     for pair in pairs:
         subject, is_pair, profile = pair.rpartition("=")
-        if not (is_pair and subject and profile) or subject in found:
+        if not (is_pair and subject and profile) or subject in profiles:
             raise ConfigError(f"--subject: {pair!r} is no SUBJECT=PROFILE, each subject once")
-        found[subject] = profile
-    return found
+        profiles[subject] = profile
+    return profiles
 
 
 def _scope_claim(name: str, grants: Sequence[str]) -> ScopeClaim:
     if not grants:
         return ScopeClaim(name)
-    told = [granted(text) for text in grants]
-    if len(dict(told)) < len(told):
+    pairs = [granted(text) for text in grants]
+    if len(dict(pairs)) < len(pairs):
         raise ConfigError("--grant: each name once, with all that it allows")
-    return ScopeClaim(name, dict(told))
+    return ScopeClaim(name, dict(pairs))
 
 
 def _flag(name: str) -> str:

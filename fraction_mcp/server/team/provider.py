@@ -54,16 +54,16 @@ class TeamClient(OAuthClientInformationFull):
         client has several."""
         return AnyUrl(self.redirect(None if redirect_uri is None else str(redirect_uri)))
 
-    def redirect(self, asked: str | None) -> str:
+    def redirect(self, requested_uri: str | None) -> str:
         """The same, of texts."""
         registered = [str(uri) for uri in self.redirect_uris or ()]
-        if asked is None:
+        if requested_uri is None:
             if len(registered) == 1 and redirects.is_usable(registered[0]):
                 return registered[0]
             raise InvalidRedirectUriError("redirect_uri must be named: the client has not registered exactly one")
-        if not redirects.matching(asked, registered):
+        if not redirects.matching(requested_uri, registered):
             raise InvalidRedirectUriError("redirect_uri is none that the client has registered, or not one to be used")
-        return asked
+        return requested_uri
 
 
 class GrantRefresh(RefreshToken):
@@ -114,8 +114,8 @@ class Provider(OAuthAuthorizationServerProvider[GrantCode, GrantRefresh, GrantAc
         if _REGISTERED.fullmatch(client_id):
             document = await self._store.client(client_id) if self.allow_registration else None
             return None if document is None else TeamClient.model_validate_json(document)
-        found = await self._clients(client_id)
-        return None if found is None or found.client_id != client_id else TeamClient.of(found)
+        client_info = await self._clients(client_id)
+        return None if client_info is None or client_info.client_id != client_id else TeamClient.of(client_info)
 
     async def register_client(self, client_info: OAuthClientInformationFull) -> None:
         """Raises RegistrationError where it names no address that anybody may be sent to, and where too many wait to be
@@ -149,8 +149,10 @@ class Provider(OAuthAuthorizationServerProvider[GrantCode, GrantRefresh, GrantAc
         scopes = [scope for scope in params.scopes or () if scope != _OFFLINE] or list(SCOPES)
         if not set(scopes) <= set(SCOPES):
             raise AuthorizeError("invalid_scope", f"the scopes are {' and '.join(SCOPES)}")
-        asked = params.model_copy(update={"resource": self.resource, "scopes": [s for s in SCOPES if s in scopes]})
-        return self._consent_address(client, asked)
+        completed_params = params.model_copy(
+            update={"resource": self.resource, "scopes": [s for s in SCOPES if s in scopes]}
+        )
+        return self._consent_address(client, completed_params)
 
     async def granted(self, client_id: str, params: AuthorizationParams, subject: str) -> str:
         """Where to send the browser of a person who consented to what `authorize` asked of them."""
@@ -180,19 +182,19 @@ class Provider(OAuthAuthorizationServerProvider[GrantCode, GrantRefresh, GrantAc
         self, client: OAuthClientInformationFull, authorization_code: str
     ) -> GrantCode | None:
         asked_at = self._store.now()
-        found = await self._store.find_code(authorization_code)
-        if found is None or found.consented.client_id != client.client_id:
+        stored_code = await self._store.find_code(authorization_code)
+        if stored_code is None or stored_code.consented.client_id != client.client_id:
             return None
         return GrantCode(
             code=authorization_code,
-            scopes=list(found.consented.scopes),
-            expires_at=found.expires_at,
-            client_id=found.consented.client_id,
-            code_challenge=found.consented.challenge,
-            redirect_uri=AnyUrl(found.consented.redirect_uri),
-            redirect_uri_provided_explicitly=found.consented.redirect_named,
-            resource=found.consented.resource,
-            subject=found.consented.subject,
+            scopes=list(stored_code.consented.scopes),
+            expires_at=stored_code.expires_at,
+            client_id=stored_code.consented.client_id,
+            code_challenge=stored_code.consented.challenge,
+            redirect_uri=AnyUrl(stored_code.consented.redirect_uri),
+            redirect_uri_provided_explicitly=stored_code.consented.redirect_named,
+            resource=stored_code.consented.resource,
+            subject=stored_code.consented.subject,
             asked_at=asked_at,
         )
 
@@ -200,7 +202,7 @@ class Provider(OAuthAuthorizationServerProvider[GrantCode, GrantRefresh, GrantAc
         self, client: OAuthClientInformationFull, authorization_code: GrantCode
     ) -> OAuthToken:
         code, asked_at = authorization_code.code, authorization_code.asked_at
-        return self._told(await self._store.take_code(code, client.client_id, asked_at=asked_at))
+        return self._oauth_token(await self._store.take_code(code, client.client_id, asked_at=asked_at))
 
     async def load_refresh_token(self, client: OAuthClientInformationFull, refresh_token: str) -> GrantRefresh | None:
         asked_at = self._store.now()
@@ -213,7 +215,7 @@ class Provider(OAuthAuthorizationServerProvider[GrantCode, GrantRefresh, GrantAc
         self, client: OAuthClientInformationFull, refresh_token: GrantRefresh, scopes: list[str]
     ) -> OAuthToken:
         token, asked_at = refresh_token.token, refresh_token.asked_at
-        return self._told(await self._store.rotate(token, client.client_id, scopes, asked_at=asked_at))
+        return self._oauth_token(await self._store.rotate(token, client.client_id, scopes, asked_at=asked_at))
 
     async def load_access_token(self, token: str) -> GrantAccess | None:
         grant = await self._store.grant_of_access(token)
@@ -231,7 +233,7 @@ class Provider(OAuthAuthorizationServerProvider[GrantCode, GrantRefresh, GrantAc
         grant = token.grant if isinstance(token, GrantRefresh) else (token.claims or {}).get("grant")
         await self._store.revoke(str(grant))
 
-    def _told(self, tokens: Tokens | None) -> OAuthToken:
+    def _oauth_token(self, tokens: Tokens | None) -> OAuthToken:
         if tokens is None:
             raise TokenError("invalid_grant", "it is not good any more: the person has to sign in again")
         return OAuthToken(
@@ -242,9 +244,9 @@ class Provider(OAuthAuthorizationServerProvider[GrantCode, GrantRefresh, GrantAc
         )
 
 
-def is_resource(asked: str, ours: str) -> bool:
+def is_resource(indicator: str, ours: str) -> bool:
     """Whether a resource indicator means ours: the case of scheme and host aside, and a slash at the end."""
-    scheme, _, rest = asked.removesuffix("/").partition("://")
+    scheme, _, rest = indicator.removesuffix("/").partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme.lower()}://{host.lower()}{slash}{path}" == ours
 

@@ -32,8 +32,8 @@ class Proxies:
         self._networks = tuple(networks)
 
     def is_proxy(self, address: str) -> bool:
-        one = _address(address)
-        return one is not None and any(one in network for network in self._networks)
+        ip = _address(address)
+        return ip is not None and any(ip in network for network in self._networks)
 
     def origin(self, peer: str, headers: Headers) -> Origin:
         """`peer` is the address on the other side of the connection, `headers` are as ASGI has them."""
@@ -80,13 +80,13 @@ def _of_hop(text: str) -> str:
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        one = ip_address(text)
+        ip = ip_address(text)
     except ValueError:
         return None
-    mapped = one.ipv4_mapped if isinstance(one, IPv6Address) else None
-    return mapped or one
+    mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
+    return mapped or ip
 
 
 def _plain(text: str) -> str:
-    one = _address(text)
-    return str(one) if one else ""
+    ip = _address(text)
+    return str(ip) if ip else ""

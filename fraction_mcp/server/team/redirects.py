@@ -22,15 +22,15 @@ def is_usable(uri: str) -> bool:
     return not _NOWHERE.search(uri) and bool(_ENCRYPTED.fullmatch(uri) or _LOOPBACK.fullmatch(uri))
 
 
-def matching(asked: str, registered: Iterable[str]) -> bool:
-    """Whether `asked` is one of these, the port of a loopback address aside."""
-    return is_usable(asked) and any(_portless(asked) == _portless(each) for each in registered)
+def matching(uri: str, registered: Iterable[str]) -> bool:
+    """Whether `uri` is one of these, the port of a loopback address aside."""
+    return is_usable(uri) and any(_portless(uri) == _portless(each) for each in registered)
 
 
 def answered(uri: str, **answer: str | None) -> str:
     """The address with the answer added to its query; what is None is left out."""
-    told = urlencode({name: text for name, text in answer.items() if text is not None})
-    return f"{uri}{'&' if '?' in uri else '?'}{told}"
+    query = urlencode({name: text for name, text in answer.items() if text is not None})
+    return f"{uri}{'&' if '?' in uri else '?'}{query}"
 
 
 def _portless(uri: str) -> str:

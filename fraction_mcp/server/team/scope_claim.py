@@ -26,16 +26,16 @@ class ScopeClaim:
     grants: Mapping[str, frozenset[str]] = field(default_factory=lambda: {each: frozenset({each}) for each in SCOPES})
 
     def scopes(self, claims: Mapping[str, Any]) -> frozenset[str]:
-        told = claims.get(self.name) if self.name else claims.get("scope", claims.get("scp"))
-        words = told.split() if isinstance(told, str) else told if isinstance(told, list) else []
+        claim = claims.get(self.name) if self.name else claims.get("scope", claims.get("scp"))
+        words = claim.split() if isinstance(claim, str) else claim if isinstance(claim, list) else []
         known = (self.grants.get(word, frozenset()) for word in words if isinstance(word, str))
         return frozenset[str]().union(*known)
 
 
 def granted(text: str) -> tuple[str, frozenset[str]]:
     """One of `grants` as an operator types it: `ERP buyers=erp:read erp:write`. Raises ConfigError."""
-    name, sign, told = text.rpartition("=")
-    scopes = frozenset(told.split())
+    name, sign, words = text.rpartition("=")
+    scopes = frozenset(words.split())
     if not sign or not name.strip() or not scopes or not scopes <= {*SCOPES}:
         raise ConfigError(f"--grant: {text!r} is no NAME=erp:read or NAME=erp:read erp:write")
     return name.strip(), scopes

@@ -59,8 +59,8 @@ class ScopeMiddleware:
             challenge = (
                 f'Bearer error="insufficient_scope", scope="{READ} {WRITE}", resource_metadata="{self._metadata}"'
             )
-            told = {"error": "insufficient_scope", "error_description": f"this tool writes: {WRITE} is needed"}
-            await JSONResponse(told, 403, {"www-authenticate": challenge})(scope, receive, send)
+            error_body = {"error": "insufficient_scope", "error_description": f"this tool writes: {WRITE} is needed"}
+            await JSONResponse(error_body, 403, {"www-authenticate": challenge})(scope, receive, send)
             return
 
         async def again() -> Message:
@@ -87,8 +87,8 @@ async def _read(receive: Receive) -> tuple[bytes, list[Message]]:
 
 def _asks_to_write(body: bytes) -> bool:
     try:
-        asked = json.loads(body)
+        rpc_request = json.loads(body)
     except (ValueError, RecursionError):
         return False  # the server says what is wrong with it
-    params = asked.get("params") if isinstance(asked, dict) else None
-    return isinstance(params, dict) and asked.get("method") == "tools/call" and _writes(params.get("name"))
+    params = rpc_request.get("params") if isinstance(rpc_request, dict) else None
+    return isinstance(params, dict) and rpc_request.get("method") == "tools/call" and _writes(params.get("name"))

@@ -159,9 +159,9 @@ class SignInPage:
         return response
 
 
-def own_path(said: str) -> str:
+def own_path(path: str) -> str:
     """The path of ours that was asked for, or where people go otherwise: never another site, however it is spelt."""
-    return said if len(said) <= _LONGEST_NEXT and _OWN.fullmatch(said) else HOME
+    return path if len(path) <= _LONGEST_NEXT and _OWN.fullmatch(path) else HOME
 
 
 def _counted_as(email: str) -> str:

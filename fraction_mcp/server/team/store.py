@@ -108,12 +108,12 @@ class TeamStore:
         """What a code stands for that may still be taken. One that was taken takes its grant with it."""
         asked_at = self._clock()
         async with self._reading() as connection:
-            found = await store_grants.find_code(connection, code, asked_at)
-            was_taken = found is None and await store_grants.grant_of_code(connection, code)
+            stored_code = await store_grants.find_code(connection, code, asked_at)
+            was_taken = stored_code is None and await store_grants.grant_of_code(connection, code)
         if was_taken:
             async with self._changing() as connection:
                 await store_grants.replayed(connection, code)
-        return found
+        return stored_code
 
     async def take_code(self, code: str, client_id: str, *, asked_at: float | None = None) -> Tokens | None:
         """The first pair of tokens of a new grant; None for a code that is not this client's to take.
@@ -179,15 +179,15 @@ class TeamStore:
 
     async def browser(self, secret: str) -> BrowserSession | None:
         """None for one that is unknown, ended, older than 12 hours, or not seen for two. It is seen by this."""
-        now, one = self._clock(), browsers.c.hash == hashed(secret)
+        now, by_secret = self._clock(), browsers.c.hash == hashed(secret)
         async with self._reading() as connection:
-            row = (await connection.execute(sa.select(browsers).where(one, browsers.c.expires_at > now))).first()
+            row = (await connection.execute(sa.select(browsers).where(by_secret, browsers.c.expires_at > now))).first()
         if row is None:
             return None
         until = min(now + _BROWSER_IDLE_S, row.ends_at)
         if until - row.expires_at >= _SEEN_S:
             async with self._changing() as connection:
-                await connection.execute(sa.update(browsers).where(one).values(expires_at=until))
+                await connection.execute(sa.update(browsers).where(by_secret).values(expires_at=until))
         return _browser(secret, row.subject, until)
 
     async def end_browser(self, secret: str) -> None:

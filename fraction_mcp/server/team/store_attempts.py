@@ -29,8 +29,8 @@ class _Bucket:
     @classmethod
     def all(cls, ring: KeyRing, names: Iterable[str]) -> "list[_Bucket]":
         """In one order for everybody, since they are locked in it."""
-        found = {cls(name.partition(":")[0], ring.derive("attempts", name).hex()) for name in names}
-        return sorted(found, key=lambda each: each.key)
+        buckets = {cls(name.partition(":")[0], ring.derive("attempts", name).hex()) for name in names}
+        return sorted(buckets, key=lambda each: each.key)
 
     def wait_s(self, tries: int) -> float:
         beyond = tries - _FREE[self.kind]

@@ -118,11 +118,11 @@ async def take_code(
 ) -> Tokens | None:
     """The first pair of a new grant, for whoever removes the code. None for a code that is not there to be taken; one
     that was taken before takes its grant with it."""
-    found = await find_code(connection, code, asked_at)
-    if found is None or found.consented.client_id != client_id:
+    stored_code = await find_code(connection, code, asked_at)
+    if stored_code is None or stored_code.consented.client_id != client_id:
         await replayed(connection, code)
         return None
-    consented = found.consented
+    consented = stored_code.consented
     if not await store_people.alive(connection, ring, consented.subject, lock=True):
         return None
     if (await connection.execute(sa.delete(codes).where(codes.c.hash == hashed(code)))).rowcount == 0:
@@ -189,13 +189,13 @@ async def of_access(
         .join(people, people.c.subject == grants.c.subject)
         .where(access.c.hash.in_(_filled_up(list(by_hash))), access.c.expires_at > now)
     )
-    found = {}
+    grants_by_token = {}
     for row in await connection.execute(query):
         if store_people.is_good(ring, row.sealed):
             scopes = tuple(row.narrowed.split())
             grant = Grant(row.id, row.subject, row.client_id, scopes, row.resource, row.until, row.name)
-            found[by_hash[row.hash]] = grant
-    return found
+            grants_by_token[by_hash[row.hash]] = grant
+    return grants_by_token
 
 
 def _filled_up(hashes: list[str]) -> list[str]:
@@ -256,14 +256,14 @@ async def _first_answer(
 ) -> Tokens | None:
     """What the first use of a spent token was given, if that was a moment ago."""
     answer = sa.select(access).where(access.c.grant_id == row.id, access.c.generation == generation + 1)
-    given = (await connection.execute(answer)).first()
-    if given is None or asked_at > given.made_at + _GRACE_S:
+    issued = (await connection.execute(answer)).first()
+    if issued is None or asked_at > issued.made_at + _GRACE_S:
         logger.warning("a refresh token came again that had been spent before: what it stood for is revoked")
         await remove(connection, row.id)
         return None
     for access_token, refresh in _pairs(ring, row.id, generation + 1, row.seed):
-        if hashed(access_token) == given.hash:
-            return Tokens(access_token, refresh, tuple(given.scopes.split()), given.expires_at)
+        if hashed(access_token) == issued.hash:
+            return Tokens(access_token, refresh, tuple(issued.scopes.split()), issued.expires_at)
     return None  # it was given under a key that is not here
 
 

@@ -85,14 +85,14 @@ async def read(connection: AsyncConnection, ring: KeyRing, subject: str) -> Stor
     if opened is None:
         logger.warning("an ERP token was sealed under a key that FRACTION_MCP_SECRET_KEY no longer holds")
         return None
-    told = json.loads(opened)
+    payload = json.loads(opened)
     session = ErpSession(
         row.subject,
-        SecretStr(told["token"]),
-        told["renew_at"],
+        SecretStr(payload["token"]),
+        payload["renew_at"],
         row.expires_at,
-        told["user"],
-        told["company"],
+        payload["user"],
+        payload["company"],
         row.version,
     )
     return StoredPerson(row.subject, row.name, session)
@@ -153,9 +153,9 @@ async def ended(connection: AsyncConnection, subject: str, version: int) -> bool
 
 
 def _sealed(ring: KeyRing, subject: str, session: ErpSession) -> dict[str, str | float | None]:
-    told: dict[str, object] = {"token": session.token.get_secret_value(), "renew_at": session.renew_at}
-    told |= {"user": session.user, "company": session.company}
-    sealed = ring.seal(json.dumps(told).encode(), about=_about(subject))
+    payload: dict[str, object] = {"token": session.token.get_secret_value(), "renew_at": session.renew_at}
+    payload |= {"user": session.user, "company": session.company}
+    sealed = ring.seal(json.dumps(payload).encode(), about=_about(subject))
     return {"name": session.name, "sealed": base64.b64encode(sealed).decode(), "expires_at": session.expires_at}
 
 

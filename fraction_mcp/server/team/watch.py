@@ -40,23 +40,23 @@ class Watch:
 
     async def run(self) -> None:
         """Until it is cancelled. What has begun to be sent ends first, in the runtime of its person."""
-        told = ""
+        last_logged = ""
         async with anyio.create_task_group() as group:
             while True:
                 try:
                     await self._seen_to(group)
-                    told = ""
+                    last_logged = ""
                 except Exception as error:  # noqa: BLE001 - whatever fails for a while, nothing approved is forgotten
-                    told = logged_once(logger, error, told)
+                    last_logged = logged_once(logger, error, last_logged)
                     await anyio.sleep(_TROUBLED_S)
                 await anyio.sleep(_LOOK_S)
 
     async def _seen_to(self, group: TaskGroup) -> None:
         """Begin what is due, for one person beside another: an ERP that is slow for one holds nobody else up."""
-        open_ones = await self._journal.latest((State.APPROVED, State.UNKNOWN), limit=None)
-        self._looks = {write.id: self._looks[write.id] for write in open_ones if write.id in self._looks}
-        due, left = defaultdict[str, list[Write]](list), self._left_to_others(open_ones)
-        for write in open_ones:
+        open_writes = await self._journal.latest((State.APPROVED, State.UNKNOWN), limit=None)
+        self._looks = {write.id: self._looks[write.id] for write in open_writes if write.id in self._looks}
+        due, left = defaultdict[str, list[Write]](list), self._left_to_others(open_writes)
+        for write in open_writes:
             if write.id in left:
                 continue
             if write.asker.startswith(SIGNED_IN) and write.asker not in self._busy and self._is_due(write):
@@ -65,14 +65,14 @@ class Watch:
             self._busy.add(asker)
             group.start_soon(self._for_one, asker, writes)
 
-    def _left_to_others(self, open_ones: Sequence[Write]) -> set[str]:
+    def _left_to_others(self, open_writes: Sequence[Write]) -> set[str]:
         """The approved writes that their own replica has had no time for yet, or of whose batch it has sent one
         meanwhile. Both would read the ERP anew for one, and who comes second could not tell its person what came of it.
 
         Whoever approves for somebody else sends nothing. The time is this replica's own, whatever others' clocks say.
         """
         together = defaultdict[str, set[str]](set)
-        for write in open_ones:
+        for write in open_writes:
             if write.state is State.APPROVED and not write.approvers:
                 together[write.batch or write.id].add(write.id)
         now, before = anyio.current_time(), self._left

@@ -20,7 +20,10 @@ class WithoutSessions:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refused = scope["type"] == "http" and scope["path"] == self._path and scope["method"] in {"GET", "DELETE"}
         if refused and getattr(scope.get("auth"), "scopes", ()):
-            told = {"error": "method_not_allowed", "error_description": "this server keeps no session: POST alone"}
-            await JSONResponse(told, 405, {"allow": "POST"})(scope, receive, send)
+            error_body = {
+                "error": "method_not_allowed",
+                "error_description": "this server keeps no session: POST alone",
+            }
+            await JSONResponse(error_body, 405, {"allow": "POST"})(scope, receive, send)
             return
         await self._app(scope, receive, send)
