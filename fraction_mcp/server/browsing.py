@@ -54,14 +54,16 @@ class Browsing:
     async def list_resources(self, _ctx: Context, _params: PaginatedRequestParams | None) -> ListResourcesResult:
         from fraction_mcp.server.resources import listed_resource  # noqa: PLC0415
 
-        return ListResourcesResult(resources=[listed_resource(one) for one in self._addresses if not one.is_template])
+        return ListResourcesResult(
+            resources=[listed_resource(address) for address in self._addresses if not address.is_template]
+        )
 
     async def list_templates(
         self, _ctx: Context, _params: PaginatedRequestParams | None
     ) -> ListResourceTemplatesResult:
         from fraction_mcp.server.resources import listed_template  # noqa: PLC0415
 
-        templates = [listed_template(one) for one in self._addresses if one.is_template]
+        templates = [listed_template(address) for address in self._addresses if address.is_template]
         return ListResourceTemplatesResult(resource_templates=templates)
 
     async def read_resource(self, ctx: Context, params: ReadResourceRequestParams) -> ReadResourceResult:

@@ -21,8 +21,8 @@ observers: list[Callable[[str, str, str, float], None]] = []
 
 
 def client_of(ctx: ServerRequestContext[Any, Any]) -> str:
-    told = ctx.session.client_params
-    return f"{told.client_info.name} {told.client_info.version}" if told else "an MCP client"
+    params = ctx.session.client_params
+    return f"{params.client_info.name} {params.client_info.version}" if params else "an MCP client"
 
 
 async def logged(client: str, tool: str, work: Callable[[], Awaitable[ResultT]]) -> ResultT:
@@ -40,8 +40,8 @@ async def logged(client: str, tool: str, work: Callable[[], Awaitable[ResultT]])
             outcome, write_id, code = _outcome(result)
             return result
         finally:
-            for told in observers:
-                told(tool, outcome, code, time.perf_counter() - began)
+            for observer in observers:
+                observer(tool, outcome, code, time.perf_counter() - began)
             log_call(
                 client=client,
                 tool=tool,
@@ -64,5 +64,5 @@ def _outcome(result: object) -> tuple[str, str, str]:
     write_id = data.get("write_id")
     error = data.get("error")
     code = error.get("code") if isinstance(error, dict) else None
-    told = data.get("outcome") or code or data.get("status") or ("failed" if result.is_error else "ok")
-    return str(told), write_id if isinstance(write_id, str) else "", code if isinstance(code, str) else ""
+    outcome = data.get("outcome") or code or data.get("status") or ("failed" if result.is_error else "ok")
+    return str(outcome), write_id if isinstance(write_id, str) else "", code if isinstance(code, str) else ""

@@ -75,9 +75,9 @@ async def answered(runtime: Runtime, ctx: Context, params: CallToolRequestParams
 
 async def read(runtime: Runtime, spec: ToolSpec, ask: Any) -> ToolResult:
     """What a tool that plans nothing answers, and as of when."""
-    given = await (runtime.context() if spec.effect is Effect.READ else runtime.write_service())
+    context_or_service = await (runtime.context() if spec.effect is Effect.READ else runtime.write_service())
     with freshness.gathered() as reads:
-        answer: ToolResult = await spec.run(given, ask)
+        answer: ToolResult = await spec.run(context_or_service, ask)
     return answer.model_copy(update={"as_of": reads.as_of})
 
 
@@ -117,7 +117,7 @@ class _Call:
         batch = await service.batch(write)
         # What was asked for alone, and waits within a batch already, is decided there.
         if not batch.waiting or write.state is not State.AWAITING or (batch.is_together and not self._is_batch):
-            return await self._told(service, await service.follow_up(write))
+            return await self._write_result(service, await service.follow_up(write))
         await self._runtime.watch()  # it may be approved elsewhere while the question is open
         came = await consent.ask(batch)
         return (
@@ -159,13 +159,13 @@ class _Call:
             progress.reporter.reset(token)
 
     def _reporter(self) -> progress.Reporter:
-        told_at = 0.0
+        reported_at = 0.0
 
         async def tell(done: float, total: float | None, what: str) -> None:
-            nonlocal told_at
+            nonlocal reported_at
             now = time.monotonic()
-            if now - told_at >= _TELL_S or done == total:
-                told_at = now
+            if now - reported_at >= _TELL_S or done == total:
+                reported_at = now
                 await self._ctx.session.report_progress(done, total, what)
 
         return tell
@@ -176,21 +176,23 @@ class _Call:
         if reply.choice == "approve":
             self.sent = write.id
             with self._progress():
-                return await self._told(service, await service.approve(write, digest=batch.digest, by=decider))
+                return await self._write_result(service, await service.approve(write, digest=batch.digest, by=decider))
         if reply.choice == "decline":
-            return await self._told(service, await service.decline(write, by=decider.name))
+            return await self._write_result(service, await service.decline(write, by=decider.name))
         # It may have been decided elsewhere while nobody answered here.
         write = await service.follow_up(await service.write(write.id))
         if write.state is not State.AWAITING:
-            return await self._told(service, write)
+            return await self._write_result(service, write)
         if self._runtime.settings.confirm == "two_step" and not service.awaits(batch):
-            return await self._told(service, write, token=await service.new_token(write))
+            return await self._write_result(service, write, token=await service.new_token(write))
         if not reply.led:
             await self._runtime.open_inbox()
             await self._runtime.tell_webhook(await service.batch(write))
-        return await self._told(service, write, why=reply.why)
+        return await self._write_result(service, write, why=reply.why)
 
-    async def _told(self, service: WriteService, write: Write, *, token: str = "", why: str = "") -> CallToolResult:
+    async def _write_result(
+        self, service: WriteService, write: Write, *, token: str = "", why: str = ""
+    ) -> CallToolResult:
         """How it stands, with its whole batch where it was asked for in one."""
         answer: WriteResult = (
             result_for_batch(await service.batch(write), token=token, place=service.place)
@@ -232,12 +234,12 @@ def _error(error: FractionMcpError, spec: ToolSpec, *, unsure: bool = False) -> 
     """An error as a tool result: for the reader who can act. A read leaves `written` null."""
     writes = not spec.effect.reads
     unsure = unsure or isinstance(error, ErpOutcomeUnknown)
-    told = ToolError.from_exception(error, written=("maybe" if unsure else "no") if writes else None)
+    tool_error = ToolError.from_exception(error, written=("maybe" if unsure else "no") if writes else None)
     text = f"{error.code}: {error.message}"
     if writes and "written" not in error.message:
         text += "; it may have been written" if unsure else "; nothing was written"
     text += "."
-    text += f" {told.hint} Retryable: {'yes' if told.retryable else 'no'}."
+    text += f" {tool_error.hint} Retryable: {'yes' if tool_error.retryable else 'no'}."
     return CallToolResult(
-        content=[TextContent(text=text)], structured_content={"error": told.model_dump()}, is_error=True
+        content=[TextContent(text=text)], structured_content={"error": tool_error.model_dump()}, is_error=True
     )

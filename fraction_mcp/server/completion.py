@@ -42,18 +42,20 @@ class Completer:
         self._under_way: dict[tuple[str, str, str], anyio.CancelScope] = {}
 
     async def complete(self, ctx: Context, params: CompleteRequestParams) -> CompleteResult:
-        found = Suggestions()
+        suggestions = Suggestions()
         with self._alone(ctx, params), anyio.move_on_after(_PATIENCE_S):
             try:
-                found = await self._found(ctx, params)
+                suggestions = await self._suggestions(ctx, params)
             except FractionMcpError as error:
                 logger.info("completion: %s: %s", error.code, error.message)
             except Exception:
                 logger.exception("completion failed")
-        values = list(found.values)
-        return CompleteResult(completion=Completion(values=values, total=found.total, has_more=found.has_more))
+        values = list(suggestions.values)
+        return CompleteResult(
+            completion=Completion(values=values, total=suggestions.total, has_more=suggestions.has_more)
+        )
 
-    async def _found(self, ctx: Context, params: CompleteRequestParams) -> Suggestions:
+    async def _suggestions(self, ctx: Context, params: CompleteRequestParams) -> Suggestions:
         typed, known = params.argument.value, self._subject(params)
         if not isinstance(known, Subject):
             words = tuple(word for word in known or () if word.startswith(typed))

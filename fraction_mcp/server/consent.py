@@ -168,13 +168,13 @@ class Consent:
     def _round(self, batch: Batch, question: _Question) -> InputRequiredResult:
         """The question as a round of its own; the state that comes back is sealed by the boundary."""
         if question.address:
-            asked = ElicitRequest(params=ElicitRequestURLParams(message=question.message, url=question.address))
+            elicitation = ElicitRequest(params=ElicitRequestURLParams(message=question.message, url=question.address))
         else:
             form = choice_form(self._ctx.protocol_version)
-            asked = ElicitRequest(params=ElicitRequestFormParams(message=question.message, requested_schema=form))
+            elicitation = ElicitRequest(params=ElicitRequestFormParams(message=question.message, requested_schema=form))
         state = {"write": _ids(batch)[0], "digest": batch.digest, "since": batch.asked_anew_at}
         state |= {"nonce": question.nonce, "address": bool(question.address)}
-        return InputRequiredResult(request_state=json.dumps(state), input_requests={_KEY: asked})
+        return InputRequiredResult(request_state=json.dumps(state), input_requests={_KEY: elicitation})
 
     async def _sent(self, question: _Question) -> ElicitResult:
         """Through the back channel of an older client."""

@@ -63,13 +63,13 @@ def differences(tools: list[dict[str, Any]], folder: Path) -> list[Difference]:
     """What is missing, stale or extra in the folder, byte for byte; empty where nothing is."""
     files = _files(tools)
     there = {path.name: path.read_bytes() for path in sorted(folder.glob("*.json"))}
-    found = [Difference(name, "is missing") for name in files if name not in there]
+    differing = [Difference(name, "is missing") for name in files if name not in there]
     for tool in tools:
         name = f"{tool['name']}.json"
         if name in there and there[name] != files[name].encode():
-            found.append(_stale(name, there[name], tool))
+            differing.append(_stale(name, there[name], tool))
     gone = (Change("name", "the tool is gone", breaking=True),)
-    return found + [Difference(name, "is of no tool", gone) for name in there if name not in files]
+    return differing + [Difference(name, "is of no tool", gone) for name in there if name not in files]
 
 
 def _stale(name: str, published: bytes, tool: dict[str, Any]) -> Difference:
@@ -79,8 +79,8 @@ def _stale(name: str, published: bytes, tool: dict[str, Any]) -> Difference:
         before = None
     if not isinstance(before, dict) or "inputSchema" not in before:
         return Difference(name, "holds no tool")
-    found = tuple(changes(before, tool))
-    return Difference(name, "is stale" if found else "is stale: it says the same in other bytes", found)
+    tool_changes = tuple(changes(before, tool))
+    return Difference(name, "is stale" if tool_changes else "is stale: it says the same in other bytes", tool_changes)
 
 
 def spelt_for(style: str, tools: list[dict[str, Any]]) -> list[dict[str, Any]]:

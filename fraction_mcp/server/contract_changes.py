@@ -31,16 +31,16 @@ class Change:
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
     """What a tool, as `tools/list` sends it, is now that it was not before."""
-    found: list[Change] = []
+    collected: list[Change] = []
     for name in dict.fromkeys((*before, *after)):
         old, new = before.get(name), after.get(name)
         if old == new:
             continue
         if name in {"inputSchema", "outputSchema"} and isinstance(old, dict) and isinstance(new, dict):
-            found += _of_schema(old, new, name, taken=name == "inputSchema")
+            collected += _of_schema(old, new, name, taken=name == "inputSchema")
         else:
-            found.append(Change(name, _from_to(old, new), breaking=name not in _WORDS))
-    return found
+            collected.append(Change(name, _from_to(old, new), breaking=name not in _WORDS))
+    return collected
 
 
 def _of_schema(old: Mapping[str, Any], new: Mapping[str, Any], where: str, *, taken: bool) -> Iterator[Change]:
@@ -56,8 +56,8 @@ def _of_schema(old: Mapping[str, Any], new: Mapping[str, Any], where: str, *, ta
         elif key == "items" and isinstance(old.get(key), dict) and isinstance(new.get(key), dict):
             yield from _of_schema(old[key], new[key], f"{where}[]", taken=taken)
         else:
-            told = f"{key} {_from_to(old.get(key), new.get(key))}"
-            yield Change(where, told, breaking=_breaks(key, old.get(key), new.get(key), taken=taken))
+            what = f"{key} {_from_to(old.get(key), new.get(key))}"
+            yield Change(where, what, breaking=_breaks(key, old.get(key), new.get(key), taken=taken))
 
 
 def _of_properties(old: Mapping[str, Any], new: Mapping[str, Any], where: str, *, taken: bool) -> Iterator[Change]:

@@ -98,9 +98,9 @@ def _contents(uri: str, text: str, mime_type: str) -> ReadResourceResult:
 
 def _meant(uri: str, offered: Sequence[Address]) -> tuple[Address, dict[str, str]]:
     for address in offered:
-        found = UriTemplate.parse(address.uri).match(uri if address.is_template else uri.rstrip("/"))
-        if found is not None:
-            return address, {name: str(value) for name, value in found.items()}
+        variables = UriTemplate.parse(address.uri).match(uri if address.is_template else uri.rstrip("/"))
+        if variables is not None:
+            return address, {name: str(value) for name, value in variables.items()}
     spelt = _spelt_right(uri, offered)
     known = ", ".join(address.uri for address in offered)
     hint = f"It may be {spelt}." if spelt else f"There are: {known}."
@@ -118,9 +118,9 @@ def _spelt_right(uri: str, offered: Sequence[Address]) -> str:
 
 
 def _refusal(error: FractionMcpError, uri: str, ctx: ServerRequestContext[Any, Any]) -> MCPError:
-    told = ToolError.from_exception(error, written=None)
+    tool_error = ToolError.from_exception(error, written=None)
     text = f"{error.message.removesuffix('.')}. {error.hint}".strip()
-    data = {"uri": uri, "error": told.model_dump()}
+    data = {"uri": uri, "error": tool_error.model_dump()}
     if isinstance(error, NotFound | WriteNotFound | AmbiguousReference):
         return MCPError(_code_of_nothing(ctx), text, data)
     return MCPError(INVALID_PARAMS if isinstance(error, InputError) else INTERNAL_ERROR, text, data)

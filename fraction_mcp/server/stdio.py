@@ -101,7 +101,7 @@ class _Lines:
 def _whole(line: str) -> str:
     if "\\ud" not in line and "\\uD" not in line:
         return line
-    return _HALF.sub(lambda found: r"\ufffd" if found[1] else found[0], line)
+    return _HALF.sub(lambda match: r"\ufffd" if match[1] else match[0], line)
 
 
 class _Out:
@@ -120,7 +120,7 @@ class _Out:
             raise anyio.ClosedResourceError from None
 
     def refuse_line(self) -> None:
-        _told_alone()
+        _log_unread_line()
         self._writer.write(_TOO_LONG.encode())
 
 
@@ -136,7 +136,7 @@ async def loop_streams() -> AsyncIterator[tuple[Any, Any]]:
         out = await stack.enter_async_context(_stdout()) if _is_pipe(1) else None
         incoming = _piped() if _is_pipe(0) else _typed() if os.isatty(0) else None
         reader = await stack.enter_async_context(incoming) if incoming else None
-        yield reader and _Lines(reader, out.refuse_line if out else _told_alone), out
+        yield reader and _Lines(reader, out.refuse_line if out else _log_unread_line), out
 
 
 @asynccontextmanager
@@ -197,7 +197,7 @@ def _diverted_stdin() -> int:
     return wire
 
 
-def _told_alone() -> None:
+def _log_unread_line() -> None:
     logger.warning(_UNREAD)
 
 
