@@ -129,8 +129,8 @@ def is_own_form(headers: Mapping[str, str], is_ours: Callable[[str], bool]) -> b
     return site == "same-origin" if origin == "null" else is_ours(origin)
 
 
-def is_same(secret: str, said: str) -> bool:
-    return hmac.compare_digest(secret.encode(), said.encode("utf-8", "surrogatepass"))
+def is_same(secret: str, presented: str) -> bool:
+    return hmac.compare_digest(secret.encode(), presented.encode("utf-8", "surrogatepass"))
 
 
 def _digest(secret: str) -> str:

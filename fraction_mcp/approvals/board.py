@@ -70,8 +70,8 @@ class Board:
     @property
     def headline(self) -> str:
         count = self.waiting
-        told = f"{count} {'write waits' if count == 1 else 'writes wait'} for you" if count else "Nothing waits for you"
-        return told + (f", and {self.unsure} must be settled" if self.unsure else "")
+        text = f"{count} {'write waits' if count == 1 else 'writes wait'} for you" if count else "Nothing waits for you"
+        return text + (f", and {self.unsure} must be settled" if self.unsure else "")
 
     @property
     def needing(self) -> int:
@@ -82,10 +82,10 @@ class Board:
         return all(section.name == "decided" for section in self.sections)
 
 
-async def write_of(service: WriteService, said: str) -> Write | None:
+async def write_of(service: WriteService, write_id: str) -> Write | None:
     """The write that an address names, which anybody may have typed."""
     try:
-        return await service.write(said)
+        return await service.write(write_id)
     except WriteNotFound:
         return None
 
@@ -116,8 +116,8 @@ async def read_board(service: WriteService, view: View, alive: Alive = nobody) -
         else:
             kind = [write for write in looked_at if write.state in states]
             sections.append(await _section(service, name, heading, kind, now, alive=alive, view=view))
-    told = _told_apart([section for section in sections if section.cards])
-    return Board(tuple(told), counts[State.AWAITING], counts[State.UNKNOWN])
+    distinguished = _distinguished([section for section in sections if section.cards])
+    return Board(tuple(distinguished), counts[State.AWAITING], counts[State.UNKNOWN])
 
 
 async def _looked_back(service: WriteService, view: View, now: float) -> Section:
@@ -125,12 +125,12 @@ async def _looked_back(service: WriteService, view: View, now: float) -> Section
     states = tuple(state for state in DECIDED if state in (view.search.states or DECIDED))
     whole = view.of == "decided" or view.searches
     before = (view.page - 1) * _PAGE if view.of else 0
-    found = await looked_back(service.journal, view, states, skip=before, limit=_PAGE if whole else _SHOWN_DECIDED)
-    if before and not found.writes:  # beyond the last page is the first
+    decided = await looked_back(service.journal, view, states, skip=before, limit=_PAGE if whole else _SHOWN_DECIDED)
+    if before and not decided.writes:  # beyond the last page is the first
         return await _looked_back(service, replace(view, page=1), now)
-    decisions = await service.journal.history.decisions([write.id for write in found.writes])
-    cards = tuple(card_of(service, write, decisions[write.id], now) for write in found.writes)
-    return Section("decided", "Decided" if whole else "Decided lately", cards, before, found.total, found.looked)
+    decisions = await service.journal.history.decisions([write.id for write in decided.writes])
+    cards = tuple(card_of(service, write, decisions[write.id], now) for write in decided.writes)
+    return Section("decided", "Decided" if whole else "Decided lately", cards, before, decided.total, decided.looked)
 
 
 async def _section(
@@ -148,11 +148,11 @@ async def _section(
 
 
 async def _beside_one(service: WriteService, write_id: str) -> list[Write]:
-    found = await write_of(service, write_id)
-    if found is None:
+    write = await write_of(service, write_id)
+    if write is None:
         return []
-    batch = await service.batch(found)
-    return _beside(batch.of(found), batch.writes)
+    batch = await service.batch(write)
+    return _beside(batch.of(write), batch.writes)
 
 
 def _is_with_others(write: Write) -> bool:
@@ -162,7 +162,7 @@ def _is_with_others(write: Write) -> bool:
 
 def _beside(write: Write, batch: Sequence[Write]) -> list[Write]:
     """The write, and those that are decided with it."""
-    return [one for one in batch if one.state is write.state] if _is_with_others(write) else [write]
+    return [member for member in batch if member.state is write.state] if _is_with_others(write) else [write]
 
 
 async def _entry(service: WriteService, writes: Sequence[Write], now: float, alive: Alive) -> Card:
@@ -180,19 +180,19 @@ async def _entry(service: WriteService, writes: Sequence[Write], now: float, ali
     return with_version(replace(card, notice=" ".join(filter(None, (before, card.notice)))))
 
 
-def _told_apart(sections: Sequence[Section]) -> list[Section]:
+def _distinguished(sections: Sequence[Section]) -> list[Section]:
     """Cards to decide about that have one title each say what sets them apart, be it their id."""
-    open_ones = [card for section in sections if section.name != "decided" for card in section.cards]
-    titles = Counter(card.title for card in open_ones)
-    marks = Counter((card.title, mark) for card in open_ones for mark in _marks(card))
+    open_cards = [card for section in sections if section.name != "decided" for card in section.cards]
+    titles = Counter(card.title for card in open_cards)
+    marks = Counter((card.title, mark) for card in open_cards for mark in _marks(card))
 
-    def told(card: Card) -> Card:
+    def marked(card: Card) -> Card:
         if titles[card.title] < 2 or card.decided:
             return card
         mark = next((mark for mark in _marks(card) if marks[card.title, mark] == 1), f"write {card.id}")
         return with_version(replace(card, apart=mark))
 
-    return [replace(section, cards=tuple(map(told, section.cards))) for section in sections]
+    return [replace(section, cards=tuple(map(marked, section.cards))) for section in sections]
 
 
 def _marks(card: Card) -> list[str]:

@@ -193,7 +193,7 @@ def card_of(service: WriteService, write: Write, events: Sequence[Event], now: f
         decided=moment(write.updated_at, now) if over else None,
         sent=_sent(events, now) if write.state is State.UNKNOWN else None,
         unclear=_unclear(write) if write.state is State.UNKNOWN else "",
-        said=tuple(_said(event, now) for event in events if event.kind in DECIDING),
+        said=tuple(_decision(event, now) for event in events if event.kind in DECIDING),
         method=plan.method,
         target=plan.target,
         payload=readable(plan.content),
@@ -212,7 +212,7 @@ def with_version(card: Card) -> Card:
     shown = asdict(card)
     for name in ("asked", "expires", "decided", "sent"):
         shown[name] = shown[name] and shown[name]["iso"]
-    shown["said"] = [(one.what, one.by, one.at.iso) for one in card.said]
+    shown["said"] = [(decision.what, decision.by, decision.at.iso) for decision in card.said]
     shown["items"] = [item.version for item in card.items]
     return replace(card, version=hashlib.sha256(repr(sorted(shown.items())).encode()).hexdigest()[:16])
 
@@ -280,8 +280,8 @@ def _notice(write: Write, events: Sequence[Event], *, reaches: bool) -> str:
             return "Approved; it is being sent."
         case State.UNKNOWN:
             looked = [event for event in events if event.kind == Step.LOOKED]
-            told = _SOUGHT.get(str(looked[-1].detail.get("found")), "") if looked else ""
-            return f"It was sent, and no clear answer came back: it may have been written. {told}".strip()
+            search_result = _SOUGHT.get(str(looked[-1].detail.get("found")), "") if looked else ""
+            return f"It was sent, and no clear answer came back: it may have been written. {search_result}".strip()
     return ""
 
 
@@ -296,5 +296,5 @@ def _sent(events: Sequence[Event], now: float) -> Moment | None:
     return moment(claims[-1], now) if claims else None
 
 
-def _said(event: Event, now: float) -> Said:
+def _decision(event: Event, now: float) -> Said:
     return Said(_DECIDED[event.kind], clean(decided_by(event), 160), moment(event.at, now))

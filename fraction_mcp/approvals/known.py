@@ -57,8 +57,8 @@ def read_known(folder: Path) -> Known | None:
     if not (folder / _FILE).exists():
         return None
     try:
-        said = json.loads(private_file(folder / _FILE).read_text(encoding="utf-8"))
-        return Known(int(said["port"]), str(said["secret"]))
+        stored = json.loads(private_file(folder / _FILE).read_text(encoding="utf-8"))
+        return Known(int(stored["port"]), str(stored["secret"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -94,19 +94,19 @@ async def ask(known: Known, what: str = "") -> bool:
     try:
         with anyio.fail_after(_PATIENCE_S):
             number = secrets.token_urlsafe(16)
-            said = await _asked(known, f"/known?number={number}")
-            if not hmac.compare_digest(known.proof("inbox", number).encode(), said.get("proof", "").encode()):
+            answer = await _post(known, f"/known?number={number}")
+            if not hmac.compare_digest(known.proof("inbox", number).encode(), answer.get("proof", "").encode()):
                 return False
             if not what:
                 return True
-            theirs = said.get("number", "")
-            done = await _asked(known, f"/known/{what}?number={theirs}&proof={known.proof('server', theirs, what)}")
+            theirs = answer.get("number", "")
+            done = await _post(known, f"/known/{what}?number={theirs}&proof={known.proof('server', theirs, what)}")
             return "done" in done
     except (OSError, TimeoutError, ValueError, RecursionError, anyio.EndOfStream, anyio.BrokenResourceError):
         return False
 
 
-async def _asked(known: Known, target: str) -> Mapping[str, str]:
+async def _post(known: Known, target: str) -> Mapping[str, str]:
     """One POST to the loopback, and its JSON. The ERPs' client would be much to load for this."""
     async with await anyio.connect_tcp("127.0.0.1", known.port) as stream:
         lines = (f"POST {target} HTTP/1.1", f"Host: 127.0.0.1:{known.port}", "Content-Length: 0", "Connection: close")
@@ -119,5 +119,5 @@ async def _asked(known: Known, target: str) -> Mapping[str, str]:
     head, _, body = answer.partition(b"\r\n\r\n")
     if b" 200 " not in head.partition(b"\r\n")[0]:
         return {}
-    said = json.loads(body)
-    return {str(name): str(value) for name, value in said.items()} if isinstance(said, dict) else {}
+    parsed = json.loads(body)
+    return {str(name): str(value) for name, value in parsed.items()} if isinstance(parsed, dict) else {}

@@ -72,8 +72,8 @@ class Pages:
             Mount("/s/{place}", routes=self._writes.routes, middleware=[Middleware(SignedIn, auth, self._shut)]),
             Mount("/", self._shut),
         ]
-        told = {JournalError: self._trouble}
-        self.app: ASGIApp = AccessMiddleware(Starlette(routes=routes, exception_handlers=told), auth)
+        handlers = {JournalError: self._trouble}
+        self.app: ASGIApp = AccessMiddleware(Starlette(routes=routes, exception_handlers=handlers), auth)
 
     @property
     def watched_by(self) -> int:
@@ -135,9 +135,9 @@ class Pages:
 
     async def _show(self, request: Request) -> Response:
         """A server of this state folder asks for its person."""
-        said = request.query_params
+        query = request.query_params
         proofs = self._around.proofs
-        if proofs is None or not proofs.holds(said.get("number", ""), said.get("proof", ""), "show"):
+        if proofs is None or not proofs.holds(query.get("number", ""), query.get("proof", ""), "show"):
             return PlainTextResponse("Not found\n", 404)
         self._around.show()
         return JSONResponse({"done": "show"})

@@ -76,8 +76,8 @@ async def _pages(journal: Journal, search: Search) -> AsyncGenerator[str]:
     while there:
         writes, after = await journal.history.page(search.states, after=after)
         decisions = await journal.history.decisions([write.id for write in writes])
-        found = [write for write in writes if search.finds(write, decisions[write.id])]
-        yield "".join(_line(row_of(write, decisions[write.id], now)) for write in found)
+        matches = [write for write in writes if search.finds(write, decisions[write.id])]
+        yield "".join(_line(row_of(write, decisions[write.id], now)) for write in matches)
         there = after is not None
 
 

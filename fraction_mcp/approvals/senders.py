@@ -27,7 +27,7 @@ _PATTERN = "server-*.json"
 
 async def heartbeat(folder: Path, identities: Sequence[ErpIdentity]) -> None:
     """Say that this process sends for these identities, until cancelled."""
-    with _said(folder, identities) as file:
+    with _announced(folder, identities) as file:
         while True:
             await anyio.sleep(_BEAT_S)
             with suppress(OSError):  # cleared away: another beat would say nothing new
@@ -35,7 +35,7 @@ async def heartbeat(folder: Path, identities: Sequence[ErpIdentity]) -> None:
 
 
 @contextmanager
-def _said(folder: Path, identities: Sequence[ErpIdentity]) -> Iterator[Path]:
+def _announced(folder: Path, identities: Sequence[ErpIdentity]) -> Iterator[Path]:
     file = private_file(folder / f"server-{os.getpid()}-{secrets.token_hex(4)}.json")
     file.write_text(json.dumps([_place(identity) for identity in identities]), encoding="utf-8")
     try:

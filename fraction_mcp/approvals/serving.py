@@ -59,7 +59,7 @@ async def serve_inbox(
         if announce is not None:
             announce(inbox.auth.new_link().address)
         if opens:
-            await inbox.usher.show(asked=announce is not None)
+            await inbox.usher.show(on_request=announce is not None)
         await anyio.sleep_forever()
 
 
@@ -199,28 +199,28 @@ class _Usher:
         if self._auth.visitors == before:
             _say("nobody has come in through the browser that was opened")
 
-    async def show(self, *, asked: bool = False) -> None:
-        """`asked`: a person asked for it, and is told where they must wait."""
+    async def show(self, *, on_request: bool = False) -> None:
+        """`on_request`: a person asked for it, and is told where they must wait."""
         try:
-            if await self._may_open(asked=asked):
+            if await self._may_open(on_request=on_request):
                 await self._lead_in()
         except (ConfigError, OSError) as error:
             _say(f"the browser cannot be opened: {error}")
 
-    async def _may_open(self, *, asked: bool) -> bool:
+    async def _may_open(self, *, on_request: bool) -> bool:
         deferred = False
         while (wait := wait_to_open_s(self._folder)) > 0:
-            if asked and not deferred:
+            if on_request and not deferred:
                 sys.stderr.write(f"The browser was opened a moment ago, and is not opened again for {wait:.0f} s.\n")
             deferred = True
             await anyio.sleep(wait)
-            if self.pages.watched_by or not await self._is_needed(asked=asked):
+            if self.pages.watched_by or not await self._is_needed(on_request=on_request):
                 return False
         return True
 
-    async def _is_needed(self, *, asked: bool) -> bool:
+    async def _is_needed(self, *, on_request: bool) -> bool:
         """Whether, after a while, a person must still be shown in."""
-        if asked:
+        if on_request:
             return not self._auth.visitors
         return bool(await self._service.journal.latest((State.AWAITING, State.UNKNOWN), limit=1))
 

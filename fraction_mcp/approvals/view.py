@@ -53,13 +53,13 @@ class Search:
         words = self.text.casefold().split()
         if not words:
             return True
-        identity, told = write.identity, write.outcome
-        said = [write.id, write.plan.title, write.plan.tool, reference_of(write), write.plan.note, write.asked_by]
-        said += [identity.system.label, identity.company_name, identity.account, told.reason]
-        said += [text for row in rows for text in (row.before, row.after) if text]
-        said += [told.error.message] if told.error else []
-        said += map(decided_by, decisions)
-        everything = "\n".join(said).casefold()
+        identity, outcome = write.identity, write.outcome
+        texts = [write.id, write.plan.title, write.plan.tool, reference_of(write), write.plan.note, write.asked_by]
+        texts += [identity.system.label, identity.company_name, identity.account, outcome.reason]
+        texts += [text for row in rows for text in (row.before, row.after) if text]
+        texts += [outcome.error.message] if outcome.error else []
+        texts += map(decided_by, decisions)
+        everything = "\n".join(texts).casefold()
         return all(word in everything for word in words)
 
 
@@ -74,22 +74,22 @@ class View:
     without: str = ""
 
     @classmethod
-    def read(cls, said: Mapping[str, str]) -> "View":
-        of, page, state = said.get("of", ""), said.get("page", ""), said.get("state", "")
+    def read(cls, params: Mapping[str, str]) -> "View":
+        of, page, state = params.get("of", ""), params.get("page", ""), params.get("state", "")
         number = int(page) if page.isascii() and page.isdigit() and len(page) < 6 else 1
-        text, tool, customer = (said.get(name, "").strip()[:_LONGEST] for name in ("q", "tool", "customer"))
+        text, tool, customer = (params.get(name, "").strip()[:_LONGEST] for name in ("q", "tool", "customer"))
         return cls(
             of if of in {name for name, _, _ in SECTIONS} else "",
             max(1, number),
-            said.get("write", "")[:_LONGEST],
+            params.get("write", "")[:_LONGEST],
             Search(text, state if state in set(State) else "", tool, customer),
         )
 
     def query(self) -> dict[str, str]:
         search = self.search
-        told: dict[str, Any] = {"of": self.of, "page": str(self.page) if self.of else "", "write": self.write}
-        told |= {"q": search.text, "state": search.state, "tool": search.tool, "customer": search.customer}
-        return {name: value for name, value in told.items() if value}
+        params: dict[str, Any] = {"of": self.of, "page": str(self.page) if self.of else "", "write": self.write}
+        params |= {"q": search.text, "state": search.state, "tool": search.tool, "customer": search.customer}
+        return {name: value for name, value in params.items() if value}
 
     @property
     def searches(self) -> bool:

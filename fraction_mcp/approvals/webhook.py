@@ -62,18 +62,18 @@ class Webhook:
         self._keys = [hmac.digest(key.encode(), _KEY_FOR, "sha256") for key in keys]
         self._team = team
         self._clock = clock
-        self._told: dict[tuple[str, str], None] = {}
+        self._notified: dict[tuple[str, str], None] = {}
         self._failed = ""
 
     async def tell(self, batch: Batch, count: int) -> None:
         """That a batch waits, one of `count` writes that do; once, however often it is asked for as it is."""
         first = batch.waiting[0]
         mark = (first.id, batch.digest)
-        if mark in self._told:
+        if mark in self._notified:
             return
-        self._told[mark] = None
-        while len(self._told) > _MOST_REMEMBERED:
-            del self._told[next(iter(self._told))]
+        self._notified[mark] = None
+        while len(self._notified) > _MOST_REMEMBERED:
+            del self._notified[next(iter(self._notified))]
         event = "msg_" + hashlib.sha256(" ".join(mark).encode()).hexdigest()[:32]
         if self._team is not None and not await self._team.once(f"webhook {event}", first.expires_at):
             return
@@ -85,8 +85,8 @@ class Webhook:
         badge = "SANDBOX: " if is_embedded(first.identity.base_url) else ""
         waits = "1 write waits" if count == 1 else f"{count} writes wait"
         # `text` is what chats show, and take for their own markup: nothing in it came out of an ERP.
-        told = {"text": f"{badge}{waits} for approval.", "title": f"{badge}{clean(title)}", "id": first.id}
-        return {**told, "count": count, **self._of_the_team(batch)}
+        payload = {"text": f"{badge}{waits} for approval.", "title": f"{badge}{clean(title)}", "id": first.id}
+        return {**payload, "count": count, **self._of_the_team(batch)}
 
     def _of_the_team(self, batch: Batch) -> dict[str, object]:
         if self._team is None:
@@ -131,9 +131,9 @@ def _post(address: str, body: bytes, headers: dict[str, str]) -> str:
     opener.add_handler(request.HTTPHandler())
     opener.add_handler(request.HTTPSHandler())
     opener.addheaders = [("User-Agent", f"fraction-mcp/{__version__}")]
-    asked = request.Request(address, body, headers, method="POST")  # noqa: S310 - checked
+    http_request = request.Request(address, body, headers, method="POST")  # noqa: S310 - checked
     try:
-        with opener.open(asked, timeout=LONGEST_S) as answer:
+        with opener.open(http_request, timeout=LONGEST_S) as answer:
             return "" if 200 <= answer.status < 300 else f"it answered HTTP {answer.status}"
     except OSError as error:
         reason = error.reason if isinstance(error, URLError) else error

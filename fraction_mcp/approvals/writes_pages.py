@@ -40,7 +40,7 @@ _LOOK_S = 1.0
 _STILL_S = 5.0  # after which a page is told that nothing has changed
 _BATCH_S = 3.0
 _LAPSES_S = 30  # how often the journal is asked for what time alone has done
-_TOLD = {
+_PREFIXES = {
     "changed": "It changed after this page showed it, so nothing was approved. Look at what it is now.",
     "late": "It had been decided already, so the button did nothing.",
     "decided": "",
@@ -94,10 +94,10 @@ class WritePages:
         return page("cards.html", **await self._board(request, await self._visit(request)))
 
     async def _board(self, request: Request, visit: Visit) -> dict[str, Any]:
-        told = await _told(request, visit)
-        view = replace(View.read(request.query_params), without=told.card.id if told and told.card else "")
+        result = await _button_result(request, visit)
+        view = replace(View.read(request.query_params), without=result.card.id if result and result.card else "")
         board = await read_board(visit.service, view, visit.alive)
-        return {"told": told, "board": board, "view": view, "csrf": visit.csrf}
+        return {"told": result, "board": board, "view": view, "csrf": visit.csrf}
 
     async def _table(self, request: Request) -> Response:
         """All that is found, as a file."""
@@ -127,16 +127,16 @@ class WritePages:
         """
         self.watched_by += 1
         try:
-            told, shown, lapsed_at = "", None, float("-inf")
+            last_end, shown, lapsed_at = "", None, float("-inf")
             while not self._closing.is_set():
                 lapses = anyio.current_time() - lapsed_at >= _LAPSES_S
                 lapsed_at = anyio.current_time() if lapses else lapsed_at
-                end = await self._looked(visit.service, told, lapses=lapses)
+                end = await self._looked(visit.service, last_end, lapses=lapses)
                 newest = shown
                 with suppress(JournalError):
-                    if end != told:
+                    if end != last_end:
                         newest = await (await self._visit(request)).service.journal.history.newest()
-                        told = end
+                        last_end = end
                 yield f"data: {newest}\n\n" if newest != shown else ":\n\n"
                 shown = newest
         except HTTPException:
@@ -144,18 +144,18 @@ class WritePages:
         finally:
             self.watched_by -= 1
 
-    async def _looked(self, service: WriteService, told: str, *, lapses: bool) -> str:
-        """The end of the journal's chain once it is not what was `told`, or as it is after a while; what was told where
-        the journal fails, or the inbox ends. `lapses`: what has expired is first marked so."""
+    async def _looked(self, service: WriteService, last_end: str, *, lapses: bool) -> str:
+        """The end of the journal's chain once it is not `last_end`, or as it is after a while; `last_end` where the
+        journal fails, or the inbox ends. `lapses`: what has expired is first marked so."""
         with suppress(JournalError):
             if lapses:
                 await read_board(service, View())
-            return await self._changed(service, told)
+            return await self._changed(service, last_end)
         with anyio.move_on_after(_LOOK_S):
             await self._closing.wait()
-        return told
+        return last_end
 
-    async def _changed(self, service: WriteService, told: str) -> str:
+    async def _changed(self, service: WriteService, end: str) -> str:
         """Raises JournalError; at the end of the inbox nothing holds it up."""
         waits = anyio.CancelScope()
 
@@ -167,7 +167,7 @@ class WritePages:
             group.start_soon(closing)
             try:
                 with waits:
-                    told = await service.journal.changed(told, within_s=_STILL_S)
+                    end = await service.journal.changed(end, within_s=_STILL_S)
             except JournalError as error:
                 failed: JournalError | None = error
             else:
@@ -175,7 +175,7 @@ class WritePages:
             group.cancel_scope.cancel()
         if failed is not None:  # as itself, and not within a group
             raise failed
-        return told
+        return end
 
     # -------------------------------------------------------------------------------------------------------- deciding
 
@@ -197,8 +197,8 @@ class WritePages:
 
         async def decided() -> None:
             by = visit.service.decider(f"{visit.by} in the approval inbox")
-            said = Said(by, digest, form.get("reason", ""))
-            after.append(await decision.act(visit.service, write, said))
+            answer = Said(by, digest, form.get("reason", ""))
+            after.append(await decision.act(visit.service, write, answer))
 
         batch = await visit.service.batch(write)
         try:
@@ -216,9 +216,9 @@ class WritePages:
         return _back(visit, write, "changed" if changed else "decided", form)
 
 
-async def _told(request: Request, visit: Visit) -> Result | None:
+async def _button_result(request: Request, visit: Visit) -> Result | None:
     """What the button did that led here; the address says only which write it was and why."""
-    for name, prefix in _TOLD.items():
+    for name, prefix in _PREFIXES.items():
         write = await write_of(visit.service, request.query_params.get(name, ""))
         if write is not None:
             return await result_of(visit.service, write, prefix, visit.alive)
@@ -229,15 +229,15 @@ async def _digest(visit: Visit, write: Write) -> str:
     return (await visit.service.batch(write)).digest
 
 
-def _back(visit: Visit, write: Write, told: str, form: Mapping[str, str]) -> Response:
+def _back(visit: Visit, write: Write, effect: str, form: Mapping[str, str]) -> Response:
     """To where the button was, with what it did."""
-    query = {told: write.id, **View.read(form).query()}
+    query = {effect: write.id, **View.read(form).query()}
     return RedirectResponse(f"{visit.root}?{urlencode(query)}", 303)
 
 
 def trouble(error: JournalError, decided: str, root: str) -> Response:
-    said = {"message": error.message[:1].upper() + error.message[1:], "hint": error.hint, "decided": decided}
-    return page("trouble.html", status=503, root=root, **said)
+    texts = {"message": error.message[:1].upper() + error.message[1:], "hint": error.hint, "decided": decided}
+    return page("trouble.html", status=503, root=root, **texts)
 
 
 def _writing_tools() -> list[str]:
