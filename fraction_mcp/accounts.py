@@ -229,18 +229,18 @@ def _fetched(account: StoredAccount) -> str:
     """Raises ConfigError where it is not to be had; no error shows any of it."""
     place = f"the keychain's entry {_SERVICE} {account.name}" if account.kept_in == "keychain" else _SECRETS
     try:
-        found = _from_keychain(account) if account.kept_in == "keychain" else _secrets_in(account.folder)[account.name]
+        secret = _from_keychain(account) if account.kept_in == "keychain" else _secrets_in(account.folder)[account.name]
     except ConfigError:
         raise
     except KeyError:
-        found = None
+        secret = None
     except Exception as error:  # noqa: BLE001 - a backend's own words may hold anything
         raise ConfigError(
             f"the keychain could not be read ({type(error).__name__}): unlock it, or run fraction-mcp login again"
         ) from None
-    if not found:
+    if not secret:
         raise ConfigError(f"the secret of {account.account} is no longer in {place}; fraction-mcp login keeps it anew")
-    return found
+    return secret
 
 
 def _from_keychain(account: StoredAccount) -> str | None:
@@ -274,10 +274,10 @@ def _secrets_in(folder: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     try:
-        found: dict[str, str] = json.loads(private_file(path).read_text("utf-8"))
+        stored: dict[str, str] = json.loads(private_file(path).read_text("utf-8"))
     except (OSError, ValueError):
         raise ConfigError(f"{path} is damaged; fraction-mcp login writes it anew") from None
-    return found
+    return stored
 
 
 def _change_secrets(folder: Path, changes: Mapping[str, str | None]) -> None:

@@ -168,7 +168,7 @@ class Settings(BaseSettings):
         try:
             settings = cls(**named)
         except ValidationError as error:
-            raise ConfigError("; ".join(_told(problem) for problem in error.errors())) from None
+            raise ConfigError("; ".join(_problem_text(problem) for problem in error.errors())) from None
         return settings.completed(stored=stored)
 
     def completed(self, *, stored: bool) -> Self:
@@ -240,13 +240,13 @@ class Settings(BaseSettings):
 
     def with_profile(self) -> Self:
         """The accounts of the profile, where the environment names none, or names a profile as well."""
-        given = {erp for erp, fields in _ACCOUNT_FIELDS.items() if not self.model_fields_set.isdisjoint(fields)}
+        erps_set = {erp for erp, fields in _ACCOUNT_FIELDS.items() if not self.model_fields_set.isdisjoint(fields)}
         named = "profile" in self.model_fields_set
-        if given and not named:
+        if erps_set and not named:
             return self
         path = self.state_folder() / PROFILE_FILE
         if not path.exists():
-            if named and not given and self.profile != DEFAULT_PROFILE:
+            if named and not erps_set and self.profile != DEFAULT_PROFILE:
                 raise ConfigError(
                     f"there is no profile {self.profile}; `fraction-mcp login --profile {self.profile}` makes it"
                 )
@@ -255,7 +255,7 @@ class Settings(BaseSettings):
 
         update: dict[str, object] = {}
         for account in read_profile(self.state_folder()):
-            if account.erp in given:
+            if account.erp in erps_set:
                 continue
             for field, value in account.settings().items():
                 is_address = field.endswith("_url")
@@ -374,8 +374,8 @@ def stays_here(url: str) -> bool:
 # --------------------------------------------------------------------------------------------------------------- errors
 
 
-def _told(problem: ErrorDetails) -> str:
-    told = problem["msg"].removeprefix("Value error, ")
+def _problem_text(problem: ErrorDetails) -> str:
+    text = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "string_pattern_mismatch":  # the currency's, the only pattern here
-        told = "must be a currency's three capital letters, such as GBP"
-    return f"{_name_of(str(problem['loc'][0]))}: {told}"
+        text = "must be a currency's three capital letters, such as GBP"
+    return f"{_name_of(str(problem['loc'][0]))}: {text}"

@@ -48,38 +48,38 @@ class DatabaseUrl:
 
 def read_database_url(text: str) -> DatabaseUrl:
     """Raises ValueError, in words for whoever set it: what is wrong, and a form or a command that works."""
-    found = _SHAPE.fullmatch(text.strip())
-    if found is None:
+    match = _SHAPE.fullmatch(text.strip())
+    if match is None:
         raise ValueError(
             f"must be {_SQLITE_FORM} or {_POSTGRESQL_FORM} (in a password, @ : / ? # % are written percent-encoded)"
         )
-    driver = _DRIVERS.get(found["scheme"].lower())
+    driver = _DRIVERS.get(match["scheme"].lower())
     if driver is None:
         raise ValueError(
             f"must name SQLite or PostgreSQL, and the driver that is used here: {_SQLITE_FORM} or {_POSTGRESQL_FORM}"
         )
-    return _on_sqlite(found) if driver == _SQLITE else _on_postgresql(found)
+    return _on_sqlite(match) if driver == _SQLITE else _on_postgresql(match)
 
 
-def _on_sqlite(found: re.Match[str]) -> DatabaseUrl:
-    path = unquote(found["database"] or "")
-    if found["user"] or found["host"] or found["port"] is not None:
+def _on_sqlite(match: re.Match[str]) -> DatabaseUrl:
+    path = unquote(match["database"] or "")
+    if match["user"] or match["host"] or match["port"] is not None:
         raise ValueError(f"a path comes after three slashes, and has one of its own: {_SQLITE_FORM}")
     if path in {"", ":memory:"}:
         raise ValueError(f"a journal in memory would be forgotten with the process; name a file: {_SQLITE_FORM}")
-    if found["query"] is not None:
+    if match["query"] is not None:
         raise ValueError(f"SQLite takes no options here (a ? in a path is written %3F): {_SQLITE_FORM}")
-    return DatabaseUrl(f"{_SQLITE}:///{found['database']}", Path(path))
+    return DatabaseUrl(f"{_SQLITE}:///{match['database']}", Path(path))
 
 
-def _on_postgresql(found: re.Match[str]) -> DatabaseUrl:
-    if not _is_port(found["port"] or "5432"):
+def _on_postgresql(match: re.Match[str]) -> DatabaseUrl:
+    if not _is_port(match["port"] or "5432"):
         raise ValueError(f"its port must be a number up to 65535: {_POSTGRESQL_FORM}")
     if importlib.util.find_spec("asyncpg") is None:
         raise ValueError(f"PostgreSQL needs asyncpg, which is not installed here; install it with: {_install()}")
-    options = _options(found["query"])
-    end = len(found.string) if found["query"] is None else found.start("query") - 1
-    place = found.string[found.end("scheme") : end]
+    options = _options(match["query"])
+    end = len(match.string) if match["query"] is None else match.start("query") - 1
+    place = match.string[match.end("scheme") : end]
     return DatabaseUrl(_POSTGRESQL + place + ("?" + urlencode(options) if options else ""), None)
 
 

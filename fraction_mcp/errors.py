@@ -143,9 +143,9 @@ class BatchRefused(FractionMcpError):
     def __init__(self, tools: Sequence[str], reasons: Mapping[int, FractionMcpError]) -> None:
         self.tools = tuple(tools)
         self.reasons = dict(sorted(reasons.items()))
-        told = [_of_item(index, self.called(index, tools), why) for index, why in self.reasons.items()]
+        problems = [_of_item(index, self.called(index, tools), why) for index, why in self.reasons.items()]
         hints = dict.fromkeys(why.hint for why in self.reasons.values() if why.hint)
-        super().__init__("; ".join(told), hint=" ".join(hints))
+        super().__init__("; ".join(problems), hint=" ".join(hints))
 
     @staticmethod
     def called(index: int, tools: Sequence[str]) -> str:

@@ -72,13 +72,13 @@ class Connected:
 
         `status` is `priced`, `no_price`, `ambiguous` or `not_found`; only `priced` has prices.
         """
-        asked = {"part": part, "quantity": str(quantity), "customer": customer}
-        return cast("PriceResult", await self.call("get_price_for_quantity", **asked))
+        arguments = {"part": part, "quantity": str(quantity), "customer": customer}
+        return cast("PriceResult", await self.call("get_price_for_quantity", **arguments))
 
     async def price_lines(self, customer: str, lines: Iterable[tuple[str, Quantity]]) -> "OrderPrices":
         """Price up to 100 lines of (part, quantity). `total` is None unless every line has a price."""
-        asked = [{"part": part, "quantity": str(quantity)} for part, quantity in lines]
-        return cast("OrderPrices", await self.call("price_order_lines", customer=customer, lines=asked))
+        order_lines = [{"part": part, "quantity": str(quantity)} for part, quantity in lines]
+        return cast("OrderPrices", await self.call("price_order_lines", customer=customer, lines=order_lines))
 
     async def search_parts(self, query: str = "", **paging: Any) -> "Listing":
         """Parts that contain a text. `paging`: limit, page, sort, order."""
@@ -96,16 +96,16 @@ class Connected:
         """A customer with its contacts."""
         return cast("CustomerResult", await self.call("get_customer", customer=customer))
 
-    async def records(self, kind: str, **asked: Any) -> "Listing":
+    async def records(self, kind: str, **options: Any) -> "Listing":
         """Records of a kind, as `list_records` lists them: search, filters, limit, page, sort, order, fields."""
-        return cast("Listing", await self.call("list_records", kind=kind, **asked))
+        return cast("Listing", await self.call("list_records", kind=kind, **options))
 
     async def record(self, kind: str, id: str) -> "RecordResult":  # noqa: A002 - the tool's own name for it
         return cast("RecordResult", await self.call("get_record", kind=kind, id=id))
 
-    async def summarise(self, kind: str, **asked: Any) -> "Summary":
+    async def summarise(self, kind: str, **options: Any) -> "Summary":
         """Count, sum and group records over all pages, as `summarise_records` does."""
-        return cast("Summary", await self.call("summarise_records", kind=kind, **asked))
+        return cast("Summary", await self.call("summarise_records", kind=kind, **options))
 
     async def status(self) -> "ConnectionStatus":
         """Who is signed in where. What does not work is told in it, not raised."""
@@ -117,8 +117,8 @@ class Connected:
         if spec.effect.plans or spec.effect in {Effect.BATCH, Effect.CONFIRM}:
             raise InputError({"tool": f"{tool} writes: use propose"})
         reads = spec.effect is Effect.READ
-        given = await (self._runtime.context() if reads else self._runtime.write_service())
-        return cast("ToolResult", await spec.run(given, read_arguments(spec, arguments)))
+        context_or_service = await (self._runtime.context() if reads else self._runtime.write_service())
+        return cast("ToolResult", await spec.run(context_or_service, read_arguments(spec, arguments)))
 
     # -------------------------------------------------------------------------------------------------------- writing
 

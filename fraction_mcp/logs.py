@@ -54,8 +54,8 @@ def log_call(
         "erp_requests": erp_requests,
     }
     facts |= {name: clean(text, 80) for name, text in (("write_id", write_id), ("request_id", request_id)) if text}
-    said = " ".join(f"{name}={_word(value)}" for name, value in facts.items())
-    calls.info("%s", said, extra={_FACTS: facts})
+    line = " ".join(f"{name}={_word(value)}" for name, value in facts.items())
+    calls.info("%s", line, extra={_FACTS: facts})
 
 
 def _word(value: str | int) -> str:
@@ -88,11 +88,11 @@ class _Json(logging.Formatter):
     """An object a line: time, level, logger, message; of a call its facts; of an error its traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
-        told: dict[str, object] = {"time": _time(record), "level": record.levelname, "logger": record.name}
+        entry: dict[str, object] = {"time": _time(record), "level": record.levelname, "logger": record.name}
         if request := http_request_id.get():
-            told["http_request_id"] = request
+            entry["http_request_id"] = request
         facts = getattr(record, _FACTS, None)
-        told |= facts if isinstance(facts, dict) else {"message": record.getMessage()}
+        entry |= facts if isinstance(facts, dict) else {"message": record.getMessage()}
         if record.exc_info:
-            told["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(told)
+            entry["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(entry)

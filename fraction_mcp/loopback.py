@@ -161,28 +161,28 @@ class _Room:
     def is_proxy(self, address: str) -> bool:
         return self.bounds is not None and bool(address) and self.bounds.is_proxy(address)
 
-    def enter(self, one: "_Bounded") -> bool:
+    def enter(self, connection: "_Bounded") -> bool:
         """Whether there is room now, the connection that has waited longest having been closed if need be."""
-        self.taken.add(one)
-        if self.bounds and one.address and not self.is_proxy(one.address):
-            self.of_address[one.address] += 1
-            if self.of_address[one.address] > self.bounds.each and not self._one_leaves(one.address):
+        self.taken.add(connection)
+        if self.bounds and connection.address and not self.is_proxy(connection.address):
+            self.of_address[connection.address] += 1
+            if self.of_address[connection.address] > self.bounds.each and not self._close_oldest(connection.address):
                 return False
-        return len(self.taken) <= self.most or self._one_leaves()
+        return len(self.taken) <= self.most or self._close_oldest()
 
-    def leave(self, one: "_Bounded") -> None:
-        self.waiting.pop(one, None)
-        if one not in self.taken:
+    def leave(self, connection: "_Bounded") -> None:
+        self.waiting.pop(connection, None)
+        if connection not in self.taken:
             return
-        self.taken.remove(one)
-        if self.of_address[one.address] > 1:
-            self.of_address[one.address] -= 1
+        self.taken.remove(connection)
+        if self.of_address[connection.address] > 1:
+            self.of_address[connection.address] -= 1
         else:
-            del self.of_address[one.address]
+            del self.of_address[connection.address]
 
-    def _one_leaves(self, address: str = "") -> bool:
+    def _close_oldest(self, address: str = "") -> bool:
         """Whether one that waits could be closed: the longest waiting, of this address where one is named."""
-        oldest = next((one for one in self.waiting if not address or one.address == address), None)
+        oldest = next((connection for connection in self.waiting if not address or connection.address == address), None)
         if oldest is not None:
             oldest.end()
         return oldest is not None
@@ -191,8 +191,8 @@ class _Room:
 class _Bounded(H11Protocol):
     """uvicorn's protocol with the bounds that it lacks: by itself it closes kept-alive connections, and no others."""
 
-    def __init__(self, room: _Room, **given: Any) -> None:
-        super().__init__(**given)
+    def __init__(self, room: _Room, **options: Any) -> None:
+        super().__init__(**options)
         self._room = room
         self._deadline: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None

@@ -56,10 +56,10 @@ def private_file(path: Path, *, setting: str = _STATE_DIR) -> Path:
 
 def _kept_private(path: Path, setting: str) -> None:
     """One that is there. It is not opened: closing it again would drop the locks that this process has on it."""
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode):
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "it is no file")
-    _closed(path, found, _OTHERS_ANY, 0o600, setting)
+    _closed(path, status, _OTHERS_ANY, 0o600, setting)
     if not os.access(path, os.R_OK | os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
@@ -108,16 +108,16 @@ def _elsewhere(setting: str) -> str:
     return f"{setting} names another {'folder to keep state in' if setting == _STATE_DIR else 'place for it'}"
 
 
-def _closed(path: Path, found: os.stat_result, open_to_others: int, mode: int, setting: str) -> None:
+def _closed(path: Path, status: os.stat_result, open_to_others: int, mode: int, setting: str) -> None:
     if sys.platform == "win32":
         return
-    if found.st_uid != os.geteuid():
+    if status.st_uid != os.geteuid():
         raise ConfigError(
             f"{path} belongs to another user, who could change what is approved there; {_elsewhere(setting)}"
         )
-    if not found.st_mode & open_to_others:
+    if not status.st_mode & open_to_others:
         return
-    if found.st_mode & stat.S_ISVTX:  # closed to the others who share it, it would break what they do there
+    if status.st_mode & stat.S_ISVTX:  # closed to the others who share it, it would break what they do there
         raise ConfigError(f"{path} is a folder that everybody shares; {_elsewhere(setting)}")
     path.chmod(mode)
     if path.stat().st_mode & open_to_others:

@@ -281,9 +281,9 @@ class Runtime:
             seat = self._seat
             team = Team(seat.subject, seat.address_of, seat.once) if seat else None
             self._webhook = Webhook(address, self.settings.secret_keys(), team, clock=self._clock)
-        self._tasks.start_soon(self._told, self._webhook, batch)
+        self._tasks.start_soon(self._notify_webhook, self._webhook, batch)
 
-    async def _told(self, webhook: "Webhook", batch: "Batch") -> None:
+    async def _notify_webhook(self, webhook: "Webhook", batch: "Batch") -> None:
         try:
             with anyio.CancelScope(shield=True):
                 waiting = await (await self.write_service()).count_waiting()
