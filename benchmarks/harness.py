@@ -43,8 +43,8 @@ class Figure:
 def compared(what: str, ours: Sequence[float], reference: Sequence[float], *, unit: str, mark: float) -> Figure:
     """Paired rounds as a figure: medians, and the median of the ratios, which the mark bounds from above."""
     ratio = statistics.median(a / b for a, b in zip(ours, reference, strict=True))
-    shown = (f"{statistics.median(values):.3g} {unit}" for values in (ours, reference))
-    return Figure(what, *shown, f"{ratio:.2f} ×", f"≤ {mark:g} ×", ratio <= mark)
+    left, right = (f"{statistics.median(values):.3g} {unit}" for values in (ours, reference))
+    return Figure(what, left, right, f"{ratio:.2f} ×", f"≤ {mark:g} ×", ratio <= mark)
 
 
 def free_port() -> int:

@@ -39,9 +39,9 @@ def measure(rounds: int = 5) -> list[Figure]:
                 (anyio.run(_rate, ours, PRICE, clients), anyio.run(_rate, bare, ECHO, clients)) for _ in range(rounds)
             ]
             ratio = statistics.median(a / b for a, b in pairs)
-            shown = (f"{statistics.median(side):.0f}/s" for side in zip(*pairs, strict=True))
+            left, right = (f"{statistics.median(side):.0f}/s" for side in zip(*pairs, strict=True))
             what = f"HTTP calls a second, {clients} client{'s' if clients > 1 else ''}"
-            figures.append(Figure(what, *shown, f"{ratio:.2f} ×", "≥ 0.8 ×", ratio >= 0.8))
+            figures.append(Figure(what, left, right, f"{ratio:.2f} ×", "≥ 0.8 ×", ratio >= 0.8))
         return figures
 
 

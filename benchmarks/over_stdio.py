@@ -1,6 +1,8 @@
 """Cold start, memory, and single calls over stdio, against the bare server and bare GETs."""
 
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import anyio
 import httpx
@@ -9,7 +11,7 @@ from benchmarks.harness import BARE, ECHO, OURS, PRICE, Figure, Session, compare
 
 __all__ = ["measure"]
 
-_GETS = (
+_GETS: tuple[tuple[str, dict[str, str]], ...] = (
     ("/parts", {"search": "WIDGET-001", "per_page": "100", "page": "1", "sort": "part_number", "order": "asc"}),
     ("/parts/1/price-lists", {}),
 )
@@ -24,7 +26,8 @@ def _start(environment: dict[str, str], rounds: int) -> list[Figure]:
     first: tuple[list[float], list[float]] = ([], [])
     price: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
-        for index, (command, call) in enumerate(((OURS, PRICE), (BARE, ECHO))):
+        pairs: tuple[tuple[Sequence[str], tuple[str, dict[str, Any]]], ...] = ((OURS, PRICE), (BARE, ECHO))
+        for index, (command, call) in enumerate(pairs):
             session = Session(command, environment)
             first[index].append(session.first_answer_s)
             session.ask("tools/list", {})

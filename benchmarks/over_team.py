@@ -72,7 +72,8 @@ def _throughput(kind: str, replicas: int, clients: Sequence[int], *, rounds: int
             ]
             what = f"team, {replicas} on {kind}, {count} client{'s' if count > 1 else ''}"
             ratio = statistics.median(a.rate / b.rate for a, b in pairs)
-            yield Figure(what, *map(_shown, zip(*pairs, strict=True)), f"{ratio:.2f} ×", "", None)
+            left, right = map(_shown, zip(*pairs, strict=True))
+            yield Figure(what, left, right, f"{ratio:.2f} ×", "", None)
 
 
 def _shown(outcomes: Sequence[Outcome]) -> str:

@@ -38,9 +38,9 @@ SERVER = StdioServerParameters(
 )
 
 
-async def ask_here(_context: ClientRequestContext, question: ElicitRequestParams) -> ElicitResult:
+async def ask_here(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG001 - the SDK's
     """The server's question, put to the person at this terminal. Anything but a typed yes is a no."""
-    print(f"\n{question.message}\n")
+    print(f"\n{params.message}\n")
     answer = await anyio.to_thread.run_sync(input, "Approve? Type yes: ")
     if answer.strip().lower() == "yes":
         return ElicitResult(action="accept", content={"decision": "approve"})
