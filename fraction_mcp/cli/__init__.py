@@ -20,22 +20,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Ctrl-C."""
     try:
         speak_any_character_set()
-        return _told(arguments)
+        return _run_reporting_errors(arguments)
     except KeyboardInterrupt:
         return 130
 
 
-def _told(arguments: Sequence[str] | None) -> int:
+def _run_reporting_errors(arguments: Sequence[str] | None) -> int:
     """Run a command, and say on stderr in a line what went wrong, where it is no bug."""
     closed = _null_for_closed_streams()
-    asked = _parser().understood(arguments)
+    options = _parser().understood(arguments)
     from fraction_mcp.cli.exits import code_of_error  # noqa: PLC0415
     from fraction_mcp.errors import ConfigError, FractionMcpError, JournalError  # noqa: PLC0415 - after --help and --version
 
     try:
-        if asked.command == "serve" and not asked.http:
+        if options.command == "serve" and not options.http:
             _refuse_closed(closed)
-        return _ran(asked)
+        return _ran(options)
     except FractionMcpError as error:
         where = f" ({error.where})" if isinstance(error, ConfigError | JournalError) and error.where else ""
         hint = f". {error.hint}" if error.hint else ""
@@ -45,10 +45,10 @@ def _told(arguments: Sequence[str] | None) -> int:
         sys.stderr.close()
         return 1
     except Exception as error:
-        told = _of_a_session(error) if asked.command in {"call", "price", "demo", "tools"} else ""
-        if not told:
+        error_text = _of_a_session(error) if options.command in {"call", "price", "demo", "tools"} else ""
+        if not error_text:
             raise
-        sys.stderr.write(f"fraction-mcp: {told}\n")
+        sys.stderr.write(f"fraction-mcp: {error_text}\n")
         return 1
 
 
@@ -72,11 +72,11 @@ def _refuse_closed(closed: set[str]) -> None:
         raise ConfigError("stdin or stdout is closed: a client starts this server, and speaks to it there")
 
 
-def _ran(asked: argparse.Namespace) -> int:
+def _ran(options: argparse.Namespace) -> int:
     """Task groups wrap what was raised inside them: a single cause is the cause, and an interrupt always is."""
-    run: Callable[[argparse.Namespace], int] = asked.run
+    run: Callable[[argparse.Namespace], int] = options.run
     try:
-        return run(asked)
+        return run(options)
     except BaseExceptionGroup as group:
         if group.subgroup(KeyboardInterrupt):
             raise KeyboardInterrupt from None

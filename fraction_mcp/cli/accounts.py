@@ -66,17 +66,17 @@ def whoami(*, profile: str, sandbox: bool, as_json: bool) -> int:
     """Who is signed in where, tried now: exit code 1 where an account does not work."""
     settings = checked_settings(sandbox=sandbox, profile=profile)
     trials = anyio.run(tried, settings)
-    told = {
+    facts = {
         "profile": "sandbox" if is_embedded_place(settings) else settings.profile,
         "journal": str(settings.state_folder() / "journal.sqlite3"),
         "systems": [{**trial.facts(), "secret": _where(settings, trial.system)} for trial in trials],
         "profiles": accounts.profile_names(settings.state_root()),
     }
     if as_json:
-        print(as_json_text(told))
+        print(as_json_text(facts))
     else:
         badge = "SANDBOX  " if is_embedded_place(settings) else ""
-        print(f"{badge}profile {told['profile']}")
+        print(f"{badge}profile {facts['profile']}")
         for trial in trials:
             print(f"  {trial.sentence()}")
             print(f"    its secret: {_where(settings, trial.system)}")
@@ -133,7 +133,7 @@ def ask_accounts(settings: Settings, erps: tuple[ErpName, ...]) -> None:
 def _ask_fraction(settings: Settings) -> accounts.StoredAccount:
     base_url = ask("FractionERP's address", settings.fraction_base_url, check=_address)
     for left in reversed(range(_TRIES)):
-        email = ask("E-mail", check=_given)
+        email = ask("E-mail", check=_not_empty)
         password = ask_hidden("Password (not shown)")
         trial = _told_trial(
             settings, fraction_base_url=base_url, fraction_email=email, fraction_password=SecretStr(password)
@@ -154,7 +154,7 @@ def _ask_fracttal(settings: Settings) -> accounts.StoredAccount:
     usual = settings.fracttal_token_url
     token_url = ask("Where its tokens are", usual, check=_address)
     for left in reversed(range(_TRIES)):
-        client_id = ask("Client id", check=_given)
+        client_id = ask("Client id", check=_not_empty)
         secret = ask_hidden("Client secret (not shown)")
         trial = _told_trial(
             settings,
@@ -188,7 +188,7 @@ def _address(text: str) -> str:
         raise ValueError("It " + error.errors()[0]["msg"].removeprefix("Value error, ") + ".") from None
 
 
-def _given(text: str) -> str:
+def _not_empty(text: str) -> str:
     if not text:
         raise ValueError("It cannot be empty.")
     return text

@@ -61,20 +61,20 @@ async def run_batch(calls: Sequence[BatchCall], session: Callable[[], AbstractAs
     code = 0
     async with session() as client:
         for each in calls:
-            told, this = await _called(client, each)
+            output, this = await _called(client, each)
             code = code or this
-            print(json.dumps(told), flush=True)
+            print(json.dumps(output), flush=True)
     return code
 
 
 async def _called(client: Client, call: BatchCall) -> tuple[dict[str, Any], int]:
-    told: dict[str, Any] = {"line": call.line, "tool": call.tool}
+    source: dict[str, Any] = {"line": call.line, "tool": call.tool}
     try:
         result = await client.call_tool(call.tool, call.arguments)
     except MCPError as error:  # a name that is no tool's
-        return {**told, "code": USAGE, "result": {"error": {"message": error.error.message}}}, USAGE
+        return {**source, "code": USAGE, "result": {"error": {"message": error.error.message}}}, USAGE
     data = result.structured_content
     if data is None:
         data = {"text": "\n".join(block.text for block in result.content if isinstance(block, TextContent))}
     code = code_of_result(data, failed=bool(result.is_error))
-    return {**told, "code": code, "result": data}, code
+    return {**source, "code": code, "result": data}, code

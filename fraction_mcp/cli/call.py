@@ -189,7 +189,7 @@ def _typed(tool: Tool, pairs: Sequence[str]) -> dict[str, Any]:
 def _value(name: str, argument: Mapping[str, Any], value: str) -> Any:
     kind, allowed = argument.get("type"), argument.get("enum")
     if allowed and value not in allowed:
-        near = difflib.get_close_matches(value.lower().replace("-", "_"), [one for one in allowed if one], n=1)
+        near = difflib.get_close_matches(value.lower().replace("-", "_"), [choice for choice in allowed if choice], n=1)
         if near:
             raise ConfigError(f"{name}={value} is none of its values; did you mean {name}={near[0]}?")
     if kind in {"number", "integer"}:

@@ -32,10 +32,10 @@ def completion(*, shell: str) -> int:
     if shell == "fish":
         print("# fish: fraction-mcp completion fish > ~/.config/fish/completions/fraction-mcp.fish")
         print(f"complete -c fraction-mcp -n __fish_use_subcommand -f -a '{' '.join(words)}'")
-        for name, given in words.items():
-            print(f"complete -c fraction-mcp -n '__fish_seen_subcommand_from {name}' -f -a '{' '.join(given)}'")
+        for name, completions in words.items():
+            print(f"complete -c fraction-mcp -n '__fish_seen_subcommand_from {name}' -f -a '{' '.join(completions)}'")
         return 0
-    cases = "\n".join(f'      {name}) words="{" ".join(given)}" ;;' for name, given in words.items())
+    cases = "\n".join(f'      {name}) words="{" ".join(completions)}" ;;' for name, completions in words.items())
     script = _BASH.format(commands=" ".join([*words, "--version", "--help"]), cases=cases)
     print((_ZSH if shell == "zsh" else "") + (script.partition("\n")[2] if shell == "zsh" else script), end="")
     return 0

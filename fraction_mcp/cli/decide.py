@@ -68,16 +68,16 @@ async def _decide(decision: Decision, write_id: str, sandbox: bool, profile: str
         if decision is APPROVE:
             if why := service.why_not(Batch(shown), by):  # before anybody types a yes that would not count
                 raise NotTheApprover(f"{why}; nothing was approved")
-            for who in dict.fromkeys(filter(None, (_sent_by_others(service, each) for each in shown))):
+            for who in dict.fromkeys(filter(None, (_sent_by_others(service, member) for member in shown))):
                 teller.say(who)
         question = _QUESTIONS[decision.name]
         if not await typed_yes(question if len(shown) == 1 else f"{question.rstrip('?')} all {len(shown)}?"):
             sys.stderr.write("Nothing was decided: it stands as before.\n")
             return code_of_result({"outcome": str(write.state)}, failed=True)
         with finishing():
-            said = Said(by, digest_of(shown), reason)
-            await decision.act(service, shown[0], said)
-            return _told(await service.batch(shown[0]), shown, decision)
+            verdict = Said(by, digest_of(shown), reason)
+            await decision.act(service, shown[0], verdict)
+            return _reported(await service.batch(shown[0]), shown, decision)
 
 
 def _nothing_waits() -> int:
@@ -91,20 +91,20 @@ async def _offered(service: WriteService, decision: Decision) -> Write | None:
     groups: dict[str, list[Write]] = {}
     for write in there:
         groups.setdefault(write.batch if decision in _TOGETHER and write.batch else write.id, []).append(write)
-    found = [min(group, key=lambda one: one.position) for group in groups.values()]
-    if len(found) < 2:
-        return found[0] if found else None
+    choices = [min(group, key=lambda member: member.position) for group in groups.values()]
+    if len(choices) < 2:
+        return choices[0] if choices else None
     teller = Teller(sys.stderr)
     rows = [("", "ID", "WHAT", "AGE")]
-    for number, write in enumerate(found, 1):
+    for number, write in enumerate(choices, 1):
         age = moment(write.created_at, service.journal.now()).distance
         more = len(groups.get(write.batch, ())) - 1
         rows.append((str(number), write.id, f"{write.plan.title}{f' and {more} more' if more > 0 else ''}", age))
     teller.rows(rows, heading=True, give=(2,))
-    answer = await typed_line(f"Which one? A number from 1 to {len(found)}: ")
-    if not answer.isascii() or not answer.isdigit() or not 1 <= int(answer) <= len(found):
+    answer = await typed_line(f"Which one? A number from 1 to {len(choices)}: ")
+    if not answer.isascii() or not answer.isdigit() or not 1 <= int(answer) <= len(choices):
         raise GivenUp("no write was chosen; nothing was decided")
-    return found[int(answer) - 1]
+    return choices[int(answer) - 1]
 
 
 async def _already(service: WriteService, write: Write, teller: Teller) -> int:
@@ -117,7 +117,7 @@ async def _already(service: WriteService, write: Write, teller: Teller) -> int:
         return 0
     with finishing():
         await service.follow_up(write)
-        return _told(await service.batch(write), (write,), APPROVE)
+        return _reported(await service.batch(write), (write,), APPROVE)
 
 
 def _sent_by_others(service: WriteService, write: Write) -> str:
@@ -134,10 +134,10 @@ def _decided_with(write: Write, batch: Batch, decision: Decision) -> tuple[Write
     """The write, and all of its batch that the same yes or no is about."""
     if decision not in _TOGETHER or write.state not in WAITING:
         return (write,)
-    return tuple(one for one in batch.writes if one.state is write.state)
+    return tuple(member for member in batch.writes if member.state is write.state)
 
 
-def _told(after: Batch, shown: Sequence[Write], decision: Decision) -> int:
+def _reported(after: Batch, shown: Sequence[Write], decision: Decision) -> int:
     """What came of what was shown; the exit code is that of the first that is not as it was to be."""
     ids = {write.id for write in shown}
     these = Batch(tuple(write for write in after.writes if write.id in ids))

@@ -155,8 +155,8 @@ async def _play(console: Console, client: Client, person: _Person, scene: Scene)
 
 def _say(console: Console, text: str | Text, style: str = "", *, indent: int = 0) -> None:
     """One paragraph; its further lines are indented like its first, and no line ends in spaces."""
-    told = text if isinstance(text, Text) else Text(text)
-    for line in told.wrap(console, _width(console) - indent):
+    paragraph = text if isinstance(text, Text) else Text(text)
+    for line in paragraph.wrap(console, _width(console) - indent):
         line.rstrip()
         line.stylize_before(style)
         console.print(Text(" " * indent) + line if line else line)

@@ -107,11 +107,11 @@ def _in_journal(
 
 
 async def _list(journal: Journal, states: Sequence[State], shape: str) -> int:
-    found = await journal.latest(states, limit=_LISTED + 1)
-    if not found:
+    newest = await journal.latest(states, limit=_LISTED + 1)
+    if not newest:
         print(_NOTHING[shape] if not states else "[]" if shape == "json" else "No such writes.")
         return 0
-    shown = found[:_LISTED]
+    shown = newest[:_LISTED]
     if shape == "json":
         print(as_json_text([_facts(write) for write in shown]))
         return 0
@@ -121,7 +121,7 @@ async def _list(journal: Journal, states: Sequence[State], shape: str) -> int:
         print_csv(COLUMNS, rows)
         return 0
     print_table(COLUMNS[:SHORT], [row[:SHORT] for row in rows])
-    if len(found) > _LISTED:
+    if len(newest) > _LISTED:
         Teller().say(f"The newest {_LISTED}; `audit` lists every event.", "dim")
     return 0
 
@@ -161,7 +161,7 @@ async def _life(journal: Journal, text: str, *, as_json: bool) -> int:
     if write.batch:
         others = (await journal.batch(write.id)).writes
         teller.say(
-            f"{write.position} of {len(others)} asked for together: {', '.join(one.id for one in others)}", "dim"
+            f"{write.position} of {len(others)} asked for together: {', '.join(member.id for member in others)}", "dim"
         )
     plan = write.plan
     for event in await journal.events(write_id):
@@ -181,8 +181,15 @@ async def _events(journal: Journal) -> int:
     places = {event.write_id: _place(event) for event in events if event.kind is Step.PROPOSED}
     rows = [("SEQ", "WHEN", "WRITE", "ERP", "EVENT", "HASH")]
     rows += [
-        (str(one.seq), _when(one), one.write_id, places.get(one.write_id, ""), _sentence(one), one.hash[:12])
-        for one in events
+        (
+            str(event.seq),
+            _when(event),
+            event.write_id,
+            places.get(event.write_id, ""),
+            _sentence(event),
+            event.hash[:12],
+        )
+        for event in events
     ]
     Teller().rows(rows, heading=True, give=(4,))
     return 0

@@ -32,7 +32,7 @@ def _spelt(error: UnicodeError) -> tuple[str, int]:
         raise error
     unknown = error.object[error.start : error.end]
     return "".join(
-        _SPELLINGS.get(one) or one.encode("ascii", "backslashreplace").decode() for one in unknown
+        _SPELLINGS.get(character) or character.encode("ascii", "backslashreplace").decode() for character in unknown
     ), error.end
 
 

@@ -30,12 +30,12 @@ class Parser(argparse.ArgumentParser):
         if not words:
             self.print_help()
             self.exit()
-        asked, rest = self.parse_known_args(words)
-        if rest and "pairs" in asked and not any(word.startswith("-") for word in rest):
-            asked.pairs += rest  # argparse leaves over what comes behind a flag: call TOOL --sandbox name=value
+        options, rest = self.parse_known_args(words)
+        if rest and "pairs" in options and not any(word.startswith("-") for word in rest):
+            options.pairs += rest  # argparse leaves over what comes behind a flag: call TOOL --sandbox name=value
         elif rest:
             self.refuse_unknown(rest, words)
-        return asked
+        return options
 
     def refuse_unknown(self, rest: Sequence[str], words: Sequence[str]) -> NoReturn:
         """Of an option that the command does not have, the nearest that it has."""
@@ -59,11 +59,11 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """As argparse, but for a choice among many: the nearest one in place of all."""
-        found = re.match(r"(argument [^:]+: )?invalid choice: '(.*)' \(choose from (.*)\)", message, re.S)
-        if found:
-            choices = [choice.strip("' ") for choice in found[3].split(",")]
-            near = difflib.get_close_matches(found[2].lower(), choices, n=1, cutoff=0.5)
-            message = f"there is no {found[2]}; " + (
+        match = re.match(r"(argument [^:]+: )?invalid choice: '(.*)' \(choose from (.*)\)", message, re.S)
+        if match:
+            choices = [choice.strip("' ") for choice in match[3].split(",")]
+            near = difflib.get_close_matches(match[2].lower(), choices, n=1, cutoff=0.5)
+            message = f"there is no {match[2]}; " + (
                 f"did you mean {near[0]}?" if near else f"there are {', '.join(choices)}"
             )
         super().error(message)
@@ -90,8 +90,8 @@ def parser() -> Parser:
     return whole
 
 
-def _add(commands: Commands, name: str, told: str, run: Callable[[argparse.Namespace], int]) -> Parser:
-    command: Parser = commands.add_parser(name, help=told, description=told, allow_abbrev=False)
+def _add(commands: Commands, name: str, description: str, run: Callable[[argparse.Namespace], int]) -> Parser:
+    command: Parser = commands.add_parser(name, help=description, description=description, allow_abbrev=False)
     command.set_defaults(run=run)
     return command
 
@@ -99,9 +99,9 @@ def _add(commands: Commands, name: str, told: str, run: Callable[[argparse.Names
 def _calls(module: str, function: str, *names: str, **fixed: object) -> Callable[[argparse.Namespace], int]:
     """What runs a command: that function of its own module, with these of the options by their names."""
 
-    def run(asked: argparse.Namespace) -> int:
+    def run(options: argparse.Namespace) -> int:
         target = getattr(import_module(f"fraction_mcp.cli.{module}"), function)
-        code: int = target(**{name: getattr(asked, name) for name in names}, **fixed)
+        code: int = target(**{name: getattr(options, name) for name in names}, **fixed)
         return code
 
     return run
@@ -128,11 +128,11 @@ def _beginning(commands: Commands) -> None:
         commands, "setup", "be led through everything: account, trial, assistants", _calls("setup", "setup", "profile")
     )
     _profile(commands.choices["setup"])
-    for name, told in (
+    for name, description in (
         ("login", "keep an account, its secret in the OS keychain"),
         ("logout", "forget an account and its secret"),
     ):
-        _profile(_add(commands, name, told, _calls("accounts", name, "profile")))
+        _profile(_add(commands, name, description, _calls("accounts", name, "profile")))
     whoami = _add(
         commands, "whoami", "say which account is used, tried now",
         _calls("accounts", "whoami", "profile", "sandbox", "as_json"),
@@ -228,14 +228,14 @@ def _asking(commands: Commands) -> None:
     _where(call)
     _shape(call)
 
-    def run_call(asked: argparse.Namespace) -> int:
-        if not asked.tool and (asked.wants_help or not asked.batch):
-            call.print_help() if asked.wants_help else call.error("which TOOL? `fraction-mcp tools` lists them")
+    def run_call(options: argparse.Namespace) -> int:
+        if not options.tool and (options.wants_help or not options.batch):
+            call.print_help() if options.wants_help else call.error("which TOOL? `fraction-mcp tools` lists them")
             return 0
-        if asked.wants_help:
-            return _calls("schemas", "show_tool", "tool", "profile")(asked)
+        if options.wants_help:
+            return _calls("schemas", "show_tool", "tool", "profile")(options)
         names = ("tool", "pairs", "args", "batch", "trace", "sandbox", "profile", "as_json", "as_csv")
-        return _calls("call", "call", *names)(asked)
+        return _calls("call", "call", *names)(options)
 
     call.set_defaults(run=run_call)
 
@@ -276,9 +276,9 @@ def _deciding(commands: Commands) -> None:
         "--for-servers", action="store_true", help=argparse.SUPPRESS
     )  # started by `serve`, not by people
     _where(inbox)
-    for name, told in (("approve", "approve a write, in this terminal"), ("decline", "decline one")):
-        given = ("id", "sandbox", "profile", *(["reason"] if name == "decline" else []))
-        command = _add(commands, name, told, _calls("decide", "decide", *given, what=name))
+    for name, description in (("approve", "approve a write, in this terminal"), ("decline", "decline one")):
+        option_names = ("id", "sandbox", "profile", *(["reason"] if name == "decline" else []))
+        command = _add(commands, name, description, _calls("decide", "decide", *option_names, what=name))
         command.add_argument("id", metavar="ID", nargs="?", default="", help="or its beginning; without it, what waits")
         if name == "decline":
             command.add_argument("--reason", metavar="TEXT", default="", help="why: the assistant is told")

@@ -38,8 +38,8 @@ def fault(
     if not kind and not clear:
         width = max(map(len, sandbox.fault_kinds()))
         print("Kinds:")
-        for name, told in sandbox.fault_kinds().items():
-            print(f"  {name:<{width}}  {told}")
+        for name, description in sandbox.fault_kinds().items():
+            print(f"  {name:<{width}}  {description}")
     print("SANDBOX  Armed:" if armed else "SANDBOX  Nothing is armed.")
     for each in armed:
         print(

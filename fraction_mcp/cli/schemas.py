@@ -54,10 +54,10 @@ def show_tool(*, tool: str, profile: str) -> int:
 
 
 def _named(offered: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
-    found = next((each for each in offered if each["name"] == name), None)
-    if found is None:
-        raise ConfigError(no_such_tool(name, [each["name"] for each in offered]))
-    return found
+    tool = next((tool for tool in offered if tool["name"] == name), None)
+    if tool is None:
+        raise ConfigError(no_such_tool(name, [tool["name"] for tool in offered]))
+    return tool
 
 
 def schemas(*, write: str | None, check: str | None, style: str) -> int:
@@ -70,13 +70,13 @@ def schemas(*, write: str | None, check: str | None, style: str) -> int:
             raise ConfigError(f"{write} cannot be written: {error.strerror or error}") from None
         return 0
     if check is not None:
-        found = contract.differences(tools, Path(check))
-        if found:
-            lines = [*map(str, found), f"To mend it: fraction-mcp schemas --write {check}"]
-            if any(one.breaking for one in found):
+        differences = contract.differences(tools, Path(check))
+        if differences:
+            lines = [*map(str, differences), f"To mend it: fraction-mcp schemas --write {check}"]
+            if any(difference.breaking for difference in differences):
                 lines.append("It breaks those who call: say so in CHANGELOG.md, or add a name beside the old one.")
             sys.stderr.write("\n".join(lines) + "\n")
-        return 1 if found else 0
+        return 1 if differences else 0
     print(as_json_text(contract.spelt_for(style, tools)))
     return 0
 

@@ -78,7 +78,7 @@ def serve(
     """`team` are the flags of `server.team.options.Asked`, which say something only where there is a sign-in."""
     if auth != "none":
         return _serve_team(sandbox=sandbox, profile=profile, http=http, host=host, port=port, read_only=read_only,
-                           asked={"auth": auth, **team})  # fmt: skip
+                           flags={"auth": auth, **team})  # fmt: skip
     _refuse_flags_of_teams(team)
     settings = _read_only(checked_settings(sandbox=sandbox, profile=profile), read_only)
     check_journal(settings)
@@ -94,17 +94,17 @@ def serve(
 
 
 def _serve_team(
-    *, sandbox: bool, profile: str, http: bool, host: str, port: int, read_only: bool, asked: dict[str, Any]
+    *, sandbox: bool, profile: str, http: bool, host: str, port: int, read_only: bool, flags: dict[str, Any]
 ) -> int:
     if not http:
-        raise ConfigError(f"--auth {asked['auth']} is for --http: over stdio, whoever started the server is asking")
+        raise ConfigError(f"--auth {flags['auth']} is for --http: over stdio, whoever started the server is asking")
     from fraction_mcp.server.team.joined import serve_joined  # noqa: PLC0415 - nothing of it on a desk
     from fraction_mcp.server.team.options import Asked, team_options  # noqa: PLC0415
 
-    by_account = asked["auth"] == "sign-in" or asked["subject"]  # each person has an account of their own
+    by_account = flags["auth"] == "sign-in" or flags["subject"]  # each person has an account of their own
     settings = (settings_for_writes if by_account else checked_settings)(sandbox=sandbox, profile=profile)
     settings = _read_only(settings, read_only)
-    options = team_options(settings, Asked(**asked), host=host)
+    options = team_options(settings, Asked(**flags), host=host)
     check_journal(settings)
     set_up_logs(settings.log_level, settings.log_format)
     sandbox_app = _open_sandbox(settings) if is_embedded_place(settings) else None
@@ -112,8 +112,8 @@ def _serve_team(
 
 
 def _refuse_flags_of_teams(team: Mapping[str, Any]) -> None:
-    for name, given in team.items():
-        if given or (name == "metrics_port" and given is not None):
+    for name, value in team.items():
+        if value or (name == "metrics_port" and value is not None):
             flag = "--" + name.replace("_", "-")
             raise ConfigError(f"{flag} is for a server that people sign in to: add --auth sign-in or --auth jwt")
 

@@ -45,7 +45,7 @@ async def own_server(
     """
     env = {**os.environ, "FRACTION_MCP_OPEN_INBOX": "false", **(environment or {}), **(LOGS if trace else {})}
     longest_write_s = 4 * Settings.load(stored=False).timeout_s + 5  # as long as a claim holds (runtime.py)
-    child = _child(_command(flags), env, patience_s=longest_write_s + 10, told=trace_line if trace else None)
+    child = _child(_command(flags), env, patience_s=longest_write_s + 10, on_line=trace_line if trace else None)
     async with Client(child, client_info=_INFO, elicitation_callback=elicitation_callback) as client:
         yield client
 
@@ -61,12 +61,12 @@ async def _child(
     environment: Mapping[str, str],
     *,
     patience_s: float,
-    told: Callable[[bytes], None] | None = None,
+    on_line: Callable[[bytes], None] | None = None,
 ) -> AsyncIterator[tuple[MemoryObjectReceiveStream[Message], MemoryObjectSendStream[SessionMessage]]]:
     """A process, and the messages that go to and fro. However this is left, the process is given time to end."""
     process = await anyio.open_process(
         command,
-        stderr=subprocess.PIPE if told else None,  # its words stand beside ours
+        stderr=subprocess.PIPE if on_line else None,  # its words stand beside ours
         env=environment,
         start_new_session=True,  # a Ctrl-C at this terminal is ours alone
         creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
@@ -77,7 +77,7 @@ async def _child(
         group.start_soon(_read, process, came)
         group.start_soon(_write, process, to_send)
         heard = anyio.Event()
-        group.start_soon(_hear, process, told, heard)
+        group.start_soon(_hear, process, on_line, heard)
         try:
             yield incoming, outgoing
         finally:
@@ -90,17 +90,17 @@ async def _child(
             group.cancel_scope.cancel()
 
 
-async def _hear(process: Process, told: Callable[[bytes], None] | None, heard: anyio.Event) -> None:
+async def _hear(process: Process, on_line: Callable[[bytes], None] | None, heard: anyio.Event) -> None:
     """Each line of its stderr, where somebody listens."""
     rest = b""
-    if process.stderr is None or told is None:
+    if process.stderr is None or on_line is None:
         heard.set()
         return
     with suppress(*_GONE):
         async for chunk in process.stderr:
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
-                told(line)
+                on_line(line)
     heard.set()
 
 

@@ -46,28 +46,28 @@ def _account(settings: Settings) -> bool:
 
 
 def _assistants(settings: Settings, *, sandbox: bool) -> int:
-    found = [each for each in found_clients() if each.is_here]
-    if not found:
+    programs = [program for program in found_clients() if program.is_here]
+    if not programs:
         _say("\nNo assistant's program was found on this machine. Once one is there: fraction-mcp install CLIENT")
         return 0
     _say("\nWhich of these may use it?")
-    chosen = choose("Numbers, `all` or `none`", [_told(each) for each in found], several=True, default="all")
+    chosen = choose("Numbers, `all` or `none`", [_label(program) for program in programs], several=True, default="all")
     profile = "" if sandbox or settings.profile == DEFAULT_PROFILE else settings.profile
     code = 0
     for number in chosen:
         _say("")
         try:
-            install(found[number].client.name, sandbox=sandbox, profile=profile, dry_run=False)
+            install(programs[number].client.name, sandbox=sandbox, profile=profile, dry_run=False)
         except FractionMcpError as error:  # one program's file is no reason to leave the others out
             sys.stderr.write(f"fraction-mcp: {error.message}\n")
             code = _FAILED
     return code
 
 
-def _told(found: Found) -> str:
-    if found.entry is Entry.OURS:
-        return f"{found.client.title} (set up already)"
-    return f"{found.client.title}: {found.problem}" if found.problem else found.client.title
+def _label(program: Found) -> str:
+    if program.entry is Entry.OURS:
+        return f"{program.client.title} (set up already)"
+    return f"{program.client.title}: {program.problem}" if program.problem else program.client.title
 
 
 def _say(text: str) -> None:

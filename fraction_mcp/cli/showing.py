@@ -78,9 +78,9 @@ class Teller:
         if is_embedded(erp.base_url):
             self.say("SANDBOX: the embedded company; nothing here is real.", "dim")
         self.say(f"In {erp.system.label} of {erp.company_name or 'its company'} ({erp.base_url}), as {erp.account}.")
-        asked, expires = moment(write.created_at, now), moment(write.expires_at, now)
+        created, expires = moment(write.created_at, now), moment(write.expires_at, now)
         until = f"; expires {expires.distance} ({expires.spoken})" if write.state is State.AWAITING else ""
-        self.say(f"Asked for by {write.asked_by} {asked.distance}{until}.", "dim")
+        self.say(f"Asked for by {write.asked_by} {created.distance}{until}.", "dim")
         if plan.note:
             self.say(in_its_own_words(plan.note), "dim")
         self.say()
@@ -99,11 +99,11 @@ class Teller:
         rows = []
         for row in preview:
             before, after = row.before, row.after
-            told = f"{before} → {after or '(removed)'}" if before is not None and before != after else after or ""
-            rows.append((spelt_out(row.field.replace("_", " ")), spelt_out(told)))
+            text = f"{before} → {after or '(removed)'}" if before is not None and before != after else after or ""
+            rows.append((spelt_out(row.field.replace("_", " ")), spelt_out(text)))
         column = indent + max((cell_len(field) for field, _ in rows), default=0) + 2
-        for field, told in rows:
-            lines = self._wrapped(told, column)
+        for field, text in rows:
+            lines = self._wrapped(text, column)
             self._console.print(Text(" " * indent + set_cell_size(field, column - indent) + lines[0]))
             for line in lines[1:]:
                 self._console.print(Text(" " * column + line))

@@ -48,7 +48,7 @@ def _heeded() -> list[signal.Signals]:
     if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
         return []
     ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    return [one for one in ending if signal.getsignal(one) is not signal.SIG_IGN]
+    return [ending_signal for ending_signal in ending if signal.getsignal(ending_signal) is not signal.SIG_IGN]
 
 
 class _Ending:
@@ -62,15 +62,15 @@ class _Ending:
         self.again = anyio.Event()
 
     async def listen(self, signals: AsyncIterator[signal.Signals]) -> None:
-        async for one in signals:
-            if one is signal.SIGINT and self.questions:
+        async for received in signals:
+            if received is signal.SIGINT and self.questions:
                 self.questions[-1].cancel()
                 continue
             if self.held and not self.signal:
                 sys.stderr.write("\nA write may be on its way: it ends first, and what came of it is told.\n")
             if self.signal:
                 self.again.set()
-            self.signal = self.signal or one
+            self.signal = self.signal or received
             if not self.held:
                 self._scope.cancel()
 

@@ -49,15 +49,15 @@ def effect_of(tool: Mapping[str, Any]) -> str:
 def arguments_of(tool: Mapping[str, Any]) -> list[Argument]:
     schema = tool["inputSchema"]
     required = schema.get("required", [])
-    found = []
+    arguments = []
     for name, argument in schema.get("properties", {}).items():
-        allowed = [str(one) for one in argument.get("enum", ()) if one != ""]
-        told = str(argument.get("description", ""))
+        allowed = [str(choice) for choice in argument.get("enum", ()) if choice != ""]
+        description = str(argument.get("description", ""))
         if allowed:
-            told = f"{told.rstrip('.')}{'. ' if told else ''}One of: {', '.join(allowed)}."
+            description = f"{description.rstrip('.')}{'. ' if description else ''}One of: {', '.join(allowed)}."
         need = "required" if name in required else _default(argument)
-        found.append(Argument(name, _kind(argument), need, told.strip()))
-    return found
+        arguments.append(Argument(name, _kind(argument), need, description.strip()))
+    return arguments
 
 
 def _default(argument: Mapping[str, Any]) -> str:
@@ -69,10 +69,10 @@ def _kind(argument: Mapping[str, Any]) -> str:
     kind = argument.get("type", "text")
     items = argument.get("items", {})
     words = {"string": "text", "integer": "whole number", "boolean": "true or false", "array": "list"}
-    told = words.get(str(kind), str(kind))
+    word = words.get(str(kind), str(kind))
     if kind == "array" and items.get("type") == "object":
         return f"list of {{{', '.join(items.get('properties', {}))}}}"
-    return f"list of {words.get(str(items.get('type')), 'values')}" if kind == "array" else told
+    return f"list of {words.get(str(items.get('type')), 'values')}" if kind == "array" else word
 
 
 def example_of(tool: Mapping[str, Any]) -> str:

@@ -20,21 +20,21 @@ _PASSED_ON = {"WARNING", "ERROR", "CRITICAL"}
 def trace_line(line: bytes) -> None:
     text = line.decode("utf-8", "backslashreplace")
     try:
-        told = json.loads(text)
+        record = json.loads(text)
     except ValueError:
-        told = None
-    if not isinstance(told, dict):
+        record = None
+    if not isinstance(record, dict):
         sys.stderr.write(f"{text}\n")
-    elif told.get("logger") == "fraction_mcp.erp.client" and "->" in str(told.get("message")):
-        sys.stderr.write(f"trace: {told['message']}\n")
-    elif told.get("logger") == "fraction_mcp.call":
-        requests = told["erp_requests"]
+    elif record.get("logger") == "fraction_mcp.erp.client" and "->" in str(record.get("message")):
+        sys.stderr.write(f"trace: {record['message']}\n")
+    elif record.get("logger") == "fraction_mcp.call":
+        requests = record["erp_requests"]
         sys.stderr.write(
-            f"trace: {told['tool']}: {told['outcome']}, {told['ms']} ms, "
+            f"trace: {record['tool']}: {record['outcome']}, {record['ms']} ms, "
             f"{requests} request{'' if requests == 1 else 's'} to the ERPs\n"
         )
-    elif told.get("level") in _PASSED_ON:
-        sys.stderr.write(f"{told['level']} {told['logger']}: {told.get('message')}\n")
+    elif record.get("level") in _PASSED_ON:
+        sys.stderr.write(f"{record['level']} {record['logger']}: {record.get('message')}\n")
 
 
 def told_tokens(text: str) -> None:

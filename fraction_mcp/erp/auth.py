@@ -72,15 +72,15 @@ class ErpSession:
     @property
     def name(self) -> str:
         """What people read."""
-        told = (self.user or {}).get("name")
-        return clean(told, 120) if isinstance(told, str) and told.strip() else self.account
+        user_name = (self.user or {}).get("name")
+        return clean(user_name, 120) if isinstance(user_name, str) and user_name.strip() else self.account
 
     @property
     def own_spelling(self) -> str:
         """The account as the ERP has it, where it says so: not as somebody typed it."""
-        told = (self.user or {}).get("email")
-        is_one = isinstance(told, str) and _EMAIL.fullmatch(told) and clean(told, _LONGEST_EMAIL) == told
-        return str(told) if is_one else self.account
+        email = (self.user or {}).get("email")
+        is_one = isinstance(email, str) and _EMAIL.fullmatch(email) and clean(email, _LONGEST_EMAIL) == email
+        return str(email) if is_one else self.account
 
 
 class SessionKeeper(Protocol):
@@ -172,10 +172,10 @@ class SignIn:
         try:
             return await self._obtain()
         except errors.ErpRejected as error:
-            told = _as_sign_in(error)
-            if isinstance(told, _REFUSALS):
-                self._refused = (now, told)
-            raise told from error
+            refusal = _as_sign_in(error)
+            if isinstance(refusal, _REFUSALS):
+                self._refused = (now, refusal)
+            raise refusal from error
 
     async def _obtain(self) -> _Held:
         raise NotImplementedError

@@ -55,16 +55,16 @@ class _Packed:
     def out(self, chunk: bytes, most: int) -> bytes:
         """What a chunk becomes, at most so many bytes of it. Raises zlib.error."""
         try:
-            found = self._stream.decompress(chunk, most)
+            unpacked = self._stream.decompress(chunk, most)
         except zlib.error:
             if not self._others:
                 raise
             self._stream = zlib.decompressobj(self._others.pop())
             return self.out(self._fed + chunk, most)
-        if found:
+        if unpacked:
             self._others = []
         self._fed = self._fed + chunk if self._others else b""
-        return found
+        return unpacked
 
 
 _UNPACKED: Mapping[str, Callable[[], _Packed]] = {

@@ -39,8 +39,8 @@ def budget(system: System, headers: Mapping[str, str], now: datetime) -> Budget 
 
 
 def number_in(headers: Mapping[str, str], *names: str) -> int | None:
-    found = next((headers[name].strip() for name in names if name in headers), "")
-    return int(found) if found.isascii() and found.isdigit() and len(found) <= 12 else None
+    text = next((headers[name].strip() for name in names if name in headers), "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else None
 
 
 def _moment(unix: int) -> datetime:

@@ -60,7 +60,7 @@ class _Kept:
         return self.by_field[name]
 
 
-class _Asked:
+class _Pending:
     """A read under way that others wait for."""
 
     def __init__(self) -> None:
@@ -105,7 +105,7 @@ class RememberingErp:
         self._keep_s = keep_s
         self._clock = clock
         self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
-        self._asked: dict[_Key, _Asked] = {}
+        self._pending: dict[_Key, _Pending] = {}
         self._records = 0
         self._writes = 0
 
@@ -127,7 +127,7 @@ class RememberingErp:
     def seen(self, endpoint: Endpoint, field: str, text: str) -> Record | None:
         """See `Erp.seen`. Of several answers that hold such a record, the newest counts."""
         answers = [kept for kept in self._kept.values() if kept.endpoint is endpoint and self._good(kept)]
-        for kept in sorted(answers, key=lambda one: one.asked_at, reverse=True):
+        for kept in sorted(answers, key=lambda entry: entry.asked_at, reverse=True):
             index = kept.named(field)
             if (record := index.get(text)) is not None:
                 freshness.read(kept.answer.read_at)
@@ -165,11 +165,11 @@ class RememberingErp:
                 self._kept.move_to_end(key)
                 freshness.read(kept.answer.read_at)
                 return kept.answer
-            if (asked := self._asked.get(key)) is None:
+            if (pending := self._pending.get(key)) is None:
                 break
-            await asked.done.wait()
-            if asked.failure is not None:
-                raise asked.failure.with_traceback(None)
+            await pending.done.wait()
+            if pending.failure is not None:
+                raise pending.failure.with_traceback(None)
             # Then look again: it was answered, or cancelled with its caller.
         return await self._ask(key, endpoint, path, query)
 
@@ -180,13 +180,13 @@ class RememberingErp:
         path: Mapping[str, str | int] | None,
         query: Mapping[str, str | int] | None,
     ) -> ErpAnswer:
-        asked = self._asked[key] = _Asked()
+        pending = self._pending[key] = _Pending()
         began, writes = self._clock(), self._writes
         try:
             answer = await self._erp.call(endpoint, path=path, query=query)
             freshness.read(answer.read_at)
         except ErpError as error:
-            asked.failure = error  # whoever waited for this answer shares its failure, and nobody asks in turn
+            pending.failure = error  # whoever waited for this answer shares its failure, and nobody asks in turn
             raise
         else:
             newer = (kept := self._kept.get(key)) is not None and kept.asked_at > began
@@ -194,9 +194,9 @@ class RememberingErp:
                 self._keep(key, _Kept(began, endpoint, answer))
             return answer
         finally:
-            if self._asked.get(key) is asked:
-                del self._asked[key]
-            asked.done.set()
+            if self._pending.get(key) is pending:
+                del self._pending[key]
+            pending.done.set()
 
     def _keep(self, key: _Key, kept: _Kept) -> None:
         if (before := self._kept.pop(key, None)) is not None:
@@ -213,7 +213,7 @@ class RememberingErp:
         self._writes += 1
         self._kept.clear()
         self._records = 0
-        self._asked.clear()  # a read that began before the write is not shared with one that came after it
+        self._pending.clear()  # a read that began before the write is not shared with one that came after it
 
 
 def _size(answer: ErpAnswer) -> int:

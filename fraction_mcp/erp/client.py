@@ -248,8 +248,8 @@ class ErpClient:
                 with observed(self.system, endpoint) as exchange, anyio.fail_after(self._timeout_s):
                     asked_at = self._clock()
                     tally.sent()
-                    asked = http.stream(request.method, url, headers=dict(headers), content=request.content)
-                    async with asked as answer:
+                    stream = http.stream(request.method, url, headers=dict(headers), content=request.content)
+                    async with stream as answer:
                         exchange.status = answer.status_code
                         exchange.budget = budget(self.system, answer.headers, self._clock())
                         if endpoint.is_for_work or answer.status_code != 429:  # too many sign-ins are another matter

@@ -91,16 +91,16 @@ def page_of(endpoint: Endpoint, envelope: Mapping[str, Any], start: int) -> Page
             has_more=None if total is None else start + returned < total,
         )
     meta = envelope.get("meta")
-    told = meta.get("pagination") if isinstance(meta, dict) else None
-    told = told if isinstance(told, dict) else {}
+    pagination = meta.get("pagination") if isinstance(meta, dict) else None
+    pagination = pagination if isinstance(pagination, dict) else {}
     page = Page(
-        total=_count(told.get("total")),
-        per_page=_count(told.get("per_page")),
-        current=_count(told.get("current_page")),
-        last=_count(told.get("last_page")),
-        first_row=_count(told.get("from")),
-        last_row=_count(told.get("to")),
-        has_more=_flag(told.get("has_more")),
+        total=_count(pagination.get("total")),
+        per_page=_count(pagination.get("per_page")),
+        current=_count(pagination.get("current_page")),
+        last=_count(pagination.get("last_page")),
+        first_row=_count(pagination.get("from")),
+        last_row=_count(pagination.get("to")),
+        has_more=_flag(pagination.get("has_more")),
     )
     return None if endpoint.paging is Paging.ALL and page == Page() else page
 

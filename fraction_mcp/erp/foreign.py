@@ -117,10 +117,10 @@ def _is_deep(value: Any) -> bool:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    parsed = dict(pairs)
+    if len(parsed) != len(pairs):
         raise Unreadable("an object in it holds the same name twice")
-    return found
+    return parsed
 
 
 def _decimal(text: str) -> Decimal:
@@ -152,10 +152,10 @@ def _counted(text: str) -> Any:
 
 def _names_held() -> Generator[Any, Any, None]:
     """Gives back each object that it is sent; sent None, how many names they held. A call would take twice as long."""
-    held, found = 0, None
+    held, parsed = 0, None
     while True:
-        found = yield held if found is None else found
-        held += len(found or ())
+        parsed = yield held if parsed is None else parsed
+        held += len(parsed or ())
 
 
 # ----------------------------------------------------------------------------------------------------------- cleaning

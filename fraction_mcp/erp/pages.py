@@ -82,35 +82,35 @@ class Pages:
 
     def take(self, answer: ErpAnswer) -> list[Record]:
         """The next page: its records that are new. Raises ErpContractBroken where it is no list of records."""
-        rows, told = answer.records(), answer.page or _UNSTATED
-        before = self._before(told)
-        self._note(told)
+        rows, page = answer.records(), answer.page or _UNSTATED
+        before = self._before(page)
+        self._note(page)
         listed, number = self._listed(before), self.next
         new = self._new(rows, listed=listed)
-        self._stride = self._stride or len(rows) or told.per_page or 0
+        self._stride = self._stride or len(rows) or page.per_page or 0
         self.taken += 1
         self.rows += len(rows)
         self.distinct += len(new)
-        self._gap = self._gap or (told.first_row or 0) - 1 > before or (told.last_row or 0) > before + len(rows)
-        self._decide(told, number, before + len(rows), new=bool(new), came=bool(rows), listed=listed)
+        self._gap = self._gap or (page.first_row or 0) - 1 > before or (page.last_row or 0) > before + len(rows)
+        self._decide(page, number, before + len(rows), new=bool(new), came=bool(rows), listed=listed)
         return new
 
-    def _before(self, told: Page) -> int:
+    def _before(self, page: Page) -> int:
         """How many rows lie before this page: those that came; of a page by itself, as it says or as was asked."""
         if self.first == 1 or self.taken:
             return self.rows
-        if told.first_row:
-            return told.first_row - 1
-        return (self.first - 1) * min(self.size, told.per_page or self.size)
+        if page.first_row:
+            return page.first_row - 1
+        return (self.first - 1) * min(self.size, page.per_page or self.size)
 
-    def _note(self, told: Page) -> None:
+    def _note(self, page: Page) -> None:
         """What the page says of the whole list. The last page may move while they are read."""
-        if told.total is not None:
-            self.moved = self.moved or self.total not in {None, told.total}
-            self.shrunk = self.shrunk or (self.total is not None and told.total < self.total)
-            self.total = told.total
-        if told.last is not None:
-            self._last = max(told.last, self._last or 1)
+        if page.total is not None:
+            self.moved = self.moved or self.total not in {None, page.total}
+            self.shrunk = self.shrunk or (self.total is not None and page.total < self.total)
+            self.total = page.total
+        if page.last is not None:
+            self._last = max(page.last, self._last or 1)
 
     def _listed(self, before: int) -> bool:
         """Whether a figure counts this page's rows among the list's."""
@@ -134,11 +134,11 @@ class Pages:
         self._nameless = nameless
         return [] if again else new
 
-    def _decide(self, told: Page, number: int, upto: int, *, new: bool, came: bool, listed: bool) -> None:
+    def _decide(self, page: Page, number: int, upto: int, *, new: bool, came: bool, listed: bool) -> None:
         """Whether there is more behind this page, up to which `upto` rows of the list were seen."""
-        unstated = self.total is None and self._last is None and told.has_more is None
+        unstated = self.total is None and self._last is None and page.has_more is None
         counted = self._counted_further(number, upto, came=came)
-        self.more = counted or told.has_more is True or (unstated and came)
+        self.more = counted or page.has_more is True or (unstated and came)
         self._barren = 0 if new else self._barren + 1
         if new:
             return
@@ -167,15 +167,15 @@ def stated_total(answer: ErpAnswer, size: int) -> int | None:
 
     None where it states none, or where another of its figures disagrees.
     """
-    told, rows = answer.page or _UNSTATED, len(answer.records())
-    total = told.total
+    page, rows = answer.page or _UNSTATED, len(answer.records())
+    total = page.total
     if total is None:
         return None
-    lasts = {-(-total // per) for per in (told.per_page, rows, size) if per}
+    lasts = {-(-total // per) for per in (page.per_page, rows, size) if per}
     agreed = (
-        (told.last is None or told.last in lasts or (total == 0 and told.last <= 1))
-        and told.has_more in {None, rows < total}
+        (page.last is None or page.last in lasts or (total == 0 and page.last <= 1))
+        and page.has_more in {None, rows < total}
         and (rows > 0 or total == 0)
-        and (told.last_row or rows) == rows <= total
+        and (page.last_row or rows) == rows <= total
     )
     return total if agreed else None

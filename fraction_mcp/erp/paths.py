@@ -15,16 +15,16 @@ def at_path(record: Any, path: str) -> Any:
     value: Any = record
     steps = path.split(".")
     for index, step in enumerate(steps):
-        name, each, _ = step.partition("[]")
+        name, brackets, _ = step.partition("[]")
         if not isinstance(value, dict) or name not in value:
             return ABSENT
         value = value[name]
-        if each:
+        if brackets:
             rest = ".".join(steps[index + 1 :])
             items = value if isinstance(value, list) else []
-            found = [at_path(item, rest) if rest else item for item in items]
-            found = [item for item in found if item is not ABSENT]
+            values = [at_path(item, rest) if rest else item for item in items]
+            values = [item for item in values if item is not ABSENT]
             if "[]" in rest:  # lists within a list: their elements, side by side
-                found = [one for item in found for one in item]
-            return found or ABSENT
+                values = [element for item in values for element in item]
+            return values or ABSENT
     return value

@@ -57,9 +57,9 @@ _ORDER_HINTS: Mapping[int, str] = {
 def refusal(endpoint: Endpoint, response: Response, envelope: dict[str, Any] | None, flaw: str) -> errors.ErpError:
     """A status of 3xx or 4xx as an error: by the ERP's own code where it has one, else by the status."""
     status = response.status
-    codes, told = _complaints(envelope)
+    codes, reason = _complaints(envelope)
     believed = _proves_refusal if endpoint.writes else _tells_refusal
-    if not believed(endpoint.system, status, envelope, codes, told):
+    if not believed(endpoint.system, status, envelope, codes, reason):
         flaw = flaw or "it is not the documented envelope of an error"
         return _unreadable(endpoint, status, flaw, response.request_id)
     if status == 429 or (status == 406 and endpoint.system is System.FRACTTAL):
@@ -69,11 +69,11 @@ def refusal(endpoint: Endpoint, response: Response, envelope: dict[str, Any] | N
         kind = errors.NotAuthenticated
     hint = ""
     if endpoint.system is System.FRACTTAL:
-        kind, hint = _fracttal_meaning(status, told, kind)
+        kind, hint = _fracttal_meaning(status, reason, kind)
         hint = hint or (_ORDER_HINTS.get(status, "") if endpoint.writes else "")
-        told = _in_words(told)
+        reason = _in_words(reason)
     return kind(
-        f"{endpoint.system.label} refused to {endpoint.name}: {told or 'it gave no reason'}",
+        f"{endpoint.system.label} refused to {endpoint.name}: {reason or 'it gave no reason'}",
         system=endpoint.system,
         operation=endpoint.name,
         status=status,
@@ -83,7 +83,7 @@ def refusal(endpoint: Endpoint, response: Response, envelope: dict[str, Any] | N
 
 
 def _proves_refusal(
-    system: System, status: int, envelope: dict[str, Any] | None, codes: Sequence[str], told: str
+    system: System, status: int, envelope: dict[str, Any] | None, codes: Sequence[str], reason: str
 ) -> bool:
     """Whether an answer to a write proves that it was not done: the ERP's own envelope, a documented refusal in it.
 
@@ -91,19 +91,19 @@ def _proves_refusal(
     """
     if system is System.FRACTIONERP:
         return any(code in _REFUSALS.get(status, ()) for code in codes)
-    own = envelope is not None and envelope.get("success") is False and bool(told)
+    own = envelope is not None and envelope.get("success") is False and bool(reason)
     return own and status in _FRACTTAL_REFUSALS
 
 
 def _tells_refusal(
-    system: System, status: int, _envelope: dict[str, Any] | None, _codes: Sequence[str], told: str
+    system: System, status: int, _envelope: dict[str, Any] | None, _codes: Sequence[str], reason: str
 ) -> bool:
     """The same for a read, which loses nothing by believing a bare status: it may sign in again, or wait."""
     bare = {401, 429} if system is System.FRACTIONERP else {401, 406, 429}
-    return status >= 400 and (bool(told) or status in bare)
+    return status >= 400 and (bool(reason) or status in bare)
 
 
-def _fracttal_meaning(status: int, told: str, kind: type[errors.ErpRejected]) -> tuple[type[errors.ErpRejected], str]:
+def _fracttal_meaning(status: int, reason: str, kind: type[errors.ErpRejected]) -> tuple[type[errors.ErpRejected], str]:
     """Fracttal's own statuses (public pages): 407 is a clock, 408 is a duplicate and never a time-out."""
     if status == 407:
         return errors.ErpRejected, (
@@ -115,7 +115,7 @@ def _fracttal_meaning(status: int, told: str, kind: type[errors.ErpRejected]) ->
             "Fracttal says that the item already exists: look at it with list_fracttal_purchase_orders. The same again "
             "is refused again."
         )
-    if status == 401 and "UNAUTHORIZED_ENDPOINT" in told:
+    if status == 401 and "UNAUTHORIZED_ENDPOINT" in reason:
         return errors.Forbidden, (
             "This module is not enabled for the account in Fracttal: whoever manages Fracttal can enable it; a new "
             "sign-in does not help."
@@ -123,10 +123,10 @@ def _fracttal_meaning(status: int, told: str, kind: type[errors.ErpRejected]) ->
     return kind, ""
 
 
-def _in_words(told: str) -> str:
+def _in_words(reason: str) -> str:
     """`'WAREHOUSE_NOT_FOUND'`, as Fracttal puts it, in plain words with its own behind; a sentence stays one."""
-    code = re.fullmatch(r"'([A-Z]+(?:_[A-Z]+)+)'", told)
-    return f"{code[1].replace('_', ' ').lower()} ({told})" if code else told
+    code = re.fullmatch(r"'([A-Z]+(?:_[A-Z]+)+)'", reason)
+    return f"{code[1].replace('_', ' ').lower()} ({reason})" if code else reason
 
 
 def _complaints(envelope: dict[str, Any] | None) -> tuple[list[str], str]:
@@ -134,9 +134,9 @@ def _complaints(envelope: dict[str, Any] | None) -> tuple[list[str], str]:
     if envelope is None or envelope.get("success") is True:
         return [], ""
     sent = envelope.get("errors")
-    found = [item for item in sent if isinstance(item, dict)] if isinstance(sent, list) else []
-    codes = [code for item in found if isinstance(code := item.get("code"), str)]
-    words = "; ".join(filter(None, (_complaint(item) for item in found[:5])))
+    complaints = [item for item in sent if isinstance(item, dict)] if isinstance(sent, list) else []
+    codes = [code for item in complaints if isinstance(code := item.get("code"), str)]
+    words = "; ".join(filter(None, (_complaint(item) for item in complaints[:5])))
     for key in ("message", "error"):
         if not words and isinstance(envelope.get(key), str):
             words = quoted(envelope[key], 200)
@@ -167,9 +167,9 @@ def _rate_limited(endpoint: Endpoint, response: Response) -> errors.RateLimited:
     known = budget(endpoint.system, response.headers, response.at)
     if wait is None and known and known.resets_at:
         wait = max(0.0, (known.resets_at - response.at).total_seconds())
-    told = f"; it takes requests again in {wait:.0f} seconds" if wait is not None else ""
+    when = f"; it takes requests again in {wait:.0f} seconds" if wait is not None else ""
     return errors.RateLimited(
-        f"{endpoint.system.label} takes no more requests for now and did not {endpoint.name}{told}",
+        f"{endpoint.system.label} takes no more requests for now and did not {endpoint.name}{when}",
         retry_after_s=wait,
         system=endpoint.system,
         operation=endpoint.name,

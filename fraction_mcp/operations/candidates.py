@@ -73,29 +73,31 @@ class NotOne:
 
     @property
     def summary(self) -> str:
-        alike = [one.name for one in self.candidates if one.description.startswith(_ALIKE)]
-        told = f" {quoted(alike[0])} differs from it only in punctuation." if alike else ""
-        return self._what_is_there + told + self.own
+        alike = [candidate.name for candidate in self.candidates if candidate.description.startswith(_ALIKE)]
+        hint = f" {quoted(alike[0])} differs from it only in punctuation." if alike else ""
+        return self._what_is_there + hint + self.own
 
     @property
     def _what_is_there(self) -> str:
-        noun, said = self.subject.noun, quoted(self.said)
+        noun, reference = self.subject.noun, quoted(self.said)
         if self.status == "ambiguous":
             exact = [c for c in self.candidates if normalised(c.name) == normalised(self.said)]
             if len(exact) > 1:
-                return f"{len(exact)} {noun}s are called {said}; nothing was assumed."
+                return f"{len(exact)} {noun}s are called {reference}; nothing was assumed."
             if exact and not self.complete:
-                return f"One {noun} is called {said}, but the list could not be read to its end; nothing was assumed."
+                return (
+                    f"One {noun} is called {reference}, but the list could not be read to its end; nothing was assumed."
+                )
             if exact:
                 key = self.subject.key.replace("_", " ")
-                return f"{said} is one {noun}'s {key} and another's id; nothing was assumed."
-            none = f"No {noun} is called exactly {said}"
+                return f"{reference} is one {noun}'s {key} and another's id; nothing was assumed."
+            none = f"No {noun} is called exactly {reference}"
             if not self.complete:
-                none = f"No {noun} called exactly {said} was found in the part of the list that was read"
+                none = f"No {noun} called exactly {reference} was found in the part of the list that was read"
             return f"{none}, and {self._near}; nothing was assumed."
         if not self.complete:
-            return f"No {noun} called {said} was found in the part of the list that was read."
-        return f"No {noun} is called {said}."
+            return f"No {noun} called {reference} was found in the part of the list that was read."
+        return f"No {noun} is called {reference}."
 
     @property
     def _near(self) -> str:
@@ -113,16 +115,18 @@ class NotOne:
 
     def with_lists(self, customer_ids: Collection[int | str]) -> "NotOne":
         """The same, each customer's description saying whether it has a price list of the part that was asked for."""
-        told = [
-            one.model_copy(update={"description": _joined(one.description, _LISTED[id_key(one.id) in customer_ids])})
-            for one in self.candidates
+        candidates = [
+            candidate.model_copy(
+                update={"description": _joined(candidate.description, _LISTED[id_key(candidate.id) in customer_ids])}
+            )
+            for candidate in self.candidates
         ]
-        return replace(self, candidates=told)
+        return replace(self, candidates=candidates)
 
 
-def candidates_of(subject: Subject, said: str, records: Sequence[Record], argument: str) -> list[Candidate]:
+def candidates_of(subject: Subject, reference: str, records: Sequence[Record], argument: str) -> list[Candidate]:
     """The records nearest to what was said, at most ten: one that differs only in punctuation first."""
-    ranked = sorted(records, key=lambda record: -_likeness(record.get(subject.key), said))[:_CANDIDATES]
+    ranked = sorted(records, key=lambda record: -_likeness(record.get(subject.key), reference))[:_CANDIDATES]
     names = [name_of(record, subject.key) for record in ranked]
     return [
         Candidate(
@@ -130,7 +134,7 @@ def candidates_of(subject: Subject, said: str, records: Sequence[Record], argume
             id=shown_id(record),
             name=name,
             description=_joined(
-                _ALIKE if _differs_in_punctuation(name, said) else "",
+                _ALIKE if _differs_in_punctuation(name, reference) else "",
                 _telling(record, ranked) or (_NOTHING_ELSE if names.count(name) > 1 else ""),
             ),
         )
@@ -158,26 +162,26 @@ _TOLD = 2
 
 def _telling(record: Record, among: Sequence[Record]) -> str:
     """What of a record tells it from the others: the first of its fields in which they differ."""
-    told = []
+    details = []
     for path in _TELLING:
         value = at_path(record, path)
         if isinstance(value, str) and value.strip() and (
             len(among) == 1 or any(at_path(other, path) != value for other in among)
         ):  # fmt: skip
-            told.append(clean(value, 80))
-    return _joined(*told[:_TOLD])
+            details.append(clean(value, 80))
+    return _joined(*details[:_TOLD])
 
 
-def _differs_in_punctuation(name: str, said: str) -> bool:
+def _differs_in_punctuation(name: str, reference: str) -> bool:
     squeezed = without_punctuation(name)
-    return bool(squeezed) and squeezed == without_punctuation(said) and normalised(name) != normalised(said)
+    return bool(squeezed) and squeezed == without_punctuation(reference) and normalised(name) != normalised(reference)
 
 
 def _joined(*words: str) -> str:
     return "; ".join(filter(None, words))
 
 
-def _likeness(name: object, said: str) -> float:
-    left, right = normalised(name), normalised(said)
+def _likeness(name: object, reference: str) -> float:
+    left, right = normalised(name), normalised(reference)
     same = 2 * (without_punctuation(left) == without_punctuation(right))
     return difflib.SequenceMatcher(None, left, right).ratio() + left.startswith(right) + same

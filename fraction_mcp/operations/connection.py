@@ -43,8 +43,8 @@ class ConnectionStatus(ToolResult):
 
 async def connection_status(context: ErpContext, system: str) -> ConnectionStatus:
     """Signs in where that has not happened yet: one request each. A failure is reported, not raised."""
-    wanted = [one for one in System if system in {"all", one}]
-    systems = tuple([await _status(context, one) for one in wanted])
+    wanted = [erp_system for erp_system in System if system in {"all", erp_system}]
+    systems = tuple([await _status(context, erp_system) for erp_system in wanted])
     embedded = any(is_embedded(status.base_url or "") for status in systems)
     remarks = [*(["SANDBOX:"] if embedded else []), *map(_sentence, systems)]
     if any(status.system == System.FRACTIONERP and status.configured for status in systems) and not context.currency:

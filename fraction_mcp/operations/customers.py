@@ -20,24 +20,24 @@ class CustomerResult(ToolResult):
     candidates: tuple[Candidate, ...] = ()
 
 
-async def customer_record(context: ErpContext, said: str) -> CustomerResult:
+async def customer_record(context: ErpContext, reference: str) -> CustomerResult:
     """A customer with its contacts, which the single record carries (`fractionerp-rest-api.txt`)."""
-    found = await context.lookup.find(CUSTOMER, said)
-    if isinstance(found, NotOne):
+    match = await context.lookup.find(CUSTOMER, reference)
+    if isinstance(match, NotOne):
         return CustomerResult(
-            summary=found.summary, next=found.next, status=found.status, candidates=tuple(found.candidates)
+            summary=match.summary, next=match.next, status=match.status, candidates=tuple(match.candidates)
         )
-    record = found.record
-    if found.how != "id":  # by id, the single record is already here
+    record = match.record
+    if match.how != "id":  # by id, the single record is already here
         record = (await context.fraction.call(endpoints.CUSTOMER, path={"id": record["id"]})).record()
     sent = record.get("contacts")
-    contacts = [one for one in sent if isinstance(one, dict)] if isinstance(sent, list) else []
+    contacts = [contact for contact in sent if isinstance(contact, dict)] if isinstance(sent, list) else []
     customer = whole({name: value for name, value in record.items() if name != "contacts"}, BESIDE_OTHERS)
     beside = whole({"contacts": contacts}, BESIDE_OTHERS)
-    fit = [one for one in beside.value["contacts"] if isinstance(one, dict)]
+    fit = [contact for contact in beside.value["contacts"] if isinstance(contact, dict)]
     who = f"Customer {with_id(record, CUSTOMER.key)}, with {counted(len(contacts), 'contact')}"
     return CustomerResult(
-        summary=f"{found.remark(CUSTOMER)}{who}{what_was_cut(beside, customer)}.",
+        summary=f"{match.remark(CUSTOMER)}{who}{what_was_cut(beside, customer)}.",
         next="The other contacts are to be seen in FractionERP itself." if len(fit) < len(contacts) else "",
         status="found",
         customer=customer.value,

@@ -102,12 +102,13 @@ class KnownFields:
         self._kinds[kind] = (since, names)
         return names
 
-    def check(self, kind: str, asked: Mapping[str, Sequence[str]], *, writes: int) -> None:
+    def check(self, kind: str, paths_by_argument: Mapping[str, Sequence[str]], *, writes: int) -> None:
         """Raises InputError for paths (by argument) that no record has, of a kind that was seen whole after so many
         writes."""
         names = self.of(kind)
         unknown = {
-            argument: [path for path in paths if names.rules_out(path, writes)] for argument, paths in asked.items()
+            argument: [path for path in paths if names.rules_out(path, writes)]
+            for argument, paths in paths_by_argument.items()
         }
         refuse_unknown(unknown, names, noun=KINDS[kind].noun)
 
@@ -132,14 +133,14 @@ class Recalled:
 
 
 def refuse_unknown(
-    asked: Mapping[str, Sequence[str]], fields: Iterable[str], *, noun: str = "record", among: str = ""
+    paths_by_argument: Mapping[str, Sequence[str]], fields: Iterable[str], *, noun: str = "record", among: str = ""
 ) -> None:
     """Raises InputError for the paths (by argument) that no record had, naming the nearest and all fields that exist.
     `among` says which records were looked at, where it was not all."""
     names = list(fields)
     problems = {
         argument: f"no {noun}{among} has {', '.join(quoted(path) for path in paths)}{_meant(paths, names)}"
-        for argument, paths in asked.items()
+        for argument, paths in paths_by_argument.items()
         if paths
     }
     if problems:
@@ -156,12 +157,12 @@ def _listed(names: Sequence[str], between: str = ", ") -> str:
     return between.join(bare_or_quoted(name) for name in names)
 
 
-def nearest(asked: str, names: Iterable[str]) -> list[str]:
+def nearest(path: str, names: Iterable[str]) -> list[str]:
     """The names that may have been meant: those that share its words, or are spelt alike; the nearest first."""
-    words = words_of(asked)
+    words = words_of(path)
 
     def closeness(name: str) -> float:
-        return len(words & words_of(name)) + difflib.SequenceMatcher(None, asked.casefold(), name.casefold()).ratio()
+        return len(words & words_of(name)) + difflib.SequenceMatcher(None, path.casefold(), name.casefold()).ratio()
 
     close = {name: closeness(name) for name in names}
     return sorted((name for name in close if close[name] >= _CLOSE), key=lambda name: -close[name])[:_NEAR]

@@ -66,53 +66,61 @@ class Lookup:
         self._unsortable: set[str] = set()
         self._sorts: dict[str, bool] = {}
 
-    async def find(self, subject: Subject, said: str, *, strict: bool = False, argument: str = "") -> Found | NotOne:
+    async def find(
+        self, subject: Subject, reference: str, *, strict: bool = False, argument: str = ""
+    ) -> Found | NotOne:
         """One record for a name, number or id.
 
         `strict` is for writes: no near match, nothing from memory, a number that is both a key and another record's id
         is ambiguous, and so is a name where another record of it may have gone unseen. Raises ErpContractBroken for a
         record without an id.
         """
-        said = clean(said, 200)
-        if not strict and subject is PART and (seen := self._erp.seen(subject.listing, subject.key, said)):
-            return self._found(subject, seen, "exact", said)
-        scan = await _Scan(self, subject, said, fresh=strict).run()
-        exact = _closest_spelling(scan.exact, subject, said)
+        reference = clean(reference, 200)
+        if not strict and subject is PART and (seen := self._erp.seen(subject.listing, subject.key, reference)):
+            return self._matched(subject, seen, "exact", reference)
+        scan = await _Scan(self, subject, reference, fresh=strict).run()
+        exact = _closest_spelling(scan.exact, subject, reference)
         by_id = None
-        if said.isascii() and said.isdigit() and len(said) <= _ID_DIGITS and (strict or not exact):
-            by_id = await self.by_id(subject, said, fresh=strict)
-        if strict and by_id and exact and any(id_key(one.get("id")) != id_key(by_id["id"]) for one in exact):
+        if reference.isascii() and reference.isdigit() and len(reference) <= _ID_DIGITS and (strict or not exact):
+            by_id = await self.by_id(subject, reference, fresh=strict)
+        if strict and by_id and exact and any(id_key(record.get("id")) != id_key(by_id["id"]) for record in exact):
             exact = [*exact, by_id]
         alone = scan.complete or subject.unique
         if len(exact) == 1 and (alone or not strict):
-            return self._found(subject, exact[0], "exact", said, alone=alone)
+            return self._matched(subject, exact[0], "exact", reference, alone=alone)
         if exact:
-            return self._not_one("ambiguous", subject, said, exact, argument, complete=alone)
+            return self._not_one("ambiguous", subject, reference, exact, argument, complete=alone)
         if by_id:
-            return self._found(subject, by_id, "id", said)
+            return self._matched(subject, by_id, "id", reference)
         near = scan.near
         if len(near) == 1 and scan.whole and not strict:
-            return self._found(subject, near[0], "near", said)
+            return self._matched(subject, near[0], "near", reference)
         if near:
-            answer = self._not_one("ambiguous", subject, said, near, argument, complete=scan.complete)
+            answer = self._not_one("ambiguous", subject, reference, near, argument, complete=scan.complete)
             return replace(answer, total=len(near) if scan.whole else scan.total)
-        loose = await self._similar(subject, said)
-        return self._not_one("not_found", subject, said, loose, argument, complete=scan.complete)
+        loose = await self._similar(subject, reference)
+        return self._not_one("not_found", subject, reference, loose, argument, complete=scan.complete)
 
-    def _found(
-        self, subject: Subject, record: Record, how: Literal["exact", "id", "near"], said: str, *, alone: bool = True
+    def _matched(
+        self,
+        subject: Subject,
+        record: Record,
+        how: Literal["exact", "id", "near"],
+        reference: str,
+        *,
+        alone: bool = True,
     ) -> Found:
         if id_key(record.get("id")) is None:
             raise unreadable(subject.listing, f"a {subject.noun} in it has no id")
-        return Found({**record, "id": shown_id(record)}, how, said, alone)
+        return Found({**record, "id": shown_id(record)}, how, reference, alone)
 
-    async def by_id(self, subject: Subject, said: str, *, fresh: bool = False) -> Record | None:
+    async def by_id(self, subject: Subject, reference: str, *, fresh: bool = False) -> Record | None:
         """The record of this id, None where there is none."""
         try:
-            record = (await self._erp.call(subject.single, path={"id": int(said)}, fresh=fresh)).record()
+            record = (await self._erp.call(subject.single, path={"id": int(reference)}, fresh=fresh)).record()
         except NotFound:
             return None
-        if id_key(record.get("id")) != int(said):
+        if id_key(record.get("id")) != int(reference):
             raise unreadable(subject.single, "it is not the record of that id")
         return record
 
@@ -158,51 +166,53 @@ class Lookup:
             )
         return self._sorts[subject.noun]
 
-    async def alike(self, subject: Subject, said: str) -> list[Record]:
+    async def alike(self, subject: Subject, reference: str) -> list[Record]:
         """Records whose key is the same but for case and spaces, as far as the ERP's search shows them; read anew."""
-        words = dict.fromkeys(filter(None, (said, *(match[0] for match in [_first_word(said)] if match))))
-        found: dict[object, Record] = {}
+        words = dict.fromkeys(filter(None, (reference, *(match[0] for match in [_first_word(reference)] if match))))
+        records: dict[object, Record] = {}
         for word in words:
             for record in (await self.search(subject, word, 1, fresh=True)).records():
-                if _squeezed(record.get(subject.key) or "") == _squeezed(said):
-                    found[id_key(record.get("id"))] = record
-        return list(found.values())
+                if _squeezed(record.get(subject.key) or "") == _squeezed(reference):
+                    records[id_key(record.get("id"))] = record
+        return list(records.values())
 
-    async def _similar(self, subject: Subject, said: str) -> list[Record]:
+    async def _similar(self, subject: Subject, reference: str) -> list[Record]:
         """Candidates for a misspelt name: records that share its first word, or the run of letters or digits that is
         left where its punctuation is another one."""
-        first = _first_word(said)
+        first = _first_word(reference)
         words = [first[0]] if first else []
-        words += [run for run in runs_of(said)[:1] if run not in words and len(run) > 1]
-        found: dict[object, Record] = {}
+        words += [run for run in runs_of(reference)[:1] if run not in words and len(run) > 1]
+        records: dict[object, Record] = {}
         for word in words:
-            if word != said:
-                found |= {id_key(one.get("id")): one for one in (await self.search(subject, word, 1)).records()}
-        return list(found.values())
+            if word != reference:
+                records |= {
+                    id_key(record.get("id")): record for record in (await self.search(subject, word, 1)).records()
+                }
+        return list(records.values())
 
     def _not_one(
         self,
         status: Literal["ambiguous", "not_found"],
         subject: Subject,
-        said: str,
+        reference: str,
         records: Sequence[Record],
         argument: str,
         *,
         complete: bool = True,
     ) -> NotOne:
-        candidates = candidates_of(subject, said, records, argument)
-        return NotOne(status, subject, said, candidates, complete)
+        candidates = candidates_of(subject, reference, records, argument)
+        return NotOne(status, subject, reference, candidates, complete)
 
 
 class _Scan:
     """Looks for an exact match through the pages of a search, in as few requests as their order allows."""
 
-    def __init__(self, lookup: Lookup, subject: Subject, said: str, *, fresh: bool) -> None:
+    def __init__(self, lookup: Lookup, subject: Subject, reference: str, *, fresh: bool) -> None:
         self._lookup = lookup
         self._fresh = fresh
         self._subject = subject
-        self._said = said
-        self._wanted = normalised(said)
+        self._reference = reference
+        self._wanted = normalised(reference)
         self._answers: dict[int, ErpAnswer] = {}
         self.exact: list[Record] = []
         self.near: list[Record] = []
@@ -228,10 +238,10 @@ class _Scan:
 
     async def _read(self, page: int) -> list[Record]:
         if page not in self._answers:
-            answer = await self._lookup.search(self._subject, self._said, page, fresh=self._fresh)
+            answer = await self._lookup.search(self._subject, self._reference, page, fresh=self._fresh)
             known = {id_key(row.get("id")) for row in self.exact}
-            found = [row for row in answer.records() if self._wanted and normalised(self._key(row)) == self._wanted]
-            self.exact += [row for row in found if id_key(row.get("id")) not in known]
+            matches = [row for row in answer.records() if self._wanted and normalised(self._key(row)) == self._wanted]
+            self.exact += [row for row in matches if id_key(row.get("id")) not in known]
             self._answers[page] = answer
         return self._answers[page].records()
 
@@ -239,7 +249,7 @@ class _Scan:
         """Whether the pages up to `last`, of which `rows` is the first, are in the order of the subject's field."""
         order, keys = self._order(rows), list(map(self._key, rows))
         return last > 1 and bool(keys) and order is not None and (
-            await self._lookup.sorts(self._subject, self._said, keys, order)
+            await self._lookup.sorts(self._subject, self._reference, keys, order)
         )  # fmt: skip
 
     def _settled(self, rows: list[Record]) -> bool:
@@ -247,7 +257,7 @@ class _Scan:
         if self.exact and self._subject.unique:
             return True
         order = self._order(rows)
-        return order is not None and bool(rows) and order(self._key(rows[-1])) > order(self._said)
+        return order is not None and bool(rows) and order(self._key(rows[-1])) > order(self._reference)
 
     def _order(self, rows: list[Record]) -> Callable[[str], str] | None:
         """The comparison under which these rows are sorted, None where they are not."""
@@ -271,7 +281,7 @@ class _Scan:
             if order is None or not rows:
                 await self._read_on(self._from(1))
                 return
-            if order(self._key(rows[0])) > order(self._said):
+            if order(self._key(rows[0])) > order(self._reference):
                 high = middle - 1
             elif self._settled(rows):
                 if not self._subject.unique and rows[0] in self.exact:
@@ -300,14 +310,14 @@ class _Scan:
         self.complete = pages.whole if pages.first == 1 else not pages.stuck
 
 
-def _closest_spelling(exact: list[Record], subject: Subject, said: str) -> list[Record]:
+def _closest_spelling(exact: list[Record], subject: Subject, reference: str) -> list[Record]:
     """Of several records that differ only in case, the one spelt as asked."""
-    same = [record for record in exact if str(record.get(subject.key)).strip() == said]
+    same = [record for record in exact if str(record.get(subject.key)).strip() == reference]
     return same if len(same) == 1 and subject.unique else exact
 
 
-def _first_word(said: str) -> re.Match[str] | None:
-    return re.match(r"[^\W\d_]{3,}|\w{3,}", said)
+def _first_word(reference: str) -> re.Match[str] | None:
+    return re.match(r"[^\W\d_]{3,}|\w{3,}", reference)
 
 
 def _squeezed(text: object) -> str:

@@ -79,10 +79,10 @@ def words_of(name: str) -> set[str]:
 def numbers(kind: RecordKind, records: Sequence[Record]) -> list[str]:
     """The fields that people may call such a record by: the documented one, then what looks like a number."""
     fields = dict.fromkeys(name for record in records for name in record)
-    found = [name for name in fields if _NUMBER.search(name) and not _OTHERS_NUMBER.search(name)]
-    own = [name for name in found if any(word in words_of(name) for word in kind.noun.split())]
+    names = [name for name in fields if _NUMBER.search(name) and not _OTHERS_NUMBER.search(name)]
+    own = [name for name in names if any(word in words_of(name) for word in kind.noun.split())]
     documented = [kind.number_field] if kind.number_field in fields else []
-    return list(dict.fromkeys([*documented, *own, *found]))
+    return list(dict.fromkeys([*documented, *own, *names]))
 
 
 def number_field(kind: RecordKind, records: Sequence[Record]) -> str:

@@ -28,9 +28,9 @@ class OwnNumbers:
     def look(self, part_id: object, lists: Iterable[PriceList]) -> None:
         """These price lists of a part were read."""
         numbers: dict[tuple[Key, Key], set[str]] = {}
-        for one in lists:
-            own = {number} if (number := normalised(one.customer_part_number)) else set()
-            numbers.setdefault((one.customer_id, id_key(part_id)), set()).update(own)
+        for price_list in lists:
+            own = {number} if (number := normalised(price_list.customer_part_number)) else set()
+            numbers.setdefault((price_list.customer_id, id_key(part_id)), set()).update(own)
         for key, held in numbers.items():
             self._numbers[key] = frozenset(held)
             self._numbers.move_to_end(key)
@@ -41,17 +41,17 @@ class OwnNumbers:
         """The part, or this customer's list of it, is no more."""
         self._numbers.pop((id_key(customer_id), id_key(part_id)), None)
 
-    def parts_called(self, said: str, customer_id: object) -> list[int]:
+    def parts_called(self, number: str, customer_id: object) -> list[int]:
         """The ids of the parts that a customer calls so: numbers, as the document has them."""
-        wanted, buyer = normalised(said), id_key(customer_id)
+        wanted, buyer = normalised(number), id_key(customer_id)
         return [
             part
             for (customer, part), held in self._numbers.items()
             if customer == buyer and wanted in held and isinstance(part, int)
         ]
 
-    def anyone_calls(self, said: str) -> bool:
-        wanted = normalised(said)
+    def anyone_calls(self, number: str) -> bool:
+        wanted = normalised(number)
         return any(wanted in held for held in self._numbers.values())
 
     def lists_of(self, customer_id: object) -> int:

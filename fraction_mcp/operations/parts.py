@@ -55,22 +55,22 @@ class PartResult(ToolResult):
     candidates: tuple[Candidate, ...] = ()
 
 
-async def part_record(context: ErpContext, said: str) -> PartResult:
+async def part_record(context: ErpContext, reference: str) -> PartResult:
     """A part and every customer's price list of it."""
-    found = await context.lookup.find(PART, said)
-    if isinstance(found, NotOne):
+    match = await context.lookup.find(PART, reference)
+    if isinstance(match, NotOne):
         return PartResult(
-            summary=found.summary, next=found.next, status=found.status, candidates=tuple(found.candidates)
+            summary=match.summary, next=match.next, status=match.status, candidates=tuple(match.candidates)
         )
-    part_id = found.record["id"]
+    part_id = match.record["id"]
     sent = await price_lists(context, part_id)
-    lists = [ShownPriceList.of(one) for one in sent]
-    part, fit = whole(found.record, BESIDE_OTHERS), pieces_fitting(lists, BESIDE_OTHERS)
+    lists = [ShownPriceList.of(price_list) for price_list in sent]
+    part, fit = whole(match.record, BESIDE_OTHERS), pieces_fitting(lists, BESIDE_OTHERS)
     owners = f"price lists of {counted(len(lists), 'customer')}" if lists else "no price list"
     owners += f", of which {fit} fit into a result" if fit < len(lists) else ""
-    uom = name_of(found.record, "uom")
+    uom = name_of(match.record, "uom")
     return PartResult(
-        summary=f"{found.remark(PART)}Part {with_id(found.record, PART.key)}, with {owners}{what_was_cut(part)}."
+        summary=f"{match.remark(PART)}Part {with_id(match.record, PART.key)}, with {owners}{what_was_cut(part)}."
         + _in_words(context, sent, uom),
         next=_next(context, fit, len(lists), uom),
         status="found",
@@ -83,11 +83,13 @@ def _in_words(context: ErpContext, lists: Sequence[PriceList], uom: str) -> str:
     """The first lists as sentences, and what a base selling price is for."""
     if not lists:
         return ""
-    said = [f" {quoted(one.customer_name)} {break_words(one, uom)}." for one in lists[:_SPELT_OUT]]
+    sentences = [
+        f" {quoted(price_list.customer_name)} {break_words(price_list, uom)}." for price_list in lists[:_SPELT_OUT]
+    ]
     packs = f" Here {pack_warning(uom)}." if is_pack(uom) else ""
-    base = any(one.selling_price is not None for one in lists)
+    base = any(price_list.selling_price is not None for price_list in lists)
     rule = "A base selling price holds below the first break; prices are" if base else "Prices are"
-    return f"{''.join(said)} {rule} {context.in_currency}.{packs}"
+    return f"{''.join(sentences)} {rule} {context.in_currency}.{packs}"
 
 
 def _next(context: ErpContext, fit: int, lists: int, uom: str) -> str:

@@ -56,12 +56,12 @@ class Suggester:
         if seen is None or not self._serves(seen, text, context):
             seen = self._seen[subject.noun] = await self._search(context, subject, text)
         wanted = normalised(text)
-        found = [name for name in seen.names if wanted in normalised(name)]
-        found.sort(key=lambda name: (not normalised(name).startswith(wanted), normalised(name)))
+        names = [name for name in seen.names if wanted in normalised(name)]
+        names.sort(key=lambda name: (not normalised(name).startswith(wanted), normalised(name)))
         return Suggestions(
-            values=tuple(found[:_MOST]),
-            total=len(found) if seen.whole else None,
-            has_more=len(found) > _MOST or not seen.whole,
+            values=tuple(names[:_MOST]),
+            total=len(names) if seen.whole else None,
+            has_more=len(names) > _MOST or not seen.whole,
         )
 
     def _serves(self, seen: _Seen, text: str, context: ErpContext) -> bool:

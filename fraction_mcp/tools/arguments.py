@@ -31,15 +31,15 @@ _REASONS = {
 def read_arguments(spec: ToolSpec, arguments: Mapping[str, Any]) -> Any:
     """The tool's own model, filled in. Raises InputError."""
     try:
-        return spec.ask.model_validate(_given(arguments, spec.input_schema))
+        return spec.ask.model_validate(_provided(arguments, spec.input_schema))
     except ValidationError as error:
-        found = error.errors(include_url=False)
-    problems = {_path(problem): _reason(spec, problem) for problem in found}
+        details = error.errors(include_url=False)
+    problems = {_path(problem): _reason(spec, problem) for problem in details}
     known = ", ".join(spec.input_schema["properties"]) or "none"
     raise InputError(problems, hint=f"The arguments of {spec.name} are: {known}.")
 
 
-def _given(value: Any, schema: Mapping[str, Any]) -> Any:
+def _provided(value: Any, schema: Mapping[str, Any]) -> Any:
     """What was really given, at any depth: without arguments that are null, or the word of their enum for that.
 
     Adapters send null for whatever their model leaves out; strict modes fill every argument. What is required, and a
@@ -49,12 +49,12 @@ def _given(value: Any, schema: Mapping[str, Any]) -> Any:
         known = schema.get("properties", {})
         optional = set(known) - set(schema.get("required", ()))
         return {
-            name: _given(item, known.get(name, {}))
+            name: _provided(item, known.get(name, {}))
             for name, item in value.items()
             if name not in optional or not _is_left_out(item, known[name])
         }
     if isinstance(value, list):
-        return [_given(item, schema.get("items", {})) for item in value]
+        return [_provided(item, schema.get("items", {})) for item in value]
     return value
 
 
@@ -93,10 +93,10 @@ def _reason(spec: ToolSpec, problem: ErrorDetails) -> str:
             return f"must be {context['ge']} or more, not {_shown(problem['input'])}"
         case "less_than_equal":
             return f"must be {context['le']} or less, not {_shown(problem['input'])}"
-    told = _REASONS.get(kind)
-    if told is None:
+    wording = _REASONS.get(kind)
+    if wording is None:
         return clean(problem["msg"])
-    return told if kind == "missing" else f"{told}, not {_shown(problem['input'])}{_instead(spec, problem)}"
+    return wording if kind == "missing" else f"{wording}, not {_shown(problem['input'])}{_instead(spec, problem)}"
 
 
 def _instead(spec: ToolSpec, problem: ErrorDetails) -> str:
@@ -105,8 +105,8 @@ def _instead(spec: ToolSpec, problem: ErrorDetails) -> str:
     match problem["type"]:
         case "list_type":
             item = node.get("items", {})
-            told = nearest_list(problem["input"], shape(item) if "properties" in item else "")
-            return f"; {told}" if told else ""
+            advice = nearest_list(problem["input"], shape(item) if "properties" in item else "")
+            return f"; {advice}" if advice else ""
         case "int_type":
             return _meant(*filter(str.isdigit, nearest_number(problem["input"])))
         case "model_type" | "model_attributes_type" | "dict_type" if "properties" in node:

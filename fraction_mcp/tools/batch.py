@@ -82,8 +82,8 @@ async def _planned(context: ErpContext, item: OneWrite, may_hold: Mapping[str, T
     """Raises any FractionMcpError; the paths of an InputError are those of the item."""
     spec = may_hold.get(item.tool)
     if spec is None:
-        told = f"{quoted(item.tool)} is no tool that it may hold"
-        raise InputError({"tool": told}, hint=f"It may hold {', '.join(may_hold)}.")
+        problem = f"{quoted(item.tool)} is no tool that it may hold"
+        raise InputError({"tool": problem}, hint=f"It may hold {', '.join(may_hold)}.")
     try:
         plan = await spec.plan(context, read_arguments(spec, item.arguments))
     except InputError as error:

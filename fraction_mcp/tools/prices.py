@@ -85,11 +85,11 @@ async def set_price_list(context: ErpContext, ask: SetPriceList) -> Plan:
 
     Use when prices change: by new breaks (those left out disappear), or all by a percentage.
     """
-    asked = AskedPrices(
+    requested = AskedPrices(
         breaks=[(step.quantity, step.unit_price) for step in ask.price_breaks],
         keep_others=ask.keep_other_breaks,
         percent=ask.change_percent,
         selling_price=ask.selling_price,
         customer_part_number=ask.customer_part_number,
     )
-    return await price_list_plan(context, part=ask.part, customer=ask.customer, asked=asked)
+    return await price_list_plan(context, part=ask.part, customer=ask.customer, requested=requested)

@@ -36,7 +36,7 @@ Text = Annotated[IdText, Field(description="Text to find")]
 
 
 def _conditions(filters: list[Filter]) -> list[Condition]:
-    return [(one.field, one.op, one.value, one.values) for one in filters]
+    return [(condition.field, condition.op, condition.value, condition.values) for condition in filters]
 
 
 class DescribeRecords(ToolInput):

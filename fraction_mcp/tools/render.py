@@ -56,17 +56,17 @@ def _listed(items: Sequence[Any]) -> str:
     if not all(isinstance(item, dict) for item in items):
         return "\n".join(_cell(item) for item in items)
     rows = [_flattened(item, items) for item in items]
-    told = [name for name in dict.fromkeys(name for row in rows for name in row) if _says_something(name, rows)]
-    same = {name: rows[0][name] for name in told if len(rows) >= _SEVERAL and _is_constant(name, rows)}
-    told = [name for name in told if name not in same]
+    columns = [name for name in dict.fromkeys(name for row in rows for name in row) if _says_something(name, rows)]
+    same = {name: rows[0][name] for name in columns if len(rows) >= _SEVERAL and _is_constant(name, rows)}
+    columns = [name for name in columns if name not in same]
     once = [f"(every row: {_pairs(same)})"] if same else []
-    return "\n".join([*once, _csv([told, *([row.get(name) for name in told] for row in rows)])])
+    return "\n".join([*once, _csv([columns, *([row.get(name) for name in columns] for row in rows)])])
 
 
 def _flattened(item: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A row of a table. What nests becomes columns of its own where most rows have it, and else stands in one."""
     scarce = [
-        name for name, value in item.items() if sum(bool(one.get(name)) for one in items) * 2 <= len(items) > 1
+        name for name, value in item.items() if sum(bool(other.get(name)) for other in items) * 2 <= len(items) > 1
         and isinstance(value, dict)
     ]  # fmt: skip
     return {**flat({name: value for name, value in item.items() if name not in scarce}),

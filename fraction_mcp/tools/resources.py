@@ -100,9 +100,11 @@ def api_reference(tools: Mapping[str, ToolSpec]) -> str:
     """Markdown: the endpoints of the ERPs that these tools work in, which tool calls each, and who states it."""
     there = {system for spec in tools.values() for system in spec.systems}
     blocks = ["# What the ERPs can do", _INTRODUCTION]
-    for system in (one for one in System if one in there):
+    for system in (candidate for candidate in System if candidate in there):
         rows = [
-            _row(one, tools) for one in NAMED.values() if one.system is system and (one.writes or one.method == "GET")
+            _row(endpoint, tools)
+            for endpoint in NAMED.values()
+            if endpoint.system is system and (endpoint.writes or endpoint.method == "GET")
         ]
         head = "| method and path | what it does | query | tools | stated by |\n| --- | --- | --- | --- | --- |"
         blocks += [f"## {system.label}", "\n".join([head, *rows])]

@@ -22,17 +22,21 @@ _MEANT = {
 }  # fmt: skip
 
 
-def nearest_choice(said: object, choices: Sequence[str]) -> list[str]:
+def nearest_choice(value: object, choices: Sequence[str]) -> list[str]:
     """The choice that was meant, `contracts` for `Contract`, quoted; none where none comes near."""
-    if not isinstance(said, str):
+    if not isinstance(value, str):
         return []
-    words = "_".join(re.findall(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+|[^\w\s]+", said[:80])).lower()
+    words = "_".join(re.findall(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+|[^\w\s]+", value[:80])).lower()
     known = [choice for choice in choices if choice]
     meant = _MEANT.get(words, words)
     if meant in known:
         return [quoted(meant)]
-    longer = [one for one in known if len(one) > 2 and (words.startswith(one) or (one.startswith(words) and words[2:]))]
-    return [quoted(one) for one in (longer or difflib.get_close_matches(words, known, n=1, cutoff=_CLOSE))[:1]]
+    longer = [
+        choice
+        for choice in known
+        if len(choice) > 2 and (words.startswith(choice) or (choice.startswith(words) and words[2:]))
+    ]
+    return [quoted(choice) for choice in (longer or difflib.get_close_matches(words, known, n=1, cutoff=_CLOSE))[:1]]
 
 
 # ------------------------------------------------------------------------------------------------------------- numbers
@@ -44,13 +48,13 @@ _ASIDE = re.compile(r"['’_\s]")
 _GROUPS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
 
 
-def nearest_number(said: object) -> list[str]:
+def nearest_number(value: object) -> list[str]:
     """How a number could be spelt that was written for people: `1000` for `1 000` or `£1000`. Where a comma may part
     thousands or begin the decimals, both: `1000` and `1.000`. None where no number is in sight."""
-    found = _FIGURE.fullmatch(said.strip()) if isinstance(said, str) and len(said) <= 40 else None
-    if found is None:
+    match = _FIGURE.fullmatch(value.strip()) if isinstance(value, str) and len(value) <= 40 else None
+    if match is None:
         return []
-    text = _ASIDE.sub("", found[1])
+    text = _ASIDE.sub("", match[1])
     point, comma = text.rfind("."), text.rfind(",")
     one_comma = text.count(",") == 1 and point < 0
     if one_comma and _GROUPS.fullmatch(text):
@@ -75,17 +79,17 @@ def _spelt(text: str) -> str:
 # --------------------------------------------------------------------------------------------------------------- lists
 
 
-def nearest_list(said: object, shape: str) -> str:
+def nearest_list(value: object, shape: str) -> str:
     """What to send in place of a value that stands alone where a list is wanted. `shape` is what each item is to hold,
     empty where the items are text."""
-    if isinstance(said, Mapping):
+    if isinstance(value, Mapping):
         return "put it into one: [{…}]"
-    if isinstance(said, str) and _is_list(said):
+    if isinstance(value, str) and _is_list(value):
         return "send the list itself, not its JSON as text"
     if shape:
         return f"each item is {shape}"
-    if isinstance(said, str):
-        items: list[Any] = [clean(item, 40) for item in said.split(",")]
+    if isinstance(value, str):
+        items: list[Any] = [clean(item, 40) for item in value.split(",")]
         return f"did you mean {_shown(items)}?"
     return ""
 

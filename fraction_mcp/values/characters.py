@@ -79,7 +79,10 @@ def flaw_in_code(text: str) -> str:
 def flaw_in_text(text: str) -> str:
     """The same for prose, which may have lines, tabs, other spaces and emoji: a preview shows those by name."""
     return flaw_in_code(
-        "".join(" " if one in "\n\t" or ord(one) in _OF_PROSE else one for one in text.replace("\r\n", "\n"))
+        "".join(
+            " " if character in "\n\t" or ord(character) in _OF_PROSE else character
+            for character in text.replace("\r\n", "\n")
+        )
     )
 
 
@@ -120,18 +123,18 @@ def spelt_out(text: str) -> str:
     """The whole text in one line, for a preview: nothing is left out or cut, and what is not seen stands there by its
     name, in brackets. A line's end is shown as a pilcrow. What it gives is unchanged when it is given it again."""
     text = text.replace("\r\n", "\n").replace("\n", "¶")
-    told, at = "", 0
+    shown, at = "", 0
     runs = [(key, len(list(same))) for key, same in groupby(zip(text, _shown(text), strict=True))]
     for (character, seen), count in runs:
         outermost = at == 0 or at + count == len(text)
         if character == " " and (count > 1 or outermost):
-            told += f"[{count} spaces]" if count > 1 else "[space]"
+            shown += f"[{count} spaces]" if count > 1 else "[space]"
         elif not seen or (at == 0 and unicodedata.category(character).startswith("M")):
-            told += f"[{count} × {named(character)}]" if count > 1 else f"[{named(character)}]"
+            shown += f"[{count} × {named(character)}]" if count > 1 else f"[{named(character)}]"
         else:
-            told += character * count
+            shown += character * count
         at += count
-    return told
+    return shown
 
 
 _BLANKS_IN_JSON = re.compile(r'(?<=") +| +(?=")|  +')
@@ -141,7 +144,9 @@ def escaped(content: str) -> str:
     """JSON without indents as the same JSON, in which a reader sees everything: what is not seen stands there as JSON's
     own escape, and so does each space of a run and at either end of a text."""
     content = _BLANKS_IN_JSON.sub(lambda run: "\\u0020" * len(run[0]), content)
-    return "".join(one if seen else _escape(one) for one, seen in zip(content, _shown(content), strict=True))
+    return "".join(
+        character if seen else _escape(character) for character, seen in zip(content, _shown(content), strict=True)
+    )
 
 
 def _escape(character: str) -> str:

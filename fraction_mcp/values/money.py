@@ -31,8 +31,8 @@ class Money:
     def sum(cls, amounts: Iterable["Money"], currency: str) -> "Money":
         """The exact sum of amounts, all of which must be in this currency; nothing at all is 0 of it."""
         whole = cls(Decimal(0), currency)
-        for one in amounts:
-            whole += one
+        for amount in amounts:
+            whole += amount
         return whole
 
     def __add__(self, other: "Money") -> "Money":
@@ -55,7 +55,7 @@ class Money:
 
     def _same_as(self, other: "Money") -> Decimal:
         if self.currency != other.currency:
-            ours, theirs = (one.currency or "base currency" for one in (self, other))
+            ours, theirs = (amount.currency or "base currency" for amount in (self, other))
             raise ValueError(f"{ours} and {theirs} are not one money")
         return other.amount
 

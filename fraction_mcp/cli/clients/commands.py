@@ -27,13 +27,13 @@ def _options(parser: argparse.ArgumentParser, sandbox: str, profile: str) -> Non
     parser.add_argument("--dry-run", action="store_true", help="show the difference, and write nothing")
 
 
-def _install(asked: argparse.Namespace) -> int:
+def _install(options: argparse.Namespace) -> int:
     from fraction_mcp.cli.clients.install import install  # noqa: PLC0415 - when it is called
 
-    return install(asked.client, sandbox=asked.sandbox, profile=asked.profile, dry_run=asked.dry_run)
+    return install(options.client, sandbox=options.sandbox, profile=options.profile, dry_run=options.dry_run)
 
 
-def _uninstall(asked: argparse.Namespace) -> int:
+def _uninstall(options: argparse.Namespace) -> int:
     from fraction_mcp.cli.clients.install import uninstall  # noqa: PLC0415 - when it is called
 
-    return uninstall(asked.client, sandbox=asked.sandbox, profile=asked.profile, dry_run=asked.dry_run)
+    return uninstall(options.client, sandbox=options.sandbox, profile=options.profile, dry_run=options.dry_run)

@@ -38,7 +38,7 @@ def applied(text: str, edits: Sequence[Edit]) -> str:
 
 def difference(text: str, edits: Sequence[Edit]) -> list[str]:
     """The lines that edits take out and put in, each behind `- ` or `+ `."""
-    told = []
+    diff_lines = []
     for group in _on_same_lines(text, sorted(edits, key=lambda edit: edit.start)):
         first, last = _line_start(text, group[0].start), _line_end(text, max(edit.end for edit in group))
         old: list[tuple[str, bool]] = []
@@ -52,8 +52,8 @@ def difference(text: str, edits: Sequence[Edit]) -> list[str]:
             at = edit.end
         for side in (old, new):
             side.append((text[at:last], False))
-        told += _trimmed(list(_lines(old)), list(_lines(new)))
-    return told
+        diff_lines += _trimmed(list(_lines(old)), list(_lines(new)))
+    return diff_lines
 
 
 def _on_same_lines(text: str, edits: Sequence[Edit]) -> Iterator[list[Edit]]:

@@ -135,8 +135,8 @@ def _list(client: Client, text: str) -> tuple[JsonText | TomlText | None, object
             raise TextError(f"{client.servers} is no table")
         return document, servers.get(NAME)
     read = JsonText(text, comments=client.comments, trailing_commas=client.trailing_commas)
-    found = _object(read, client)
-    member = found.member(NAME) if found else None
+    servers_object = _object(read, client)
+    member = servers_object.member(NAME) if servers_object else None
     if member is not None and isinstance(member.value, JsonObject):
         member.value.member("command")  # a name twice in it is a reason to stop
     return read, member.value.value if member else None
@@ -178,12 +178,12 @@ def _proven(client: Client, text: str, edits: list[Edit], entry: Mapping[str, An
     """The edits, once their result was read again: our entry is as wanted, and nothing else reads differently."""
     before, after = _value(client, text), _value(client, applied(text, edits))
     servers = after.get(client.servers, {})
-    found = servers.pop(NAME, None)
+    our_entry = servers.pop(NAME, None)
     before.get(client.servers, {}).pop(NAME, None)
     if not servers and not before.get(client.servers):  # an empty list that was added, or is left
         after.pop(client.servers, None)
         before.pop(client.servers, None)
-    if found != entry or before != after:
+    if our_entry != entry or before != after:
         raise TextError("it is written in a way that cannot be changed here without touching more of it")
     return edits
 

@@ -86,16 +86,16 @@ class Snapshot:
 
     def _refuse_others(self) -> None:
         try:
-            found = next(each for each in (self.path, *self.path.parents) if each.exists()).stat()
+            status = next(path for path in (self.path, *self.path.parents) if path.exists()).stat()
         except OSError as error:
             raise self._unwritable(error) from error
         new = not self.path.exists()
-        if sys.platform != "win32" and found.st_uid != os.geteuid() and (not new or os.geteuid() == 0):
+        if sys.platform != "win32" and status.st_uid != os.geteuid() and (not new or os.geteuid() == 0):
             # Where it is new, the folder's mode decides; but root would leave a file that its user cannot write.
             raise ConfigError(f"{self.path} belongs to another user, or would; nothing was written")
         if new:
             return
-        if not found.st_mode & stat.S_IWUSR:
+        if not status.st_mode & stat.S_IWUSR:
             raise ConfigError(f"{self.path} is write-protected; nothing was written")
 
     def _refuse_changed(self) -> None:
@@ -125,12 +125,12 @@ class Snapshot:
 
 def _read(path: Path) -> bytes | None:
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         return None
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise ConfigError(f"{path} is no file; nothing was written")
-    if found.st_size > _LARGEST:
+    if status.st_size > _LARGEST:
         raise ConfigError(f"{path} is too large to be a list of servers; nothing was written")
     return path.read_bytes()
 

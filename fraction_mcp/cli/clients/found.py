@@ -50,10 +50,10 @@ class Found:
 def found_clients(machine: Machine | None = None) -> list[Found]:
     """Every program that `install` knows, in its order; those that are on this machine have `is_here`."""
     machine = machine or Machine.here()
-    return [_found(client, machine) for client in CLIENTS.values()]
+    return [_inspected(client, machine) for client in CLIENTS.values()]
 
 
-def _found(client: Client, machine: Machine) -> Found:
+def _inspected(client: Client, machine: Machine) -> Found:
     here, path = client.is_here(machine), None
     try:
         path = client.path(machine)
@@ -61,17 +61,17 @@ def _found(client: Client, machine: Machine) -> Found:
         text = content.decode("utf-8-sig")
         entry = read_entry(client, text)
     except ConfigError as error:
-        told = error.message.removesuffix("; nothing was written")
-        return Found(client, path, here, Entry.UNREADABLE, problem=told)
+        problem = error.message.removesuffix("; nothing was written")
+        return Found(client, path, here, Entry.UNREADABLE, problem=problem)
     except (TextError, UnicodeDecodeError) as error:
         reason = error if isinstance(error, TextError) else "it is not UTF-8 text"
-        told = f"{path} cannot be read, by {client.title} either: {reason}"
-        return Found(client, path, here, Entry.UNREADABLE, problem=told)
+        problem = f"{path} cannot be read, by {client.title} either: {reason}"
+        return Found(client, path, here, Entry.UNREADABLE, problem=problem)
     if entry is None:
         return Found(client, path, here)
     if not is_ours(entry):
-        told = f'{path} has an entry "{NAME}" that starts another program; rename it, then `fraction-mcp install`'
-        return Found(client, path, here, Entry.ANOTHERS, problem=told)
+        problem = f'{path} has an entry "{NAME}" that starts another program; rename it, then `fraction-mcp install`'
+        return Found(client, path, here, Entry.ANOTHERS, problem=problem)
     command = command_of(entry)
     there = _is_there(command, machine)
     return Found(

@@ -90,15 +90,15 @@ class _Reading:
     """Turns what a text cannot be read for into a line with the file's name."""
 
     def __init__(self, snapshot: Snapshot, client: Client) -> None:
-        self._told = f"{client.title}'s file {snapshot.path}"
+        self._description = f"{client.title}'s file {snapshot.path}"
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, UnicodeDecodeError):
-            raise ConfigError(f"{self._told} is not UTF-8 text; nothing was written") from None
+            raise ConfigError(f"{self._description} is not UTF-8 text; nothing was written") from None
         if isinstance(error, TextError):
-            raise ConfigError(f"{self._told} cannot be changed: {error}; nothing was written") from None
+            raise ConfigError(f"{self._description} cannot be changed: {error}; nothing was written") from None
 
 
 def _text(content: bytes | None) -> tuple[bytes, str]:
@@ -189,21 +189,21 @@ def _carried_out(change: Change, *, dry_run: bool, same: str) -> bool:
 
 def _warn(change: Change, machine: Machine, *, was_here: bool) -> None:
     """What would keep the program from starting this server, as far as it can be seen from here."""
-    client, told = change.client, []
+    client, warnings = change.client, []
     if not was_here:
-        told.append(f"{client.title} was not found on this machine; it is set up for when it comes")
+        warnings.append(f"{client.title} was not found on this machine; it is set up for when it comes")
     if not client.byte_order_mark and (change.after or b"").startswith(_BOM):
-        told.append(
+        warnings.append(
             f"{client.title} does not read a file that begins with a byte order mark, and may write it anew without "
             "its servers: save it as UTF-8 without one"
         )
-    given = sorted(name for name in machine.environ if name.upper().startswith(("FRACTION_", "FRACTTAL_")))
-    if given:
-        told.append(
-            f"{client.title} starts the server without what is set here alone ({', '.join(given)}); "
+    variables = sorted(name for name in machine.environ if name.upper().startswith(("FRACTION_", "FRACTTAL_")))
+    if variables:
+        warnings.append(
+            f"{client.title} starts the server without what is set here alone ({', '.join(variables)}); "
             "`fraction-mcp login` keeps an account for it"
         )
-    for line in told:
+    for line in warnings:
         sys.stderr.write(_fit(f"fraction-mcp: {line}\n", sys.stderr))
 
 

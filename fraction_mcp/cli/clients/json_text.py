@@ -114,29 +114,29 @@ class JsonText:
         return JsonValue(at, number.end(), JsonNumber(number[0]))
 
     def _string(self, at: int) -> tuple[str, int]:
-        found = _STRING.match(self.text, at)
-        if found is None:
+        match = _STRING.match(self.text, at)
+        if match is None:
             self._fail(at, "a text in quotes should stand here, and does not or is malformed")
-        value: str = json.loads(found[0])
-        return value, found.end()
+        value: str = json.loads(match[0])
+        return value, match.end()
 
     def _object(self, at: int, depth: int) -> JsonObject:
-        found = JsonObject(at)
-        for place in self._items(at, "}", found):
+        parsed = JsonObject(at)
+        for place in self._items(at, "}", parsed):
             key, end = self._string(place)
             colon = self._skipped(end)
             if not self.text.startswith(":", colon):
                 self._fail(colon, "a colon is missing")
             value = self._value(self._skipped(colon + 1), depth + 1)
-            found.members.append(Member(key, place, value))
-        found.value = {member.key: member.value.value for member in found.members}
-        return found
+            parsed.members.append(Member(key, place, value))
+        parsed.value = {member.key: member.value.value for member in parsed.members}
+        return parsed
 
     def _array(self, at: int, depth: int) -> JsonValue:
-        found = JsonObject(at)  # its members are the items, under no name
-        for place in self._items(at, "]", found):
-            found.members.append(Member("", place, self._value(place, depth + 1)))
-        return JsonValue(at, found.end, [member.value.value for member in found.members])
+        parsed = JsonObject(at)  # its members are the items, under no name
+        for place in self._items(at, "]", parsed):
+            parsed.members.append(Member("", place, self._value(place, depth + 1)))
+        return JsonValue(at, parsed.end, [member.value.value for member in parsed.members])
 
     def _items(self, at: int, close: str, into: JsonObject) -> Iterator[int]:
         """Where each item begins; whoever asks adds it to `into`, which gets its commas and its end here."""
@@ -207,8 +207,8 @@ class JsonText:
                 missing[key] = value
             elif member.value.value != value:
                 name = self.text[member.start : member.value.start]
-                told = json.dumps(value, ensure_ascii=False, separators=(",", ":") if name.endswith(":") else None)
-                edits.append(Edit(member.start, member.value.end, name + told))
+                rendered = json.dumps(value, ensure_ascii=False, separators=(",", ":") if name.endswith(":") else None)
+                edits.append(Edit(member.start, member.value.end, name + rendered))
         return [*edits, *(self.added(target, missing) if missing else [])]
 
     # --------------------------------------------------------------------------------------------------------- style
@@ -248,13 +248,13 @@ class JsonText:
             return both[1:-1]
         newline, lines = self._newline, []
         for key, value in members.items():
-            told = json.dumps(value, ensure_ascii=False)
+            rendered = json.dumps(value, ensure_ascii=False)
             if isinstance(value, Mapping):
-                told = "{" + newline + self._rendered(value, indent + self._unit) + newline + indent + "}"
-            lines.append(f"{indent}{json.dumps(key)}: {told}")
+                rendered = "{" + newline + self._rendered(value, indent + self._unit) + newline + indent + "}"
+            lines.append(f"{indent}{json.dumps(key)}: {rendered}")
         return ("," + newline).join(lines)
 
 
 def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
-    found = pattern.match(text, at)
-    return found.end() if found else at
+    match = pattern.match(text, at)
+    return match.end() if match else at

@@ -87,8 +87,8 @@ def launch(running: Running) -> Launch:
             "run `pipx install fraction-mcp` and then `fraction-mcp install` again"
         )
     for script in (Path(os.path.abspath(running.argv0)), running.scripts / _COMMAND):  # noqa: PTH100 - keeps symlinks
-        if found := _command(script, windows=running.windows):
-            return Launch((_text(found),), _note(running))
+        if command := _command(script, windows=running.windows):
+            return Launch((_text(command),), _note(running))
     return Launch((_text(Path(running.executable)), "-m", "fraction_mcp"), _note(running))
 
 
@@ -112,8 +112,8 @@ def _through_uv(running: Running) -> Launch:
 def _command(script: Path, *, windows: bool) -> Path | None:
     """The file of that command, where it is ours; pip's and uv's launchers on Windows leave `.exe` off argv[0]."""
     names = [script.with_name(f"{_COMMAND}.exe"), script] if windows else [script]
-    ours = (one for one in names if one.name in {_COMMAND, f"{_COMMAND}.exe"})
-    return next((one for one in ours if os.path.isfile(one)), None)  # noqa: PTH113 - false where it may not be seen
+    ours = (path for path in names if path.name in {_COMMAND, f"{_COMMAND}.exe"})
+    return next((path for path in ours if os.path.isfile(path)), None)  # noqa: PTH113 - false where it may not be seen
 
 
 def _note(running: Running) -> str:

@@ -58,7 +58,7 @@ class TomlText:
             if not statement.header and statement.path == path[: len(statement.path)]:
                 raise TextError(f"{'.'.join(statement.path)} is written in one line, which is not taken apart here")
         newline = self._newline
-        lines = [f"[{'.'.join(_key(key) for key in path)}]", *(f"{key} = {_told(each)}" for key, each in value.items())]
+        lines = [f"[{'.'.join(_key(key) for key in path)}]", *(f"{key} = {_toml(each)}" for key, each in value.items())]
         end = len(self.text)
         lead = "" if not self.text.strip() else newline if self.text.endswith("\n") else newline * 2
         return [Edit(end, end, lead + newline.join(lines) + newline)]
@@ -82,19 +82,21 @@ class TomlText:
 
     def replaced(self, path: Path, values: Mapping[str, Any]) -> list[Edit]:
         """Edits that give pairs of a table other values, or add them. Raises TextError for a table in one line."""
-        header = next((one for one in self._statements if one.header and one.path == path), None)
+        header = next(
+            (statement for statement in self._statements if statement.header and statement.path == path), None
+        )
         if header is None:
             raise TextError(f"{'.'.join(path)} is written in one line, which is not taken apart here")
-        pairs = {one.path: one for one in self._statements if not one.header}
+        pairs = {statement.path: statement for statement in self._statements if not statement.header}
         edits = []
         for key, value in values.items():
             pair = pairs.get((*path, key))
             if pair is None:
                 at = self._whole_lines(header)[1]
                 lead = "" if self.text[:at].endswith("\n") else self._newline
-                edits.append(Edit(at, at, f"{lead}{key} = {_told(value)}{self._newline}"))
+                edits.append(Edit(at, at, f"{lead}{key} = {_toml(value)}{self._newline}"))
             elif tomllib.loads(f"it = {self.text[pair.value : pair.end]}")["it"] != value:
-                edits.append(Edit(pair.start, pair.end, self.text[pair.start : pair.value] + _told(value)))
+                edits.append(Edit(pair.start, pair.end, self.text[pair.start : pair.value] + _toml(value)))
         return edits
 
     @property
@@ -137,8 +139,8 @@ def _statements(text: str) -> Iterator[_Statement]:
 
 
 def _piece(text: str, at: int) -> str:
-    found = _PIECE.match(text, at)
-    return found[0] if found else ""
+    match = _PIECE.match(text, at)
+    return match[0] if match else ""
 
 
 def _pieces(text: str, at: int) -> Iterator[tuple[int, str]]:
@@ -163,11 +165,11 @@ def _statement_end(text: str, at: int) -> int:
 def _path(statement: str) -> Path:
     """The keys of a header, or of a pair whose value is 0."""
     keys = []
-    found: Any = tomllib.loads(statement)
-    while found:
-        found = found[-1] if isinstance(found, list) else found
-        if found:
-            ((key, found),) = found.items()
+    node: Any = tomllib.loads(statement)
+    while node:
+        node = node[-1] if isinstance(node, list) else node
+        if node:
+            ((key, node),) = node.items()
             keys.append(key)
     return tuple(keys)
 
@@ -176,6 +178,6 @@ def _key(key: str) -> str:
     return key if _BARE.fullmatch(key) else json.dumps(key, ensure_ascii=False)
 
 
-def _told(value: Any) -> str:
+def _toml(value: Any) -> str:
     """A text or a list of texts; JSON's escapes are TOML's."""
     return json.dumps(value, ensure_ascii=False)

@@ -28,20 +28,20 @@ def doctor(*, profile: str, sandbox: bool, as_json: bool) -> int:
 
 
 async def _doctor(profile: str, sandbox: bool, as_json: bool) -> int:
-    found: list[Check] = []
+    results: list[Check] = []
     badge = "SANDBOX  " if sandbox else ""
     async for check in _checks(profile, sandbox):
-        found.append(check)
+        results.append(check)
         if not as_json:
             mend = f"  Mend: {check.mend}" if check.mend else ""
             print(f"{_MARKS[check.state]}  {badge}{check.name}: {check.told}{'.' if mend else ''}{mend}", flush=True)
-    failed = sum(check.state == "failure" for check in found)
+    failed = sum(check.state == "failure" for check in results)
     if as_json:
-        checks = [{"name": c.name, "state": c.state, "told": c.told, "mend": c.mend} for c in found]
+        checks = [{"name": c.name, "state": c.state, "told": c.told, "mend": c.mend} for c in results]
         print(as_json_text({"ok": not failed, "sandbox": sandbox, "checks": checks}))
     else:
-        warned = sum(check.state == "warning" for check in found)
-        sys.stderr.write(f"{len(found)} checks, {failed} failed, {warned} with a warning.\n")
+        warned = sum(check.state == "warning" for check in results)
+        sys.stderr.write(f"{len(results)} checks, {failed} failed, {warned} with a warning.\n")
     return 1 if failed else 0
 
 

@@ -57,13 +57,13 @@ async def journal(settings: Settings) -> list[Check]:
 
     url, folder = settings.database_url.get_secret_value(), settings.state_folder()
     place = file_in(url, folder)
-    told = str(place) if place else "PostgreSQL"
+    where = str(place) if place else "PostgreSQL"
     try:
         check_at_start(url, folder)
         if place is not None:
             _try_to_write(place.parent)
         if not Journal.is_there(url, folder):
-            return [ok("journal", f"{told}: none yet; the first write makes it")]
+            return [ok("journal", f"{where}: none yet; the first write makes it")]
         opened = await Journal.open(url, folder)
     except FractionMcpError as error:
         return [failure("journal", error.message, error.hint or "what the line says")]
@@ -71,7 +71,7 @@ async def journal(settings: Settings) -> list[Check]:
         return [
             failure(
                 "journal",
-                f"{error.filename or told} cannot be written: {error.strerror or error}",
+                f"{error.filename or where} cannot be written: {error.strerror or error}",
                 "give this user its folder, or name another with FRACTION_MCP_STATE_DIR",
             )
         ]
@@ -89,7 +89,7 @@ async def journal(settings: Settings) -> list[Check]:
     return [
         ok(
             "journal",
-            f"{told}: writable, its schema is this program's, its chain of {count} event{'s' * (count != 1)} is whole",
+            f"{where}: writable, its schema is this program's, its chain of {count} event{'s' * (count != 1)} is whole",
         )
     ]
 
@@ -123,32 +123,32 @@ def browser() -> Check:
 def assistants() -> Iterator[Check]:
     """Each assistant's file, and whether what it is told to start still exists."""
     try:
-        found = [each for each in found_clients() if each.is_here or each.entry is not Entry.NONE]
+        programs = [program for program in found_clients() if program.is_here or program.entry is not Entry.NONE]
         stored = accounts.profile_names(Settings.load(stored=False).state_root())
     except FractionMcpError as error:
         yield warning("assistants", error.message, "what the line says")
         return
-    for each in found:
-        yield _assistant(each, stored)
-    if not any(each.entry is Entry.OURS for each in found):
+    for program in programs:
+        yield _assistant(program, stored)
+    if not any(program.entry is Entry.OURS for program in programs):
         yield warning("assistants", "none is set up", "fraction-mcp setup, or fraction-mcp install CLIENT")
 
 
-def _assistant(found: Found, stored: Sequence[str]) -> Check:
-    name, mend = found.client.title, f"fraction-mcp install {found.client.name}"
-    if found.entry is Entry.OURS and not found.command_is_there:
-        return failure(name, f"it is told to start {found.command}, which is not there", mend)
-    if found.problem:
-        return warning(name, found.problem, mend)
-    if found.entry is not Entry.OURS:
+def _assistant(program: Found, stored: Sequence[str]) -> Check:
+    name, mend = program.client.title, f"fraction-mcp install {program.client.name}"
+    if program.entry is Entry.OURS and not program.command_is_there:
+        return failure(name, f"it is told to start {program.command}, which is not there", mend)
+    if program.problem:
+        return warning(name, program.problem, mend)
+    if program.entry is not Entry.OURS:
         return ok(name, f"is here, and not set up; {mend} does it")
-    profile = found.options.profile
+    profile = program.options.profile
     if profile and profile not in stored:
         return failure(
             name, f"it starts profile {profile}, which is not stored", f"fraction-mcp login --profile {profile}"
         )
-    what = " for the SANDBOX" if found.options.sandbox else f" for profile {profile}" if profile else ""
-    return ok(name, f"set up{what} in {found.path}; its command is there")
+    what = " for the SANDBOX" if program.options.sandbox else f" for profile {profile}" if profile else ""
+    return ok(name, f"set up{what} in {program.path}; its command is there")
 
 
 async def start(flags: Sequence[str]) -> Check:
@@ -162,9 +162,9 @@ async def start(flags: Sequence[str]) -> Check:
     except Exception as error:  # noqa: BLE001 - however it failed, the server did not come up
         mend = "run the command itself and read what it says: fraction-mcp serve"
         return failure("start", f"the server did not list its tools ({type(error).__name__})", mend)
-    told = f"{count} tools after {took:.1f} s"
+    timing = f"{count} tools after {took:.1f} s"
     if took > _SLOW_S:
         return warning(
-            "start", told, "some hosts give up after 10 s; `uv tool install fraction-mcp` starts faster than uvx"
+            "start", timing, "some hosts give up after 10 s; `uv tool install fraction-mcp` starts faster than uvx"
         )
-    return ok("start", told)
+    return ok("start", timing)

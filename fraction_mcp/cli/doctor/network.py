@@ -36,13 +36,13 @@ class _StoppedError(Exception):
 
 def checks(name: str, url: str) -> list[Check]:
     """The steps to one address, up to the first that fails. `name` says whose address it is."""
-    found: list[Check] = []
+    results: list[Check] = []
     with suppress(_StoppedError):
         for check in _steps(name, urlsplit(url)):
-            found.append(check)
+            results.append(check)
             if check.state == "failure":
                 raise _StoppedError
-    return found
+    return results
 
 
 def _steps(name: str, url: SplitResult) -> Iterator[Check]:
@@ -56,7 +56,7 @@ def _steps(name: str, url: SplitResult) -> Iterator[Check]:
         yield _connected(
             f"{name} connection", host, port, "the address, a firewall, or HTTPS_PROXY where one is needed"
         )
-    yield from _asked(name, url, host, port, proxy)
+    yield from _request_checks(name, url, host, port, proxy)
 
 
 def _proxy(url: SplitResult) -> SplitResult | None:
@@ -70,10 +70,10 @@ def _proxy(url: SplitResult) -> SplitResult | None:
 
 def _named(name: str, host: str, mend: str) -> Check:
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        addresses = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError as error:
         return failure(name, f"{host}: {cause_of(error)}", f"check {mend}")
-    return ok(name, f"{host} is {found[0][4][0]}")
+    return ok(name, f"{host} is {addresses[0][4][0]}")
 
 
 def _connected(name: str, host: str, port: int, mend: str) -> Check:
@@ -85,7 +85,7 @@ def _connected(name: str, host: str, port: int, mend: str) -> Check:
         return failure(name, f"{host}:{port}: {cause_of(error)}", f"check {mend}")
 
 
-def _asked(name: str, url: SplitResult, host: str, port: int, proxy: SplitResult | None) -> Iterator[Check]:
+def _request_checks(name: str, url: SplitResult, host: str, port: int, proxy: SplitResult | None) -> Iterator[Check]:
     tls = url.scheme == "https"
     step = f"{name} TLS" if tls else f"{name} answer"
     try:
@@ -119,13 +119,13 @@ def _head(url: SplitResult, host: str, port: int, proxy: SplitResult | None) -> 
     try:
         connection.request("HEAD", url.path or "/")
         answer = connection.getresponse()
-        told = answer.getheader("Date")
+        date_header = answer.getheader("Date")
         sock: object = connection.sock
         ends = _end_of(sock.getpeercert(binary_form=True) or b"") if isinstance(sock, ssl.SSLSocket) else None
     finally:
         connection.close()
     with suppress(TypeError, ValueError):
-        return parsedate_to_datetime(told or "").astimezone(UTC), ends
+        return parsedate_to_datetime(date_header or "").astimezone(UTC), ends
     return None, ends
 
 
@@ -167,10 +167,10 @@ def _certificate(host: str, port: int) -> bytes:
 
 
 def _end_of(certificate: bytes) -> datetime | None:
-    found = _VALIDITY.search(certificate)
-    if found is None:
+    match = _VALIDITY.search(certificate)
+    if match is None:
         return None
-    short, long = found[1], found[2]
+    short, long = match[1], match[2]
     text = (long or (b"19" if short[:2] >= b"50" else b"20") + short).decode()
     return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
 

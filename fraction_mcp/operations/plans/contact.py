@@ -43,14 +43,14 @@ async def contact_plan(
         warnings=[*alike.warnings(), *([] if whole else [NOT_ALL])],
         reads=called,
         writes=called,
-        basis={"alike": sorted(str(one.get("id")) for one in (*alike.by_name, *alike.by_email))},
+        basis={"alike": sorted(str(contact.get("id")) for contact in (*alike.by_name, *alike.by_email))},
         look=LookFor(
             endpoints.CUSTOMER_CONTACTS,
             {"name": name, **given(email=email)},
             unlike=given(phone=phone, job_title=job_title),
             path={"id": buyer["id"]},
             query={"per_page": 100, "page": 1},
-            known=[one.get("id") for one in contacts] if whole else None,
+            known=[contact.get("id") for contact in contacts] if whole else None,
         ),
     )
 

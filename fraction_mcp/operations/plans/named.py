@@ -17,18 +17,18 @@ __all__ = ["NOT_ALL", "contacts_of", "exactly_one", "given", "the_contact"]
 NOT_ALL = f"Only the first {MOST:,} contacts of this customer were looked at."
 
 
-async def exactly_one(context: ErpContext, subject: Subject, said: str, argument: str) -> Record:
+async def exactly_one(context: ErpContext, subject: Subject, reference: str, argument: str) -> Record:
     """Exactly the record that was named, read anew. Raises AmbiguousReference: a write never rests on a near match."""
-    found = await context.lookup.find(subject, said, strict=True, argument=argument)
-    if isinstance(found, NotOne):
+    match = await context.lookup.find(subject, reference, strict=True, argument=argument)
+    if isinstance(match, NotOne):
         raise AmbiguousReference(
-            found.summary,
-            next_step=found.next,
-            status=found.status,
-            candidates=found.candidates,
-            sought=thing(subject.noun, said),
+            match.summary,
+            next_step=match.next,
+            status=match.status,
+            candidates=match.candidates,
+            sought=thing(subject.noun, reference),
         )
-    return found.record
+    return match.record
 
 
 def given(**values: str) -> dict[str, str]:
@@ -43,20 +43,22 @@ async def contacts_of(context: ErpContext, customer_id: Any) -> tuple[list[Recor
     """
     path = {"id": customer_id}
     held = (await context.fraction.call(endpoints.CUSTOMER, path=path, fresh=True)).record().get("contacts")
-    if isinstance(held, list) and all(isinstance(one, dict) and id_key(one.get("id")) is not None for one in held):
+    if isinstance(held, list) and all(
+        isinstance(contact, dict) and id_key(contact.get("id")) is not None for contact in held
+    ):
         return held, True
     return await read_fresh_pages(context.fraction, endpoints.CUSTOMER_CONTACTS, {}, path=path)
 
 
-def the_contact(contacts: Sequence[Record], said: str, *, whole: bool, of: object) -> Record:
+def the_contact(contacts: Sequence[Record], reference: str, *, whole: bool, of: object) -> Record:
     """The contact of that name, e-mail or id among the own ones of a customer, whose id is `of`."""
     for hits in (
         [
-            one
-            for one in contacts
-            if normalised(said) in {normalised(one.get("name")), normalised(one.get("email") or "\0")}
+            contact
+            for contact in contacts
+            if normalised(reference) in {normalised(contact.get("name")), normalised(contact.get("email") or "\0")}
         ],
-        [one for one in contacts if str(one.get("id")) == said.strip()],
+        [contact for contact in contacts if str(contact.get("id")) == reference.strip()],
     ):
         if len(hits) == 1:
             return hits[0]
@@ -64,21 +66,21 @@ def the_contact(contacts: Sequence[Record], said: str, *, whole: bool, of: objec
             break
     shown = hits or contacts
     raise AmbiguousReference(
-        f"{len(hits)} contacts of this customer are called {quoted(said)}."
+        f"{len(hits)} contacts of this customer are called {quoted(reference)}."
         if hits
-        else f"This customer has no contact called {quoted(said)}."
+        else f"This customer has no contact called {quoted(reference)}."
         if whole
-        else f"None of the first {MOST:,} contacts of this customer is called {quoted(said)}.",
-        sought=thing("contact", of, said),
+        else f"None of the first {MOST:,} contacts of this customer is called {quoted(reference)}.",
+        sought=thing("contact", of, reference),
         next_step="Ask which contact is meant, or leave the contact out.",
         status="ambiguous" if hits else "not_found",
         candidates=[
             Candidate(
                 argument="contact",
-                id=shown_id(one),
-                name=clean(str(one.get("name") or "")),
-                description=clean(str(one.get("email") or ""), 80),
+                id=shown_id(contact),
+                name=clean(str(contact.get("name") or "")),
+                description=clean(str(contact.get("email") or ""), 80),
             )
-            for one in shown[:10]
+            for contact in shown[:10]
         ],
     )

@@ -12,27 +12,32 @@ from fraction_mcp.values.text import quoted
 __all__ = ["exactly_the_part"]
 
 
-async def exactly_the_part(context: ErpContext, said: str, customer: str) -> Record:
+async def exactly_the_part(context: ErpContext, reference: str, customer: str) -> Record:
     """Exactly the part of our own number or id. Raises AmbiguousReference; where it is the number by which the customer
     calls a part, that part is the first candidate."""
     try:
-        return await exactly_one(context, PART, said, "part")
+        return await exactly_one(context, PART, reference, "part")
     except AmbiguousReference as unclear:
-        if not context.own_numbers.anyone_calls(said):
+        if not context.own_numbers.anyone_calls(reference):
             raise
         buyer = await context.lookup.find(CUSTOMER, customer, strict=True)
-        parts = [] if isinstance(buyer, NotOne) else await parts_called(context, said, buyer.record["id"])
+        parts = [] if isinstance(buyer, NotOne) else await parts_called(context, reference, buyer.record["id"])
         if isinstance(buyer, NotOne) or not parts:
             raise
         who = name_of(buyer.record, CUSTOMER.key)
-        names = ", ".join(quoted(name_of(one, PART.key)) for one in parts)
+        names = ", ".join(quoted(name_of(part, PART.key)) for part in parts)
         raise AmbiguousReference(
-            f"{quoted(said)} is the own number of {quoted(who)} for {names}; a write takes our number or id alone.",
+            f"{quoted(reference)} is the own number of {quoted(who)} for {names}; "
+            "a write takes our number or id alone.",
             next_step=f"Ask the user whether {names} is meant, then call again with our number.",
             status="ambiguous" if len(parts) > 1 else unclear.status,
             candidates=[
-                *(part_candidate(one, own_number_words(who)) for one in parts),
-                *(one for one in unclear.candidates if getattr(one, "id", None) not in [part["id"] for part in parts]),
+                *(part_candidate(part, own_number_words(who)) for part in parts),
+                *(
+                    candidate
+                    for candidate in unclear.candidates
+                    if getattr(candidate, "id", None) not in [part["id"] for part in parts]
+                ),
             ][:10],
             sought=unclear.sought,
         ) from None

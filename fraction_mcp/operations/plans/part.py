@@ -22,16 +22,16 @@ async def part_plan(context: ErpContext, *, part_number: str, fields: Mapping[st
     case or spaces it may take."""
     body = {"part_number": part_number, **given(**fields)}
     alike = await context.lookup.alike(PART, part_number)
-    same = [one for one in alike if str(one.get("part_number")).strip() == part_number]
-    exact = [one for one in alike if normalised(one.get("part_number")) == normalised(part_number)]
+    same = [part for part in alike if str(part.get("part_number")).strip() == part_number]
+    exact = [part for part in alike if normalised(part.get("part_number")) == normalised(part_number)]
     warnings = [
-        f"{quoted(str(one['part_number']), 200)} exists already {id_of(one)}; FractionERP refuses a second."
-        for one in exact
+        f"{quoted(str(part['part_number']), 200)} exists already {id_of(part)}; FractionERP refuses a second."
+        for part in exact
     ]
     warnings += [
-        f"{quoted(str(one['part_number']), 200)} {id_of(one)} differs from this number in case or spaces only."
-        for one in alike
-        if one not in exact
+        f"{quoted(str(part['part_number']), 200)} {id_of(part)} differs from this number in case or spaces only."
+        for part in alike
+        if part not in exact
     ]
     return Plan(
         title=f"Create the part {exactly(part_number)}",
@@ -44,14 +44,14 @@ async def part_plan(context: ErpContext, *, part_number: str, fields: Mapping[st
         warnings=warnings,
         reads=[thing("part", part_number)],
         writes=[thing("part", part_number)],
-        basis={"alike": sorted(str(one.get("id")) for one in alike)},
+        basis={"alike": sorted(str(part.get("id")) for part in alike)},
         refusal=_exists(part_number, same[0]) if same else None,
         look=LookFor(
             endpoints.PARTS,
             {"part_number": part_number},
             unlike=given(**fields),
             query={"search": part_number, "per_page": 100, "page": 1},
-            known=[one.get("id") for one in exact],
+            known=[part.get("id") for part in exact],
         ),
     )
 

@@ -48,18 +48,21 @@ class _Wanted:
     warnings: list[str]
 
 
-async def price_list_plan(context: ErpContext, *, part: str, customer: str, asked: AskedPrices) -> Plan:
+async def price_list_plan(context: ErpContext, *, part: str, customer: str, requested: AskedPrices) -> Plan:
     """Update Customer Price List. The breaks replace all there were; what is not asked to change is sent as read.
 
     Raises InputError where what was asked cannot be meant, or where there is nothing that it could change.
     """
-    _refuse_what_contradicts(asked)
+    _refuse_what_contradicts(requested)
     item = await exactly_the_part(context, part, customer)
     buyer = await exactly_one(context, CUSTOMER, customer, "customer")
     lists = await price_lists(context, item["id"], buyer["id"], fresh=True)
     there = lists[0] if lists else None
-    wanted = _wanted(asked, there)
-    price, number = wanted.selling_price, asked.customer_part_number or (there.customer_part_number if there else "")
+    wanted = _wanted(requested, there)
+    price, number = (
+        wanted.selling_price,
+        requested.customer_part_number or (there.customer_part_number if there else ""),
+    )
     body: dict[str, Any] = {
         "customer_id": buyer["id"],
         "price_breaks": [{"qty": quantity, "price": unit_price} for quantity, unit_price in wanted.breaks],
@@ -68,7 +71,7 @@ async def price_list_plan(context: ErpContext, *, part: str, customer: str, aske
     }
     then = PriceList.model_validate(body)
     steps = repricing.compared(there, then)
-    by = "" if asked.percent is None else percentage(asked.percent)
+    by = "" if requested.percent is None else percentage(requested.percent)
     itself = thing("price list", item["id"], buyer["id"])
     return Plan(
         reads=[itself, thing("part", part), thing("part", item["part_number"])],
@@ -103,26 +106,26 @@ async def price_list_plan(context: ErpContext, *, part: str, customer: str, aske
 _ROUNDED = "each rounded half up to its own decimals, at least 2"
 
 
-def _refuse_what_contradicts(asked: AskedPrices) -> None:
+def _refuse_what_contradicts(requested: AskedPrices) -> None:
     problems = {}
-    if asked.percent is None and not asked.breaks:
+    if requested.percent is None and not requested.breaks:
         problems["price_breaks"] = "either price_breaks or change_percent is required"
-    if asked.percent is not None and asked.breaks:
+    if requested.percent is not None and requested.breaks:
         problems["change_percent"] = "not together with price_breaks"
-    if asked.percent is not None and asked.selling_price is not None:
+    if requested.percent is not None and requested.selling_price is not None:
         problems["selling_price"] = "not together with change_percent, which changes it as well"
-    if asked.percent is not None and asked.keep_others:
+    if requested.percent is not None and requested.keep_others:
         problems["keep_other_breaks"] = "not together with change_percent, which changes every break"
     if problems:
         raise InputError(problems)
 
 
-def _wanted(asked: AskedPrices, there: PriceList | None) -> _Wanted:
-    if asked.percent is None:
-        breaks, warnings = _ordered(asked.breaks)
-        kept = _kept(there, {quantity for quantity, _ in breaks}, "keep_other_breaks") if asked.keep_others else []
+def _wanted(requested: AskedPrices, there: PriceList | None) -> _Wanted:
+    if requested.percent is None:
+        breaks, warnings = _ordered(requested.breaks)
+        kept = _kept(there, {quantity for quantity, _ in breaks}, "keep_other_breaks") if requested.keep_others else []
         held = there.selling_price if there else None
-        price = asked.selling_price if asked.selling_price is not None else held
+        price = requested.selling_price if requested.selling_price is not None else held
         return _Wanted(sorted([*breaks, *kept]), price, warnings)
     if there is None or not (there.price_breaks or there.selling_price is not None):
         raise InputError(
@@ -130,7 +133,7 @@ def _wanted(asked: AskedPrices, there: PriceList | None) -> _Wanted:
         )
     if there.selling_price is not None and there.selling_price < 0:
         raise InputError({"change_percent": "the base selling price is below zero"}, hint="Give price_breaks.")
-    factor = exact_sum((Decimal(1), asked.percent.scaleb(-2)))
+    factor = exact_sum((Decimal(1), requested.percent.scaleb(-2)))
     changed = [(quantity, _times(price, factor)) for quantity, price in _kept(there, set(), "change_percent")]
     price = there.selling_price
     return _Wanted(sorted(changed), None if price is None else _times(price, factor), [])
@@ -177,18 +180,18 @@ def _ordered(breaks: Sequence[Break]) -> tuple[list[Break], list[str]]:
 
 def _changes(there: PriceList | None, then: PriceList, steps: Sequence[Step]) -> list[Change]:
     number, price = there.customer_part_number if there else "", there.selling_price if there else None
-    told = repricing.percent(price, then.selling_price)
+    change = repricing.percent(price, then.selling_price)
     rows = [
         _change("customer part number", number or None, then.customer_part_number or None),
-        _change("base selling price", _money(price), _money(then.selling_price), f" ({told})" if told else ""),
+        _change("base selling price", _money(price), _money(then.selling_price), f" ({change})" if change else ""),
         *repricing.changes(steps),
         _change("price breaks", repricing.break_list(there), repricing.break_list(then)),
     ]
     return [row for row in rows if row.before or row.after]
 
 
-def _change(field: str, before: str | None, after: str | None, told: str = "") -> Change:
-    return Change(field=field, before=before and spelt_out(before), after=after and spelt_out(after) + told)
+def _change(field: str, before: str | None, after: str | None, suffix: str = "") -> Change:
+    return Change(field=field, before=before and spelt_out(before), after=after and spelt_out(after) + suffix)
 
 
 def _money(value: Decimal | None) -> str | None:
@@ -235,19 +238,22 @@ def _price_warnings(there: PriceList | None, then: PriceList) -> list[str]:
 
 def _old_and_new(words: str, now: Sequence[Decimal], before: Sequence[Decimal]) -> list[str]:
     """What would be true, apart from what is true already: a person looks for what their yes changes."""
-    new, old = [one for one in now if one not in before], [one for one in now if one in before]
-    told = [f"{words} {listed(new)}."] if new else []
-    return told + ([f"{words} {listed(old)}, as before."] if old else [])
+    new, old = (
+        [quantity for quantity in now if quantity not in before],
+        [quantity for quantity in now if quantity in before],
+    )
+    sentences = [f"{words} {listed(new)}."] if new else []
+    return sentences + ([f"{words} {listed(old)}, as before."] if old else [])
 
 
-def _rising(one: PriceList | None) -> list[Decimal]:
+def _rising(price_list: PriceList | None) -> list[Decimal]:
     """The breaks at which a piece costs more than at the one before."""
-    steps = sorted((step.quantity, step.unit_price) for step in one.price_breaks) if one else []
+    steps = sorted((step.quantity, step.unit_price) for step in price_list.price_breaks) if price_list else []
     return [high[0] for low, high in pairwise(steps) if high[1] > low[1]]
 
 
-def _above(one: PriceList | None) -> list[Decimal]:
+def _above(price_list: PriceList | None) -> list[Decimal]:
     """The breaks at which a piece costs more than the base selling price."""
-    if one is None or one.selling_price is None:
+    if price_list is None or price_list.selling_price is None:
         return []
-    return sorted({step.quantity for step in one.price_breaks if step.unit_price > one.selling_price})
+    return sorted({step.quantity for step in price_list.price_breaks if step.unit_price > price_list.selling_price})

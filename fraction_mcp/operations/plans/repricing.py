@@ -78,7 +78,9 @@ class Step:
 
 def compared(old: PriceList | None, new: PriceList) -> list[Step]:
     """The steps of both lists, from the least quantity to beyond the last break of either."""
-    quantities = {step.quantity for one in (old, new) if one is not None for step in one.price_breaks}
+    quantities = {
+        step.quantity for price_list in (old, new) if price_list is not None for step in price_list.price_breaks
+    }
     starts = sorted(quantity for quantity in quantities if quantity > 0)
     least = Decimal(1) if not starts or starts[0] > 1 else starts[0] / 2
     edges = [None, *starts, None]
@@ -94,11 +96,11 @@ def compared(old: PriceList | None, new: PriceList) -> list[Step]:
 
 def changes(steps: Sequence[Step]) -> list[Change]:
     """A table for people: what one piece costs the customer now, and would cost, at each step."""
-    told = [step for step in steps if _worth_a_row(step)]
-    if len(told) <= _MOST_ROWS:
-        return [_row(step) for step in told]
+    shown = [step for step in steps if _worth_a_row(step)]
+    if len(shown) <= _MOST_ROWS:
+        return [_row(step) for step in shown]
     rows: list[Change] = []
-    for same, run in groupby(told, lambda step: _pays(step.before) == _pays(step.after)):
+    for same, run in groupby(shown, lambda step: _pays(step.before) == _pays(step.after)):
         held = list(run)
         if same and len(held) > 2:
             words = f"the same at each of {len(held)} steps"
@@ -139,8 +141,8 @@ def _both(price: Unpriced) -> str:
 
 
 def _in_brackets(step: Step) -> str:
-    told = _percent(step)
-    return f" ({told})" if told else ""
+    change = _percent(step)
+    return f" ({change})" if change else ""
 
 
 def _percent(step: Step) -> str:
@@ -162,20 +164,20 @@ def percentage(value: Decimal) -> str:
     return f"{'−' if value < 0 else '+'}{plain(abs(value))} %"
 
 
-def break_list(one: PriceList | None) -> str | None:
+def break_list(price_list: PriceList | None) -> str | None:
     """All breaks of a list in one line, by quantity: `1 at 12.50, 100 at 10.00`."""
-    if one is None:
+    if price_list is None:
         return None
-    steps = sorted(one.price_breaks, key=lambda step: step.quantity)
+    steps = sorted(price_list.price_breaks, key=lambda step: step.quantity)
     return ", ".join(f"{plain(step.quantity)} at {money(step.unit_price)}" for step in steps) or None
 
 
 def unchanged(old: PriceList, new: PriceList) -> bool:
     """Whether a list holds what another one holds, in whatever order."""
 
-    def held(one: PriceList) -> tuple[object, ...]:
-        breaks = sorted((step.quantity, step.unit_price) for step in one.price_breaks)
-        return (breaks, one.selling_price, one.customer_part_number)
+    def held(price_list: PriceList) -> tuple[object, ...]:
+        breaks = sorted((step.quantity, step.unit_price) for step in price_list.price_breaks)
+        return (breaks, price_list.selling_price, price_list.customer_part_number)
 
     return held(old) == held(new)
 
@@ -188,10 +190,10 @@ def warnings(steps: Sequence[Step]) -> list[str]:
     then where there is none any more, or one where there was none, or what is paid now is not known."""
     runs = [list(run) for _, run in groupby(steps, lambda step: step.kind)]
     jumps = [run for run in runs if run[0].kind in {"less", "more"}]
-    told = [_jump(run) for run in sorted(jumps, key=lambda run: -_worst(run).factor)]
+    sentences = [_jump(run) for run in sorted(jumps, key=lambda run: -_worst(run).factor)]
     for kind, words in _OTHERWISE:
-        told += [line for run in runs if run[0].kind == kind for line in words(run)]
-    return told
+        sentences += [line for run in runs if run[0].kind == kind for line in words(run)]
+    return sentences
 
 
 def _worst(run: Sequence[Step]) -> Step:
@@ -200,10 +202,10 @@ def _worst(run: Sequence[Step]) -> Step:
 
 def _jump(run: Sequence[Step]) -> str:
     worst = _worst(run)
-    told = _percent(worst)
+    change = _percent(worst)
     return (
         f"At {plain(worst.at)} the customer would pay {_money_of(worst.after)} instead of {_money_of(worst.before)}"
-        f"{f' ({told})' if told else ''}: more than 20 % {run[0].kind} {_range(run)}."
+        f"{f' ({change})' if change else ''}: more than 20 % {run[0].kind} {_range(run)}."
     )
 
 

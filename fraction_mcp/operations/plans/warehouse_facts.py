@@ -69,12 +69,12 @@ class WarehouseFacts:
         except ErpError:
             self.warnings.append("Whether this document was used in the last 90 days could not be checked.")
             return
-        same = [one for one in recent if normalised(one.get("document")) == normalised(sought.document)]
+        same = [order for order in recent if normalised(order.get("document")) == normalised(sought.document)]
         # Of orders that were not all seen, an older one of this document could be taken for ours afterwards.
         self.same = same if whole else None
         self.warnings += [
-            f"The document {exactly(sought.document)} was used before, by the order {quoted(str(one.get('id')))}."
-            for one in same[:3]
+            f"The document {exactly(sought.document)} was used before, by the order {quoted(str(order.get('id')))}."
+            for order in same[:3]
         ]
         if not whole:
             self.warnings.append(f"Whether other orders used this document is not known: only {MOST:,} were looked at.")
@@ -104,10 +104,10 @@ class WarehouseFacts:
     async def _supplier(self, erp: Erp, sought: Sought) -> None:
         query: dict[str, str | int] = {"code": sought.supplier, "start": 0, "limit": 10}
         try:
-            found = (await erp.call(endpoints.THIRD_PARTIES, query=query, fresh=True)).records()
+            suppliers = (await erp.call(endpoints.THIRD_PARTIES, query=query, fresh=True)).records()
         except ErpError:
             return
-        named = [one for one in found if normalised(one.get("code")) == normalised(sought.supplier)]
+        named = [supplier for supplier in suppliers if normalised(supplier.get("code")) == normalised(sought.supplier)]
         if named:
             name = next((str(named[0][key]) for key in ("name", "description") if named[0].get(key)), "")
             self.notes.append(Change(field="supplier's name", before=None, after=clean(name)))
@@ -130,8 +130,8 @@ class _Codes:
         pages, records = Pages(PAGE), list[Record]()
         try:
             while pages.more and len(records) < MOST:
-                asked = {**query, **pages.query(endpoint, pages.next)}
-                records += pages.take(await erp.call(endpoint, query=asked, fresh=True))
+                page_query = {**query, **pages.query(endpoint, pages.next)}
+                records += pages.take(await erp.call(endpoint, query=page_query, fresh=True))
                 if not cls(records, whole=False).without(wanted):
                     break
         except ErpError:
@@ -153,12 +153,12 @@ def _code(record: Record) -> str:
     return str(record.get("code") or record.get("item_code") or "")
 
 
-def _no_warehouse(said: str, there: Sequence[Record]) -> AmbiguousReference:
+def _no_warehouse(code: str, there: Sequence[Record]) -> AmbiguousReference:
     return AmbiguousReference(
-        f"Fracttal has no warehouse with the code {exactly(said)}.",
+        f"Fracttal has no warehouse with the code {exactly(code)}.",
         next_step="Ask the user which warehouse is meant, then call again with its code.",
         status="not_found",
-        candidates=_nearest("warehouse_code", said, there, _CANDIDATES),
+        candidates=_nearest("warehouse_code", code, there, _CANDIDATES),
     )
 
 
@@ -171,7 +171,7 @@ def _no_items(sought: Sought, missing: Sequence[str], there: Sequence[Record]) -
         f"code{'s' if several else ''} {_listed(missing)}.",
         next_step="Ask the user which items are meant, then call again with their codes.",
         status="not_found",
-        candidates=[one for of_one in near for one in of_one][:_CANDIDATES],
+        candidates=[candidate for of_one in near for candidate in of_one][:_CANDIDATES],
     )
 
 
@@ -180,12 +180,12 @@ def _listed(codes: Sequence[str]) -> str:
     return ", ".join(map(exactly, codes[:_NAMED])) + (f" and {more} more" if more > 0 else "")
 
 
-def _nearest(argument: str, said: str, there: Sequence[Record], most: int) -> list[Candidate]:
+def _nearest(argument: str, wanted: str, there: Sequence[Record], most: int) -> list[Candidate]:
     """By code or description; the code is what an order names, so it is the candidate's id, as it can be sent."""
 
     def likeness(record: Record) -> float:
         words = (_code(record), str(record.get("description") or ""))
-        return max(difflib.SequenceMatcher(None, normalised(said), normalised(word)).ratio() for word in words)
+        return max(difflib.SequenceMatcher(None, normalised(wanted), normalised(word)).ratio() for word in words)
 
     return [
         Candidate(

@@ -83,7 +83,7 @@ async def warehouse_order_plan(context: ErpContext, order: WarehouseOrder) -> Pl
             # The document's own sample answers with another cost than was sent.
             leeway=Leeway(told=("unit_cost",)),
             query=recent,
-            known=None if known.same is None else [one.get("id") for one in known.same],
+            known=None if known.same is None else [earlier.get("id") for earlier in known.same],
         ),
     )
 

@@ -86,29 +86,31 @@ async def price_for_quantity(context: ErpContext, part: str, quantity: Decimal, 
     price lists first, since a customer without one has no price whatever else is true of it. Where a name is not one
     record, the other one is looked for all the same, so that its failure is not found one call later.
     """
-    found, buyer = await context.lookup.find(PART, part), None
-    if customer and _may_be_their_own(context, found, part):
+    match, buyer = await context.lookup.find(PART, part), None
+    if customer and _may_be_their_own(context, match, part):
         buyer = await context.lookup.find(CUSTOMER, customer)
         if isinstance(buyer, Found):
-            found = await called_by_customer(context, found, part, buyer.record)
-    if isinstance(found, NotOne):
-        return _nobody_named(context, quantity, found, buyer)
-    sold = part_of(found)
+            match = await called_by_customer(context, match, part, buyer.record)
+    if isinstance(match, NotOne):
+        return _nobody_named(context, quantity, match, buyer)
+    sold = part_of(match)
     lists = await price_lists(context, sold.id)
-    remark = found.remark(PART)
+    remark = match.remark(PART)
     nobody: NoPrice | None = None
     if customer:
         chosen = _lists_of(lists, customer)
         if chosen is None:
             known = await context.lookup.find(CUSTOMER, customer)
             if isinstance(known, NotOne):
-                return _nobody_named(context, quantity, known.with_lists({one.customer_id for one in lists}), part=sold)
+                return _nobody_named(
+                    context, quantity, known.with_lists({price_list.customer_id for price_list in lists}), part=sold
+                )
             remark += known.remark(CUSTOMER)
-            chosen = [one for one in lists if one.customer_id == id_key(known.record["id"])]
+            chosen = [price_list for price_list in lists if price_list.customer_id == id_key(known.record["id"])]
             nobody = _without_list(known)
         lists = chosen
-        if lists and found.how == "exact":
-            remark += await also_called(context, found, part, lists[0].customer_id, clean(lists[0].customer_name))
+        if lists and match.how == "exact":
+            remark += await also_called(context, match, part, lists[0].customer_id, clean(lists[0].customer_name))
     offers, unpriced = _sorted_out(context, lists, quantity)
     if nobody is not None and not lists:
         unpriced = [nobody]
@@ -116,9 +118,9 @@ async def price_for_quantity(context: ErpContext, part: str, quantity: Decimal, 
     return answer.model_copy(update={"summary": remark + answer.summary})
 
 
-def _may_be_their_own(context: ErpContext, found: Found | NotOne, part: str) -> bool:
+def _may_be_their_own(context: ErpContext, match: Found | NotOne, part: str) -> bool:
     """Whether it is worth a request to know which customer it is that may call a part so."""
-    return isinstance(found, NotOne) or (found.how != "exact" and context.own_numbers.anyone_calls(part))
+    return isinstance(match, NotOne) or (match.how != "exact" and context.own_numbers.anyone_calls(part))
 
 
 def _result(
@@ -161,18 +163,18 @@ def _nobody_named(
     """Everything that could not be resolved, at once."""
     unclear = [first, *([other] if isinstance(other, NotOne) else [])]
     return PriceResult(
-        summary=" ".join(one.summary for one in unclear),
-        next=" ".join(one.next for one in unclear),
+        summary=" ".join(unresolved.summary for unresolved in unclear),
+        next=" ".join(unresolved.next for unresolved in unclear),
         status=first.status,
         part=part,
         quantity=quantity,
         currency=context.currency or None,
-        candidates=tuple(candidate for one in unclear for candidate in one.candidates),
+        candidates=tuple(candidate for unresolved in unclear for candidate in unresolved.candidates),
     )
 
 
-def part_of(found: Found) -> PricedPart:
-    part = read_record(endpoints.PARTS, Part, found.record)
+def part_of(match: Found) -> PricedPart:
+    part = read_record(endpoints.PARTS, Part, match.record)
     return PricedPart(
         id=part.id,
         part_number=clean(part.part_number),
@@ -184,10 +186,10 @@ def part_of(found: Found) -> PricedPart:
 def _lists_of(lists: Sequence[PriceList], customer: str) -> list[PriceList] | None:
     """The list of the customer called or numbered so, where exactly one is; None where that is not settled here."""
     for matches in (
-        [one for one in lists if normalised(one.customer_name) == normalised(customer)],
-        [one for one in lists if str(one.customer_id) == customer.strip()],
+        [price_list for price_list in lists if normalised(price_list.customer_name) == normalised(customer)],
+        [price_list for price_list in lists if str(price_list.customer_id) == customer.strip()],
     ):
-        if len({one.customer_id for one in matches}) == 1:
+        if len({price_list.customer_id for price_list in matches}) == 1:
             return matches
         if matches:
             return None
@@ -207,19 +209,19 @@ def _sorted_out(
 ) -> tuple[list[_Offer], list[NoPrice]]:
     """The prices, cheapest first, and the lists that have none."""
     offers, unpriced = [], []
-    for one in lists:
-        found = price_at(one, quantity)
-        name = clean(one.customer_name)
-        if isinstance(found, Unpriced):
-            unpriced.append(NoPrice(customer_id=one.customer_id, customer_name=name, reason=found.reason))
+    for price_list in lists:
+        quote = price_at(price_list, quantity)
+        name = clean(price_list.customer_name)
+        if isinstance(quote, Unpriced):
+            unpriced.append(NoPrice(customer_id=price_list.customer_id, customer_name=name, reason=quote.reason))
             continue
         price = CustomerPrice(
-            customer_id=one.customer_id,
+            customer_id=price_list.customer_id,
             customer_name=name,
-            customer_part_number=clean(one.customer_part_number),
-            **dict(Figures.of(found, quantity, context.currency)),
+            customer_part_number=clean(price_list.customer_part_number),
+            **dict(Figures.of(quote, quantity, context.currency)),
         )
-        offers.append(_Offer(price, found))
+        offers.append(_Offer(price, quote))
     return sorted(offers, key=lambda offer: offer.price.line_total), unpriced
 
 
@@ -245,8 +247,8 @@ def _price_sentence(
     if not offers:
         return f"{_no_price(what, unpriced)}{packs}."
     if len(offers) == 1:
-        (one,) = offers
-        words = f"{context.money(one.price.line_total)} for {_one_price(one, quantity, part.uom)}"
+        (offer,) = offers
+        words = f"{context.money(offer.price.line_total)} for {_one_price(offer, quantity, part.uom)}"
     else:
         words = _several(context, [offer.price for offer in offers])
     return f"{what} cost {words}{_left_out(unpriced)}{packs}."

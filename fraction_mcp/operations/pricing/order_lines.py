@@ -139,7 +139,7 @@ def _nobody_named(context: ErpContext, known: NotOne, lines: Sequence[AskedLine]
     unclear = list(dict.fromkeys(normalised(line.part) for line in lines))
     others = [entry for key in unclear if isinstance(entry := parts[key], NotOne)]
     return OrderPrices(
-        summary=" ".join(one.summary for one in (known, *others)),
+        summary=" ".join(unresolved.summary for unresolved in (known, *others)),
         next=known.next + (" Ask about the parts as well." if others else ""),
         status=known.status,
         currency=context.currency or None,
@@ -160,23 +160,23 @@ async def _gathered(context: ErpContext, lines: Sequence[AskedLine], buyer: Reco
     What is not a number of ours comes second, when all the lists are read that may hold it as the customer's own.
     """
     wanted = {normalised(line.part): line.part for line in lines}
-    found: dict[str, Found | NotOne] = {}
+    matches: dict[str, Found | NotOne] = {}
     lists: dict[str, list[PriceList]] = {}
     parts: _Parts = {}
 
     async def find(key: str) -> None:
-        one = found[key] = await context.lookup.find(PART, wanted[key])
-        if isinstance(one, Found) and one.how == "exact" and buyer:
-            lists[key] = await price_lists(context, one.record["id"], buyer["id"])
+        match = matches[key] = await context.lookup.find(PART, wanted[key])
+        if isinstance(match, Found) and match.how == "exact" and buyer:
+            lists[key] = await price_lists(context, match.record["id"], buyer["id"])
 
     async def settle(key: str) -> None:
-        one = await called_by_customer(context, found[key], wanted[key], buyer) if buyer else found[key]
-        if isinstance(one, NotOne):
-            parts[key] = one
+        match = await called_by_customer(context, matches[key], wanted[key], buyer) if buyer else matches[key]
+        if isinstance(match, NotOne):
+            parts[key] = match
             return
         if key not in lists:
-            lists[key] = await price_lists(context, one.record["id"], buyer["id"]) if buyer else []
-        parts[key] = _Meant(wanted[key], one, lists[key])
+            lists[key] = await price_lists(context, match.record["id"], buyer["id"]) if buyer else []
+        parts[key] = _Meant(wanted[key], match, lists[key])
 
     await _each(find, wanted)
     await _each(settle, wanted)
@@ -209,23 +209,23 @@ def _first_of(failures: BaseExceptionGroup) -> BaseException:
 
 def _priced_line(context: ErpContext, line: AskedLine, entry: NotOne | _Meant) -> _AnyLine:
     if isinstance(entry, NotOne):
-        said = clean(line.part)
-        return UnpricedLine(part_number=said, quantity=line.quantity, status=entry.status, reason=entry.summary)
+        part_number = clean(line.part)
+        return UnpricedLine(part_number=part_number, quantity=line.quantity, status=entry.status, reason=entry.summary)
     part, remark = entry.part, entry.found.remark(PART)
-    found = _the_price(entry.lists, line.quantity)
-    if isinstance(found, Unpriced):
+    quote = _the_price(entry.lists, line.quantity)
+    if isinstance(quote, Unpriced):
         return UnpricedLine(
             part_number=part.part_number,
             uom=part.uom,
             quantity=line.quantity,
             status="no_price",
-            reason=remark + found.reason,
+            reason=remark + quote.reason,
         )
     return PricedLine(
         part_number=part.part_number,
         uom=part.uom,
         quantity=line.quantity,
-        **dict(Figures.of(found, line.quantity, context.currency)),
+        **dict(Figures.of(quote, line.quantity, context.currency)),
         reason=remark.strip(),
     )
 
@@ -265,9 +265,11 @@ def _order_sentence(buyer: QuotedCustomer, lines: Sequence[_AnyLine], total: Mon
 
 def _own_numbers(parts: _Parts) -> str:
     """Which lines were found by a number that is not ours but the customer's."""
-    own = [one for one in parts.values() if isinstance(one, _Meant) and one.found.how == "own"]
-    told = [f"{quoted(one.said)} is their own number for {quoted(one.part.part_number)}" for one in own[:_NAMED]]
-    return f" {', '.join(told)}{f' (and {len(own) - _NAMED} more)' * (len(own) > _NAMED)}." if own else ""
+    own = [meant for meant in parts.values() if isinstance(meant, _Meant) and meant.found.how == "own"]
+    sentences = [
+        f"{quoted(meant.said)} is their own number for {quoted(meant.part.part_number)}" for meant in own[:_NAMED]
+    ]
+    return f" {', '.join(sentences)}{f' (and {len(own) - _NAMED} more)' * (len(own) > _NAMED)}." if own else ""
 
 
 def _named(numbers: Sequence[str]) -> str:

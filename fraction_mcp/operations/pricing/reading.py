@@ -26,13 +26,13 @@ async def price_lists(
         pages = Pages(answer.page.per_page or max(len(rows), 1))
         rows = pages.take(answer)
         while pages.more and pages.taken < _MOST_PAGES:
-            asked = {**query, "page": pages.next}
-            rows += pages.take(await context.fraction.call(endpoint, path=path, query=asked, fresh=fresh))
+            page_query = {**query, "page": pages.next}
+            rows += pages.take(await context.fraction.call(endpoint, path=path, query=page_query, fresh=fresh))
         if not pages.whole:
             raise unreadable(endpoint, "it does not hold all that it counts")
     lists = [answer.read(PriceList, row) for row in rows]
     context.own_numbers.look(part_id, lists)
-    return [one for one in lists if customer_id is None or one.customer_id == id_key(customer_id)]
+    return [price_list for price_list in lists if customer_id is None or price_list.customer_id == id_key(customer_id)]
 
 
 def _in_path(part_id: object) -> int | str:

@@ -111,7 +111,7 @@ class Aggregates:
     def _count(self, record: Record) -> None:
         key = tuple(self._label(record, path) for path in self._paths)
         if self.asked.dates[0]:
-            key = (*key, bucketed(self._one(record, self.asked.dates[0]), self.asked.dates[1]))
+            key = (*key, bucketed(self._value_at(record, self.asked.dates[0]), self.asked.dates[1]))
         home = currency_of(record) if self._figures else ""
         measured = [(path, *each) for path in self._figures for each in amounts(record, path, home)]
         # A record without a currency of its own is counted in that of its first amount.
@@ -126,13 +126,13 @@ class Aggregates:
             self.currencies.add(key[-1])
         return group
 
-    def _one(self, record: Record, path: str) -> Any:
+    def _value_at(self, record: Record, path: str) -> Any:
         value = at_path(record, path)
         # A list of one: the element that is being counted.
         return value[0] if "[]" in path and isinstance(value, list) and value else value
 
     def _label(self, record: Record, path: str) -> str:
-        value = self._one(record, path)
+        value = self._value_at(record, path)
         if value is ABSENT:
             return ""
         if not isinstance(value, str) or len(value) > 80:

@@ -117,18 +117,18 @@ async def read_all(
     handed.take(pages.take(first))
     borne = _borne(erp, min(pages.likely_last, max_pages) - 1)
     interrupted = ""
-    asked: dict[int, _Asked] = {}
+    pending: dict[int, _Pending] = {}
     following = 2
     async with anyio.create_task_group() as group:
         while pages.more and pages.taken < max_pages and not interrupted:
             if borne is not None and pages.taken > borne:
                 interrupted = "reading on would take more than half of the requests that are left"
                 break
-            while following <= min(max(pages.ahead, pages.next), max_pages) and len(asked) < _AT_ONCE:
+            while following <= min(max(pages.ahead, pages.next), max_pages) and len(pending) < _AT_ONCE:
                 wanted = {**query, **pages.query(endpoint, following)}
-                asked[following] = _Asked.start(group, erp, endpoint, wanted)
+                pending[following] = _Pending.start(group, erp, endpoint, wanted)
                 following += 1
-            page = asked.pop(pages.next)
+            page = pending.pop(pages.next)
             await page.done.wait()
             if page.answer is None:
                 interrupted = page.failure
@@ -154,7 +154,7 @@ class _Handed:
 
 
 @dataclass(slots=True)
-class _Asked:
+class _Pending:
     """A page under way."""
 
     done: anyio.Event = field(default_factory=anyio.Event)
@@ -162,20 +162,20 @@ class _Asked:
     failure: str = ""
 
     @classmethod
-    def start(cls, group: TaskGroup, erp: Erp, endpoint: Endpoint, query: Query) -> "_Asked":
-        asked = cls()
+    def start(cls, group: TaskGroup, erp: Erp, endpoint: Endpoint, query: Query) -> "_Pending":
+        pending = cls()
 
         async def fetch() -> None:
             try:
                 answer = await erp.call(endpoint, query=query)
                 answer.records()  # a page that cannot be read has failed as well
-                asked.answer = answer
+                pending.answer = answer
             except ErpError as error:
-                asked.failure = error.message
-            asked.done.set()
+                pending.failure = error.message
+            pending.done.set()
 
         group.start_soon(fetch)
-        return asked
+        return pending
 
 
 def _borne(erp: Erp, requests: int) -> int | None:

@@ -31,8 +31,8 @@ class Coverage(ResultPart):
         """A single page, asked for with this number and length."""
         pages = Pages(limit, first=page)
         pages.take(answer)
-        told, returned = answer.page, pages.rows
-        first = told.first_row if told and told.first_row is not None else (page - 1) * limit + 1
+        stated, returned = answer.page, pages.rows
+        first = stated.first_row if stated and stated.first_row is not None else (page - 1) * limit + 1
         return cls(
             total=pages.total,
             scanned=returned,
@@ -40,7 +40,7 @@ class Coverage(ResultPart):
             first=first if returned else None,
             last=first + returned - 1 if returned else None,
             page=page,
-            last_page=told.last if told else None,
+            last_page=stated.last if stated else None,
             complete=pages.whole,
             next_page=page + 1 if pages.more else None,
         )

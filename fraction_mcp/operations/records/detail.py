@@ -25,13 +25,13 @@ class RecordResult(ToolResult):
     record: dict[str, Any]
 
 
-async def record_detail(context: ErpContext, kind: str, said: str) -> RecordResult:
+async def record_detail(context: ErpContext, kind: str, reference: str) -> RecordResult:
     """One record, by its id or by the number that people use (a quote number, an order number), whole as far as a
     result has room: one request by its id, two by its number.
 
     Raises AmbiguousReference where none or several go by that number, NotFound where the ERP has none of that id.
     """
-    record = await _by_id(context, kind, said) if _is_id(said) else await _by_number(context, kind, said)
+    record = await _by_id(context, kind, reference) if _is_id(reference) else await _by_number(context, kind, reference)
     context.known.of(kind).look([record])
     shown = whole(record)
     return RecordResult(
@@ -43,44 +43,48 @@ async def record_detail(context: ErpContext, kind: str, said: str) -> RecordResu
     )
 
 
-def _is_id(said: str) -> bool:
-    return said.isascii() and said.isdigit() and len(said) <= 18 and str(int(said)) == said
+def _is_id(reference: str) -> bool:
+    return reference.isascii() and reference.isdigit() and len(reference) <= 18 and str(int(reference)) == reference
 
 
-async def _by_id(context: ErpContext, kind: str, said: str) -> Record:
+async def _by_id(context: ErpContext, kind: str, reference: str) -> Record:
     try:
-        return (await context.fraction.call(endpoints.KINDS[kind].single, path={"id": int(said)})).record()
+        return (await context.fraction.call(endpoints.KINDS[kind].single, path={"id": int(reference)})).record()
     except NotFound:
-        matches, _ = await _numbered(context, kind, said)  # a number may be digits alone
+        matches, _ = await _numbered(context, kind, reference)  # a number may be digits alone
         if len(matches) != 1:
             raise
         return await _single(context, kind, matches[0])
 
 
-async def _by_number(context: ErpContext, kind: str, said: str) -> Record:
-    matches, whole_list = await _numbered(context, kind, said)
+async def _by_number(context: ErpContext, kind: str, reference: str) -> Record:
+    matches, whole_list = await _numbered(context, kind, reference)
     if len(matches) == 1:
         return await _single(context, kind, matches[0])
     noun = endpoints.KINDS[kind].noun
-    ids = ", ".join(str(shown_id(one)) for one in matches[:10])
+    ids = ", ".join(str(shown_id(record)) for record in matches[:10])
     among = "" if whole_list else " among the first that the ERP finds"
     raise AmbiguousReference(
-        f"{len(matches)} {noun}s go by {quoted(said)}: their ids are {ids}"
+        f"{len(matches)} {noun}s go by {quoted(reference)}: their ids are {ids}"
         if matches
-        else f"No {noun} goes by the number or id {quoted(said)}{among}",
+        else f"No {noun} goes by the number or id {quoted(reference)}{among}",
         next_step="Ask the user which is meant." if matches else f"Find it with list_records(kind={kind!r}, search=…).",
         status="ambiguous" if matches else "not_found",
         candidates=(),
     )
 
 
-async def _numbered(context: ErpContext, kind: str, said: str) -> tuple[list[Record], bool]:
+async def _numbered(context: ErpContext, kind: str, reference: str) -> tuple[list[Record], bool]:
     """The records one of whose numbers is this, case aside, as far as a page of the ERP's search shows them."""
     record_kind = endpoints.KINDS[kind]
-    answer = await context.fraction.call(record_kind.list, query={"search": said, "per_page": PAGE, "page": 1})
+    answer = await context.fraction.call(record_kind.list, query={"search": reference, "per_page": PAGE, "page": 1})
     records = answer.records()
     fields = numbers(record_kind, records)
-    matches = [one for one in records if any(normalised(name_of(one, name)) == normalised(said) for name in fields)]
+    matches = [
+        record
+        for record in records
+        if any(normalised(name_of(record, name)) == normalised(reference) for name in fields)
+    ]
     pages = Pages(PAGE)
     pages.take(answer)
     return matches, pages.whole

@@ -138,21 +138,21 @@ def _test(index: int, op: str, value: str, values: Sequence[str]) -> Callable[[A
         if value.lower() not in {"", "true", "false"}:
             raise InputError({f"{where}.value": 'must be left out, "true" or "false" with is_empty'})
         wanted = value.lower() != "false"
-        return lambda found: _is_empty(found) is wanted
+        return lambda held: _is_empty(held) is wanted
     if op == "in":
         if not values:
             raise InputError({f"{where}.values": "must hold at least one value with in"})
         options = [_compared("=", option) for option in values]
-        return lambda found: any(option(item) for item in _each(found) for option in options)
+        return lambda held: any(option(item) for item in _each(held) for option in options)
     if values:
         raise InputError({f"{where}.values": f"goes with in, not with {op}; use value"})
     if op == "contains":
         wanted_text = _folded(value)
-        return lambda found: any(wanted_text in _folded(called(item)) for item in _each(found))
+        return lambda held: any(wanted_text in _folded(called(item)) for item in _each(held))
     test = _compared(op, value)
     if op == "!=":
-        return lambda found: all(test(item) for item in _each(found)) or _is_empty(found)
-    return lambda found: any(test(item) for item in _each(found))
+        return lambda held: all(test(item) for item in _each(held)) or _is_empty(held)
+    return lambda held: any(test(item) for item in _each(held))
 
 
 def _compared(op: str, value: str) -> Callable[[Any], bool]:
@@ -162,8 +162,8 @@ def _compared(op: str, value: str) -> Callable[[Any], bool]:
     instant = _instant(value) if day is not None and len(value.strip()) > _DAY else None
 
     def test(item: Any) -> bool:
-        if number is not None and (found := as_number(item)) is not None:
-            return compare(found, number)
+        if number is not None and (figure := as_number(item)) is not None:
+            return compare(figure, number)
         if day is not None and (dated := as_date(item)) is not None:
             return compare(dated, day) if instant is None else compare(_instant(item), instant)
         if op not in {"=", "!="} and (number is not None or day is not None):
@@ -178,16 +178,16 @@ def _folded(text: str) -> str:
     return clean(text, len(text) + 1).casefold()
 
 
-def _each(found: Any) -> list[Any]:
-    if found is ABSENT or found is None:
+def _each(held: Any) -> list[Any]:
+    if held is ABSENT or held is None:
         return []
-    return found if isinstance(found, list) else [found]
+    return held if isinstance(held, list) else [held]
 
 
-def _is_empty(found: Any) -> bool:
-    if isinstance(found, list):
-        return all(_is_empty(item) for item in found)
-    return found is ABSENT or found is None or found == {} or (isinstance(found, str) and not found.strip())
+def _is_empty(held: Any) -> bool:
+    if isinstance(held, list):
+        return all(_is_empty(item) for item in held)
+    return held is ABSENT or held is None or held == {} or (isinstance(held, str) and not held.strip())
 
 
 def as_number(value: Any) -> Decimal | None:

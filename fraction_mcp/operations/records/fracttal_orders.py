@@ -42,11 +42,11 @@ async def list_fracttal_orders(
         last = max(today, first) + timedelta(days=366)  # delivery dates lie ahead
     if last and not first:
         first = last - timedelta(days=30)
-    asked = bool(first)
+    dated = bool(first)
     window = Window(
         since=(first or today - timedelta(days=30)).isoformat(),
         until=last.isoformat() if last else None,
-        stated_by="caller" if asked else "fracttal",
+        stated_by="caller" if dated else "fracttal",
     )
     query: dict[str, str | int] = {"warehouse_code": warehouse_code} if warehouse_code else {}
     if first and last:
@@ -55,9 +55,9 @@ async def list_fracttal_orders(
     page = _Paged(shown)
 
     def take(records: list[Record]) -> None:
-        for one in records:
-            if not document or normalised(one.get("document")) == normalised(document):
-                page.take(one)
+        for order in records:
+            if not document or normalised(order.get("document")) == normalised(document):
+                page.take(order)
 
     reading = await read_all(erp, endpoints.WAREHOUSE_ORDERS, query, take, max_pages=_EVERY_PAGE)
     coverage = Coverage.of_matches(reading, page.count, len(page.rows), shown.page, shown.limit)

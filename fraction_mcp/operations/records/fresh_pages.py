@@ -23,6 +23,6 @@ async def read_fresh_pages(
     """The records of a list, at most `MOST`, each once, and whether that is all of them. Raises ErpError."""
     pages, records = Pages(PAGE), list[Record]()
     while pages.more and pages.taken < _PAGES:
-        asked = {**query, **pages.query(endpoint, pages.next)}
-        records += pages.take(await erp.call(endpoint, path=path or {}, query=asked, fresh=True))
+        page_query = {**query, **pages.query(endpoint, pages.next)}
+        records += pages.take(await erp.call(endpoint, path=path or {}, query=page_query, fresh=True))
     return records, pages.whole

@@ -58,16 +58,16 @@ async def list_kind(
     words = f" matching {quoted(search)}" if search else ""
     order = f", sorted by {clean(shown.sort, 40)}{' descending' if shown.order == 'desc' else ''}" if shown.sort else ""
     if conditions:
-        found = await _Matches.read(context, kind, query, conditions, shown)
-        coverage = Coverage.of_matches(found.reading, found.count, len(found.rows), shown.page, shown.limit)
-        words = f"{found.count} of {found.reading.scanned} {record.nouns}{words} meet the filters{order}"
-        if len(found.rows) < found.count:
+        matches = await _Matches.read(context, kind, query, conditions, shown)
+        coverage = Coverage.of_matches(matches.reading, matches.count, len(matches.rows), shown.page, shown.limit)
+        words = f"{matches.count} of {matches.reading.scanned} {record.nouns}{words} meet the filters{order}"
+        if len(matches.rows) < matches.count:
             there = f"rows {coverage.first} to {coverage.last} of them"
-            words += f"; {there if found.rows else f'none are on page {shown.page}'}"
-        if not found.reading.complete:
+            words += f"; {there if matches.rows else f'none are on page {shown.page}'}"
+        if not matches.reading.complete:
             words = f"Partial: {words}"
-        listing = _listing(kind, coverage, found.rows, shown, summary=words + ".", warnings=found.warnings(shown))
-        return listing if found.count else listing.model_copy(update={"next": found.values_there})
+        listing = _listing(kind, coverage, matches.rows, shown, summary=words + ".", warnings=matches.warnings(shown))
+        return listing if matches.count else listing.model_copy(update={"next": matches.values_there})
     answer = await context.fraction.call(endpoint, query={**query, "per_page": shown.limit, "page": shown.page})
     records = answer.records()
     if search and not records and shown.page == 1 and (loose := await _loosely(context, kind, search, shown)):
@@ -103,21 +103,23 @@ async def _loosely(context: ErpContext, kind: str, search: str, shown: Shown) ->
     )
     pages = Pages(PAGE)
     records = pages.take(answer)
-    found = [one for one in records if any(wanted in without_punctuation(called(value)) for value in one.values())]
-    if not found:
+    matches = [
+        record for record in records if any(wanted in without_punctuation(called(value)) for value in record.values())
+    ]
+    if not matches:
         return None
     coverage = Coverage.of_page(answer, 1, PAGE).model_copy(
-        update={"total": len(found) if pages.whole else None, "returned": len(found[: shown.limit]), "first": 1}
-        | {"last": len(found[: shown.limit]), "next_page": None, "last_page": None}
-        | {"complete": pages.whole and len(found) <= shown.limit}
+        update={"total": len(matches) if pages.whole else None, "returned": len(matches[: shown.limit]), "first": 1}
+        | {"last": len(matches[: shown.limit]), "next_page": None, "last_page": None}
+        | {"complete": pages.whole and len(matches) <= shown.limit}
     )
     noun = endpoints.KINDS[kind].noun
     but = "" if pages.whole else f" of the first {len(records)} that were looked at"
     summary = (
-        f"No {noun}s match {quoted(search)}; without punctuation and spaces, {len(found)}{but} "
-        f"{'does' if len(found) == 1 else 'do'}."
+        f"No {noun}s match {quoted(search)}; without punctuation and spaces, {len(matches)}{but} "
+        f"{'does' if len(matches) == 1 else 'do'}."
     )
-    return _listing(kind, coverage, found[: shown.limit], shown, summary=summary)
+    return _listing(kind, coverage, matches[: shown.limit], shown, summary=summary)
 
 
 def _tie(shown: Shown, row: int | None, last: Record, after: Record | None = None) -> list[str]:

@@ -58,7 +58,7 @@ def chosen_columns(records: Sequence[Record], fields: Sequence[str] = ()) -> lis
         return ["id", *(name for name in known if name != "id")][:_ALL]
     if records:
         missing = [field for field in fields if all(at_path(record, field) is ABSENT for record in records)]
-        there = dict.fromkeys(path for one in records for path in field_paths(one))
+        there = dict.fromkeys(path for record in records for path in field_paths(record))
         refuse_unknown({"fields": missing}, there, among=" shown here")
     return ["id", *(name for name in dict.fromkeys(fields) if name != "id")]
 
@@ -89,8 +89,8 @@ def _rank(name: str, records: Sequence[Record]) -> tuple[int, int]:
     """Empty columns last, then those that say the same in every row, then by what kind of field the name tells."""
     if name == "id":
         return (-1, 0)
-    told = [_cell(record.get(name)) for record in records]
-    dull = 2 if all(cell in {None, ""} for cell in told) else int(len(told) > 3 and len(set(told)) == 1)
+    cells = [_cell(record.get(name)) for record in records]
+    dull = 2 if all(cell in {None, ""} for cell in cells) else int(len(cells) > 3 and len(set(cells)) == 1)
     if _LAST.search(name):
         return (dull, len(_RANKS) + 1)
     kind = next((rank for rank, pattern in enumerate(_RANKS) if re.search(pattern, name)), len(_RANKS))

@@ -148,11 +148,11 @@ class Approvers:
         whoever_asked = [who for write in writes for who in (subject_of(write.asker), write.identity.account)]
         others = _others(may, whoever_asked)
         it = "this write needs" if len(writes) == 1 else "these writes need"
-        told = f"{it} a yes from {names(others)}" if others else f"{it} a yes that nobody can give as the rules stand"
+        reason = f"{it} a yes from {names(others)}" if others else f"{it} a yes that nobody can give as the rules stand"
         if by.subject and _folded(by.subject) in set(map(_folded, whoever_asked)):
-            return f"{told}; you asked for it"
+            return f"{reason}; you asked for it"
         if not by.subject or spelt(by.subject) not in others:
-            return f"{told}; {quoted(clean(by.subject, 80)) if by.subject else 'whoever this is'} is somebody else"
+            return f"{reason}; {quoted(clean(by.subject, 80)) if by.subject else 'whoever this is'} is somebody else"
         return ""
 
     def who_must(self, writes: Sequence[Write]) -> str:

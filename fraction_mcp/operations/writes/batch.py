@@ -34,7 +34,7 @@ class Batch:
 
     def of(self, write: Write) -> Write:
         """That write as it stood when its batch was read."""
-        return next(one for one in self.writes if one.id == write.id)
+        return next(member for member in self.writes if member.id == write.id)
 
     @property
     def waiting(self) -> tuple[Write, ...]:
@@ -79,7 +79,7 @@ def gravest_first(writes: Sequence[Write]) -> list[tuple[int, str]]:
         for rank, warning in enumerate(write.warnings)
     ]
     return [
-        (number if len(writes) > 1 else 0, warning) for _, number, warning in sorted(ranked, key=lambda one: one[:2])
+        (number if len(writes) > 1 else 0, warning) for _, number, warning in sorted(ranked, key=lambda item: item[:2])
     ]
 
 
@@ -106,11 +106,13 @@ class PlannedBatch:
     def writes(self) -> list[PlannedWrite]:
         """All of them, in order. Raises BatchRefused with everything that is wrong with any item, where one failed; one
         that needs what another item makes says so, since that is why it fails."""
-        writes = [one for _, one in sorted(self.planned.items())]
+        writes = [planned for _, planned in sorted(self.planned.items())]
         if not self.failed:
             return writes
-        made = {each: index for index, one in self.planned.items() for each in one.plan.writes}
-        reasons = {index: one.plan.refusal for index, one in self.planned.items() if one.plan.refusal is not None}
+        made = {each: index for index, planned in self.planned.items() for each in planned.plan.writes}
+        reasons = {
+            index: planned.plan.refusal for index, planned in self.planned.items() if planned.plan.refusal is not None
+        }
         reasons |= conflicts(self.planned, self.tools)
         for index, error in self.failed.items():
             sought = error.sought if isinstance(error, AmbiguousReference) else ()
@@ -126,15 +128,15 @@ def conflicts(
     first: dict[str, int] = {}
     changed: dict[Thing, int] = {}
     reasons: dict[int, FractionMcpError] = {}
-    for index, one in sorted(planned.items()):
+    for index, write in sorted(planned.items()):
         same = first.setdefault(keys[index], index) if keys else index
-        met = [changed[each] for each in (*one.plan.reads, *one.plan.writes) if each in changed]
+        met = [changed[each] for each in (*write.plan.reads, *write.plan.writes) if each in changed]
         if same != index:
             again = f"is the same write as {BatchRefused.called(same, tools)}"
             reasons[index] = InputError({"": again}, hint="Leave it out.")
         elif met:
             reasons[index] = _needs(BatchRefused.called(min(met), tools))
-        for each in one.plan.writes:
+        for each in write.plan.writes:
             changed.setdefault(each, index)
     return reasons
 

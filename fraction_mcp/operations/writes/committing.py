@@ -128,11 +128,11 @@ class Committer:
             return await self.look_again(finished) if finished.state is State.UNKNOWN else finished
         # The lease had run out meanwhile, and somebody else, or a person, has said what became of it.
         if step is Step.DONE and finished.state is State.FAILED:
-            told = replace(outcome, conflict=_DONE_AFTER_ALL)
-            return await self._journal.finish(write.id, Step.LATE_DONE, told, owner=owner)
+            conflicting = replace(outcome, conflict=_DONE_AFTER_ALL)
+            return await self._journal.finish(write.id, Step.LATE_DONE, conflicting, owner=owner)
         if step is Step.FAILED and finished.state is State.DONE and outcome.error is not None:
-            told = replace(finished.outcome, conflict=f"{_REFUSED_AFTER_ALL}: {outcome.error.message}.")
-            return await self._journal.finish(write.id, Step.LATE_REFUSAL, told, owner=owner)
+            conflicting = replace(finished.outcome, conflict=f"{_REFUSED_AFTER_ALL}: {outcome.error.message}.")
+            return await self._journal.finish(write.id, Step.LATE_REFUSAL, conflicting, owner=owner)
         await self._journal.note(write.id, Step.LATE_ANSWER, {"kind": step, **outcome.to_json()})
         return finished
 

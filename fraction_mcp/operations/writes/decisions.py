@@ -38,20 +38,20 @@ class Decision:
         return write.state in self.sources
 
 
-async def _approve(service: WriteService, write: Write, said: Said) -> Write:
-    return await service.approve(write, by=said.by, digest=said.digest)
+async def _approve(service: WriteService, write: Write, verdict: Said) -> Write:
+    return await service.approve(write, by=verdict.by, digest=verdict.digest)
 
 
-async def _decline(service: WriteService, write: Write, said: Said) -> Write:
-    return await service.decline(write, by=said.by.name, reason=said.reason)
+async def _decline(service: WriteService, write: Write, verdict: Said) -> Write:
+    return await service.decline(write, by=verdict.by.name, reason=verdict.reason)
 
 
-async def _landed(service: WriteService, write: Write, said: Said) -> Write:
-    return await service.settle(write, landed=True, by=said.by.name)
+async def _landed(service: WriteService, write: Write, verdict: Said) -> Write:
+    return await service.settle(write, landed=True, by=verdict.by.name)
 
 
-async def _absent(service: WriteService, write: Write, said: Said) -> Write:
-    return await service.settle(write, landed=False, by=said.by.name)
+async def _absent(service: WriteService, write: Write, verdict: Said) -> Write:
+    return await service.settle(write, landed=False, by=verdict.by.name)
 
 
 async def _look(service: WriteService, write: Write, _said: Said) -> Write:
@@ -66,7 +66,7 @@ LANDED = Decision("landed", MOVES[Step.SETTLED_LANDED].sources, (State.DONE,), _
 ABSENT = Decision("absent", MOVES[Step.SETTLED_ABSENT].sources, (State.FAILED,), _absent)
 LOOK = Decision("look", MOVES[Step.LOOKED].sources, (State.DONE,), _look)
 
-DECISIONS: Mapping[str, Decision] = {one.name: one for one in (APPROVE, DECLINE, LANDED, ABSENT, LOOK)}
+DECISIONS: Mapping[str, Decision] = {decision.name: decision for decision in (APPROVE, DECLINE, LANDED, ABSENT, LOOK)}
 
 
 def cannot_send_here(service: WriteService, write: Write) -> str:

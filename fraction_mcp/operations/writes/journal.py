@@ -73,11 +73,11 @@ class Journal:
         database = JournalDatabase(url, folder)
         try:
             async with database.reading(opening=True) as connection:
-                found = await connection.run_sync(migrations.version_of)
-            migrations.refuse_newer(found)
-            if found and database.shared:
-                migrations.refuse_older(found)
-            if found < migrations.VERSION:
+                version = await connection.run_sync(migrations.version_of)
+            migrations.refuse_newer(version)
+            if version and database.shared:
+                migrations.refuse_older(version)
+            if version < migrations.VERSION:
                 await brought_up(database)
         except BaseException:
             await database.aclose()
@@ -121,8 +121,8 @@ class Journal:
         if not (write_id.isascii() and write_id.isalnum()):  # none of ours, and perhaps nothing that a database takes
             return None
         async with self.database.reading() as connection:
-            one = sa.select(tables.writes).where(tables.writes.c.id == write_id, self._seen.writes)
-            row = (await connection.execute(one)).first()
+            query = sa.select(tables.writes).where(tables.writes.c.id == write_id, self._seen.writes)
+            row = (await connection.execute(query)).first()
         if row is None or not (write := read_write(row)).is_due(self._clock()):
             return None if row is None else write
         async with self._transaction() as transaction:
@@ -307,13 +307,13 @@ class Journal:
     async def finish(self, write_id: str, step: Step, outcome: WriteOutcome, *, owner: str = "") -> Write:
         """What came of it, by a step that tells (`Move.tells`). `owner` binds it to a claim."""
         where = tables.writes.c.owner == owner if owner else None
-        told = outcome.to_json()
-        return await self._move(write_id, step, told, where=where, outcome=dumped(told))
+        outcome_json = outcome.to_json()
+        return await self._move(write_id, step, outcome_json, where=where, outcome=dumped(outcome_json))
 
     async def settle(self, write_id: str, *, landed: bool, by: str, outcome: WriteOutcome) -> Write:
         """A person says what became of an unknown write."""
-        step, told = Step.SETTLED_LANDED if landed else Step.SETTLED_ABSENT, outcome.to_json()
-        return await self._move(write_id, step, {"by": by, **told}, outcome=dumped(told))
+        step, outcome_json = Step.SETTLED_LANDED if landed else Step.SETTLED_ABSENT, outcome.to_json()
+        return await self._move(write_id, step, {"by": by, **outcome_json}, outcome=dumped(outcome_json))
 
     async def note(self, write_id: str, step: Step, detail: EventDetail) -> None:
         """An event that changes no state: what was shown to whom, what was looked for."""

@@ -34,8 +34,8 @@ async def same_batch(transaction: Transaction, drafts: Sequence[Draft]) -> list[
     members = await transaction.members(there[0].id) if there[0].batch else []
     if len(members) == len(drafts) and all(map(_is_same, members, drafts)):
         return members
-    found = {write.key: write for write in there}
-    reasons = {index: is_open(found[key]) for index, key in enumerate(keys) if key in found}
+    by_key = {write.key: write for write in there}
+    reasons = {index: is_open(by_key[key]) for index, key in enumerate(keys) if key in by_key}
     raise BatchRefused([draft.plan.tool for draft in drafts], reasons)
 
 
@@ -90,12 +90,12 @@ async def approve(transaction: Transaction, write_id: str, *, digest: str, by: D
     if why := rules.why_not(waiting, by):
         raise NotTheApprover(f"{why}; nothing was approved")
     after = ""
-    given: EventDetail = {"by": by.name, "digest": digest}
+    approval: EventDetail = {"by": by.name, "digest": digest}
     if by.subject:
-        given["subject"] = by.subject
+        approval["subject"] = by.subject
     for write in waiting:
         of_a_batch: EventDetail = {"item": write.digest, "after": after} if len(waiting) > 1 else {}
-        await transaction.change(write, Step.APPROVED, {**given, **of_a_batch}, token_hash="")
+        await transaction.change(write, Step.APPROVED, {**approval, **of_a_batch}, token_hash="")
         after = write.id
 
 
@@ -107,8 +107,8 @@ async def decline(transaction: Transaction, write_id: str, *, by: str, reason: s
     for member in members:
         step = Step.CANCELLED if member.state is State.APPROVED else Step.DECLINED
         if member.state in WAITING and reason:
-            told = replace(member.outcome, reason=reason).to_json()
-            await transaction.change(member, step, {"by": by, **told}, outcome=dumped(told))
+            outcome_json = replace(member.outcome, reason=reason).to_json()
+            await transaction.change(member, step, {"by": by, **outcome_json}, outcome=dumped(outcome_json))
         elif member.state in WAITING:
             await transaction.change(member, step, {"by": by})
 

@@ -27,7 +27,7 @@ class Changes:
     def __init__(self, database: JournalDatabase) -> None:
         self._database = database
         self._listening: Listening | None = None
-        self._told = anyio.Event()
+        self._notified = anyio.Event()
         self._lost = False
         self._trying = False
         self._tried_at = float("-inf")
@@ -38,13 +38,13 @@ class Changes:
         while True:
             await anyio.lowlevel.checkpoint()  # a look is out of reach of who cancels
             listens = await self._listens()
-            told = self._told  # before the look: what comes after it sets this one
+            notified = self._notified  # before the look: what comes after it sets this one
             end = await self.look()
             left = until - anyio.current_time()
             if end != seen or left <= 0:
                 return end
             with anyio.move_on_after(min(left, _SELDOM_S if listens else _LOOK_S)):
-                await told.wait()
+                await notified.wait()
 
     async def look(self) -> str:
         async with self._database.reading() as connection:
@@ -70,8 +70,8 @@ class Changes:
         return self._listening is not None and not self._lost
 
     def _wake(self) -> None:
-        told, self._told = self._told, anyio.Event()
-        told.set()
+        notified, self._notified = self._notified, anyio.Event()
+        notified.set()
 
     def _is_lost(self) -> None:
         self._lost = True

@@ -143,15 +143,15 @@ class JournalDatabase:
                 raise
             raise raised from error
 
-    async def listen(self, channel: str, told: Callable[[], None], lost: Callable[[], None]) -> "Listening":
-        """On PostgreSQL: call `told` whenever somebody notifies the channel, and `lost` when that ends by itself."""
+    async def listen(self, channel: str, notify: Callable[[], None], lost: Callable[[], None]) -> "Listening":
+        """On PostgreSQL: call `notify` whenever somebody notifies the channel, and `lost` when that ends by itself."""
         async with self._answering(None, opening=False):
             connection = await self.engine.connect()
             listening = Listening(connection)
             try:
                 driver: Any = (await connection.get_raw_connection()).driver_connection
                 driver.add_termination_listener(lambda _: lost())
-                await driver.add_listener(channel, lambda *_: told())
+                await driver.add_listener(channel, lambda *_: notify())
             except BaseException:
                 await listening.end()
                 raise

@@ -61,7 +61,7 @@ def _version_in(file: Path) -> int:
 
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True, timeout=0)) as database:
-            found = database.execute("SELECT version FROM head").fetchone()
+            row = database.execute("SELECT version FROM head").fetchone()
     except sqlite3.Error:
         return 0
-    return found[0] if found and isinstance(found[0], int) else 0
+    return row[0] if row and isinstance(row[0], int) else 0

@@ -34,13 +34,13 @@ class JournalHealth:
         """What is wrong with it, in words that name no place and no account; empty where nothing is."""
         try:
             async with self._database.reading(within_s=_WITHIN_S, opening=True) as connection:
-                found = await connection.run_sync(migrations.version_of)
+                version = await connection.run_sync(migrations.version_of)
         except FractionMcpError as error:
             self._log_once(f"{error.message} {error.hint}")
             return "the journal cannot be used: the log says why"
         self._logged = ""
-        if found != migrations.VERSION:
-            return f"the journal's schema is version {found}, and this program needs {migrations.VERSION}"
+        if version != migrations.VERSION:
+            return f"the journal's schema is version {version}, and this program needs {migrations.VERSION}"
         return ""
 
     def _log_once(self, why: str) -> None:
@@ -54,8 +54,8 @@ class JournalHealth:
         table = tables.writes.c
         query = sa.select(table.state, sa.func.count()).group_by(table.state)
         async with self._database.reading(within_s=_WITHIN_S) as connection:
-            found = {state: count for state, count in await connection.execute(query)}  # noqa: C416 - rows, not pairs
-        return {state: found.get(state, 0) for state in State}
+            counts = {state: count for state, count in await connection.execute(query)}  # noqa: C416 - rows, not pairs
+        return {state: counts.get(state, 0) for state in State}
 
     async def aclose(self) -> None:
         await self._database.aclose()

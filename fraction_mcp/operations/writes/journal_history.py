@@ -74,15 +74,15 @@ class History:
 
     async def decisions(self, write_ids: Collection[str]) -> dict[str, list[Event]]:
         """What people have decided about each of these writes, in order."""
-        found: dict[str, list[Event]] = {write_id: [] for write_id in write_ids}
-        if not found:
-            return found
+        by_write: dict[str, list[Event]] = {write_id: [] for write_id in write_ids}
+        if not by_write:
+            return by_write
         query = sa.select(tables.events).where(
-            self._seen.events, tables.events.c.write_id.in_(list(found)), tables.events.c.kind.in_(DECIDING)
+            self._seen.events, tables.events.c.write_id.in_(list(by_write)), tables.events.c.kind.in_(DECIDING)
         )
         for row in await self._rows(query.order_by(tables.events.c.seq)):
-            found[row.write_id].append(read_event(row))
-        return found
+            by_write[row.write_id].append(read_event(row))
+        return by_write
 
     async def newest(self) -> str:
         """The hash of the last event; empty where there is none."""

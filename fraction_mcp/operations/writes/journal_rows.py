@@ -38,11 +38,11 @@ def joined(approvers: Sequence[str]) -> str:
     return f",{','.join(approvers)}," if approvers else ""
 
 
-def row_flaw(row: sa.Row[Any], told: Sequence[Event]) -> str:
+def row_flaw(row: sa.Row[Any], events: Sequence[Event]) -> str:
     """Which column of a write its events do not bear out; empty where they bear out all. An event of an older journal
     says less. Raises ValueError for a row that is not JSON where it should be."""
     kept = {**row._asdict(), "plan": _loaded(row.plan), "outcome": _loaded(row.outcome)}
-    plans = [event.detail for event in told if MOVES[event.kind].plans]
+    plans = [event.detail for event in events if MOVES[event.kind].plans]
     if not plans:
         return "it was never proposed"
     if differs := [name for name, value in plans[-1].items() if name in _COMPARED and kept[name] != value]:
@@ -52,10 +52,10 @@ def row_flaw(row: sa.Row[Any], told: Sequence[Event]) -> str:
         return "its place in a batch is not the one of its events"
     if kept["approvers"] != joined(plans[-1].get("approvers", ())):
         return "who must approve it is not what its events say"
-    states = [state for event in told if (state := MOVES[event.kind].to) is not None]
+    states = [state for event in events if (state := MOVES[event.kind].to) is not None]
     if kept["state"] != states[-1]:
         return f"it is called {kept['state']}, and its events make it {states[-1]}"
-    ends = [event.detail for event in told if MOVES[event.kind].tells or _has_reason(event)]
+    ends = [event.detail for event in events if MOVES[event.kind].tells or _has_reason(event)]
     outcome = {name: value for name, value in (ends[-1] if ends else {}).items() if name not in _OF_THE_EVENT}
     return "" if kept["outcome"] == outcome else "its outcome is not the one of its events"
 
@@ -65,10 +65,10 @@ def _has_reason(event: Event) -> bool:
     return event.kind in {Step.DECLINED, Step.CANCELLED} and "reason" in event.detail
 
 
-def table_flaw(rows: Sequence[sa.Row[Any]], told: Sequence[Event]) -> str:
+def table_flaw(rows: Sequence[sa.Row[Any]], events: Sequence[Event]) -> str:
     """The first write whose row is not what its events say, and why; empty where there is none."""
     by_write: dict[str, list[Event]] = {}
-    for event in told:
+    for event in events:
         by_write.setdefault(event.write_id, []).append(event)
     for row in rows:
         try:
@@ -113,11 +113,11 @@ def read_write(row: sa.Row[Any]) -> Write:
 
 
 def readable(rows: Sequence[sa.Row[Any]]) -> list[Write]:
-    found = []
+    writes = []
     for row in rows:
         with suppress(JournalError):
-            found.append(read_write(row))
-    return found
+            writes.append(read_write(row))
+    return writes
 
 
 def read_event(row: sa.Row[Any]) -> Event:

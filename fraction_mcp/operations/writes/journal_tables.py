@@ -147,8 +147,8 @@ class Transaction:
         if not write.batch:
             return [write]
         query = sa.select(writes).where(writes.c.batch == write.batch).order_by(writes.c.position, writes.c.id)
-        for one in readable((await self.execute(query)).all()):
-            await self.lapsed(one)
+        for member in readable((await self.execute(query)).all()):
+            await self.lapsed(member)
         return readable((await self.execute(query)).all())
 
     async def flaw(self, write: Write, planned: Draft, rules: Approvers) -> str:
@@ -160,12 +160,12 @@ class Transaction:
         back to the first.
         """
         changed = "what the journal holds of {} was changed behind its back"
-        told = await self._sound_events(write.id)
-        if told is None:
+        history = await self._sound_events(write.id)
+        if history is None:
             return changed.format(write.id)
         if not write.plan.sends_what(planned.plan) or write.digest != planned.digest:
             return f"what the journal holds of {write.id} is not what would be sent"
-        approval = _approval(told, write.digest)
+        approval = _approval(history, write.digest)
         if approval is None:
             return f"no approval of {write.id} as it now stands is in the journal"
         if why := rules.why_not([write], Decider("", str(approval.get("subject", "")))):
@@ -183,11 +183,11 @@ class Transaction:
             .order_by(events.c.seq)
         )
         rows = (await self.execute(query)).all()
-        told = [read_event(row) for row in rows]
+        history = [read_event(row) for row in rows]
         kept = (await self.execute(sa.select(writes).where(writes.c.id == write_id))).first()
         if kept is None or not all(is_chained(row, row.before or GENESIS) for row in rows):
             return None
-        return None if row_flaw(kept, told) else told
+        return None if row_flaw(kept, history) else history
 
     async def is_its_turn(self, write: Write) -> bool:
         """Whether the write that its approval puts before it is done. Where that one has come to another end, what
@@ -308,12 +308,12 @@ _ON_ITS_WAY = (State.APPROVED, State.SENDING)
 _STOPPING = (State.AWAITING, State.FAILED, State.UNKNOWN)
 
 
-def _approval(told: Sequence[Event], digest: str) -> EventDetail | None:
+def _approval(history: Sequence[Event], digest: str) -> EventDetail | None:
     """The approval of what has this digest, since it was last put before somebody. That of a batch has the item's
     digest beside the one of the whole."""
-    last = max((index for index, event in enumerate(told) if MOVES[event.kind].asks), default=0)
-    given = [event.detail for event in told[last:] if event.kind == Step.APPROVED]
-    return next((each for each in given if each.get("item", each.get("digest")) == digest), None)
+    last = max((index for index, event in enumerate(history) if MOVES[event.kind].asks), default=0)
+    approvals = [event.detail for event in history[last:] if event.kind == Step.APPROVED]
+    return next((approval for approval in approvals if approval.get("item", approval.get("digest")) == digest), None)
 
 
 def _facts(draft: Draft) -> EventDetail:

@@ -164,29 +164,29 @@ def version_of(connection: "sa.Connection") -> int:
                     f"the database holds a table {name!r} that is not this program's: give the journal one of its own"
                 )
         return 0
-    found = connection.exec_driver_sql("SELECT version FROM head").scalars().all()
-    if len(found) != 1 or not isinstance(found[0], int) or found[0] < 1:
+    versions = connection.exec_driver_sql("SELECT version FROM head").scalars().all()
+    if len(versions) != 1 or not isinstance(versions[0], int) or versions[0] < 1:
         raise ConfigError(
             "the journal has lost its head, the one row that holds its version and the end of its chain of events: "
             "restore it from a backup"
         )
-    return found[0]
+    return versions[0]
 
 
-def refuse_newer(found: int) -> None:
+def refuse_newer(version: int) -> None:
     """Raises ConfigError for a schema that this program does not know."""
-    if found > VERSION:
+    if version > VERSION:
         raise ConfigError(
-            f"the journal's schema is version {found}, and this fraction-mcp knows versions up to {VERSION}: "
+            f"the journal's schema is version {version}, and this fraction-mcp knows versions up to {VERSION}: "
             "upgrade fraction-mcp, as the one that changed the journal was"
         )
 
 
-def refuse_older(found: int) -> None:
+def refuse_older(version: int) -> None:
     """Raises ConfigError for a schema that lacks steps, where it is not this process that may take them."""
-    if found < VERSION:
+    if version < VERSION:
         raise ConfigError(
-            f"the journal's schema is version {found}, and this fraction-mcp needs {VERSION}: run "
+            f"the journal's schema is version {version}, and this fraction-mcp needs {VERSION}: run "
             "`fraction-mcp migrate` once, with the same settings; servers of the older version go on meanwhile, and "
             "must be upgraded before they are started again"
         )

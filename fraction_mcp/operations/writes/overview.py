@@ -37,29 +37,29 @@ async def writes_lately(service: "WriteService") -> WriteList:
     decided = tuple(state for state in State if state not in OPEN)
     there = await service.journal.latest(OPEN, limit=None)
     open_ones = [write for write in there if service.is_own(write)]
-    lately = [one for one in await service.journal.latest(decided, limit=_LOOKED_THROUGH) if service.is_own(one)]
+    lately = [write for write in await service.journal.latest(decided, limit=_LOOKED_THROUGH) if service.is_own(write)]
     lately.sort(key=lambda write: -write.updated_at)
     states = [write.state for write in open_ones]
     more_open, more_decided = len(open_ones) > _MOST_OPEN, len(lately) > _MOST_DECIDED
     waiting, unsure = states.count(State.AWAITING), states.count(State.UNKNOWN)
-    told = [
-        *(_told(waiting, "waits for a person", "wait for a person") or ["Nothing waits for a person"]),
-        *_told(len(states) - waiting - unsure, "is being sent", "are being sent"),
-        *_told(unsure, "has an unknown outcome", "have an unknown outcome"),
+    sentences = [
+        *(_count_phrase(waiting, "waits for a person", "wait for a person") or ["Nothing waits for a person"]),
+        *_count_phrase(len(states) - waiting - unsure, "is being sent", "are being sent"),
+        *_count_phrase(unsure, "has an unknown outcome", "have an unknown outcome"),
         *([f"The newest {_MOST_OPEN} of these {len(open_ones)} are shown"] if more_open else []),
         *([f"Of those that were decided, the last {_MOST_DECIDED} are shown"] if more_decided else []),
     ]
     worst = next((state for state in (State.AWAITING, State.UNKNOWN) if state in states), None)
     return WriteList(
-        summary=". ".join(told) + ".",
+        summary=". ".join(sentences) + ".",
         next=what_next(worst, service.place) if worst else "",
         columns=_COLUMNS,
         rows=tuple(_row(write) for write in (*open_ones[:_MOST_OPEN], *lately[:_MOST_DECIDED])),
     )
 
 
-def _told(count: int, one: str, several: str) -> list[str]:
-    return [f"1 write {one}" if count == 1 else f"{count} writes {several}"] if count else []
+def _count_phrase(count: int, singular: str, plural: str) -> list[str]:
+    return [f"1 write {singular}" if count == 1 else f"{count} writes {plural}"] if count else []
 
 
 def _row(write: "Write") -> tuple[str, ...]:

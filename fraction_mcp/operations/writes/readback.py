@@ -79,7 +79,7 @@ class FrozenLook:
             leeway=look.leeway,
             path=dict(look.path),
             query=dict(look.query),
-            known=None if look.known is None else tuple(str(one) for one in look.known),
+            known=None if look.known is None else tuple(str(known_id) for known_id in look.known),
             telling=look.telling,
             replaces=replaces,
             id_field=look.id_field,
@@ -154,16 +154,16 @@ def proof_of(answer: ErpAnswer, look: FrozenLook, taken: Collection[str]) -> Pro
         return Proof(None, flaw="the record in its answer has no id")
     if look.is_old(record, taken):
         return Proof(None, flaw="the record in its answer was there before")
-    told: list[str] = []
+    deviations: list[str] = []
     for path, wanted in {**match, **unlike}.items():
-        found = at_path(record, path)
-        if found is ABSENT or wanted is None:  # what was not sent, the ERP may have filled in
+        held = at_path(record, path)
+        if held is ABSENT or wanted is None:  # what was not sent, the ERP may have filled in
             continue
-        different = differences(found, wanted, look.leeway, path)
+        different = differences(held, wanted, look.leeway, path)
         if different is None:
             return Proof(None, flaw=f"the record in its answer has another {path.replace('_', ' ')} than was sent")
-        told += different
-    return Proof(record, tuple(told))
+        deviations += different
+    return Proof(record, tuple(deviations))
 
 
 # --------------------------------------------------------------------------------------------------------- reading back
@@ -191,14 +191,14 @@ async def look_for(erp: Erp, look: FrozenLook, taken: Collection[str] = ()) -> S
     hits: list[tuple[Record, tuple[str, ...]]] = []
     others = 0
     for record in answer.records():
-        told = _agrees(record, match, look.leeway, may_lack=False)
-        if told is None:
+        deviations = _agrees(record, match, look.leeway, may_lack=False)
+        if deviations is None:
             continue
         more = _agrees(record, unlike, look.leeway, may_lack=True)
         if look.is_old(record, taken):
             others += 1
         elif more is not None:
-            hits.append((record, (*told, *more)))
+            hits.append((record, (*deviations, *more)))
     if len(hits) == 1:
         return Sighting("one", *hits[0], others)
     return Sighting("several" if hits else "none", others=others)
@@ -206,7 +206,7 @@ async def look_for(erp: Erp, look: FrozenLook, taken: Collection[str] = ()) -> S
 
 def _agrees(record: Record, wanted: Mapping[str, Any], leeway: Leeway, *, may_lack: bool) -> list[str] | None:
     """What differs without contradicting; None where the record contradicts, or lacks what it must hold."""
-    found: list[str] = []
+    deviations: list[str] = []
     for path, value in wanted.items():
         held = at_path(record, path)
         if held is ABSENT and may_lack:
@@ -214,8 +214,8 @@ def _agrees(record: Record, wanted: Mapping[str, Any], leeway: Leeway, *, may_la
         different = differences(held, value, leeway, path)
         if different is None:
             return None
-        found += different
-    return found
+        deviations += different
+    return deviations
 
 
 def _thawed(text: str) -> dict[str, Any]:
@@ -226,26 +226,26 @@ def _thawed(text: str) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------------------------ comparing
 
 
-def differences(found: Any, wanted: Any, leeway: Leeway, name: str = "") -> list[str] | None:
+def differences(held: Any, wanted: Any, leeway: Leeway, name: str = "") -> list[str] | None:
     """What a field holds otherwise than it was sent, in words; empty where it is the same however the ERP spells it.
 
     None where it contradicts.
     """
     match wanted:
         case dict():
-            if not isinstance(found, dict):
+            if not isinstance(held, dict):
                 return None
-            return _joined(differences(found.get(key, ABSENT), value, leeway, key) for key, value in wanted.items())
+            return _joined(differences(held.get(key, ABSENT), value, leeway, key) for key, value in wanted.items())
         case list():
-            return _lists(found, wanted, leeway, name) if isinstance(found, list) else None
+            return _lists(held, wanted, leeway, name) if isinstance(held, list) else None
         case bool():
-            return [] if found is wanted else None
+            return [] if held is wanted else None
         case None:
-            return [] if found is None or found is ABSENT or found == "" else None
+            return [] if held is None or held is ABSENT or held == "" else None
         case int() | Decimal():
-            return _numbers(_number(found), Decimal(wanted), leeway, name)
+            return _numbers(_number(held), Decimal(wanted), leeway, name)
         case _:
-            return [] if isinstance(found, str | int | Decimal) and normalised(found) == normalised(wanted) else None
+            return [] if isinstance(held, str | int | Decimal) and normalised(held) == normalised(wanted) else None
 
 
 def _joined(parts: Iterable[list[str] | None]) -> list[str] | None:
@@ -257,11 +257,11 @@ def _joined(parts: Iterable[list[str] | None]) -> list[str] | None:
     return words
 
 
-def _lists(found: list[Any], wanted: list[Any], leeway: Leeway, name: str) -> list[str] | None:
+def _lists(held: list[Any], wanted: list[Any], leeway: Leeway, name: str) -> list[str] | None:
     """The same entries in any order, each paired with the one that it differs least from."""
-    if len(found) != len(wanted):
+    if len(held) != len(wanted):
         return None
-    left, words = list(found), list[str]()
+    left, words = list(held), list[str]()
     for value in wanted:
         compared = [(differences(item, value, leeway, name), index) for index, item in enumerate(left)]
         near = min(((different, index) for different, index in compared if different is not None),
@@ -273,20 +273,20 @@ def _lists(found: list[Any], wanted: list[Any], leeway: Leeway, name: str) -> li
     return words
 
 
-def _numbers(found: Decimal | None, wanted: Decimal, leeway: Leeway, name: str) -> list[str] | None:
-    if found is None:
+def _numbers(held: Decimal | None, wanted: Decimal, leeway: Leeway, name: str) -> list[str] | None:
+    if held is None:
         return None
-    if found == wanted:
+    if held == wanted:
         return []
-    if name in leeway.told or (name in leeway.rounded and _is_rounded(found, wanted)):
-        return [f"{plain(found, 2)} is kept where {plain(wanted, 2)} was sent ({name.replace('_', ' ')})"]
+    if name in leeway.told or (name in leeway.rounded and _is_rounded(held, wanted)):
+        return [f"{plain(held, 2)} is kept where {plain(wanted, 2)} was sent ({name.replace('_', ' ')})"]
     return None
 
 
-def _is_rounded(found: Decimal, wanted: Decimal) -> bool:
-    """Whether `found` is `wanted` with fewer decimals, rounded or cut off."""
-    places = max(-int(found.normalize().as_tuple().exponent), _LEAST_PLACES)
-    return -int(wanted.as_tuple().exponent) > places and abs(found - wanted) < Decimal(1).scaleb(-places)
+def _is_rounded(held: Decimal, wanted: Decimal) -> bool:
+    """Whether `held` is `wanted` with fewer decimals, rounded or cut off."""
+    places = max(-int(held.normalize().as_tuple().exponent), _LEAST_PLACES)
+    return -int(wanted.as_tuple().exponent) > places and abs(held - wanted) < Decimal(1).scaleb(-places)
 
 
 def _number(value: Any) -> Decimal | None:

@@ -33,9 +33,9 @@ async def all_asked_before(journal: "Journal", drafts: Sequence[Draft]) -> list[
     since = journal.now() - _JUST_LANDED_S
     repeated: dict[tuple[ErpIdentity, str], Write] = {}
     for identity in {draft.identity for draft in drafts if draft.plan.repeats}:
-        for one in await journal.latest((*UNDER_WAY, State.DONE), identity=identity, limit=_MANY):
-            if one.state is not State.DONE or one.updated_at >= since:
-                repeated.setdefault((identity, one.plan.repeats), one)
+        for write in await journal.latest((*UNDER_WAY, State.DONE), identity=identity, limit=_MANY):
+            if write.state is not State.DONE or write.updated_at >= since:
+                repeated.setdefault((identity, write.plan.repeats), write)
     return [
         repeated.get((draft.identity, draft.plan.repeats))
         if draft.plan.repeats

@@ -77,10 +77,10 @@ def nothing_written(error: errors.FractionMcpError) -> WriteOutcome:
 
 
 def _because(error: errors.FractionMcpError, written: Written) -> WriteOutcome:
-    told = ToolError.from_exception(error, written=written)
+    tool_error = ToolError.from_exception(error, written=written)
     if written == "maybe":
-        told = told.model_copy(update={"code": errors.ErpOutcomeUnknown.code})
-    return WriteOutcome(error=told)
+        tool_error = tool_error.model_copy(update={"code": errors.ErpOutcomeUnknown.code})
+    return WriteOutcome(error=tool_error)
 
 
 def _unclear(erp: Erp, message: str) -> WriteOutcome:

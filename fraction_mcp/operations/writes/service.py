@@ -117,8 +117,8 @@ class WriteService:
 
         Raises BatchRefused, and nothing is entered, where one cannot be asked about or stand beside another.
         """
-        drafts = [self._draft(one, asked_by) for one in writes]
-        tools = [one.tool for one in writes]
+        drafts = [self._draft(write, asked_by) for write in writes]
+        tools = [write.tool for write in writes]
         before = await all_asked_before(self._whole, drafts)
         reasons = conflicts(dict(enumerate(writes)), tools, [draft.key for draft in drafts])
         for index, (draft, there) in enumerate(zip(drafts, before, strict=True)):
@@ -127,7 +127,7 @@ class WriteService:
                 reasons[index] = is_open(there) if await self.journal.get(there.id) else _elsewhere()
         if reasons:
             raise errors.BatchRefused(tools, reasons)
-        refused = {index: one.plan.refusal for index, one in enumerate(writes) if one.plan.refusal is not None}
+        refused = {index: write.plan.refusal for index, write in enumerate(writes) if write.plan.refusal is not None}
         accounts = [draft.identity.account for draft in drafts]
         approvers = self._rules.asked_for([draft.plan for draft in drafts], asker=self._asker, accounts=accounts)
         warned = [
@@ -153,10 +153,10 @@ class WriteService:
 
     async def _seen(self, write: Write) -> Write:
         """A write that was found among all of them. Raises ConsentError where it is not for this person to see."""
-        found = await self.journal.get(write.id)
-        if found is None:
+        visible = await self.journal.get(write.id)
+        if visible is None:
             raise _elsewhere()
-        return found
+        return visible
 
     def _warned(self, draft: Draft, landed: Write | None) -> Draft:
         """With a warning, first of all, where the same landed a moment ago."""
@@ -193,13 +193,13 @@ class WriteService:
 
     async def write(self, write_id: str) -> Write:
         """Raises WriteNotFound."""
-        found = await self.journal.get(write_id) if _ID.fullmatch(write_id) else None
-        if found is None:
+        write = await self.journal.get(write_id) if _ID.fullmatch(write_id) else None
+        if write is None:
             raise errors.WriteNotFound(
                 f"there is no write {quoted(write_id)} in the journal",
                 hint="get_write_status without an id lists what waits and the latest.",
             )
-        return found
+        return write
 
     async def batch(self, write: Write) -> Batch:
         """What it was asked for within, as it now stands, or it alone."""
@@ -261,10 +261,10 @@ class WriteService:
         """A person says what became of a write whose outcome is unknown."""
         outcome = write.outcome
         if not landed:
-            told = "a person found that it was not written"
+            text = "a person found that it was not written"
             hint = "Ask the user whether it is wanted still; if so, call its tool again."
             outcome = replace(
-                outcome, error=ToolError(code="UPSTREAM_ERROR", message=told, hint=hint, retryable=False, written="no")
+                outcome, error=ToolError(code="UPSTREAM_ERROR", message=text, hint=hint, retryable=False, written="no")
             )
         return await self.journal.settle(write.id, landed=landed, by=by, outcome=outcome)
 
@@ -281,7 +281,7 @@ class WriteService:
         while True:
             await anyio.lowlevel.checkpoint()  # all else here is out of reach of who cancels
             batch = await self._whole.batch(write.id)
-            await report(sum(one.state is State.DONE for one in batch.writes), len(batch.writes), "writes done")
+            await report(sum(member.state is State.DONE for member in batch.writes), len(batch.writes), "writes done")
             due = batch.to_send[:1]
             if not due or not self.may_commit(due[0]) or (await self._committed(due[0])).state is not State.DONE:
                 return (await self._whole.batch(write.id)).of(write)
@@ -319,15 +319,15 @@ class WriteService:
         await self._watch(for_ever=True)
 
     async def _watch(self, *, for_ever: bool) -> None:
-        waiting, told, end = True, "", ""
+        waiting, logged, end = True, "", ""
         while waiting or for_ever:
             try:
                 waiting = await self._seen_to()
                 if waiting or for_ever:
                     end = await self._whole.changed(end, within_s=_WATCH_S)
-                told = ""
+                logged = ""
             except Exception as error:  # noqa: BLE001 - whatever fails for a while, nothing approved is forgotten
-                told, waiting = logged_once(logger, error, told), True
+                logged, waiting = logged_once(logger, error, logged), True
                 await anyio.sleep(_TROUBLED_S)
 
     async def _seen_to(self) -> bool:

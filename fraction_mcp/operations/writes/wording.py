@@ -133,14 +133,14 @@ def result_for(write: Write, *, token: str = "", place: str = "") -> WriteResult
     conflict = [outcome.conflict] if outcome.conflict else []
     if conflict:
         words += f". {conflict[0].removesuffix('.')}"
-    told = outcome.error if state in {"failed", "unknown"} else None
-    if state == "unknown" and told is None:
-        told = ToolError(
+    error = outcome.error if state in {"failed", "unknown"} else None
+    if state == "unknown" and error is None:
+        error = ToolError(
             code="OUTCOME_UNKNOWN", message=_WORDS[state], hint=ErpOutcomeUnknown.mend, retryable=False, written="maybe"
         )
     if state == "awaiting_approval" and outcome.error:
         words += f". Sending it was tried: {outcome.error.message}"
-    step = what_next(write.state, place, write.approvers) or (told.hint if told else "")
+    step = what_next(write.state, place, write.approvers) or (error.hint if error else "")
     if token:
         words = f"{title}: it waits for a confirmation; nothing was written yet"
         step = "Show the preview to the user; only if they agree, call confirm_write with the token."
@@ -158,27 +158,27 @@ def result_for(write: Write, *, token: str = "", place: str = "") -> WriteResult
         result=outcome.result,
         confirmation_token=token or None,
         expires_at=_iso(write.expires_at) if state == "awaiting_approval" else None,
-        error=told,
+        error=error,
     )
 
 
 def result_for_batch(batch: Batch, *, token: str = "", place: str = "") -> WritesResult:
     """Where all of a batch stands: its outcome is that of the first that is not done."""
-    told = result_for(batch.tells, token=token, place=place)
+    result = result_for(batch.tells, token=token, place=place)
     return WritesResult(
-        **{**dict(told), **_of_all(batch), "summary": _summary(batch, token=token)},
+        **{**dict(result), **_of_all(batch), "summary": _summary(batch, token=token)},
         writes=tuple(result_for(write).model_copy(update={"next": ""}) for write in batch.writes),
     )
 
 
 def result_within(write: Write, batch: Batch, *, place: str = "") -> WritesResult:
     """Where one write stands; and, where it is not decided alone, everything that is decided with it."""
-    told = dict(result_for(write, place=place))
+    fields = dict(result_for(write, place=place))
     if write.state is not State.AWAITING or not batch.is_together:
-        return WritesResult(**told)
-    waiting = tuple(result_for(one).model_copy(update={"next": ""}) for one in batch.waiting)
-    told["summary"] += f" {of_several(batch)}"
-    return WritesResult(**told, writes=waiting)
+        return WritesResult(**fields)
+    waiting = tuple(result_for(member).model_copy(update={"next": ""}) for member in batch.waiting)
+    fields["summary"] += f" {of_several(batch)}"
+    return WritesResult(**fields, writes=waiting)
 
 
 def of_several(batch: Batch) -> str:
@@ -264,14 +264,14 @@ def in_its_own_words(note: str) -> str:
 
 def used_before(answer: WritesResult) -> WritesResult:
     """The answer to a confirmation of a write that no longer waits: an error, and how the write stands."""
-    told = ToolError(
+    error = ToolError(
         code="CONFIRMATION_INVALID",
         message="this write no longer waits for a confirmation; nothing more was sent",
         hint="Its outcome stands beside this.",
         retryable=False,
         written=answer.error.written if answer.error else None,
     )
-    return answer.model_copy(update={"error": told})
+    return answer.model_copy(update={"error": error})
 
 
 def _iso(moment: float) -> str:

@@ -57,7 +57,7 @@ class WriteOutcome:
 
     def to_json(self) -> EventDetail:
         """What is there, and nothing of what is not."""
-        told = {
+        fields = {
             "result": self.result,
             "differs": list(self.differs),
             "found_by": self.found_by,
@@ -68,7 +68,7 @@ class WriteOutcome:
             "preview": [change.model_dump() for change in self.preview],
             "reason": self.reason,
         }
-        return cast("EventDetail", {name: value for name, value in told.items() if value not in (None, "", [])})
+        return cast("EventDetail", {name: value for name, value in fields.items() if value not in (None, "", [])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +153,10 @@ class Answer:
 
 def names(people: Iterable[str]) -> str:
     """People as a sentence has them: `a@x.example or b@x.example`."""
-    told = sorted(people)
-    more = [f"{len(told) - _SHOWN} more"] if len(told) > _SHOWN else []
-    told = told[:_SHOWN] + more
-    return " or ".join(filter(None, (", ".join(told[:-1]), *told[-1:]))) or "nobody"
+    listed = sorted(people)
+    more = [f"{len(listed) - _SHOWN} more"] if len(listed) > _SHOWN else []
+    listed = listed[:_SHOWN] + more
+    return " or ".join(filter(None, (", ".join(listed[:-1]), *listed[-1:]))) or "nobody"
 
 
 _SHOWN = 5

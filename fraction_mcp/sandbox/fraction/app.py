@@ -57,17 +57,17 @@ class FractionApp:
         try:
             if request.method == "POST" and request.segments == ("auth", "login"):
                 return self._login(request)
-            found = find(self._routes, request.method, request.segments)
-            if isinstance(found, list):
-                return _no_route(request, found)
+            matched_route = find(self._routes, request.method, request.segments)
+            if isinstance(matched_route, list):
+                return _no_route(request, matched_route)
             token, account = self._authenticate(request)
         except Refusal as refusal:
             return refusal.reply()
         budget = self.counter.count(account.email, int(self._settings.fraction_limit_per_hour))
-        call = Call(request, account, token, found.params.get("id", ""))
+        call = Call(request, account, token, matched_route.params.get("id", ""))
         try:
             _permit(call, budget)
-            reply = found.handler(call)
+            reply = matched_route.handler(call)
         except Refusal as refusal:
             reply = refusal.reply()
         except Exception:

@@ -183,8 +183,8 @@ def _replace(
     pair = (part, customer)
     for column, value in kept.items():
         db.execute(f"UPDATE price_lists SET {column} = ? WHERE part_id = ? AND customer_id = ?", (value, *pair))
-    found = db.execute("SELECT part_customer_id FROM price_lists WHERE part_id = ? AND customer_id = ?", pair)
-    number = found.fetchone()[0]
+    cursor = db.execute("SELECT part_customer_id FROM price_lists WHERE part_id = ? AND customer_id = ?", pair)
+    number = cursor.fetchone()[0]
     db.execute("DELETE FROM price_breaks WHERE part_customer_id = ?", (number,))
     rows = ((number, quantity, price) for quantity, price in breaks)
     db.executemany("INSERT INTO price_breaks (part_customer_id, qty, price) VALUES (?, ?, ?)", rows)

@@ -47,18 +47,18 @@ class FracttalApp:
     def _answer(self, request: Request) -> Reply:
         if request.segments == ("oauth", "token"):
             return self._token(request)
-        found = find(self._routes, request.method, request.segments)
-        if isinstance(found, list):
-            raise Refusal(405, "METHOD_NOT_ALLOWED") if found else Refusal(404, "NOT_FOUND")
+        matched_route = find(self._routes, request.method, request.segments)
+        if isinstance(matched_route, list):
+            raise Refusal(405, "METHOD_NOT_ALLOWED") if matched_route else Refusal(404, "NOT_FOUND")
         client = self._authenticate(request)
         budget = self.counter.count(client.company, int(self._settings.fracttal_limit_per_minute))
-        reply = self._handle(request, client, budget, found)
+        reply = self._handle(request, client, budget, matched_route)
         return Reply(reply.status, reply.body, _budget_headers(budget))
 
-    def _handle(self, request: Request, client: Client, budget: Budget, found: Found[Handler]) -> Reply:
+    def _handle(self, request: Request, client: Client, budget: Budget, matched_route: Found[Handler]) -> Reply:
         try:
             _permit(client, budget)
-            return found.handler(request, found.params.get("code", ""))
+            return matched_route.handler(request, matched_route.params.get("code", ""))
         except Refusal as refusal:
             return refusal.reply()
         except Exception:
@@ -118,9 +118,9 @@ def _client(request: Request) -> Client | None:
         name, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
         return None
-    given = (unquote_plus(name), unquote_plus(secret))
+    credentials = (unquote_plus(name), unquote_plus(secret))
     for client in CLIENTS:
-        if scheme.lower() == "basic" and given == (client.client_id, client.client_secret):
+        if scheme.lower() == "basic" and credentials == (client.client_id, client.client_secret):
             return client
     return None
 

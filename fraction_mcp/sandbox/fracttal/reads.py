@@ -39,11 +39,11 @@ def list_suppliers(store: Store, query: Mapping[str, str]) -> Reply:
 
 
 def get_warehouse(store: Store, code: str) -> Reply:
-    return _one(store, "warehouses", _WAREHOUSE, code)
+    return _single_object(store, "warehouses", _WAREHOUSE, code)
 
 
 def get_item(store: Store, code: str) -> Reply:
-    return _one(store, "items", _ITEM, code)
+    return _single_object(store, "items", _ITEM, code)
 
 
 def list_stock(store: Store, query: Mapping[str, str]) -> Reply:
@@ -111,7 +111,7 @@ def _page(store: Store, table: str, columns: str, query: Mapping[str, str]) -> R
     return success([Raw(row["row"]) for row in rows[start : start + limit]], len(rows), key="mensaje")
 
 
-def _one(store: Store, table: str, columns: str, code: str) -> Reply:
+def _single_object(store: Store, table: str, columns: str, code: str) -> Reply:
     """One object, not a list of one: `data` of a read is either."""
     row = store.one(f"SELECT {columns} AS row FROM {table} WHERE code = ?", (code,))
     if row is None:

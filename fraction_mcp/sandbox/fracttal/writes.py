@@ -124,8 +124,8 @@ def _supplier(db: sqlite3.Connection, code: str | None) -> dict[str, object]:
         row = db.execute("SELECT id, name, code FROM third_parties WHERE code = ?", (code,)).fetchone()
         if row is None:
             raise Refusal(400, f"The third party {code} does not exist.")
-    number, name, found = row or (None, None, None)
-    return {"id_third_party": number, "third_parties_name": name, "third_parties_code": found}
+    number, name, stored_code = row or (None, None, None)
+    return {"id_third_party": number, "third_parties_name": name, "third_parties_code": stored_code}
 
 
 def _cost_center(db: sqlite3.Connection, value: str | None, description: str | None) -> dict[str, object]:
@@ -135,8 +135,8 @@ def _cost_center(db: sqlite3.Connection, value: str | None, description: str | N
         row = db.execute(f"SELECT id, description, value FROM cost_centers WHERE {column} = ?", (word,)).fetchone()
         if row is None:
             raise Refusal(400, f"The cost center {word} does not exist.")
-    number, words, found = row or (None, None, None)
-    return {"id_cost_center": number, "costs_center_description": words, "costs_center_value": found}
+    number, words, stored_value = row or (None, None, None)
+    return {"id_cost_center": number, "costs_center_description": words, "costs_center_value": stored_value}
 
 
 def _detail(db: sqlite3.Connection, warehouse: int, line: dict[str, object]) -> dict[str, object]:
