@@ -172,7 +172,7 @@ async def _asked(came: Soaked, url: str, calls: int, seen: Any) -> None:
 
 async def _written(came: Soaked, http: httpx.AsyncClient, url: str, reference: str) -> str:
     """A write is proposed and confirmed, if need be again: in a new window of the budget, for which what could not be
-    sent waits; and where a fault kept from its preview what the ERP says when it is sent. What is told of it in the end.
+    sent waits; and where a fault kept from its preview what the ERP says when it is sent. What was told of it at last.
     """
     outcome = ""
     for _ in range(2 * _WINDOW_S):

@@ -143,7 +143,7 @@ async def proposed(url: str, token: str, reference: str) -> dict[str, object]:
     return json.loads(text)["result"]["structuredContent"]
 
 
-@pytest.mark.smoke
+@pytest.mark.slow
 async def test_a_person_signs_in_allows_a_client_and_approves_its_write_and_nobody_else_sees_it(chromium: str) -> None:
     complaints = list[str]()
     with anyio.fail_after(150):

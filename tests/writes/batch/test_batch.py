@@ -383,6 +383,7 @@ async def test_one_token_confirms_all_of_a_batch_and_a_wrong_one_uses_nothing_up
     assert len(firm.sent()) == 3
 
 
+@pytest.mark.slow
 async def test_a_token_of_a_batch_that_was_planned_anew_counts_no_more(firm: Firm, batches: type[Batches]) -> None:
     async with firm.seat(confirm="two_step") as seat:
         writes = [batches.part("T-1"), batches.mixed()[2]]
@@ -397,6 +398,7 @@ async def test_a_token_of_a_batch_that_was_planned_anew_counts_no_more(firm: Fir
         assert batches.states(done) == ["done", "done"]
 
 
+@pytest.mark.slow
 async def test_an_unanswered_question_about_a_batch_is_the_last_about_any_of_it(
     firm: Firm, batches: type[Batches]
 ) -> None:
@@ -431,6 +433,7 @@ async def test_two_processes_that_approve_at_once_send_each_once(
     assert len(firm.sent()) == 5
 
 
+@pytest.mark.slow
 async def test_a_batch_that_expires_half_way_is_not_sent_to_its_end(
     firm: Firm, batches: type[Batches], monkeypatch: Any
 ) -> None:
@@ -486,6 +489,7 @@ async def test_where_nothing_may_be_written_its_name_says_so(firm: Firm, batches
 # -------------------------------------------------------------------------------------------- what comes from elsewhere
 
 
+@pytest.mark.slow
 async def test_a_row_that_cannot_be_read_keeps_the_others_of_its_batch_from_nothing(
     firm: Firm, batches: type[Batches], behind: Behind
 ) -> None:
@@ -501,6 +505,7 @@ async def test_a_row_that_cannot_be_read_keeps_the_others_of_its_batch_from_noth
     assert firm.parts("BATCH-2") == []
 
 
+@pytest.mark.slow
 async def test_a_percentage_that_landed_is_not_applied_again_with_the_rest_of_its_batch(
     firm: Firm, batches: type[Batches]
 ) -> None:
@@ -574,6 +579,7 @@ async def test_a_form_s_no_racing_an_inbox_s_yes_to_a_batch_has_one_outcome(firm
         assert len(firm.sent()) == [each.state for each in (await services[0].batch(write)).writes].count(State.DONE)
 
 
+@pytest.mark.slow
 async def test_of_a_batch_for_two_erps_a_process_of_one_sends_up_to_the_other_s(
     firm: Firm, batches: type[Batches]
 ) -> None:
@@ -611,6 +617,7 @@ async def test_what_several_items_rest_on_is_read_once_for_their_plans_and_anew_
         assert every.count("GET /customers") == 1 + len(numbers)
 
 
+@pytest.mark.slow
 async def test_a_question_about_a_batch_that_was_planned_anew_since_is_asked_anew(
     firm: Firm, batches: type[Batches]
 ) -> None:
