@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,7 +74,7 @@ class _Witness:
             await self.app(scope, receive, send)
 
     def _being_sent(self) -> set[str]:
-        with sqlite3.connect(self._journal) as database:
+        with closing(sqlite3.connect(self._journal)) as database:
             rows = database.execute("SELECT plan FROM writes WHERE state = 'sending'").fetchall()
         return {json.loads(plan)["content"] for (plan,) in rows}
 

@@ -18,7 +18,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -222,7 +222,7 @@ async def _one(
 
 def _judge_writes(came: Soaked, erp: Path) -> None:
     """Whether the ERP's own file holds each write as often as was told of it."""
-    with sqlite3.connect(f"file:{erp}?mode=ro", uri=True) as connection:
+    with closing(sqlite3.connect(f"file:{erp}?mode=ro", uri=True)) as connection:
         sql = "SELECT json_extract(doc, '$.customer_ref') AS reference, count(*) FROM contracts GROUP BY reference"
         held = dict(connection.execute(sql).fetchall())
     for reference, told in came.writes.items():

@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -117,7 +118,7 @@ class World:
         )
 
     def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        with sqlite3.connect(f"file:{self.folder / 'erp.sqlite3'}?mode=ro", uri=True) as connection:
+        with closing(sqlite3.connect(f"file:{self.folder / 'erp.sqlite3'}?mode=ro", uri=True)) as connection:
             return connection.execute(sql, values).fetchall()
 
     def remove(self) -> None:

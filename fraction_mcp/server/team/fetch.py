@@ -14,6 +14,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Collection
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from http.client import HTTPException, HTTPResponse
@@ -138,9 +139,10 @@ class Fetch:
             with self._connected(parts, deadline) as connection:
                 _limit(connection, deadline)
                 connection.sendall(_request(parts))
-                answer = HTTPResponse(_Incoming(connection, deadline, 2 * most + _HEADERS_BYTES), method="GET")  # type: ignore[arg-type]
-                answer.begin()
-                return _read(answer, most)
+                incoming: Any = _Incoming(connection, deadline, 2 * most + _HEADERS_BYTES)
+                with closing(HTTPResponse(incoming, method="GET")) as answer:
+                    answer.begin()
+                    return _read(answer, most)
         except TimeoutError:
             raise self._late() from None
         except OSError as error:
