@@ -120,7 +120,7 @@ class Journal:
         """One write, with what time has done to it since: an expired wait, a lease that has run out."""
         if not (write_id.isascii() and write_id.isalnum()):  # none of ours, and perhaps nothing that a database takes
             return None
-        async with self.database.reading() as connection:
+        async with self.database.query() as connection:
             query = sa.select(tables.writes).where(tables.writes.c.id == write_id, self._seen.writes)
             row = (await connection.execute(query)).first()
         if row is None or not (write := read_write(row)).is_due(self._clock()):
@@ -176,7 +176,7 @@ class Journal:
         query = tables.in_order().where(self._seen.events)
         if write_id:
             query = query.where(tables.events.c.write_id == write_id)
-        async with self.database.reading(within_s=None if write_id else _WHOLE_S) as connection:
+        async with self.database.query(within_s=None if write_id else _WHOLE_S) as connection:
             return [read_event(row) for row in (await connection.execute(query)).all()]
 
     async def landed_before(self, key: str, since: float) -> Write | None:
@@ -184,7 +184,7 @@ class Journal:
         table = tables.writes.c
         landed = sa.and_(table.key == key, table.state == State.DONE, table.updated_at >= since, self._seen.writes)
         query = sa.select(tables.writes).where(landed).order_by(table.updated_at.desc())
-        async with self.database.reading() as connection:
+        async with self.database.query() as connection:
             row = (await connection.execute(query)).first()
         return None if row is None else read_write(row)
 
@@ -200,7 +200,7 @@ class Journal:
         self._must_be_own([draft])
         table = tables.writes.c
         query = sa.select(tables.writes).where(table.key == draft.key, table.state.in_(OPEN)).order_by(table.created_at)
-        async with self.database.reading() as connection:  # asked for again, as it is: nothing is to be changed
+        async with self.database.query() as connection:  # asked for again, as it is: nothing is to be changed
             row = (await connection.execute(query)).first()
         if row is not None and batches.stands(there := read_write(row), draft, self._clock()):
             return there

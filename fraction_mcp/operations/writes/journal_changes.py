@@ -47,7 +47,7 @@ class Changes:
                 await notified.wait()
 
     async def look(self) -> str:
-        async with self._database.reading() as connection:
+        async with self._database.query() as connection:
             return str((await connection.execute(sa.select(head.c.hash))).scalar_one())
 
     async def _listens(self) -> bool:

@@ -19,7 +19,7 @@ from fraction_mcp.database_url import read_database_url
 from fraction_mcp.errors import ConfigError, JournalUnreachable
 from fraction_mcp.operations.writes import migrations
 from fraction_mcp.operations.writes.journal_file import file_in, made_private
-from fraction_mcp.operations.writes.journal_sqlite import READS, sqlite_engine
+from fraction_mcp.operations.writes.journal_sqlite import QUERY, READS, sqlite_engine
 from fraction_mcp.operations.writes.journal_trouble import told
 
 __all__ = ["JournalDatabase", "Listening", "brought_up"]
@@ -38,7 +38,7 @@ _READS: dict[str, dict[str, Any]] = {
     "sqlite": READS,
     "postgresql": {"isolation_level": "REPEATABLE READ"},  # every query of it sees the same moment
 }
-_QUERY: dict[str, dict[str, Any]] = {"sqlite": READS, "postgresql": {"isolation_level": "AUTOCOMMIT"}}
+_QUERY: dict[str, dict[str, Any]] = {"sqlite": QUERY, "postgresql": {"isolation_level": "AUTOCOMMIT"}}
 
 
 class JournalDatabase:
@@ -86,11 +86,11 @@ class JournalDatabase:
             yield connection
 
     @asynccontextmanager
-    async def query(self) -> AsyncIterator[AsyncConnection]:
-        """For one query alone, which sees one moment by itself: on PostgreSQL it is one trip, without a transaction."""
+    async def query(self, *, within_s: float | None = None) -> AsyncIterator[AsyncConnection]:
+        """For one query alone, which sees one moment by itself: it is one trip, without a transaction."""
         async with (
             self._with_room(self._readings),
-            self._answering(None, opening=False),
+            self._answering(within_s, opening=False),
             self.engine.connect() as connection,
         ):
             await connection.execution_options(**_QUERY[self.engine.dialect.name])

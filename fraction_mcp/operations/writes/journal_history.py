@@ -69,7 +69,7 @@ class History:
         """How many there are of these states, one of them (`without`) aside."""
         these = sa.and_(self._seen.writes, tables.writes.c.state.in_(states), tables.writes.c.id != without)
         query = sa.select(sa.func.count()).select_from(tables.writes).where(these)
-        async with self._database.reading() as connection:
+        async with self._database.query() as connection:
             return int((await connection.execute(query)).scalar_one())
 
     async def decisions(self, write_ids: Collection[str]) -> dict[str, list[Event]]:
@@ -90,7 +90,7 @@ class History:
         return str(next((row.hash for row in await self._rows(newest.limit(1))), ""))
 
     async def _rows(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
-        async with self._database.reading() as connection:
+        async with self._database.query() as connection:
             rows: Sequence[sa.Row[Any]] = (await connection.execute(query)).all()
         return rows
 

@@ -1,8 +1,9 @@
-"""SQLite as a journal needs it: the write lock from the start of a transaction, a commit that is on disk, and one trip
-to a connection's thread for a statement."""
+"""SQLite as a journal needs it: the write lock from the start of a transaction, a commit that is on disk, and as few
+trips to a connection's thread as there can be."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -12,10 +13,13 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-__all__ = ["READS", "sqlite_engine"]
+__all__ = ["QUERY", "READS", "sqlite_engine"]
 
 _AGAIN_S = 0.01
-READS = {"fraction_mcp_reads": True}
+_BEGINS = "fraction_mcp_begins"
+READS = {_BEGINS: "BEGIN"}
+QUERY = {_BEGINS: ""}  # a statement alone sees one moment by itself
+_CHANGES = "BEGIN IMMEDIATE"
 
 
 def sqlite_engine(file: Path, *, busy_s: float) -> AsyncEngine:
@@ -25,14 +29,16 @@ def sqlite_engine(file: Path, *, busy_s: float) -> AsyncEngine:
     @event.listens_for(engine.sync_engine, "connect")
     def connected(connection: Any, _record: Any) -> None:
         driver = connection.driver_connection
-        driver.cursor = lambda: _Statement(driver)
+        trips = _Trips(driver)
+        driver.cursor, driver.rollback = lambda: _Statement(trips), trips.rollback
         connection.isolation_level = None
         connection.run_async(lambda driver: driver._execute(_set_up, driver._conn, busy_s))  # noqa: SLF001 - as in _Statement
 
     @event.listens_for(engine.sync_engine, "begin")
     def begun(connection: sa.Connection) -> None:
-        reads = connection.get_execution_options().get("fraction_mcp_reads")
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+        begins = connection.get_execution_options().get(_BEGINS, _CHANGES)
+        if begins:
+            connection.exec_driver_sql(begins)
 
     return engine
 
@@ -53,13 +59,45 @@ def _set_up(connection: sqlite3.Connection, busy_s: float) -> None:
     connection.execute("PRAGMA synchronous=FULL")
 
 
+class _Trips:
+    """When a connection's own thread is gone to. Each trip waits for the event loop's next turn, which under load is
+    long, and a transaction that changes something holds up all others meanwhile. So of such a one only the beginning,
+    which may have to wait for another process, and the commit, which waits for the disk, go there; what is between has
+    the lock, takes microseconds, and is run where it stands."""
+
+    def __init__(self, driver: aiosqlite.Connection) -> None:
+        self._driver: Any = driver  # its own thread and SQLite's own connection have no public way to them
+        self._rollback = driver.rollback
+        self._has_begun_to_change = False
+        self._may_be_under_way = False  # the thread may still be at what was given up, or has raised
+
+    @property
+    def sqlite(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection = self._driver._conn  # noqa: SLF001 - as said above
+        return connection
+
+    async def run(self, statement: Callable[[], object], *, begins_to_change: bool) -> None:
+        if self._has_begun_to_change and self._driver.in_transaction:
+            statement()
+            return
+        self._may_be_under_way = True
+        await self._driver._execute(statement)  # noqa: SLF001 - as said above
+        self._may_be_under_way = False
+        self._has_begun_to_change = begins_to_change
+
+    async def rollback(self) -> None:
+        """SQLAlchemy asks for it whenever a connection goes back to its pool: mostly there is nothing to roll back."""
+        if self._may_be_under_way or self._driver.in_transaction:
+            await self._rollback()
+            self._may_be_under_way = False
+
+
 class _Statement:
     """The cursor that SQLAlchemy asks for. aiosqlite's own goes to the connection's thread four times for a statement:
-    to be made, to execute, to fetch, to be closed. Each trip waits for the event loop's next turn, which under load is
-    long, and a transaction holds up all others meanwhile."""
+    to be made, to execute, to fetch, to be closed."""
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
-        self._connection: Any = connection  # its own thread and SQLite's own connection have no public way to them
+    def __init__(self, trips: _Trips) -> None:
+        self._trips = trips
         self._rows: list[Any] = []
         self.description: Any = None
         self.rowcount = -1
@@ -70,13 +108,13 @@ class _Statement:
         return self
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        await self._connection._execute(self._executed, sql, parameters)  # noqa: SLF001
+        await self._trips.run(partial(self._executed, sql, parameters), begins_to_change=sql == _CHANGES)
 
     async def executemany(self, sql: str, parameters: Sequence[Sequence[Any]]) -> None:
-        await self._connection._execute(self._executed, sql, parameters, many=True)  # noqa: SLF001
+        await self._trips.run(partial(self._executed, sql, parameters, many=True), begins_to_change=False)
 
     def _executed(self, sql: str, parameters: Sequence[Any], *, many: bool = False) -> None:
-        cursor: sqlite3.Cursor = self._connection._conn.cursor()  # noqa: SLF001
+        cursor = self._trips.sqlite.cursor()
         try:
             (cursor.executemany if many else cursor.execute)(sql, parameters)
             self.description, self.rowcount, self.lastrowid = cursor.description, cursor.rowcount, cursor.lastrowid

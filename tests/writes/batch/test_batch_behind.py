@@ -92,10 +92,13 @@ async def test_what_only_looks_done_lets_nothing_behind_it_go(
     assert firm.sent() == []
 
 
-async def test_nothing_is_claimed_out_of_its_turn(firm: Firm, batches: type[Batches]) -> None:
+async def test_nothing_is_claimed_out_of_its_turn(
+    firm: Firm, batches: type[Batches], monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with firm.seat() as seat:
         told = await seat.call("submit_writes", writes=batches.parts(3))
         service = await seat.runtime.write_service()
+        monkeypatch.setattr(service, "may_commit", lambda _: False)  # whoever watches leaves the first one waiting
         writes = [await service.write(each["write_id"]) for each in told["writes"]]
         digest = (await service.batch(writes[0])).digest
         await service.journal.approve(writes[0].id, digest=digest, by=Decider("another process"))
