@@ -8,10 +8,11 @@ system stays, as after `kill -9`.
 
 import asyncio
 import gc
+import itertools
 import json
 import os
 import shutil
-import time
+import threading
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,116 +23,20 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from fraction_mcp.operations.writes.approvers import Decider
-from torture import postgresql
-from torture.worlds import BATCH, FAULTS, SUBJECTS, Subject, World, items, seed, worlds_folder
+from torture import lives, postgresql
+from torture.worlds import Subject, World, items, seed, worlds_folder
 
 if TYPE_CHECKING:
-    from fraction_mcp.operations.writes.batch import Batch
-    from fraction_mcp.operations.writes.service import WriteService
-    from fraction_mcp.operations.writes.write import Write
+    pass
 
-__all__ = ["KILLED", "Job", "Kill", "Tally", "kills", "shard", "tried"]
+__all__ = ["Kill", "Tally", "kills", "shard", "tried"]
 
-KILLED = {**SUBJECTS, BATCH.tool: BATCH}
-Job = tuple[str, str, int, bool]
-"""Tool, fault, stride, and whether the journal is on PostgreSQL."""
 
-_LATER_S = 1000.0  # past every lease, before every expiry
 _BESIDE_EVERY, _LOOKS_OFTEN = 10, 100
 _MOST_STEPS = 5_000
 _FAILED = 3
-_ASKER, _OTHER = "whoever is killed", "whoever works beside it"
-
-Say = Callable[[str], None]
-
-
-# ------------------------------------------------------------------------------------------------ what a process does
-
-
-async def _proposed(
-    service: "WriteService", subject: Subject, arguments: Mapping[str, Any], asker: str, say: Say
-) -> "Batch":
-    from fraction_mcp.runtime import _replan
-    from fraction_mcp.tools.arguments import read_arguments
-    from fraction_mcp.tools.catalogue import catalogue
-
-    if subject is BATCH:
-        spec = catalogue()[subject.tool]
-        planned = await spec.run(service.context, read_arguments(spec, arguments))
-        batch: Batch = await service.propose_batch(planned.writes(), asked_by=asker)
-    else:
-        plan = await _replan(service.context, subject.tool, arguments)
-        batch = await service.batch(await service.propose(plan, tool=subject.tool, arguments=arguments, asked_by=asker))
-    say("proposed")
-    write = await service.approve(batch.waiting[0], digest=batch.digest, by=Decider("a person"))
-    batch = await service.batch(write)
-    for one in batch.writes:
-        say(f"told {one.plan.tool} {one.state}")
-    return batch
-
-
-def _patient() -> None:
-    """Many processes share this machine and its PostgreSQL: a database that is slow for it is no finding."""
-    from fraction_mcp.operations.writes.journal_database import JournalDatabase
-
-    JournalDatabase.answer_s = 60.0
-
-
-async def _write(world: World, subject: Subject, fault: str, say: Say, arm: Callable[[], None]) -> None:
-    from fraction_mcp.runtime import Runtime
-
-    _patient()
-    erps = world.erps()
-    if FAULTS[fault]:
-        erps.state.faults.arm(method=subject.method, path=subject.path, **FAULTS[fault])
-    async with Runtime(world.settings(), erps) as runtime:
-        service = await runtime.write_service()
-        arm()
-        await _proposed(service, subject, subject.arguments, _ASKER, say)
-
-
-async def _beside(world: World, subject: Subject, say: Say, looks: int) -> None:
-    """A second process with a write of its own, which also sees to what others have had approved."""
-    from fraction_mcp.runtime import Runtime
-
-    _patient()
-    async with Runtime(world.settings(), world.erps()) as runtime:
-        service = await runtime.write_service()
-        await _proposed(service, subject, subject.beside, _OTHER, say)
-        for _ in range(looks):
-            for approved in await service.journal.latest(limit=None):
-                await service.follow_up(approved)
-
-
-async def _recover(world: World, say: Callable[[str], None]) -> None:
-    """A fresh process, at once and again when every lease has run out; then a person answers what still waits."""
-    from fraction_mcp.operations.writes.states import State
-    from fraction_mcp.runtime import Runtime
-
-    _patient()
-    ahead = [0.0]
-    async with Runtime(world.settings(), world.erps(), clock=lambda: time.time() + ahead[0]) as runtime:
-        service = await runtime.write_service()
-        at_once = await _followed(service)
-        ahead[0] = _LATER_S
-        later = await _followed(service)
-        for write in later:
-            if write.state is State.AWAITING and (batch := await service.batch(write)).waiting:
-                await service.approve(write, digest=batch.digest, by=Decider("a person, again"))
-        ended = await _followed(service)
-        mine = [
-            {write.plan.tool: write.state.value for write in seen if write.asked_by == _ASKER}
-            for seen in (at_once, later, ended)
-        ]
-        say(json.dumps(mine))
-        say(await service.journal.verify() or "whole")
-
-
-async def _followed(service: "WriteService") -> "list[Write]":
-    return [await service.follow_up(write) for write in await service.journal.latest(limit=None)]
-
-
+_ENDS_S = 5.0
+_UNASKED = ("none", "awaiting_approval")  # where nobody has said yes
 # ----------------------------------------------------------------------------------------------------------- processes
 
 
@@ -147,7 +52,7 @@ class _Child:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1]), lines
 
 
-def _forked(work: Callable[[Say], Awaitable[None]]) -> _Child:
+def _forked(work: Callable[[lives.Say], Awaitable[None]]) -> _Child:
     reads, writes = os.pipe()
     pid = os.fork()
     if pid:
@@ -160,6 +65,7 @@ def _forked(work: Callable[[Say], Awaitable[None]]) -> _Child:
 
     try:
         os.close(reads)
+        lives.patient()
         gc.disable()  # it would touch, and so copy, every page that it has from its parent
         anyio.run(work, say)
         code = 0
@@ -170,20 +76,24 @@ def _forked(work: Callable[[Say], Awaitable[None]]) -> _Child:
 
 
 def _dies_at(step: int) -> Callable[[], None]:
-    """Arms the kill: from now on the event loop takes `step` steps and not one more."""
+    """Arms the kill: from now on the event loop takes `step` steps and not one more. What SQLite is asked between two
+    of them, in this thread or in its own, is a step as well."""
 
     def arm() -> None:
-        taken = 0
-        run = asyncio.events.Handle._run
+        from fraction_mcp.operations.writes.journal_sqlite import _Statement
 
-        def counted(handle: asyncio.Handle) -> None:
-            nonlocal taken
-            taken += 1
-            if taken > step:
-                os._exit(9)
-            run(handle)
+        taken = itertools.count(1)
 
-        asyncio.events.Handle._run = counted  # type: ignore[method-assign, assignment]
+        def counted(run: Callable[..., Any]) -> Callable[..., Any]:
+            def step_taken(*words: Any, **facts: Any) -> Any:
+                if next(taken) > step:
+                    os._exit(9)
+                return run(*words, **facts)
+
+            return step_taken
+
+        asyncio.events.Handle._run = counted(asyncio.events.Handle._run)  # type: ignore[method-assign]
+        _Statement._executed = counted(_Statement._executed)  # type: ignore[method-assign]
 
     return arm
 
@@ -195,8 +105,7 @@ def _dies_at(step: int) -> Callable[[], None]:
 class Kill:
     """One kill and what came of it. `wrong` says what must not be; empty where all is well."""
 
-    tool: str
-    fault: str
+    job: lives.Job
     step: int
     beside: bool
     ended_by_itself: bool
@@ -207,50 +116,54 @@ class Kill:
 
 @dataclass(slots=True)
 class Tally:
-    """What many kills came to: how many there were of each outcome, and each that went wrong."""
+    """What many kills came to: in which state how many writes were found, and each that went wrong."""
 
     kills: int = 0
     beside: int = 0
-    outcomes: Counter[tuple[str, str, str, int]] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
     wrong: list[Kill] = field(default_factory=list)
 
     def add(self, kill: Kill) -> None:
         self.kills += not kill.ended_by_itself
         self.beside += kill.beside and not kill.ended_by_itself
-        self.outcomes[kill.tool, kill.fault, kill.state, kill.held] += 1
+        self.outcomes[kill.state] += 1
         if kill.wrong:
             self.wrong.append(kill)
 
 
-def ready(folder: Path, seeded: Path, tool: str, database: str = "") -> None:
-    """Have a first write made here, so that no child needs to load or build what every child needs."""
+def ready(folder: Path, seeded: Path, job: lives.Job, database: str = "") -> None:
+    """Have a first write made here, so that no child needs to load or build what every child needs; and nothing of it
+    is left at work, which a child would have half of."""
     world = World.made(folder / f"ready-{os.getpid()}", seeded, database)
 
-    async def lives() -> None:
-        await _write(world, KILLED[tool], "none", lambda _: None, lambda: None)
-        await _recover(world, lambda _: None)
+    async def lived() -> None:
+        await lives.write(world, job._replace(fault="none"), lambda _: None, lambda: None)
+        await lives.recover(world, lambda _: None)
 
-    anyio.run(lives)
+    anyio.run(lived)
     world.remove()
+    gc.collect()
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join(_ENDS_S)
 
 
-def tried(
-    folder: Path, seeded: Path, subject: Subject, fault: str, step: int, *, beside: int = 0, database: str = ""
-) -> Kill:
-    """One kill, one recovery, and what is to be said of both. `beside`: how often a second process sees to whatever
-    was approved; 0: there is none."""
-    world = World.made(folder / f"{subject.tool}-{os.getpid()}-{step}", seeded, database)
-    other = _forked(lambda say: _beside(world, subject, say, beside)) if beside else None
-    code, said = _forked(lambda say: _write(world, subject, fault, say, _dies_at(step))).ended()
+def tried(folder: Path, seeded: Path, job: lives.Job, step: int, *, looks: int = 0, database: str = "") -> Kill:
+    """One kill, one recovery, and what is to be said of both. `looks`: how often a second process sees to whatever was
+    approved; 0: there is none."""
+    subject = lives.KILLED[job.tool]
+    world = World.made(folder / f"{job.tool}-{os.getpid()}-{step}", seeded, database)
+    other = _forked(lambda say: lives.beside(world, subject, say, looks)) if looks else None
+    code, said = _forked(lambda say: lives.write(world, job, say, _dies_at(step))).ended()
     lived, others = other.ended() if other else (0, [])
     held = _held(world, subject, subject.arguments)
-    recovered = _forked(lambda say: _recover(world, say)).ended()
+    recovered = _forked(lambda say: lives.recover(world, say)).ended()
     after = _held(world, subject, subject.arguments)
     wrong, state = _judged(code, said, held, recovered, after)
-    wrong = wrong or _sent_wrongly(world, subject, beside=bool(beside))
+    wrong = wrong or _sent_wrongly(world, subject, beside=bool(looks))
     if (
         not wrong
-        and beside
+        and looks
         and (lived, _told(others), _held(world, subject, subject.beside))
         != (
             0,
@@ -260,7 +173,7 @@ def tried(
     ):
         wrong = f"the process beside it: {others}"
     world.remove()
-    return Kill(subject.tool, fault, step, bool(beside), code == 0, state, sum(after.values()), wrong)
+    return Kill(job, step, bool(looks), code == 0, state, sum(after.values()), wrong)
 
 
 def _held(world: World, subject: Subject, arguments: Mapping[str, Any]) -> dict[str, int]:
@@ -301,6 +214,8 @@ def _judged(
         return f"what was proposed is not in the journal: {later}", "lost"
     if list(held.values()) != sorted(held.values(), reverse=True):
         return f"one is written, and the one before it is not: {held}", "?"
+    if "agreed" not in said and any((*held.values(), *(state not in _UNASKED for state in later.values()))):
+        return f"nobody had said yes: {held} written, and {later}", "?"
     told = _told(said)
     wrong = (
         _wrong_with(told.get(tool, ""), held[tool], [each.get(tool, "none") for each in seen], after[tool])
@@ -328,41 +243,32 @@ def _wrong_with(told: str, held: int, states: Sequence[str], after: int) -> str:
 
 
 def kills(
-    folder: Path,
-    seeded: Path,
-    tool: str,
-    fault: str,
-    stride: int = 1,
-    *,
-    crowded: bool = False,
-    server: postgresql.Server | None = None,
+    folder: Path, seeded: Path, job: lives.Job, *, crowded: bool = False, server: postgresql.Server | None = None
 ) -> Iterator[Kill]:
     """Every `stride`-th step of this tool under this fault, until the run outlives the kill."""
-    ready(folder, seeded, tool, server.emptied() if server else "")
-    for step in range(0, _MOST_STEPS, stride):
-        beside = _LOOKS_OFTEN if crowded else int((step // stride) % _BESIDE_EVERY == _BESIDE_EVERY - 1)
-        database = server.emptied() if server else ""
-        kill = tried(folder, seeded, KILLED[tool], fault, step, beside=beside, database=database)
+    ready(folder, seeded, job, server.emptied() if server else "")
+    for step in range(0, _MOST_STEPS, job.stride):
+        looks = _LOOKS_OFTEN if crowded else int((step // job.stride) % _BESIDE_EVERY == _BESIDE_EVERY - 1)
+        kill = tried(folder, seeded, job, step, looks=looks, database=server.emptied() if server else "")
         yield kill
         if kill.ended_by_itself:
             return
     why = f"still at work after {_MOST_STEPS} steps"
-    yield Kill(tool, fault, _MOST_STEPS, beside=False, ended_by_itself=False, state="?", held=0, wrong=why)
+    yield Kill(job, _MOST_STEPS, beside=False, ended_by_itself=False, state="?", held=0, wrong=why)
 
 
-def crowded(job: Job) -> Tally:
+def crowded(job: lives.Job) -> Tally:
     """The same with a second process beside every one of them, which does not stop looking: both are at one write."""
     return shard(job, crowded=True)
 
 
-def shard(job: Job, *, crowded: bool = False) -> Tally:
-    """All kills of one tool under one fault, with this stride, in worlds of their own."""
-    tool, fault, stride, on_postgresql = job
+def shard(job: lives.Job, *, crowded: bool = False) -> Tally:
+    """All kills of one job, in worlds of their own."""
     folder = worlds_folder()
     try:
         tally = Tally()
-        with postgresql.served() if on_postgresql else nullcontext() as server:
-            for kill in kills(folder, seed(folder), tool, fault, stride, crowded=crowded, server=server):
+        with postgresql.served() if job.on_postgresql else nullcontext() as server:
+            for kill in kills(folder, seed(folder), job, crowded=crowded, server=server):
                 tally.add(kill)
         return tally
     finally:

@@ -7,142 +7,26 @@ itself with an explicit yes after a second is not told from a person.
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import anyio
-from mcp import Client, MCPError
-from mcp.client import ClientRequestContext
-from mcp.client.session import ElicitationFnT
-from mcp.types import ElicitRequestParams, ElicitResult, ErrorData, Implementation, InputRequiredResult
-from pydantic import SecretStr
-from starlette.types import ASGIApp, Receive, Scope, Send
+from mcp import MCPError
+from mcp.types import ErrorData
 
-from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import State
 from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.runtime import Runtime
-from fraction_mcp.server.app import create_server
+from torture.clock import READS_S, Clock
+from torture.host import CLOSED, EMPTY, MODES, NEWER, NO, OLDER, SUBJECT, UNSEEN, YES, Host
 from torture.killed import killed_with_a_form_open
 from torture.racing import raced
-from torture.worlds import SUBJECTS, World
+from torture.worlds import World
 
 __all__ = ["HOSTS", "Verdict", "met"]
-
-SUBJECT = SUBJECTS["create_enquiry"]  # of which the ERP makes another each time that it is asked
-YES, NO = (ElicitResult(action="accept", content={"decision": word}) for word in ("approve", "decline"))
-EMPTY, CLOSED, UNSEEN = (ElicitResult(action="accept"), ElicitResult(action="cancel"), ElicitResult(action="decline"))
-READS_S = 2.0
-MODES = ("2026-07-28", "legacy")
-_KEY = "k" * 48
-_TIME_ENOUGH_S = 0.3
-
-
-@dataclass
-class Clock:
-    ahead_s: float = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead_s
-
-
-Answered = ElicitResult | ErrorData
-
-
-@dataclass
-class Host:
-    """One host at one server. `answers` gives what comes back to a question, and how long after it by the journal's
-    clock, and not before `opened`, where that is there. `sent` is set when a write arrives at the ERP."""
-
-    world: World
-    mode: str
-    clock: Clock
-    client: Client | None = None
-    answers: list[tuple[Answered, float]] = field(default_factory=list)
-    opened: anyio.Event | None = None
-    shown: anyio.Event = field(default_factory=anyio.Event)
-    sent: anyio.Event = field(default_factory=anyio.Event)
-    runtime: Runtime | None = None
-
-    @asynccontextmanager
-    async def at_work(self, key: str = _KEY) -> AsyncIterator["Host"]:
-        async def callback(_: ClientRequestContext, __: ElicitRequestParams) -> Answered:
-            self.shown.set()
-            if self.opened:
-                await self.opened.wait()
-            answer, after_s = self.answers.pop(0) if self.answers else (CLOSED, 0.0)
-            self.clock.ahead_s += after_s
-            return answer
-
-        settings = self.world.settings().model_copy(update={"secret_key": SecretStr(key), "elicitation": "full"})
-        async with Runtime(settings, self._telling(self.world.erps()), clock=self.clock) as self.runtime:
-            info = Implementation(name="a careless host", version="1")
-            server = create_server(self.runtime)
-            async with Client(
-                server, mode=self.mode, elicitation_callback=cast(ElicitationFnT, callback), client_info=info
-            ) as self.client:
-                yield self
-
-    def _telling(self, erps: ASGIApp) -> ASGIApp:
-        async def told(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope.get("method") == SUBJECT.method and scope["path"].endswith(SUBJECT.path):
-                self.sent.set()
-            await erps(scope, receive, send)
-
-        return told
-
-    async def call(self, *answers: tuple[Answered, float], arguments: Mapping[str, Any] = SUBJECT.arguments) -> str:
-        """The outcome that the host was told; empty where it had given up."""
-        assert self.client is not None
-        self.answers = list(answers)
-        result = await self.client.call_tool(SUBJECT.tool, dict(arguments))
-        return str((result.structured_content or {}).get("outcome", ""))
-
-    async def gives_up(self, *answers: tuple[Answered, float]) -> None:
-        """A call that is given up when its question has come, and not answered before `opened`."""
-        self.opened, self.shown = anyio.Event(), anyio.Event()
-        async with anyio.create_task_group() as group:
-            group.start_soon(partial(self.call, *answers))
-            with anyio.fail_after(60):
-                await self.shown.wait()
-            group.cancel_scope.cancel()
-
-    async def answers_now(self) -> None:
-        """What it did not answer before, and time for the server to make what it likes of it."""
-        assert self.opened is not None
-        self.opened.set()
-        with anyio.fail_after(60):
-            while self.answers:  # noqa: ASYNC110 - the SDK's client takes its time
-                await anyio.sleep(0.01)
-        await anyio.sleep(_TIME_ENOUGH_S)
-
-    async def leg(self, state: str | None = None, answer: ElicitResult | None = None, after_s: float = 0.0) -> Any:
-        """One round of a call of 2026-07-28, by hand."""
-        assert self.client is not None
-        self.clock.ahead_s += after_s
-        return await self.client.session.call_tool(
-            SUBJECT.tool,
-            dict(SUBJECT.arguments),
-            input_responses=None if answer is None else {"decision": answer},
-            request_state=state,
-            allow_input_required=True,
-        )
-
-    async def service(self) -> WriteService:
-        """The server's hand in the writes."""
-        assert self.runtime is not None
-        return await self.runtime.write_service()
-
-    async def question(self) -> str:
-        asked = await self.leg()
-        assert isinstance(asked, InputRequiredResult)
-        assert asked.request_state is not None
-        return asked.request_state
-
 
 Behaviour = Callable[[Host], Awaitable[None]]
 
@@ -150,13 +34,14 @@ Behaviour = Callable[[Host], Awaitable[None]]
 @dataclass(frozen=True, slots=True)
 class Habit:
     """`leaves`: in which state each write is afterwards, in the order in which they were asked for: `done` where
-    somebody explicitly said yes in time, `declined` where they said no. `rounds`: only the newer protocol gives a host
-    the chance; `older` is what it leaves under the older one, where that is something else."""
+    somebody explicitly said yes in time, `declined` where they said no; `older` under the older protocol, where that is
+    something else. `modes`: which protocols give a host the chance. `fault`: what the ERP does to the write."""
 
     does: Behaviour
     leaves: tuple[State, ...] = (State.AWAITING,)
     older: tuple[State, ...] = ()
-    rounds: bool = False
+    modes: tuple[str, ...] = MODES
+    fault: str = "none"
 
 
 HOSTS: dict[str, Habit] = {}
@@ -183,7 +68,7 @@ async def _at_once(host: Host) -> None:
         await host.call((YES, READS_S))  # and, when asked again, after a while: it is asked no more
 
 
-@host("says yes at once, and sends the same again later", rounds=True)
+@host("says yes at once, and sends the same again later", modes=(NEWER,))
 async def _again_later(host: Host) -> None:
     async with host.at_work():
         state = await host.question()
@@ -215,7 +100,7 @@ async def _never(host: Host) -> None:
         await host.gives_up()
 
 
-@host("answers twice: no, then yes", leaves=(State.DECLINED,), rounds=True)
+@host("answers twice: no, then yes", leaves=(State.DECLINED,), modes=(NEWER,))
 async def _twice(host: Host) -> None:
     async with host.at_work():
         state = await host.question()
@@ -223,7 +108,7 @@ async def _twice(host: Host) -> None:
         await host.leg(state, YES, READS_S)
 
 
-@host("says yes once, and sends it five times at once", leaves=(State.DONE,), rounds=True)
+@host("says yes once, and sends it five times at once", leaves=(State.DONE,), modes=(NEWER,))
 async def _five(host: Host) -> None:
     async with host.at_work():
         state = await host.question()
@@ -233,7 +118,7 @@ async def _five(host: Host) -> None:
                 group.start_soon(host.leg, state, YES)
 
 
-@host("says yes when the approval has expired", leaves=(State.EXPIRED,), rounds=True)
+@host("says yes when the approval has expired", leaves=(State.EXPIRED,), modes=(NEWER,))
 async def _too_late(host: Host) -> None:
     async with host.at_work():
         state = await host.question()
@@ -241,7 +126,7 @@ async def _too_late(host: Host) -> None:
             await host.leg(state, YES, 100_000.0)
 
 
-@host("says yes once, and sends it to two servers at once", leaves=(State.DONE,), rounds=True)
+@host("says yes once, and sends it to two servers at once", leaves=(State.DONE,), modes=(NEWER,))
 async def _at_two(host: Host) -> None:
     other = replace(host)
     async with host.at_work(), other.at_work():
@@ -259,11 +144,21 @@ async def _late(host: Host) -> None:
     """Of the newer protocol an answer is a call of its own, to a question that stands; of the older one it comes to a
     call that is over."""
     async with host.at_work():
-        if host.mode != "legacy":
+        if host.mode != OLDER:
             await host.leg(await host.question(), YES, READS_S)
             return
         await host.gives_up((YES, READS_S))
         await host.answers_now()
+
+
+@host("answers after its own time-out, of which it says nothing", leaves=(State.DONE,), modes=(OLDER,))
+async def _late_and_silent(host: Host) -> None:
+    async with host.at_work():
+        host.never_cancels()
+        await host.gives_up((YES, READS_S))
+        await host.answers_now()
+        with anyio.fail_after(60):
+            await host.sent.wait()
 
 
 @host("repeats the call, unanswered, with the same arguments")
@@ -280,14 +175,14 @@ async def _others(host: Host) -> None:
         await host.call((YES, 0.0), arguments=SUBJECT.beside)
 
 
-@host("loses the sealed state", rounds=True)
+@host("loses the sealed state", modes=(NEWER,))
 async def _loses(host: Host) -> None:
     async with host.at_work():
         await host.question()
         await host.leg(None, YES, READS_S)
 
 
-@host("changes the sealed state", rounds=True)
+@host("changes the sealed state", modes=(NEWER,))
 async def _tampers(host: Host) -> None:
     async with host.at_work():
         state = await host.question()
@@ -296,7 +191,7 @@ async def _tampers(host: Host) -> None:
                 await host.leg(changed, YES, READS_S)
 
 
-@host("takes the question's state to a server of another key", rounds=True)
+@host("takes the question's state to a server of another key", modes=(NEWER,))
 async def _elsewhere(host: Host) -> None:
     async with host.at_work():
         state = await host.question()
@@ -331,6 +226,15 @@ async def _good(host: Host) -> None:
         await host.call((YES, READS_S))
 
 
+@host(
+    "shows it, somebody says yes, and the ERP's answer is lost",
+    leaves=(State.DONE,),
+    fault="dropped after the commit",
+)
+async def _answer_lost(host: Host) -> None:
+    await _good(host)
+
+
 @host("loses the answer to what was approved, and asks for the same again", leaves=(State.DONE, State.AWAITING))
 async def _loses_the_answer(host: Host) -> None:
     async with host.at_work():
@@ -353,7 +257,7 @@ async def met(name: str, mode: str, folder: Path, seeded: Path) -> Verdict:
     """This host at a server of this protocol, in a world of its own."""
     habit = HOSTS[name]
     world = World.made(folder / f"h{time.monotonic_ns()}", seeded)
-    this = Host(world, "auto" if mode == "2026-07-28" else mode, Clock())
+    this = Host(world, "auto" if mode == NEWER else mode, Clock(), habit.fault)
     with anyio.fail_after(30):
         await habit.does(this)
         async with Runtime(world.settings(), world.erps(), clock=this.clock) as runtime:
@@ -367,7 +271,7 @@ async def met(name: str, mode: str, folder: Path, seeded: Path) -> Verdict:
         mode,
         ", ".join(sorted({write.state.value for write in writes})),
         sum(held.values()),
-        chain or _wrong_with(writes, held, habit.older if mode == "legacy" and habit.older else habit.leaves),
+        chain or _wrong_with(writes, held, habit.older if mode == OLDER and habit.older else habit.leaves),
     )
 
 

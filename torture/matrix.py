@@ -20,7 +20,8 @@ from fraction_mcp import sandbox
 from fraction_mcp.runtime import Runtime
 from fraction_mcp.server.app import create_server
 from torture.certificates import certificates
-from torture.hosts import READS_S, YES, Clock
+from torture.clock import READS_S, Clock
+from torture.host import YES
 from torture.status import lies_about_the_connection
 from torture.wire import FAULTS, Exchange, Fault, Wire
 from torture.worlds import BATCH, SUBJECTS, World, items

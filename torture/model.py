@@ -10,27 +10,34 @@ import json
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 from anyio.from_thread import start_blocking_portal
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
+from mcp import Client
+from mcp.client.session import ElicitationFnT
+from mcp.types import ElicitResult
 from starlette.types import Receive, Scope, Send
 
 from fraction_mcp import errors
 from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.batch import Batch, digest_of
+from fraction_mcp.operations.writes.event import EventDetail
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import State
 from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.runtime import Runtime, _replan
+from fraction_mcp.server.app import create_server
 from fraction_mcp.tools.arguments import read_arguments
 from fraction_mcp.tools.catalogue import catalogue
+from torture.clock import READS_S
+from torture.host import CLOSED, EMPTY, NO, OLDER, UNSEEN, YES
 from torture.racing import raced
 from torture.worlds import FAULTS, SUBJECTS, Subject, World, seed, worlds_folder
 
@@ -41,6 +48,8 @@ __all__ = ["Writes"]
 
 TOOLS = ("create_enquiry", "create_part", "set_price_list")
 PROCESSES = (0, 1)
+MODES = ("auto", OLDER)
+ANSWERS = (YES, YES, NO, EMPTY, CLOSED, UNSEEN)
 _MAY_BE_HELD = {State.SENDING, State.UNKNOWN, State.DONE}
 
 _TIMEOUT_S = 0.25  # what a busy machine keeps nobody waiting for: the same steps must have the same end again
@@ -114,7 +123,7 @@ class Writes(RuleBasedStateMachine):
 
     def starts(self, process: int) -> None:
         stack = ExitStack()
-        settings = self.world.settings().model_copy(update={"timeout_s": _TIMEOUT_S})
+        settings = self.world.settings().model_copy(update={"timeout_s": _TIMEOUT_S, "elicitation": "full"})
         runtime = Runtime(settings, self.witness, clock=lambda: time.time() + self.ahead)
         self.running[process] = (stack, stack.enter_context(self.portal.wrap_async_context_manager(runtime)))
 
@@ -145,6 +154,44 @@ class Writes(RuleBasedStateMachine):
         ]
         batch = self._try(process, lambda service: _proposed_together(service, asked))
         return multiple(*(write.id for write in batch.writes)) if batch else multiple()
+
+    @rule(
+        target=proposed,
+        process=st.sampled_from(PROCESSES),
+        tool=st.sampled_from(TOOLS),
+        mode=st.sampled_from(MODES),
+        answer=st.sampled_from(ANSWERS),
+        after_s=st.sampled_from([0.0, READS_S]),
+    )
+    def asks_through_a_host(self, process: int, tool: str, mode: str, answer: ElicitResult, after_s: float) -> Any:
+        """An assistant asks at a host, which gives its form this answer: a yes after a while may be a person's."""
+        runtime = self.running[process][1]
+
+        async def call() -> Any:
+            journal = (await runtime.write_service()).journal
+            asked, shown = journal.asked, list[str]()
+
+            async def noted(write_ids: Sequence[str], facts: EventDetail, message: str) -> None:
+                shown[:] = write_ids
+                await asked(write_ids, facts, message)
+
+            async def form(*_: object) -> ElicitResult:
+                self.ahead += after_s
+                if answer is YES and after_s:
+                    self._counts(tuple([write for each in shown if (write := await journal.get(each))]))
+                return answer
+
+            journal.asked = noted  # type: ignore[method-assign]
+            try:
+                async with Client(
+                    create_server(runtime), mode=mode, elicitation_callback=cast(ElicitationFnT, form)
+                ) as client:
+                    return (await client.call_tool(tool, dict(SUBJECTS[tool].arguments))).structured_content
+            finally:
+                del journal.asked
+
+        came = self.portal.call(call)
+        return came["write_id"] if came and came.get("write_id") else multiple()
 
     @rule(
         write=proposed,

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import anyio
 
-from torture import crash, fuzz, hosts, matrix, others, postgresql, soak, worlds
+from torture import crash, fuzz, host, hosts, lives, matrix, others, postgresql, soak, worlds
 from torture.broken import broken
 from torture.page import Section
 from torture.wire import FAULTS, Wire
@@ -30,12 +30,11 @@ __all__ = ["OPTIONS", "PARTS", "cells_at", "modelled"]
 Job = TypeVar("Job")
 Came = TypeVar("Came")
 
-_STRIDES = {"submit_writes": 8}
-"""Of a batch, which takes as many steps as its three writes do, every eighth: so that all of it takes half an hour."""
 _ON_POSTGRESQL = [
-    (tool, fault, 8, True)
+    lives.Job(tool, fault, 8, on_postgresql=True)
     for tool, fault in product(("create_enquiry", "submit_writes"), ("none", "dropped after the commit"))
 ]
+_THROUGH_HOSTS = [lives.Job(tool, stride=2, asks=asks) for tool, asks in product(worlds.SUBJECTS, lives.HOSTS)]
 
 
 def _at_once(work: Callable[[Job], Came], jobs: Sequence[Job], broke: str, at_once: int) -> Iterator[Came]:
@@ -46,17 +45,20 @@ def _at_once(work: Callable[[Job], Came], jobs: Sequence[Job], broke: str, at_on
         yield from pool.map(work, jobs)
 
 
-def _crash_jobs(*, short: bool, broke: str, stride: int) -> tuple[list[crash.Job], str]:
+def _crash_jobs(*, short: bool, broke: str, stride: int) -> tuple[list[lives.Job], str]:
     """What is killed, and why PostgreSQL is not among it, where it is not."""
+    if broke == "accept":
+        return [lives.Job("create_enquiry", stride=16, asks="a careless host")], "not asked for"
     if broke:  # where the ERP makes a second record of what is sent twice
-        return [("create_enquiry", fault, 8, False) for fault in ("none", "dropped after the commit")], "not asked for"
-    whole = product(crash.KILLED, worlds.FAULTS)
-    jobs = [(tool, fault, stride or (150 if short else _STRIDES.get(tool, 1)), False) for tool, fault in whole]
+        return [
+            lives.Job("create_enquiry", fault, 8) for fault in ("none", "dropped after the commit")
+        ], "not asked for"
+    jobs = [lives.Job(tool, fault) for tool, fault in product(lives.KILLED, worlds.FAULTS)]
     if short:
-        return jobs[::16], "not in a sample"
+        return [job._replace(stride=stride or 60) for job in (*jobs[::16], _THROUGH_HOSTS[1])], "not in a sample"
     missing = postgresql.is_there()
-    there = [] if missing else [(tool, fault, stride or each, True) for tool, fault, each, _ in _ON_POSTGRESQL]
-    return [*jobs, *there], missing
+    jobs += [*_THROUGH_HOSTS, *(() if missing else _ON_POSTGRESQL)]
+    return [job._replace(stride=stride or job.stride) for job in jobs], missing
 
 
 def crashes(*, short: bool, broke: str = "", stride: int = 0) -> Section:
@@ -68,10 +70,10 @@ def crashes(*, short: bool, broke: str = "", stride: int = 0) -> Section:
     # A broken claim shows only where two are at one write; what is sent again, only where no other sends it.
     shard = crash.crowded if broke == "claim" else crash.shard
     for job, tally in zip(jobs, _at_once(shard, jobs, broke, 1 if short else os.cpu_count() or 1), strict=True):
-        name = f"{job[0]}{' (PostgreSQL)' if job[3] else ''}"
+        name = job.tool + (f", through {job.asks}" if job.asks else "") + (", PostgreSQL" if job.on_postgresql else "")
         kills[name] += tally.kills
         beside += tally.beside
-        for (_, _, state, _), count in tally.outcomes.items():
+        for state, count in tally.outcomes.items():
             found[name, state] += count
         section.wrong += [str(kill) for kill in tally.wrong]
     known = ("none", "awaiting_approval", "done", "unknown")
@@ -80,8 +82,8 @@ def crashes(*, short: bool, broke: str = "", stride: int = 0) -> Section:
         section.rows.append((name, kills[name], *(found[name, state] for state in known), other))
     section.sentence = (
         f"{kills.total():,} kills between the proposal of a write and its answer, under {len(worlds.FAULTS)} "
-        f"behaviours of the ERP: at each step of the event loop, {_told_strides(stride)}; beside {beside:,} of them a "
-        "second process was at work in the same journal. Doubled, lost, or told wrongly: "
+        f"behaviours of the ERP: at each step of the event loop and of the journal's, {_told_strides(stride)}; beside "
+        f"{beside:,} of them a second process was at work in the same journal. Doubled, lost, or told wrongly: "
         f"{len(section.wrong)}. The columns say how a fresh process found the write, or the first of a batch that was "
         f"not done.{f' PostgreSQL: {missing}.' if missing else ''}"
     )
@@ -91,7 +93,10 @@ def crashes(*, short: bool, broke: str = "", stride: int = 0) -> Section:
 def _told_strides(stride: int) -> str:
     if stride:
         return f"or rather at each {stride}th"
-    return f"of a batch of three at each {_STRIDES['submit_writes']}th, on PostgreSQL at each {_ON_POSTGRESQL[0][2]}th"
+    return (
+        f"on PostgreSQL at each {_ON_POSTGRESQL[0].stride}th, and where a host shows its form, or accepts it unfilled, "
+        f"at each {_THROUGH_HOSTS[0].stride}nd"
+    )
 
 
 # --------------------------------------------------------------------------------------------------------------- model
@@ -132,9 +137,9 @@ def model(*, short: bool, broke: str = "") -> Section:
         steps += taken
         section.wrong += wrong
     section.sentence = (
-        f"{steps:,} steps: proposals, alone and in batches, approvals, declines, expiries, restarts, faults and "
-        "settlements by two "
-        "processes on one journal, in orders that Hypothesis chose; after each step the journal was held against the "
+        f"{steps:,} steps: proposals, alone, in batches and through hosts that answer as they like, approvals, "
+        "declines, expiries, restarts, faults and settlements by two processes on one journal, in orders that "
+        "Hypothesis chose; after each step the journal was held against the "
         f"ERP's own file and against what a person had said. Broken rules: {len(section.wrong)}."
     )
     return section
@@ -147,11 +152,11 @@ def careless(*, short: bool) -> Section:
     section = Section("Hosts", "", ("host", "protocol", "the write is then", "written"))
 
     async def run(folder: Path, seeded: Path) -> None:
-        for mode, (name, habit) in product(hosts.MODES, hosts.HOSTS.items()):
-            if habit.rounds and mode == "legacy":
+        for mode, (name, habit) in product(host.MODES, hosts.HOSTS.items()):
+            if mode not in habit.modes:
                 continue
             verdict = await hosts.met(name, mode, folder, seeded)
-            section.rows.append((name, "2025-11-25" if mode == "legacy" else mode, verdict.state, verdict.written))
+            section.rows.append((name, "2025-11-25" if mode == host.OLDER else mode, verdict.state, verdict.written))
             section.wrong += [f"{name} ({mode}): {verdict.wrong}"] if verdict.wrong else []
 
     _in_worlds(run)
@@ -277,7 +282,9 @@ def under_load(*, short: bool) -> Section:
             f"{came.within(99):.0f} ms. They cost the ERPs {came.asked:,} requests, {came.faults:,} of which met a "
             f"fault; {came.refused} beyond the budget, which was spent {came.spent} times; "
             f"{came.answers['RATE_LIMITED']:,} calls were told so. Beside them {len(came.writes)} writes were asked "
-            f"for: {done} are done, each once. Of the clients that ask alike, the one that was answered least was "
+            f"for, {came.beside} of which were told of before the clients had ended: {done} are done, each once; "
+            f"{came.drifted} were asked for again, since a fault had met their preview. Of the clients that ask alike, "
+            "the one that was answered least was "
             f"answered {came.fairness():.0%} of the middle one's calls. Wrong: {len(came.wrong)}."
         )
 

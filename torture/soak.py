@@ -1,24 +1,18 @@
 """Fifty clients over HTTP, one server, the embedded ERPs over HTTP, a request in fifty of which fails: what grows, how
 long an answer takes, what it costs the ERP, whether its budget is ever exceeded, and whether one client is served at
 another's cost. A call in a hundred is a write that is confirmed; the ERP's own file must hold it once.
-
-`python -m torture.soak erps PORT FOLDER` and `... serve` are the two processes beside this one. The server tells how
-many tasks it has when it is sent SIGUSR1.
 """
 
-import asyncio
 import json
-import os
 import random
 import signal
 import sqlite3
 import statistics
 import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,35 +20,28 @@ from typing import Any
 import anyio
 import httpx
 
-from fraction_mcp import sandbox
-from fraction_mcp.sandbox.limits import Budget
-from fraction_mcp.sandbox.limits import Counter as Requests
+from torture.soak_servers import LATE_S, TOLD, WINDOW_S, served
 
 __all__ = ["CALLS", "CLIENTS", "Soaked", "soaked"]
 
-CLIENTS, WRITERS, CALLS = 50, 4, 20_000
+CLIENTS, WRITERS, CALLS = 50, 16, 20_000
 GREEDY = 2  # of the clients: they ask for nothing but sums over all pages
-_ONE_IN = 50
-_WORSE = ("status", "drop_before", "drop_after", "html", "garbage", "cut", "after_500")
-_LATE_S = 60.0
 _TELLING = 10_000
 """Calls, from which on growth and turns tell something. What a call costs varies: its standard deviation is some twice
 its mean, since a write waits for reads that nobody remembers. Of fifty who draw their calls, the unluckiest lies some
 2.3 deviations below the middle: with 100 calls each chance alone makes that half, with 200 it does not."""
 _WRITES = 30
 _WRITES_EVERY = 100
-_WINDOW_S, _NARROW_EVERY, _FIRST, _PART = 10, 8, 80, 0.5
-"""Of FractionERP's budget: how long a window is, the how manieth is narrow, how many requests the first of all takes,
-and which part of what was last asked in a wide one the others take, so that any machine reaches it."""
+_SMALL_PART = 10
 _PATIENT_S = 1.0  # a client that is told to wait waits a while: else it would use its calls up on being told so
-_EDGE = 16  # so many requests may be under way
 _SENT = {"done", "unknown", "in_progress"}
 _PRICE = {"part": "WIDGET-001", "quantity": 250, "customer": "Acme Corp"}
 _HEADERS = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2026-07-28",
             "mcp-method": "tools/call"}  # fmt: skip
 _TRANSIENT = {"UPSTREAM_ERROR", "UPSTREAM_UNREACHABLE", "UPSTREAM_UNREADABLE", "NOT_AUTHENTICATED", "TOO_MANY_WAITING",
               "RATE_LIMITED", "OUTCOME_UNKNOWN"}  # fmt: skip
-_DRIFT = "CONFIRMATION_INVALID"
+_DRIFT = "what it was based on has changed since it was shown"
+"""A fault may keep from a write's preview what the ERP says when it is sent: it is then asked for again."""
 
 
 def _call(chance: random.Random, *, greedy: bool) -> tuple[str, dict[str, Any]]:
@@ -90,7 +77,8 @@ class Seen:
 class Soaked:
     """What came of it. `answers` counts outcomes, `each` the calls that a client was served, in its order. `spent` are
     the windows of the ERP's budget of which nothing was left, `untold` the faults that met a request near such an end:
-    what answers none says nothing of what it took. `writes` has what was told of each, by its reference."""
+    what answers none says nothing of what it took. `writes` has what was told of each, by its reference, `beside` how
+    many of them were told of before the clients had ended, and `drifted` counts those whose preview was out of date."""
 
     seconds: float = 0.0
     times: list[float] = field(default_factory=list)
@@ -104,6 +92,8 @@ class Soaked:
     spent: int = 0
     untold: int = 0
     writes: dict[str, str] = field(default_factory=dict)
+    beside: int = 0
+    drifted: int = 0
     wrong: list[str] = field(default_factory=list)
 
     def within(self, percent: int) -> float:
@@ -118,14 +108,12 @@ class Soaked:
 
 async def soaked(folder: Path, *, calls: int = CALLS) -> Soaked:
     came = Soaked(each=[0] * CLIENTS)
-    with _served(folder) as (server, erps, url):
-        async with httpx.AsyncClient(base_url=erps, timeout=_LATE_S) as controls:
+    with served(folder) as (server, erps, url):
+        async with httpx.AsyncClient(base_url=erps, timeout=LATE_S) as controls:
             (await controls.post("/_sandbox/settings", json={"fraction_limit_per_hour": calls})).raise_for_status()
-            began = time.monotonic()
             await _asked(came, url, calls, lambda: _seen(server, folder))
-            came.seconds = time.monotonic() - began
             told = (await controls.get("/_soak")).json()
-        for name in _TOLD:
+        for name in TOLD:
             setattr(came, name, told[name])
         _judge_writes(came, folder / "erp.sqlite3")
         errors = (folder / "server.log").read_text("utf-8")
@@ -134,12 +122,12 @@ async def soaked(folder: Path, *, calls: int = CALLS) -> Soaked:
 
 
 async def _asked(came: Soaked, url: str, calls: int, seen: Any) -> None:
-    left = iter(range(calls))
+    left, began = iter(range(calls)), time.monotonic()
     wanted, writes = anyio.create_memory_object_stream[str](calls)
 
     async def client(number: int) -> None:
         chance = random.Random(number)
-        async with httpx.AsyncClient(timeout=_LATE_S) as http:
+        async with httpx.AsyncClient(timeout=LATE_S) as http:
             for at in left:
                 if at == calls // 4:
                     came.first = await seen()
@@ -156,35 +144,42 @@ async def _asked(came: Soaked, url: str, calls: int, seen: Any) -> None:
 
     async def writer() -> None:
         """Beside the clients, so that none of them is held up by a write."""
-        async with httpx.AsyncClient(timeout=_LATE_S) as http:
+        async with httpx.AsyncClient(timeout=LATE_S) as http:
             async for reference in writes:
                 outcome = await _written(came, http, url, reference)
                 came.writes[reference] = outcome
                 came.answers[outcome] += 1
 
-    async with anyio.create_task_group() as writing:
+    async with writes, anyio.create_task_group() as writing:
         for _ in range(WRITERS):
             writing.start_soon(writer)
         async with wanted, anyio.create_task_group() as group:
             for number in range(CLIENTS):
                 group.start_soon(client, number)
+        came.seconds, came.beside = time.monotonic() - began, len(came.writes)
 
 
 async def _written(came: Soaked, http: httpx.AsyncClient, url: str, reference: str) -> str:
     """A write is proposed and confirmed, if need be again: in a new window of the budget, for which what could not be
-    sent waits; and where a fault kept from its preview what the ERP says when it is sent. What was told of it at last.
+    sent waits; and where its preview was out of date. What was told of it at last.
     """
     outcome = ""
-    for _ in range(2 * _WINDOW_S):
+    for _ in range(2 * WINDOW_S):
         told = await _one(came, http, url, "create_enquiry", {"customer": "52", "customer_ref": reference})
         if told.get("outcome") == "confirmation_required":
             token = {name: told[name] for name in ("write_id", "confirmation_token")}
             told = await _one(came, http, url, "confirm_write", token)
         outcome = str(told.get("outcome", "")) or _outcome(told)
-        if outcome not in {"RATE_LIMITED", "awaiting_approval"} and _outcome(told) != _DRIFT:
+        drifted = _drifted(told)
+        came.drifted += drifted
+        if outcome not in {"RATE_LIMITED", "awaiting_approval"} and not drifted:
             break
         await anyio.sleep(_PATIENT_S)
     return outcome
+
+
+def _drifted(told: Mapping[str, Any]) -> bool:
+    return _DRIFT in str((told.get("error") or {}).get("message", ""))
 
 
 def _outcome(told: Mapping[str, Any]) -> str:
@@ -213,7 +208,7 @@ async def _one(
         came.wrong.append(f"{tool}({arguments}): {error!r:.300}")
         return {"outcome": "no answer"}
     code = str((told.get("error") or {}).get("code", ""))
-    if code and code not in _TRANSIENT and (tool, code) != ("confirm_write", _DRIFT):
+    if code and code not in _TRANSIENT and not (tool == "confirm_write" and _drifted(told)):
         came.wrong.append(f"{tool}({arguments}): {told['error']!r:.300}")
     if arguments is _PRICE and not code and told["prices"][0]["line_total"] != "2500.00":
         came.wrong.append(f"a wrong price: {told!r:.300}")
@@ -229,6 +224,11 @@ def _judge_writes(came: Soaked, erp: Path) -> None:
         count = held.get(reference, 0)
         if count > 1 or (told == "done" and not count) or (count and told not in _SENT):
             came.wrong.append(f"{reference} is told {told}, and the ERP holds it {count} times")
+    part = len(came.writes) // _SMALL_PART + 1
+    if came.drifted > part:
+        came.wrong.append(f"{came.drifted} previews of {len(came.writes)} writes were out of date")
+    if len(came.times) >= _TELLING and came.beside < part:
+        came.wrong.append(f"only {came.beside} of {len(came.writes)} writes were beside the clients: nothing is shown")
     if not any(told == "done" for told in came.writes.values()):
         came.wrong.append(f"nothing was written: {came.writes}")
 
@@ -273,133 +273,3 @@ def _held(process: Path) -> tuple[float, list[str]]:
         with suppress(OSError):  # closed meanwhile
             links.append(str(entry.readlink()))
     return int((process / "status").read_text("ascii").partition("VmRSS:")[2].split()[0]) / 1024, links
-
-
-# ------------------------------------------------------------------------------------------------------------ processes
-
-
-@contextmanager
-def _served(folder: Path) -> Iterator[tuple["subprocess.Popen[bytes]", str, str]]:
-    """The server's process, and the addresses of the ERPs and of it."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FRACTION_", "FRACTTAL_"))}
-    with _started("erps", folder, kept) as (_, erps):
-        settings = {
-            **sandbox.environment(erps),
-            "FRACTION_MCP_STATE_DIR": str(folder / "state"),
-            "FRACTION_MCP_OPEN_INBOX": "false",
-            "FRACTION_MCP_CONFIRM": "two_step",
-        }
-        with _started("server", folder, {**kept, **settings}) as (server, url):
-            yield server, erps, url
-
-
-@contextmanager
-def _started(
-    what: str, folder: Path, environment: Mapping[str, str]
-) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
-    log = folder / f"{what}.log"
-    command = [sys.executable, "-m", "torture.soak", what, str(folder)]
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment) as process,
-    ):
-        try:
-            yield process, _address(process, log)
-        finally:
-            process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(10)
-            process.kill()
-
-
-def _address(process: "subprocess.Popen[bytes]", log: Path) -> str:
-    until = time.monotonic() + _LATE_S
-    while process.poll() is None and time.monotonic() < until:
-        for line in log.read_text("utf-8").splitlines():
-            if "listens on " in line:
-                return line.rpartition(" ")[2]
-        time.sleep(0.05)
-    raise RuntimeError(log.read_text("utf-8"))
-
-
-_TOLD = ("asked", "refused", "faults", "spent", "untold")
-
-
-class _Narrowing(Requests):
-    """A budget that suffices, but for one window in a few, which takes less than is asked for."""
-
-    def __init__(self) -> None:
-        super().__init__(_WINDOW_S)
-        self.spent, self.left = 0, 0
-        self._at, self._most, self._wide = -1, 0, 0
-
-    def count(self, owner: str, limit: int) -> Budget:
-        ends, used = self._windows.get(owner, (0.0, 0))
-        if ends <= time.time():
-            self._wide = self._wide if self._is_narrow else used
-            self._at += 1
-            self._most = max(_FIRST, round(self._wide * _PART)) if self._is_narrow else limit
-        budget = super().count(owner, self._most)
-        self.left = budget.remaining
-        self.spent += not budget.remaining and not budget.exceeded
-        return budget
-
-    @property
-    def _is_narrow(self) -> bool:
-        return self._at % _NARROW_EVERY == 0
-
-
-def _erps(folder: Path) -> None:
-    """The embedded ERPs on a port of their own; one request in fifty meets a fault."""
-    import socket
-
-    import uvicorn
-    from starlette.responses import JSONResponse
-    from starlette.routing import Mount
-    from starlette.types import Message, Receive, Scope, Send
-
-    app = sandbox.open_sandbox(folder / "erp.sqlite3")
-    budget, chance, told = _Narrowing(), random.Random(1), Counter[str]()
-    (fraction,) = (each.app for each in app.routes if isinstance(each, Mount) and each.path == sandbox.FRACTION_PATH)
-    fraction.counter = budget  # type: ignore[attr-defined]
-
-    async def counted(scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("path", "")
-        if path == "/_soak":
-            told["spent"] = budget.spent
-            await JSONResponse({name: told[name] for name in _TOLD})(scope, receive, send)
-            return
-        at_work = scope["type"] == "http" and not path.startswith("/_") and "token" not in path and "/auth/" not in path
-        if at_work:
-            told["asked"] += 1
-            if chance.randrange(_ONE_IN) == 0:
-                told["faults"] += 1
-                told["untold"] += budget.left <= _EDGE
-                app.state.faults.arm(kind=chance.choice(_WORSE))
-
-        async def sent(message: Message) -> None:
-            told["refused"] += message.get("status") in {406, 429}
-            await send(message)
-
-        await app(scope, receive, sent)
-
-    listener = socket.create_server(("127.0.0.1", 0))
-    sys.stdout.write(f"listens on http://127.0.0.1:{listener.getsockname()[1]}\n")
-    sys.stdout.flush()
-    uvicorn.Server(uvicorn.Config(counted, log_level="critical", http="h11")).run(sockets=[listener])
-
-
-def _server(folder: Path) -> None:
-    from fraction_mcp.cli import main
-
-    def tell(*_: object) -> None:
-        new = folder / "tasks.new"
-        new.write_text(str(len(asyncio.all_tasks())))
-        new.replace(folder / "tasks")
-
-    signal.signal(signal.SIGUSR1, tell)
-    sys.exit(main(["serve", "--http", "--port", "0"]))
-
-
-if __name__ == "__main__":
-    {"erps": _erps, "server": _server}[sys.argv[1]](Path(sys.argv[2]))

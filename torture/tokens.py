@@ -23,7 +23,8 @@ from fraction_mcp.approvals.auth import InboxAuth, Session
 from fraction_mcp.approvals.pages import Pages
 from fraction_mcp.runtime import Runtime
 from fraction_mcp.server.app import create_server
-from torture.hosts import READS_S, SUBJECT, YES, Clock, Host
+from torture.clock import READS_S, Clock
+from torture.host import SUBJECT, YES, Host
 from torture.spoiling import unshowable
 from torture.worlds import World
 

@@ -11,7 +11,7 @@ import pytest
 
 from fraction_mcp import sandbox
 from torture import __main__ as torture
-from torture import crash, matrix, others, page, parts, soak, status, worlds
+from torture import crash, lives, matrix, others, page, parts, soak, soak_servers, status, worlds
 from torture.page import Section
 from torture.wire import FAULTS, Exchange, Fault, Wire
 
@@ -176,7 +176,8 @@ def test_a_warning_excuses_an_answer_only_where_it_is_not_given_without_the_faul
 @pytest.mark.slow
 def test_on_postgresql_nothing_is_doubled_lost_or_told_wrongly_either() -> None:
     code = (
-        "from torture import crash; print(crash.shard(('submit_writes', 'dropped after the commit', 90, True)).wrong)"
+        "from torture import crash, lives; "
+        "print(crash.shard(lives.Job('submit_writes', 'dropped after the commit', 90, on_postgresql=True)).wrong)"
     )
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=HERE, capture_output=True, text=True, timeout=240, check=False
@@ -190,8 +191,8 @@ def test_on_postgresql_nothing_is_doubled_lost_or_told_wrongly_either() -> None:
 @pytest.mark.parametrize(
     ("promise", "part"),
     [("claim", "crash"), ("claim", "model"), ("claim", "hosts"),
-     ("retry", "crash"), ("retry", "model"), ("retry", "faults"),
-     ("accept", "hosts")],
+     ("retry", "crash"), ("retry", "model"), ("retry", "hosts"), ("retry", "faults"),
+     ("accept", "crash"), ("accept", "model"), ("accept", "hosts")],
 )  # fmt: skip
 def test_a_promise_that_is_broken_on_purpose_is_noticed(promise: str, part: str) -> None:
     """A claim that takes what another has claimed shows only where two processes are at one write."""
@@ -208,7 +209,7 @@ def test_what_a_pool_is_given_stands_where_its_processes_can_load_it() -> None:
 
 _TWICE = """
 from fraction_mcp.erp.client import ErpClient
-from torture import crash, worlds
+from torture import crash, lives, worlds
 
 exchange = ErpClient._exchange
 
@@ -224,7 +225,7 @@ async def twice(self, endpoint, request, headers, start=0):
 ErpClient._exchange = twice
 folder = worlds.worlds_folder()
 for tool in ("create_part", "set_price_list"):
-    print(crash.tried(folder, worlds.seed(folder), worlds.SUBJECTS[tool], "none", 10**6).wrong)
+    print(crash.tried(folder, worlds.seed(folder), lives.Job(tool), 10**6).wrong)
 __import__("shutil").rmtree(folder)
 """
 
@@ -245,12 +246,14 @@ def test_a_write_that_failed_and_a_run_that_never_ends_are_wrong(
     assert not crash._wrong_with("done", 1, ["done"] * 3, 1)
 
     def killed(*_: object, **__: object) -> crash.Kill:
-        return crash.Kill("create_part", "none", 0, beside=False, ended_by_itself=False, state="done", held=1, wrong="")
+        return crash.Kill(
+            lives.Job("create_part"), 0, beside=False, ended_by_itself=False, state="done", held=1, wrong=""
+        )
 
     monkeypatch.setattr(crash, "_MOST_STEPS", 3)
     monkeypatch.setattr(crash, "ready", lambda *_: None)
     monkeypatch.setattr(crash, "tried", killed)
-    came = list(crash.kills(tmp_path, tmp_path, "create_part", "none"))
+    came = list(crash.kills(tmp_path, tmp_path, lives.Job("create_part")))
     assert [kill.wrong for kill in came] == ["", "", "", "still at work after 3 steps"]
 
 
@@ -270,9 +273,9 @@ def test_a_soak_that_oversteps_the_budget_or_never_reaches_it_is_wrong() -> None
 def test_one_window_in_a_few_takes_half_of_what_was_asked_in_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
     monkeypatch.setattr("time.time", lambda: now[0])
-    budget, taken = soak._Narrowing(), []
-    for _ in range(soak._NARROW_EVERY + 1):
+    budget, taken = soak_servers._Narrowing(), []
+    for _ in range(soak_servers._NARROW_EVERY + 1):
         taken.append(sum(not budget.count("me", 10_000).exceeded for _ in range(400)))
-        now[0] += soak._WINDOW_S
-    assert taken == [soak._FIRST, *[400] * (soak._NARROW_EVERY - 1), 200]
+        now[0] += soak_servers.WINDOW_S
+    assert taken == [soak_servers._FIRST, *[400] * (soak_servers._NARROW_EVERY - 1), 200]
     assert budget.spent == 2
