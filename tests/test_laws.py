@@ -5,14 +5,19 @@ import ast
 import inspect
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
 from fraction_mcp import errors
 from fraction_mcp.erp import endpoints
 from fraction_mcp.operations.results import ToolError
+from fraction_mcp.operations.writes import journal_rows
+from fraction_mcp.operations.writes.event import EventDetail
+from fraction_mcp.operations.writes.write import WriteOutcome
 from fraction_mcp.tools.catalogue import catalogue
 from tests.writes.firm import CASES
 
@@ -252,3 +257,13 @@ def test_every_error_says_who_can_mend_it_and_whether_to_try_again(error: errors
     assert told.retryable is (
         "ry again in a moment" in told.hint or "ry again once" in told.hint or "Wait" in told.hint
     )
+
+
+# --------------------------------------------------------------------------------------------------- events of a write
+
+
+def test_whatever_is_kept_of_a_write_is_named_where_events_are() -> None:
+    """They are read from JSON and written as it: no type would notice a name that stands in one place alone."""
+    named = set(get_type_hints(EventDetail))
+    assert {field.name for field in fields(WriteOutcome)} <= named
+    assert named >= journal_rows._COMPARED | journal_rows._OF_THE_EVENT

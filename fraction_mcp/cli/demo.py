@@ -104,7 +104,7 @@ async def session(console: Console, scenes: Sequence[Scene]) -> bool:
     the terminal's own colour, which is legible on any background.
     """
     with tempfile.TemporaryDirectory(prefix="fraction-mcp-demo-", ignore_cleanup_errors=True) as folder:
-        environment = {"FRACTION_MCP_STATE_DIR": folder, "FRACTION_CURRENCY": "GBP"}
+        environment = {"FRACTION_MCP_STATE_DIR": folder}
         person = _Person(console)
         async with own_server("--sandbox", environment=environment, elicitation_callback=person) as client:
             _say(

@@ -31,7 +31,6 @@ _DEEPEST = 64
 _LARGE = 1_000_000  # bytes; what is smaller cannot hold too many values
 _MOST_VALUES = 500_000  # a value takes some hundred bytes of memory, however few it came in
 _FEW = 16
-_WHOLE = Decimal(1)
 
 # Compiled when they are first needed, which for many ERPs is never.
 # An escape that could stand for a character to be taken out: not one of the usual, of Latin, Greek and Cyrillic
@@ -126,12 +125,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _decimal(text: str) -> Decimal:
     """A number that is written with a point or an exponent."""
     number = Decimal(text)
-    if len(text) <= DOUBLE_DIGITS or len(number.as_tuple().digits) not in {16, 17}:
-        return number
-    if number == number.to_integral_value():
-        return number
-    stands_for = of_double(number)
-    return stands_for.quantize(_WHOLE) if stands_for.as_tuple().exponent in range(1, DOUBLE_DIGITS) else stands_for
+    return number if len(text) <= DOUBLE_DIGITS else of_double(number)
 
 
 def _no_constant(_: str) -> NoReturn:

@@ -1,6 +1,7 @@
 """Who may sign in to the sandbox.
 
-Knows the accounts of the make-believe companies, which are public on purpose: nothing of value is behind them.
+Knows the accounts of the make-believe companies, which are public on purpose: nothing of value is behind them; and
+how a client is told of the usual one.
 Refuses to know tokens, requests, and what an account may be used for once it has signed in.
 """
 

@@ -36,6 +36,7 @@ DOUBLE_DIGITS = 15
 """Significant digits that a binary double carries through a decimal text unchanged."""
 _DOUBLE = Context(prec=DOUBLE_DIGITS)  # to read one, not to count in
 CENT = Decimal("0.01")
+_WHOLE = Decimal(1)
 _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,3})?")
 _PLAIN = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{1,6})?")
 _WIRE_DIGITS = 40
@@ -73,8 +74,14 @@ def to_decimal(value: object) -> Decimal:
 
 
 def of_double(number: Decimal) -> Decimal:
-    """The decimal that a binary double of this spelling stands for: 6.6 for 6.6000000000000005."""
-    return _DOUBLE.plus(number).normalize(_DOUBLE)
+    """The decimal that a binary double of this spelling stands for: 6.6 for 6.6000000000000005.
+
+    Only a number of 16 or 17 digits, not all of them before the point, was spelt from a double; any other is meant.
+    """
+    if len(number.as_tuple().digits) not in {16, 17} or number == number.to_integral_value():
+        return number
+    stands_for = _DOUBLE.plus(number).normalize(_DOUBLE)
+    return stands_for.quantize(_WHOLE) if stands_for.as_tuple().exponent in range(1, DOUBLE_DIGITS) else stands_for
 
 
 def plain(number: Decimal, places: int = 0) -> str:

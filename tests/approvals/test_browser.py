@@ -316,6 +316,24 @@ async def go(page: "Page", address: str) -> None:
 
 
 @slow
+async def test_a_session_that_another_site_had_led_to_without_its_cookie_is_led_back_to_again(
+    writer: Writer, chromium: str
+) -> None:
+    """A cookie that is for this site alone does not come with a click elsewhere: as if the session were over."""
+    write = await writer.part("BACK-1")
+    async with person(writer, chromium, complains=("403",)) as page:
+        own, host = page.url, page.url.partition("/s/")[0]
+        await page.goto(f"data:text/html,<a href='{own}'>the inbox, from a page of somebody else's</a>")
+        await page.get_by_role("link").click()
+        await page.wait_for_url(own)
+        assert "fresh sign-in link" in await page.inner_text("h1")
+        await page.goto(own)
+        await page.locator(f"#{write.id}-approve").wait_for()
+        await go(page, f"{host}/writes/{write.id}")
+        await page.wait_for_url(f"{own}?write={write.id}")
+
+
+@slow
 async def test_a_session_that_is_over_leads_nowhere_and_not_in_circles(writer: Writer, chromium: str) -> None:
     await writer.part("OVER-1")
     async with person(writer, chromium, complains=("403",)) as page:

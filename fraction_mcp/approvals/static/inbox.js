@@ -8,6 +8,9 @@ const bell = document.getElementById("notify");
 const GUARD_MS = 700;
 let sending = false;
 
+// As entered.js, in case shut.js has taken this session for over: where another site had led here, it saw no cookie.
+try { localStorage.setItem("inbox", location.pathname); } catch {}
+
 let guardedUntil = 0;
 
 // What a person may have been about to press: the cards that stand there, in their order and state.

@@ -47,16 +47,16 @@ class EventDetail(_With, total=False):
     subject: str
     item: str
     after: str
-    # claimed: the attempt, and the bytes that were to go out
+    # claimed: the attempt, and the hash of the bytes that were to go out
     owner: str
     content_sha256: str
     # stopped: the id of the write that was not done
     because: str
-    # looked: what was seen
+    # looked: what was seen; `why`, below, where it could not be looked
     found: str
     # late_answer: as which step it came
     kind: str
-    # of every step that tells (`Move.tells`): a `WriteOutcome`, where it says something
+    # of every step that tells (`Move.tells`), of a late answer, and of a no with its reason: what a `WriteOutcome` says
     result: Any
     differs: list[str]
     found_by: str
