@@ -1,5 +1,6 @@
 """The commands as a person types them: what they print, where, and with which exit code."""
 
+import itertools
 import json
 import os
 import platform
@@ -482,7 +483,7 @@ def test_the_sandbox_serves_over_http_and_a_server_works_in_it(tmp_path: Path) -
             assert process.stderr is not None
             page = httpx.get(f"http://127.0.0.1:{port}/")
             assert "an embedded FractionERP and Fracttal" in page.text
-            told = [process.stderr.readline() for _ in range(7)]
+            told = itertools.takewhile(lambda line: line.strip() != "fraction-mcp serve", process.stderr)
             exports = dict(re.findall(r"(FRACT\w+)=(\S+)", " ".join(told)))
             run = ran(
                 tmp_path, "call", "get_price_for_quantity", "part=BRKT-1", "quantity=250", "customer=52", **exports

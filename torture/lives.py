@@ -15,6 +15,7 @@ from torture.worlds import BATCH, FAULTS, SUBJECTS, Subject, World
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
+    from fraction_mcp.config import Settings
     from fraction_mcp.operations.writes.batch import Batch
     from fraction_mcp.operations.writes.service import WriteService
     from fraction_mcp.operations.writes.write import Write
@@ -28,6 +29,7 @@ Asks = Literal["", "a host", "a careless host"]
 or one that accepts a form that nobody has filled in."""
 HOSTS: tuple[Asks, ...] = ("a host", "a careless host")
 
+_SOON_S = 0.05  # how long a write is waited for whose answer never comes
 _LATER_S = 1000.0  # past every lease, before every expiry
 _ASKER, _OTHER = "whoever is killed", "whoever works beside it"
 
@@ -47,21 +49,24 @@ async def write(world: World, job: Job, say: Say, arm: Callable[[], None]) -> No
     erps, subject = world.erps(), KILLED[job.tool]
     if FAULTS[job.fault]:
         erps.state.faults.arm(method=subject.method, path=subject.path, **FAULTS[job.fault])
+    settings = world.settings().model_copy(update={"elicitation": "full"})
+    if "seconds" in FAULTS[job.fault]:
+        settings = settings.model_copy(update={"timeout_s": _SOON_S})
     lives = _through_a_host if job.asks else _by_itself
     with closing(erps.state.store):
-        await lives(world, erps, job, say, arm)
+        await lives(settings, erps, job, say, arm)
 
 
-async def _by_itself(world: World, erps: "Starlette", job: Job, say: Say, arm: Callable[[], None]) -> None:
+async def _by_itself(settings: "Settings", erps: "Starlette", job: Job, say: Say, arm: Callable[[], None]) -> None:
     from fraction_mcp.runtime import Runtime
 
-    async with Runtime(world.settings(), erps) as runtime:
+    async with Runtime(settings, erps) as runtime:
         service = await runtime.write_service()
         arm()
         await _proposed(service, KILLED[job.tool], KILLED[job.tool].arguments, _ASKER, say)
 
 
-async def _through_a_host(world: World, erps: "Starlette", job: Job, say: Say, arm: Callable[[], None]) -> None:
+async def _through_a_host(settings: "Settings", erps: "Starlette", job: Job, say: Say, arm: Callable[[], None]) -> None:
     from mcp import Client
     from mcp.client.session import ElicitationFnT
     from mcp.types import ElicitResult, Implementation
@@ -79,7 +84,6 @@ async def _through_a_host(world: World, erps: "Starlette", job: Job, say: Say, a
             say("agreed")
         return EMPTY if careless else YES
 
-    settings = world.settings().model_copy(update={"elicitation": "full"})
     async with Runtime(settings, erps, clock=clock) as runtime:
         form, name = cast(ElicitationFnT, callback), Implementation(name=_ASKER, version="1")
         async with Client(create_server(runtime), elicitation_callback=form, client_info=name) as client:

@@ -102,8 +102,9 @@ class Consent:
             async with self._ticking():
                 answer = await self._sent(question)
         except Exception as error:  # noqa: BLE001 - whatever a client makes of it: it was claimed, and not delivered
-            logger.warning("%s could not show the question for %s: %s", self.client, _ids(batch)[0], clean(str(error)))
-            return await self._judged(batch, question.nonce, {"error": clean(str(error), _MOST_KEPT)}, "")
+            why = clean(str(_cause(error)), _MOST_KEPT)
+            logger.warning("%s could not show the question for %s: %s", self.client, _ids(batch)[0], why)
+            return await self._judged(batch, question.nonce, {"error": why}, "")
         reply = await self._answered(batch, question.nonce, answer, address=bool(question.address))
         if question.address and reply.led:
             await self._page_seen_to(batch, question.nonce)
@@ -268,6 +269,13 @@ class Consent:
         if after_s < READING_S:
             return f"Nobody was asked: {client} answered by itself, within a second."
         return f"Nobody has decided: the question was closed in {client} without a choice."
+
+
+def _cause(error: Exception) -> Exception:
+    """It comes out of a group of tasks, which wraps it."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 def _ids(batch: Batch) -> list[str]:
