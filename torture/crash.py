@@ -80,7 +80,7 @@ def _dies_at(step: int) -> Callable[[], None]:
     of them, in this thread or in its own, is a step as well."""
 
     def arm() -> None:
-        from fraction_mcp.operations.writes.journal_sqlite import _Statement
+        from fraction_mcp.operations.writes.journal_sqlite import _Statement, _Trips
 
         taken = itertools.count(1)
 
@@ -94,6 +94,7 @@ def _dies_at(step: int) -> Callable[[], None]:
 
         asyncio.events.Handle._run = counted(asyncio.events.Handle._run)  # type: ignore[method-assign]
         _Statement._executed = counted(_Statement._executed)  # type: ignore[method-assign]
+        _Trips.commit = counted(_Trips.commit)  # type: ignore[method-assign]
 
     return arm
 
@@ -146,6 +147,7 @@ def ready(folder: Path, seeded: Path, job: lives.Job, database: str = "") -> Non
     for thread in threading.enumerate():
         if thread is not threading.current_thread():
             thread.join(_ENDS_S)
+            assert not thread.is_alive(), f"{thread} would be forked"
 
 
 def tried(folder: Path, seeded: Path, job: lives.Job, step: int, *, looks: int = 0, database: str = "") -> Kill:

@@ -125,6 +125,7 @@ class Writes(RuleBasedStateMachine):
         stack = ExitStack()
         settings = self.world.settings().model_copy(update={"timeout_s": _TIMEOUT_S, "elicitation": "full"})
         runtime = Runtime(settings, self.witness, clock=lambda: time.time() + self.ahead)
+        runtime._watching = True  # nobody looks by themselves: the same steps must have the same end again
         self.running[process] = (stack, stack.enter_context(self.portal.wrap_async_context_manager(runtime)))
 
     def teardown(self) -> None:
@@ -324,7 +325,7 @@ class Writes(RuleBasedStateMachine):
     def _counts(self, waiting: tuple[Write, ...]) -> None:
         """A yes to these, where it comes in time."""
         if all(one.expires_at > time.time() + self.ahead for one in waiting):
-            self.yes.update(one.plan.content for one in waiting)
+            self.yes |= Counter(one.plan.content for one in waiting)  # said twice, it is good for one send
 
     def _try(self, process: int, work: Any) -> Any:
         """What the process makes of it; None where it refuses, which it may at any time."""

@@ -34,7 +34,10 @@ _ON_POSTGRESQL = [
     lives.Job(tool, fault, 8, on_postgresql=True)
     for tool, fault in product(("create_enquiry", "submit_writes"), ("none", "dropped after the commit"))
 ]
-_THROUGH_HOSTS = [lives.Job(tool, stride=2, asks=asks) for tool, asks in product(worlds.SUBJECTS, lives.HOSTS)]
+_THROUGH_HOSTS = [
+    *(lives.Job(tool, stride=4, asks=asks) for tool, asks in product(worlds.SUBJECTS, lives.HOSTS)),
+    *(lives.Job(tool, "dropped after the commit", 8, asks="a host") for tool in worlds.SUBJECTS),
+]
 
 
 def _at_once(work: Callable[[Job], Came], jobs: Sequence[Job], broke: str, at_once: int) -> Iterator[Came]:
@@ -95,7 +98,7 @@ def _told_strides(stride: int) -> str:
         return f"or rather at each {stride}th"
     return (
         f"on PostgreSQL at each {_ON_POSTGRESQL[0].stride}th, and where a host shows its form, or accepts it unfilled, "
-        f"at each {_THROUGH_HOSTS[0].stride}nd"
+        f"at each {_THROUGH_HOSTS[0].stride}th or {_THROUGH_HOSTS[-1].stride}th"
     )
 
 

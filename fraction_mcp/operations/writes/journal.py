@@ -38,6 +38,7 @@ __all__ = ["Journal"]
 logger = logging.getLogger(__name__)
 
 _WHOLE_S = 60.0  # for reading every event there is
+_AT_ONCE = 50  # writes in one change: a few milliseconds
 NO_RULES = Approvers()
 
 
@@ -140,15 +141,22 @@ class Journal:
         query = query if identity is None else query.where(table.identity == identity.text)
         query = query.where(table.state.in_(states)) if states else query
         async with self.database.reading() as connection:
-            due = (await connection.execute(tables.due(self._clock(), self._seen))).first()
+            due = [row.id for row in (await connection.execute(tables.due(self._clock(), self._seen))).all()]
             rows = (await connection.execute(query)).all()
-        if due is not None:
+        if due:
+            await self._lapse(due)
+            async with self.database.query() as connection:
+                rows = (await connection.execute(query)).all()
+        return [write for row in rows if (write := self._readable(row))]
+
+    async def _lapse(self, due: Sequence[str]) -> None:
+        """A few at a time: all else waits for a change."""
+        for start in range(0, len(due), _AT_ONCE):
             async with self._transaction() as transaction:
-                for row in (await transaction.execute(tables.due(self._clock(), self._seen))).all():
+                these = sa.select(tables.writes).where(tables.writes.c.id.in_(due[start : start + _AT_ONCE]))
+                for row in (await transaction.execute(these)).all():
                     if write := self._readable(row):
                         await transaction.lapsed(write)
-                rows = (await transaction.execute(query)).all()
-        return [write for row in rows if (write := self._readable(row))]
 
     async def batch(self, write_id: str) -> Batch:
         """What a write was asked for within, or it alone. Raises KeyError for an id that is not there."""

@@ -19,7 +19,7 @@ from fraction_mcp.database_url import read_database_url
 from fraction_mcp.errors import ConfigError, JournalUnreachable
 from fraction_mcp.operations.writes import migrations
 from fraction_mcp.operations.writes.journal_file import file_in, made_private
-from fraction_mcp.operations.writes.journal_sqlite import QUERY, READS, sqlite_engine
+from fraction_mcp.operations.writes.journal_sqlite import LONG, QUERY, READS, sqlite_engine
 from fraction_mcp.operations.writes.journal_trouble import told
 
 __all__ = ["JournalDatabase", "Listening", "brought_up"]
@@ -66,11 +66,12 @@ class JournalDatabase:
         self, *, within_s: float | None = None, opening: bool = False
     ) -> AsyncIterator[AsyncConnection]:
         """One transaction that may change things, committed at the end, even if its caller is cancelled meanwhile."""
+        engine = self.engine.execution_options(**LONG) if opening and not self.shared else self.engine
         async with (
             self._with_room(self._changes),
             self._answering(within_s, opening),
             self._in_turn(),
-            self.engine.begin() as connection,
+            engine.begin() as connection,
         ):
             yield connection
 

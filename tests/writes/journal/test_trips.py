@@ -1,6 +1,7 @@
 """What a change costs a busy server: everything between its beginning and its commit is done where it stands, so that
 nobody waits for the event loop's next turn while it holds up all others."""
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from fraction_mcp.operations.writes import journal_sqlite
 from fraction_mcp.operations.writes.journal import Journal
+from fraction_mcp.operations.writes.states import State, Step
 from tests.writes.made import draft
 
 pytestmark = pytest.mark.anyio
@@ -58,6 +60,61 @@ async def test_a_change_that_is_given_up_while_it_waits_for_another_s_leaves_no_
             await trips.rollback()
             await driver.execute("SELECT 1")  # whatever its thread had to do is done
             assert not driver.in_transaction
+
+
+@pytest.mark.parametrize("when", ["_executed", "commit"])
+async def test_a_change_whose_caller_is_gone_as_it_begins_or_commits_is_whole_or_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """As a loop ends its tasks, which no shield of ours keeps from them."""
+    journal = await Journal.open("", tmp_path)
+    before = await journal.propose(draft(key="before"))
+    under_way = asyncio.Event()
+    execute: Any = aiosqlite.Connection._execute
+
+    async def told(self: aiosqlite.Connection, work: Any, *words: Any, **facts: Any) -> Any:
+        if when in str(work):
+            under_way.set()
+        return await execute(self, work, *words, **facts)
+
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite3", isolation_level=None, timeout=20)) as other:
+        if when == "_executed":
+            other.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr(aiosqlite.Connection, "_execute", told)
+        task = asyncio.create_task(journal.note(before.id, Step.LOOKED, {"found": "none"}))
+        await under_way.wait()
+        task.cancel()
+        if when == "_executed":
+            other.execute("ROLLBACK")
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        other.execute("BEGIN IMMEDIATE")  # nobody has the lock
+        other.execute("ROLLBACK")
+    after = await journal.propose(draft(key="after"))
+    assert {write.id for write in await journal.latest()} == {before.id, after.id}
+    assert await journal.verify() == ""
+    await journal.aclose()
+
+
+async def test_what_time_has_done_to_many_is_written_down_a_few_at_a_time(tmp_path: Path, trips: list[object]) -> None:
+    """All else of the server stands still while a change does."""
+    now = [1_800_000_000.0]
+    journal = await Journal.open("", tmp_path, clock=lambda: now[0])
+    for number in range(120):
+        await journal.propose(draft(key=f"{number}", asker=f"{number % 3}", expires_at=now[0] + 60))
+    now[0] += 61
+    trips.clear()
+    assert {write.state for write in await journal.latest(limit=None)} == {State.EXPIRED}
+    assert len([trip for trip in trips if "commit" in str(trip)]) == 3
+    assert await journal.verify() == ""
+    await journal.aclose()
+
+
+async def test_a_schema_is_brought_up_beside_the_loop(tmp_path: Path, trips: list[object]) -> None:
+    """An index on a large journal takes its time."""
+    journal = await Journal.open("", tmp_path)
+    assert len(trips) > 10
+    await journal.aclose()
 
 
 async def test_a_change_that_fails_halfway_is_undone_and_the_next_one_is_whole(tmp_path: Path) -> None:
