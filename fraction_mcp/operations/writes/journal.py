@@ -38,7 +38,6 @@ __all__ = ["Journal"]
 logger = logging.getLogger(__name__)
 
 _WHOLE_S = 60.0  # for reading every event there is
-_AT_ONCE = 50  # writes in one change: a few milliseconds
 NO_RULES = Approvers()
 
 
@@ -136,9 +135,8 @@ class Journal:
     ) -> list[Write]:
         """The newest writes first, of these states (all where none are named) and this ERP identity (any if None)."""
         table = tables.writes.c
-        query = (
-            sa.select(tables.writes).where(self._seen.writes).order_by(table.created_at.desc(), table.id).limit(limit)
-        )
+        query = sa.select(tables.writes).where(self._seen.writes)
+        query = query.order_by(table.created_at.desc(), table.id).limit(limit)
         query = query if identity is None else query.where(table.identity == identity.text)
         query = query.where(table.state.in_(states)) if states else query
         async with self.database.reading() as connection:
@@ -150,11 +148,11 @@ class Journal:
                 rows = (await connection.execute(query)).all()
         return [write for row in rows if (write := self._readable(row))]
 
-    async def _lapse(self, due: Sequence[str]) -> None:
+    async def _lapse(self, due: Sequence[str], at_once: int = 50) -> None:
         """A few at a time: all else waits for a change."""
-        for start in range(0, len(due), _AT_ONCE):
+        for start in range(0, len(due), at_once):
             async with self._transaction() as transaction:
-                for write_id in due[start : start + _AT_ONCE]:
+                for write_id in due[start : start + at_once]:
                     with suppress(KeyError, JournalError):  # what somebody spoilt keeps no other from it
                         await transaction.write(write_id)
 
