@@ -166,16 +166,18 @@ def tried(folder: Path, seeded: Path, job: lives.Job, step: int, *, looks: int =
     if (
         not wrong
         and looks
-        and (lived, _told(others), _held(world, subject, subject.beside))
-        != (
-            0,
-            dict.fromkeys(held, "done"),
-            dict.fromkeys(held, 1),
-        )
+        and (lived or not _is_well_beside(job, _told(others), _held(world, subject, subject.beside)))
     ):
         wrong = f"the process beside it: {others}"
     world.remove()
     return Kill(job, step, bool(looks), code == 0, state, sum(after.values()), wrong)
+
+
+def _is_well_beside(job: lives.Job, told: Mapping[str, str], held: Mapping[str, int]) -> bool:
+    """A server that is killed watches, and may have had the other's approved write in hand: it is told so."""
+    if job.asks and "sending" in told.values():
+        return set(told.values()) <= {"done", "sending"} and max(held.values()) <= 1
+    return told == dict.fromkeys(held, "done") and set(held.values()) == {1}
 
 
 def _held(world: World, subject: Subject, arguments: Mapping[str, Any]) -> dict[str, int]:

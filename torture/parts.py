@@ -35,7 +35,7 @@ _ON_POSTGRESQL = [
     for tool, fault in product(("create_enquiry", "submit_writes"), ("none", "dropped after the commit"))
 ]
 _THROUGH_HOSTS = [
-    *(lives.Job(tool, stride=4, asks=asks) for tool, asks in product(worlds.SUBJECTS, lives.HOSTS)),
+    *(lives.Job(tool, stride=8, asks=asks) for tool, asks in product(worlds.SUBJECTS, lives.HOSTS)),
     *(lives.Job(tool, "dropped after the commit", 8, asks="a host") for tool in worlds.SUBJECTS),
 ]
 
@@ -97,8 +97,7 @@ def _told_strides(stride: int) -> str:
     if stride:
         return f"or rather at each {stride}th"
     return (
-        f"on PostgreSQL at each {_ON_POSTGRESQL[0].stride}th, and where a host shows its form, or accepts it unfilled, "
-        f"at each {_THROUGH_HOSTS[0].stride}th or {_THROUGH_HOSTS[-1].stride}th"
+        f"on PostgreSQL, and where a host shows its form or accepts it unfilled, at each {_ON_POSTGRESQL[0].stride}th"
     )
 
 

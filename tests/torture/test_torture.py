@@ -239,6 +239,24 @@ def test_what_is_sent_twice_is_noticed_where_the_erp_holds_it_once_all_the_same(
     assert run.stdout.splitlines() == ["create_part was sent 2 times", "set_price_list was sent 2 times"], run.stderr
 
 
+@pytest.mark.parametrize(
+    ("asks", "told", "held", "is_well"),
+    [
+        ("", "done", 1, True),
+        ("", "done", 0, False),
+        ("", "sending", 1, False),
+        ("a host", "sending", 0, True),  # by the server that was killed, which watches
+        ("a host", "sending", 2, False),
+        ("a host", "unknown", 1, False),
+    ],
+)
+def test_whoever_works_beside_a_killed_server_may_have_a_write_in_its_hands(
+    asks: lives.Asks, told: str, held: int, *, is_well: bool
+) -> None:
+    job = lives.Job("create_part", asks=asks)
+    assert crash._is_well_beside(job, {"create_part": told}, {"create_part": held}) is is_well
+
+
 def test_a_write_that_failed_and_a_run_that_never_ends_are_wrong(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
