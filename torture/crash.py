@@ -19,24 +19,22 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import aiosqlite
 import anyio
 
 from torture import lives, postgresql
 from torture.worlds import Subject, World, items, seed, worlds_folder
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["Kill", "Tally", "kills", "shard", "tried"]
-
+__all__ = ["Kill", "Tally", "crowded", "kills", "ready", "shard", "tried"]
 
 _BESIDE_EVERY, _LOOKS_OFTEN = 10, 100
 _MOST_STEPS = 5_000
 _FAILED = 3
 _ENDS_S = 5.0
 _UNASKED = ("none", "awaiting_approval")  # where nobody has said yes
+
 # ----------------------------------------------------------------------------------------------------------- processes
 
 
@@ -77,10 +75,10 @@ def _forked(work: Callable[[lives.Say], Awaitable[None]]) -> _Child:
 
 def _dies_at(step: int) -> Callable[[], None]:
     """Arms the kill: from now on the event loop takes `step` steps and not one more. What SQLite is asked between two
-    of them, in this thread or in its own, is a step as well."""
+    of them, in this thread or in its own, is a step as well, and so is each trip to that one, as for a commit."""
 
     def arm() -> None:
-        from fraction_mcp.operations.writes.journal_sqlite import _Statement, _Trips
+        from fraction_mcp.operations.writes.journal_sqlite import _Statement
 
         taken = itertools.count(1)
 
@@ -94,7 +92,7 @@ def _dies_at(step: int) -> Callable[[], None]:
 
         asyncio.events.Handle._run = counted(asyncio.events.Handle._run)  # type: ignore[method-assign]
         _Statement._executed = counted(_Statement._executed)  # type: ignore[method-assign]
-        _Trips.commit = counted(_Trips.commit)  # type: ignore[method-assign]
+        aiosqlite.Connection._execute = counted(aiosqlite.Connection._execute)  # type: ignore[method-assign]
 
     return arm
 

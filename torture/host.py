@@ -62,7 +62,7 @@ class Host:
             if self.opened:
                 await self.opened.wait()
             answer, after_s = self.answers.pop(0) if self.answers else (CLOSED, 0.0)
-            self.clock.ahead_s += after_s
+            self.clock.passes(after_s)
             return answer
 
         settings = self.world.settings().model_copy(update={"secret_key": SecretStr(key), "elicitation": "full"})
@@ -124,7 +124,7 @@ class Host:
     async def leg(self, state: str | None = None, answer: ElicitResult | None = None, after_s: float = 0.0) -> Any:
         """One round of a call of 2026-07-28, by hand."""
         assert self.client is not None
-        self.clock.ahead_s += after_s
+        self.clock.passes(after_s)
         return await self.client.session.call_tool(
             SUBJECT.tool,
             dict(SUBJECT.arguments),

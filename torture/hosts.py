@@ -112,7 +112,7 @@ async def _twice(host: Host) -> None:
 async def _five(host: Host) -> None:
     async with host.at_work():
         state = await host.question()
-        host.clock.ahead_s += READS_S
+        host.clock.passes(READS_S)
         async with anyio.create_task_group() as group:
             for _ in range(5):
                 group.start_soon(host.leg, state, YES)
@@ -131,7 +131,7 @@ async def _at_two(host: Host) -> None:
     other = replace(host)
     async with host.at_work(), other.at_work():
         state = await host.question()
-        host.clock.ahead_s += READS_S
+        host.clock.passes(READS_S)
         await raced(
             host.sent,
             (await host.service(), lambda: host.leg(state, YES)),

@@ -79,7 +79,7 @@ async def _through_a_host(settings: "Settings", erps: "Starlette", job: Job, say
 
     async def callback(*_: object) -> ElicitResult:
         say("proposed")
-        clock.ahead_s += READS_S
+        clock.passes(READS_S)
         if not careless:
             say("agreed")
         return EMPTY if careless else YES

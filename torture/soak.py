@@ -163,7 +163,7 @@ async def _written(came: Soaked, http: httpx.AsyncClient, url: str, reference: s
     """A write is proposed and confirmed, if need be again: in a new window of the budget, for which what could not be
     sent waits; and where its preview was out of date. What was told of it at last.
     """
-    outcome = ""
+    outcome, drifted = "", False
     for _ in range(2 * WINDOW_S):
         told = await _one(came, http, url, "create_enquiry", {"customer": "52", "customer_ref": reference})
         if told.get("outcome") == "confirmation_required":
@@ -175,6 +175,8 @@ async def _written(came: Soaked, http: httpx.AsyncClient, url: str, reference: s
         if outcome not in {"RATE_LIMITED", "awaiting_approval"} and not drifted:
             break
         await anyio.sleep(_PATIENT_S)
+    if drifted:
+        came.wrong.append(f"{reference} was out of date whenever it was asked for")
     return outcome
 
 

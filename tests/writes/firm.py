@@ -1,6 +1,5 @@
 """A firm for each test: the embedded ERPs, in process and behind a real socket, and seats at sessions in them."""
 
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from starlette.applications import Starlette
 from fraction_mcp import sandbox
 from fraction_mcp.config import Settings
 from tests.known_tools import knows_the_tools
+from torture.clock import READS_S, Clock
 
 if TYPE_CHECKING:
     from fraction_mcp.runtime import Runtime
@@ -36,22 +36,6 @@ def answering(action: str, **content: Any) -> Answer:
 
 ANSWERS = {"yes": answering("accept", decision="approve"), "no": answering("accept", decision="decline"),
            "decline": answering("decline"), "cancel": answering("cancel")}  # fmt: skip
-
-
-READS_S = 2.0
-
-
-@dataclass
-class Clock:
-    """The journal's clock, which may be moved on: nobody waits for a person in a test to have read."""
-
-    ahead_s: float = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead_s
-
-    def passes(self, seconds: float) -> None:
-        self.ahead_s += seconds
 
 
 @dataclass

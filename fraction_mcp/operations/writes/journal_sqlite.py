@@ -75,7 +75,7 @@ class _Trips:
     def __init__(self, driver: aiosqlite.Connection) -> None:
         self._driver: Any = driver  # its own thread and SQLite's own connection have no public way to them
         self._commit, self._rollback = driver.commit, driver.rollback
-        self.is_wal = True
+        self.is_wal = False
         self._has_begun_to_change = False
         self._may_be_under_way = False  # the thread may still be at what was given up, or has raised
 
