@@ -33,7 +33,9 @@ def main() -> int:
     parser.add_argument(
         "--broken", choices=BROKEN, default="", dest="broke", help="break a promise first: each part must notice"
     )
-    parser.add_argument("--seconds", type=float, default=0, help="how long to fuzz: 120, or 3 of the sample")
+    parser.add_argument(
+        "--seconds", type=float, default=0, help="how long to fuzz, on one core: 120, or 3 of the sample"
+    )
     parser.add_argument("--seed", type=int, default=0, help="fuzz as a run did that told this seed")
     parser.add_argument(
         "--resume", action="store_true", help="leave out what was run at this commit and found nothing wrong"

@@ -1,6 +1,6 @@
 """Everything that comes from outside, by chance: arguments, frames, the ERPs' answers, and what is to prove something.
 
-Each part has its share of the time, and a generator of its own from the one seed: `--seed` repeats what was tried, as
+Each kind has its share of the time, and a generator of its own from the one seed: `--seed` repeats what was tried, as
 far as the machine's speed lets it. What is found becomes a test of its own, and is mended.
 """
 
@@ -23,15 +23,19 @@ from torture.spoiling import ASKED, GONE, STATUSES, WAYS, Place, Spoiling, place
 from torture.tokens import tokens
 from torture.worlds import World
 
-__all__ = ["SHORT_S", "WHOLE_S", "Tried", "fuzzed"]
+__all__ = ["KINDS", "SHORT_S", "WHOLE_S", "Tried", "fuzzed"]
 
-WHOLE_S, SHORT_S = 120.0, 3.0
-_MOST_WRONG = 20  # of each part: what is wrong once is wrong often
+_ANSWERS, _ARGUMENTS, _FRAMES, _REQUESTS, _FORGERIES = (
+    "answers of the ERPs", "arguments", "frames on stdio", "requests over HTTP", "forgeries")  # fmt: skip
+_SHARES = {_ANSWERS: 2, _ARGUMENTS: 1, _FRAMES: 1, _REQUESTS: 1, _FORGERIES: 1}  # an answer of the ERPs takes longest
+KINDS = tuple(_SHARES)
+WHOLE_S, SHORT_S = 120.0, 3.0  # of one core
+_MOST_WRONG = 20  # of each kind: what is wrong once is wrong often
 
 
 @dataclass(slots=True)
 class Tried:
-    """What one part of it tried, how often, and what went wrong."""
+    """What was tried of one kind, how often, and what went wrong."""
 
     name: str
     count: int = 0
@@ -39,15 +43,16 @@ class Tried:
     wrong: list[str] = field(default_factory=list)
 
 
-async def fuzzed(folder: Path, seeded: Path, *, seconds: float, seed: int) -> list[Tried]:
-    share = seconds / 5
-    return [
-        _arguments(share, random.Random(seed)),
-        _frames(OverStdio(random.Random(seed)), "frames on stdio", share),
-        _frames(OverHttp(random.Random(seed)), "requests over HTTP", share),
-        await _answers(folder, seeded, share, random.Random(seed)),
-        await _tokens(folder, seeded, share, random.Random(seed)),
-    ]
+async def fuzzed(kind: str, folder: Path, seeded: Path, *, seconds: float, seed: int) -> Tried:
+    """One of KINDS, for its share of these seconds."""
+    share, chance = seconds * _SHARES[kind] / sum(_SHARES.values()), random.Random(seed)
+    if kind == _ARGUMENTS:
+        return _arguments(share, chance)
+    if kind == _ANSWERS:
+        return await _answers(folder, seeded, share, chance)
+    if kind == _FORGERIES:
+        return await _tokens(folder, seeded, share, chance)
+    return _frames(kind, (OverStdio if kind == _FRAMES else OverHttp)(chance), share)
 
 
 def _while(seconds: float, tried: Tried) -> Iterator[None]:
@@ -59,7 +64,7 @@ def _while(seconds: float, tried: Tried) -> Iterator[None]:
 
 
 def _arguments(seconds: float, chance: random.Random) -> Tried:
-    tried, arguments = Tried("arguments"), Arguments(chance)
+    tried, arguments = Tried(_ARGUMENTS), Arguments(chance)
     for _ in _while(seconds, tried):
         tried.wrong += filter(None, [arguments.once()])
     tried.count = arguments.tried
@@ -68,8 +73,8 @@ def _arguments(seconds: float, chance: random.Random) -> Tried:
     return tried
 
 
-def _frames(over: OverStdio | OverHttp, name: str, seconds: float) -> Tried:
-    tried = Tried(name)
+def _frames(kind: str, over: OverStdio | OverHttp, seconds: float) -> Tried:
+    tried = Tried(kind)
     with over.served():
         for _ in _while(seconds, tried):
             if wrong := over.once():
@@ -82,7 +87,7 @@ def _frames(over: OverStdio | OverHttp, name: str, seconds: float) -> Tried:
 
 async def _answers(folder: Path, seeded: Path, seconds: float, chance: random.Random) -> Tried:
     """The ERPs' answers, spoilt at one key or at two."""
-    tried = Tried("answers of the ERPs")
+    tried = Tried(_ANSWERS)
     world = World.made(folder / "answers", seeded)
     app = world.erps()
     app.state.fraction_limit_per_hour = app.state.fracttal_limit_per_minute = 10**9
@@ -112,7 +117,7 @@ async def _answers(folder: Path, seeded: Path, seconds: float, chance: random.Ra
 
 
 async def _tokens(folder: Path, seeded: Path, seconds: float, chance: random.Random) -> Tried:
-    tried = Tried("forgeries")
+    tried = Tried(_FORGERIES)
     with _quiet():
         async with tokens(chance, folder, seeded) as (forgeries, did):
             for _ in _while(seconds, tried):

@@ -22,7 +22,7 @@ from torture.broken import broken
 from torture.page import Section
 from torture.wire import FAULTS, Wire
 
-__all__ = ["OPTIONS", "PARTS", "cells_at", "modelled"]
+__all__ = ["OPTIONS", "PARTS", "cells_at", "fuzzed", "modelled"]
 
 # --------------------------------------------------------------------------------------------------------------- crash
 
@@ -56,7 +56,10 @@ def _crash_jobs(*, short: bool, broke: str, stride: int) -> tuple[list[lives.Job
         return [
             lives.Job("create_enquiry", fault, 8) for fault in ("none", "dropped after the commit")
         ], "not asked for"
-    jobs = [lives.Job(tool, fault) for tool, fault in product(lives.KILLED, worlds.FAULTS)]
+    jobs = [
+        lives.Job(tool, fault, 2 if tool == worlds.BATCH.tool and worlds.FAULTS[fault] else 1)
+        for tool, fault in product(lives.KILLED, worlds.FAULTS)
+    ]
     if short:
         return [job._replace(stride=stride or 60) for job in (*jobs[::16], _THROUGH_HOSTS[1])], "not in a sample"
     missing = postgresql.is_there()
@@ -97,7 +100,8 @@ def _told_strides(stride: int) -> str:
     if stride:
         return f"or rather at each {stride}th"
     return (
-        f"on PostgreSQL, and where a host shows its form or accepts it unfilled, at each {_ON_POSTGRESQL[0].stride}th"
+        "of a batch that meets a fault at each 2nd, and on PostgreSQL, and where a host shows its form or accepts it "
+        f"unfilled, at each {_ON_POSTGRESQL[0].stride}th"
     )
 
 
@@ -246,16 +250,25 @@ def _in_worlds(run: Callable[[Path, Path], object]) -> None:
 # ---------------------------------------------------------------------------------------------------------------- fuzz
 
 
+def fuzzed(job: tuple[str, float, int]) -> fuzz.Tried:
+    """One kind of what comes from outside, with its share of so many seconds, from this seed."""
+    kind, seconds, seed = job
+    tried: list[fuzz.Tried] = []
+
+    async def run(folder: Path, seeded: Path) -> None:
+        tried.append(await fuzz.fuzzed(kind, folder, seeded, seconds=seconds, seed=seed))
+
+    _in_worlds(run)
+    return tried[0]
+
+
 def by_chance(*, short: bool, seconds: float = 0, seed: int = 0) -> Section:
     seconds, seed = seconds or (fuzz.SHORT_S if short else fuzz.WHOLE_S), seed or secrets.randbelow(10**9)
     section = Section("Whatever comes from outside", "", ("what", "tried", "of which"))
-
-    async def run(folder: Path, seeded: Path) -> None:
-        for tried in await fuzz.fuzzed(folder, seeded, seconds=seconds, seed=seed):
-            section.rows.append((tried.name, f"{tried.count:,}", tried.detail))
-            section.wrong += [f"{tried.name}: {wrong}" for wrong in tried.wrong]
-
-    _in_worlds(run)
+    jobs = [(kind, seconds, seed) for kind in fuzz.KINDS]
+    for tried in _at_once(fuzzed, jobs, "", 1 if short else os.cpu_count() or 1):
+        section.rows.append((tried.name, f"{tried.count:,}", tried.detail))
+        section.wrong += [f"{tried.name}: {wrong}" for wrong in tried.wrong]
     section.sentence = (
         f"Arguments, frames, answers of the ERPs and forgeries, made by chance (`--seed {seed}`). Hanging, raising, "
         "taken in another meaning than the published schema's, or counted though they were forged: "
