@@ -27,7 +27,7 @@ import anyio
 from torture import lives, postgresql
 from torture.worlds import Subject, World, items, seed, worlds_folder
 
-__all__ = ["Kill", "Tally", "crowded", "kills", "ready", "shard", "tried"]
+__all__ = ["Kill", "Tally", "kills", "ready", "shard", "tried"]
 
 _BESIDE_EVERY, _LOOKS_OFTEN = 10, 100
 _MOST_STEPS = 5_000
@@ -125,7 +125,7 @@ class Tally:
     def add(self, kill: Kill) -> None:
         self.kills += not kill.ended_by_itself
         self.beside += kill.beside and not kill.ended_by_itself
-        self.outcomes[kill.state] += 1
+        self.outcomes[kill.state] += not kill.ended_by_itself
         if kill.wrong:
             self.wrong.append(kill)
 
@@ -161,21 +161,22 @@ def tried(folder: Path, seeded: Path, job: lives.Job, step: int, *, looks: int =
     after = _held(world, subject, subject.arguments)
     wrong, state = _judged(code, said, held, recovered, after)
     wrong = wrong or _sent_wrongly(world, subject, beside=bool(looks))
-    if (
-        not wrong
-        and looks
-        and (lived or not _is_well_beside(job, _told(others), _held(world, subject, subject.beside)))
-    ):
-        wrong = f"the process beside it: {others}"
+    if looks and not wrong:
+        ended = json.loads(recovered[1][1])
+        if lived or not _is_well_beside(_told(others), ended, _held(world, subject, subject.beside)):
+            wrong = f"the process beside it: {others}, and then {ended}"
     world.remove()
     return Kill(job, step, bool(looks), code == 0, state, sum(after.values()), wrong)
 
 
-def _is_well_beside(job: lives.Job, told: Mapping[str, str], held: Mapping[str, int]) -> bool:
-    """A server that is killed watches, and may have had the other's approved write in hand: it is told so."""
-    if job.asks and "sending" in told.values():
-        return set(told.values()) <= {"done", "sending"} and max(held.values()) <= 1
-    return told == dict.fromkeys(held, "done") and set(held.values()) == {1}
+def _is_well_beside(told: Mapping[str, str], ended: Mapping[str, str], held: Mapping[str, int]) -> bool:
+    """Whether each write of a process that nobody killed is in the ERP, once, and told so. Whoever was killed may have
+    had one of them in hand: that one is told as being sent, and where it was not, nobody knows."""
+    return ended.keys() == told.keys() == held.keys() and all(
+        (told[tool], ended[tool], held[tool])
+        in {("done", "done", 1), ("sending", "done", 1), ("sending", "unknown", 0)}
+        for tool in held
+    )
 
 
 def _held(world: World, subject: Subject, arguments: Mapping[str, Any]) -> dict[str, int]:
@@ -210,8 +211,8 @@ def _judged(
         return f"a process failed: {said} {recovered}", "?"
     seen: Sequence[Mapping[str, str]] = json.loads(recovered[1][0])
     later = seen[1]
-    if recovered[1][1] != "whole":
-        return f"the journal's chain: {recovered[1][1]}", "?"
+    if recovered[1][2] != "whole":
+        return f"the journal's chain: {recovered[1][2]}", "?"
     if set(later) not in (set(), set(held)) or ("proposed" in said and not later):
         return f"what was proposed is not in the journal: {later}", "lost"
     if list(held.values()) != sorted(held.values(), reverse=True):
@@ -236,7 +237,7 @@ def _wrong_with(told: str, held: int, states: Sequence[str], after: int) -> str:
         ("failed" in (told, *states), "failed, and the ERP refuses no write here"),
         (told == "done" and not held, "told done, and the ERP does not hold it"),
         ("done" in (state, last) and not after, "done in the journal, and the ERP does not hold it"),
-        (bool(held) and state not in {"done", "unknown"}, f"the ERP holds it, and it is {state}"),
+        (bool(held) and state != "done", f"the ERP holds it, and it is {state}"),
         (state == "awaiting_approval" and last != "done", f"approved again, and {last}"),
         (state in {"approved", "sending"}, f"it is {state} for ever"),
         (at_once != "none" and state == "none", "a write was forgotten"),
@@ -244,13 +245,11 @@ def _wrong_with(told: str, held: int, states: Sequence[str], after: int) -> str:
     return next((what for is_so, what in faults if is_so), "")
 
 
-def kills(
-    folder: Path, seeded: Path, job: lives.Job, *, crowded: bool = False, server: postgresql.Server | None = None
-) -> Iterator[Kill]:
+def kills(folder: Path, seeded: Path, job: lives.Job, server: postgresql.Server | None = None) -> Iterator[Kill]:
     """Every `stride`-th step of this tool under this fault, until the run outlives the kill."""
     ready(folder, seeded, job, server.emptied() if server else "")
     for step in range(0, _MOST_STEPS, job.stride):
-        looks = _LOOKS_OFTEN if crowded else int((step // job.stride) % _BESIDE_EVERY == _BESIDE_EVERY - 1)
+        looks = _LOOKS_OFTEN if job.crowded else int((step // job.stride) % _BESIDE_EVERY == _BESIDE_EVERY - 1)
         kill = tried(folder, seeded, job, step, looks=looks, database=server.emptied() if server else "")
         yield kill
         if kill.ended_by_itself:
@@ -259,18 +258,13 @@ def kills(
     yield Kill(job, _MOST_STEPS, beside=False, ended_by_itself=False, state="?", held=0, wrong=why)
 
 
-def crowded(job: lives.Job) -> Tally:
-    """The same with a second process beside every one of them, which does not stop looking: both are at one write."""
-    return shard(job, crowded=True)
-
-
-def shard(job: lives.Job, *, crowded: bool = False) -> Tally:
+def shard(job: lives.Job) -> Tally:
     """All kills of one job, in worlds of their own."""
     folder = worlds_folder()
     try:
         tally = Tally()
         with postgresql.served() if job.on_postgresql else nullcontext() as server:
-            for kill in kills(folder, seed(folder), job, crowded=crowded, server=server):
+            for kill in kills(folder, seed(folder), job, server):
                 tally.add(kill)
         return tally
     finally:

@@ -56,7 +56,9 @@ class Host:
     runtime: Runtime | None = None
 
     @asynccontextmanager
-    async def at_work(self, key: str = _KEY) -> AsyncIterator["Host"]:
+    async def at_work(self, key: str = _KEY, journal: str = "") -> AsyncIterator["Host"]:
+        """`journal`: the name of another state folder than the world's own."""
+
         async def callback(_: ClientRequestContext, __: ElicitRequestParams) -> Answered:
             self.shown.set()
             if self.opened:
@@ -65,7 +67,10 @@ class Host:
             self.clock.passes(after_s)
             return answer
 
-        settings = self.world.settings().model_copy(update={"secret_key": SecretStr(key), "elicitation": "full"})
+        changes: dict[str, object] = {"secret_key": SecretStr(key), "elicitation": "full"}
+        if journal:
+            changes["state_dir"] = self.world.folder / journal
+        settings = self.world.settings().model_copy(update=changes)
         erps = self.world.erps()
         if FAULTS[self.fault]:
             erps.state.faults.arm(method=SUBJECT.method, path=SUBJECT.path, **FAULTS[self.fault])
@@ -121,13 +126,20 @@ class Host:
                 await anyio.sleep(0.01)
         await anyio.sleep(_TIME_ENOUGH_S)
 
-    async def leg(self, state: str | None = None, answer: ElicitResult | None = None, after_s: float = 0.0) -> Any:
+    async def leg(
+        self,
+        state: str | None = None,
+        answer: ElicitResult | None = None,
+        after_s: float = 0.0,
+        *,
+        arguments: Mapping[str, Any] = SUBJECT.arguments,
+    ) -> Any:
         """One round of a call of 2026-07-28, by hand."""
         assert self.client is not None
         self.clock.passes(after_s)
         return await self.client.session.call_tool(
             SUBJECT.tool,
-            dict(SUBJECT.arguments),
+            dict(arguments),
             input_responses=None if answer is None else {"decision": answer},
             request_state=state,
             allow_input_required=True,

@@ -88,6 +88,19 @@ async def _declines(host: Host) -> None:
         await host.call((UNSEEN, 0.0))
 
 
+@host("closes the form when somebody may have read it")
+async def _closes_later(host: Host) -> None:
+    async with host.at_work():
+        await host.call((CLOSED, READS_S))
+
+
+@host("declines, as a whole, when somebody may have read it", leaves=(State.DECLINED,))
+async def _declines_later(host: Host) -> None:
+    """An explicit no, which such a host may give by itself as well: what it costs is that somebody asks again."""
+    async with host.at_work():
+        await host.call((UNSEEN, READS_S))
+
+
 @host("declines when somebody has read it", leaves=(State.DECLINED,))
 async def _declined(host: Host) -> None:
     async with host.at_work():
@@ -189,6 +202,23 @@ async def _tampers(host: Host) -> None:
         for changed in (state[:-2] + ("AA" if state[-2:] != "AA" else "BB"), state[: len(state) // 2], "x"):
             with suppress(MCPError):
                 await host.leg(changed, YES, READS_S)
+
+
+@host("answers the question of one call with the arguments of another", modes=(NEWER,))
+async def _swaps(host: Host) -> None:
+    async with host.at_work():
+        state = await host.question()
+        with suppress(MCPError):
+            await host.leg(state, YES, READS_S, arguments=SUBJECT.beside)
+
+
+@host("takes the question's state to a server of another journal", modes=(NEWER,))
+async def _to_another_journal(host: Host) -> None:
+    async with host.at_work():
+        state = await host.question()
+    async with host.at_work(journal="another"):
+        with suppress(MCPError):
+            await host.leg(state, YES, READS_S)
 
 
 @host("takes the question's state to a server of another key", modes=(NEWER,))

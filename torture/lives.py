@@ -35,13 +35,15 @@ _ASKER, _OTHER = "whoever is killed", "whoever works beside it"
 
 
 class Job(NamedTuple):
-    """What is killed at every `stride`-th step: the write of a tool, to which the ERP does what `fault` says."""
+    """What is killed at every `stride`-th step: the write of a tool, to which the ERP does what `fault` says. Where
+    it is `crowded`, a second process is beside each, which does not stop looking: both are at one write."""
 
     tool: str
     fault: str = "none"
     stride: int = 1
     on_postgresql: bool = False
     asks: Asks = ""
+    crowded: bool = False
 
 
 async def write(world: World, job: Job, say: Say, arm: Callable[[], None]) -> None:
@@ -150,12 +152,13 @@ async def recover(world: World, say: Callable[[str], None]) -> None:
                 if waiting.state is State.AWAITING and (batch := await service.batch(waiting)).waiting:
                     await service.approve(waiting, digest=batch.digest, by=Decider("a person, again"))
             ended = await _followed(service)
-            mine = [
-                {seen.plan.tool: seen.state.value for seen in all_seen if seen.asked_by.startswith(_ASKER)}
-                for all_seen in (at_once, later, ended)
-            ]
-            say(json.dumps(mine))
+            say(json.dumps([_states(all_seen, _ASKER) for all_seen in (at_once, later, ended)]))
+            say(json.dumps(_states(ended, _OTHER)))
             say(await service.journal.verify() or "whole")
+
+
+def _states(writes: "list[Write]", asker: str) -> dict[str, str]:
+    return {write.plan.tool: write.state.value for write in writes if write.asked_by.startswith(asker)}
 
 
 async def _followed(service: "WriteService") -> "list[Write]":

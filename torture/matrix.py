@@ -3,8 +3,9 @@
 A cell is only counted where its fault struck and changed something: what is "not met" has shown nothing.
 """
 
+import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Set
+from collections.abc import Awaitable, Callable, Collection, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -24,6 +25,7 @@ from torture.clock import READS_S, Clock
 from torture.host import YES
 from torture.status import lies_about_the_connection
 from torture.wire import FAULTS, Exchange, Fault, Wire
+from torture.wire_faults import NUMBER
 from torture.worlds import BATCH, SUBJECTS, World, items
 
 __all__ = ["NOT_WRITTEN", "READS", "Cell", "asked", "cannot_meet", "cell", "cells"]
@@ -49,13 +51,9 @@ _OF_THE_MOMENT = {"as_of", "requests_remaining", "is_error"}
 _COUNTS = {"summary", "last_page"}
 NOT_WRITTEN = {"failed", "declined", "awaiting_approval"}
 _TIMEOUT_S = 1.0  # a busy machine answers within it
+_LATER_S = 10.0  # when the ERP may be asked again for what was looked for in vain
 _MOST_S = 40.0
 _NEARLY_AN_HOUR_S = 3_590.0
-CODES = {
-    "INVALID_INPUT", "NOT_FOUND", "NOT_AUTHENTICATED", "FORBIDDEN", "PLAN_RESTRICTED", "ACCOUNT_INACTIVE", "DUPLICATE",
-    "VALIDATION_ERROR", "RATE_LIMITED", "UPSTREAM_ERROR", "UPSTREAM_UNREACHABLE", "UPSTREAM_UNREADABLE",
-    "OUTCOME_UNKNOWN",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +84,10 @@ def settings_of(world: World, url: str) -> Any:
 
 
 async def asked(
-    world: World, wire: Wire, tool: str, arguments: Mapping[str, Any], **settings: object
+    world: World, wire: Wire, tool: str, arguments: Mapping[str, Any], *, later_s: float = 0.0, **settings: object
 ) -> dict[str, Any]:
     """What the tool answers, in a process of its own as it were, to somebody who approves what they are asked."""
-    clock = Clock()
+    clock = Clock(later_s)
 
     async def approves(_: ClientRequestContext, __: ElicitRequestParams) -> ElicitResult:
         clock.ahead_s += READS_S
@@ -134,16 +132,20 @@ async def _previewed(world: World, wire: Wire) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _After:
-    """A tool that is about a write which was asked for before. `sends` is whether it is what sends it."""
+    """A tool that is about a write which was asked for before. `sends` is whether it is what sends it; the `facts` are
+    those of how it is asked."""
 
     before: Callable[[World, Wire], Awaitable[Mapping[str, Any]]]
     sends: bool
-    settings: Mapping[str, object]
+    facts: Mapping[str, Any]
 
 
 _FOLLOWED = SUBJECTS["create_enquiry"]
-_TWO_STEP: Mapping[str, object] = {"confirm": "two_step", "elicitation": "off"}
-_AFTER = {"get_write_status": _After(_lost, False, {}), "confirm_write": _After(_previewed, True, _TWO_STEP)}
+_TWO_STEP: Mapping[str, Any] = {"confirm": "two_step", "elicitation": "off"}
+_AFTER = {
+    "get_write_status": _After(_lost, False, {"later_s": _LATER_S}),
+    "confirm_write": _After(_previewed, True, _TWO_STEP),
+}
 
 
 async def cell(folder: Path, seeded: Path, tool: str, fault: Fault, truth: Mapping[str, Any] | None = None) -> Cell:
@@ -172,7 +174,7 @@ async def _under(world: World, wire: Wire, tool: str, fault: Fault) -> dict[str,
     arguments = await after.before(world, wire) if after else subject.arguments if subject else READS[tool]
     sends = subject or (after and after.sends and _FOLLOWED)
     wire.arm(fault, frozenset({sends.method if sends else "GET"}), shut_after_sign_in=not subject)
-    return await asked(world, wire, tool, arguments, **(after.settings if after else {}))
+    return await asked(world, wire, tool, arguments, **(after.facts if after else {}))
 
 
 def _wrong(result: Mapping[str, Any], world: World, tool: str, wire: Wire, truth: Mapping[str, Any] | None) -> str:
@@ -181,13 +183,13 @@ def _wrong(result: Mapping[str, Any], world: World, tool: str, wire: Wire, truth
     if wire.leaked:
         return f"another host was told {wire.leaked}"
     if tool == "get_connection_status":
-        return lies_about_the_connection(result, truth, wire.exchanges, CODES)
+        return lies_about_the_connection(result, truth, wire.exchanges, fault.codes)
     if tool in READS:
-        return _untrue(result, None if fault.changes else truth)
+        return _untrue(result, truth, () if fault.passes else fault.codes)
     return _lies(result, world, tool, fault, wire)
 
 
-_READS_ON = {"summarise_records", "get_write_status"}
+_READS_ON = {"summarise_records"}
 _OF_MANY = {*_READS_ON, "list_records", "describe_records"}
 _ONE_RECORD = {*_FRACTTAL, *_WRITES, "confirm_write", "get_record"}  # or no count of pages
 _MEETS = {
@@ -227,8 +229,11 @@ def _lies(result: Mapping[str, Any], world: World, tool: str, fault: Fault, wire
     proves = fault.proves and (tool not in _FRACTTAL or fault.only == "fracttal" or fault.name.startswith("40"))
     sent = [request for request in wire.requests if request.startswith(subject.method)]
     most = 0 if looks else len(each) + (fault.name in {"401 once", "401 always"})
+    codes = {*fault.codes, "OUTCOME_UNKNOWN"}
     faults = (
         (looks and held != 1, f"written {held} times"),
+        (looks and outcome != "done" and _was_told(wire), f"the ERP told of it, and it is told {outcome}"),
+        (any(there and said == "unknown" for said, there in pairs) and not looks, "it is there, and nobody looked"),
         (held > 1, f"written {held} times"),
         (missing and (held > 0 or error.get("written") != "no"), f"told of {len(told)} of {len(each)} writes"),
         (any(said == "done" and not there for said, there in pairs), f"told {told}, and {all_held} are there"),
@@ -236,19 +241,27 @@ def _lies(result: Mapping[str, Any], world: World, tool: str, fault: Fault, wire
         (any(there and said in NOT_WRITTEN for said, there in pairs), f"told {told}, and {all_held} are there"),
         (len(sent) > most, f"sent {len(sent)} times"),
         (proves and not held and outcome not in {"failed", "done"}, f"refused, and told {outcome}"),
-        (bool(error) and error.get("code") not in CODES, f"an error called {error.get('code')}"),
+        (bool(error) and error.get("code") not in codes, f"an error called {error.get('code')}"),
         (not outcome and not error, "neither an outcome nor an error"),
     )
     return next((what for is_so, what in faults if is_so), "")
 
 
-def _untrue(result: Mapping[str, Any], truth: Mapping[str, Any] | None) -> str:
-    """An answer to a read is the truth, or an error, or says that it is not the whole."""
+def _was_told(wire: Wire) -> bool:
+    """Whether the ERP's list of what was to be made came, at last."""
+    looks = [each for each in wire.exchanges if each.method == "GET" and each.path.endswith(_FOLLOWED.path)]
+    return bool(looks) and looks[-1].usable
+
+
+def _untrue(result: Mapping[str, Any], truth: Mapping[str, Any] | None, codes: Collection[str] = ()) -> str:
+    """An answer to a read is the truth, or one of these errors, or says that it is not the whole."""
     if result["is_error"]:
         code = (result.get("error") or {}).get("code")
-        return "" if code in CODES else f"an error called {code}"
-    if truth is None or _facts(result) == _facts(truth):
+        return "" if code in codes else f"an error called {code}, and not of {list(codes)}"
+    if truth is None or _is_as(_facts(result), _facts(truth)):
         return ""
+    if "the first" in result.get("summary", "") and "the newest" in truth["summary"]:
+        return ""  # of an ERP that has refused to sort
     whole, was_whole = (_coverage(told).get("complete", "looked_at" not in told) for told in (result, truth))
     if whole < was_whole or set(result.get("warnings") or ()) - set(truth.get("warnings") or ()):
         return ""
@@ -257,6 +270,18 @@ def _untrue(result: Mapping[str, Any], truth: Mapping[str, Any] | None) -> str:
     if result.get("status") in {"not_found", "ambiguous"}:
         return f"told {result['status']}, and it is there"
     return "another answer than without the fault, and it says nothing of that"
+
+
+def _is_as(now: object, then: object) -> bool:
+    """Whether it is told as without the fault; a number that the fault has made another one of may be that."""
+    if isinstance(now, dict) and isinstance(then, dict):
+        types = {"type"} if now.get("example") == NUMBER else set()  # a field's, which is told from its values
+        return now.keys() == then.keys() and all(_is_as(now[name], then[name]) for name in now.keys() - types)
+    if isinstance(now, list) and isinstance(then, list):
+        return len(now) == len(then) and all(map(_is_as, now, then))
+    if NUMBER not in str(now):
+        return now == then
+    return bool(re.fullmatch(re.escape(str(now)).replace(NUMBER, r"\d+"), str(then)))
 
 
 def _coverage(result: Mapping[str, Any]) -> Mapping[str, Any]:

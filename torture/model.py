@@ -2,8 +2,8 @@
 
 The model knows what a person said and what the ERP's own file and request log hold. It is asked after every step:
 nothing was sent without a yes, at most once for each yes, never before the journal had it; a yes is gone where what
-it was for waits anew, was declined or has expired; what is `done` is in the ERP, and what is in the ERP is in the
-journal.
+it was for waits anew, was declined or has expired; nothing is declined without a no; of what was approved together
+nothing goes where the one before it did not; what is `done` is in the ERP, and what is in the ERP is in the journal.
 """
 
 import json
@@ -30,7 +30,7 @@ from fraction_mcp.operations.writes.approvers import Decider
 from fraction_mcp.operations.writes.batch import Batch, digest_of
 from fraction_mcp.operations.writes.event import EventDetail
 from fraction_mcp.operations.writes.service import WriteService
-from fraction_mcp.operations.writes.states import State
+from fraction_mcp.operations.writes.states import State, Step
 from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.runtime import Runtime, _replan
 from fraction_mcp.server.app import create_server
@@ -51,6 +51,8 @@ PROCESSES = (0, 1)
 MODES = ("auto", OLDER)
 ANSWERS = (YES, YES, NO, EMPTY, CLOSED, UNSEEN)
 _MAY_BE_HELD = {State.SENDING, State.UNKNOWN, State.DONE}
+_GOES_ON = {State.APPROVED, State.SENDING, State.DONE}
+_DECLINED = {State.DECLINED, State.CANCELLED}
 
 _TIMEOUT_S = 0.25  # what a busy machine keeps nobody waiting for: the same steps must have the same end again
 
@@ -94,7 +96,7 @@ def _signs_in(path: str) -> bool:
 
 class Writes(RuleBasedStateMachine):
     """What may happen to writes. `yes` counts a person's approvals on which nothing was sent yet, for each body that
-    they were shown; `spent` the sends that had theirs."""
+    they were shown; `spent` the sends that had theirs; `no` how often they declined it."""
 
     folder = worlds_folder()
     seeded: Path | None = None
@@ -108,6 +110,7 @@ class Writes(RuleBasedStateMachine):
         self.ahead = 0.0
         self.yes: Counter[str] = Counter()
         self.spent: Counter[str] = Counter()
+        self.no: Counter[str] = Counter()
         self.stack = ExitStack()
 
     @initialize()
@@ -178,8 +181,11 @@ class Writes(RuleBasedStateMachine):
 
             async def form(*_: object) -> ElicitResult:
                 self.ahead += after_s
+                asked_about = tuple([write for each in shown if (write := await journal.get(each))])
                 if answer is YES and after_s:
-                    self._counts(tuple([write for each in shown if (write := await journal.get(each))]))
+                    self._counts(asked_about)
+                if answer in (NO, UNSEEN) and after_s:
+                    self.no += Counter(one.plan.content for one in asked_about)
                 return answer
 
             journal.asked = noted  # type: ignore[method-assign]
@@ -239,6 +245,7 @@ class Writes(RuleBasedStateMachine):
         was = self._write(write)
         may_be = {State.AWAITING, State.APPROVED}
         batch = self._try(0, lambda service: service.batch(was)) or Batch((was,))
+        self.no += Counter(one.plan.content for one in batch.writes)
         said = self._try(process, lambda service: service.decline(was, by="a person"))
         if said and was.state in may_be:
             for one in batch.writes:
@@ -292,11 +299,22 @@ class Writes(RuleBasedStateMachine):
         writes = self._all()
         self._is_agreed_to(writes)
         for write in writes:
-            if write.state is State.DONE:
-                assert self._held(write), f"done, and the ERP does not hold it: {write.id}"
+            self._is_true(write)
         for tool in TOOLS:
             for arguments in (SUBJECTS[tool].arguments, SUBJECTS[tool].beside):
                 self._is_known(SUBJECTS[tool], arguments, writes)
+
+    def _is_true(self, write: Write) -> None:
+        if write.state is State.DONE:
+            assert self._held(write), f"done, and the ERP does not hold it: {write.id}"
+        if write.state in _DECLINED:
+            content = write.plan.content
+            assert self.no[content], f"{write.state}, and nobody said no: {content}"
+        if write.state is State.APPROVED and write.batch:
+            events = self._try(0, lambda service: service.journal.events(write.id))
+            after = [event.detail.get("after") for event in events if event.kind is Step.APPROVED][-1]
+            before = self._write(after).state if after else State.DONE
+            assert before in _GOES_ON, f"approved behind one that is {before}: {write.id}"
 
     def _is_agreed_to(self, writes: list[Write]) -> None:
         """What is to be sent has a yes that is not spent; and no yes outlives the wait that it ended."""
@@ -314,6 +332,8 @@ class Writes(RuleBasedStateMachine):
             assert not held or known, f"the ERP holds a price list that no write is known to have set: {arguments}"
         else:
             assert held <= known, f"the ERP holds {held}, and {known} writes may have made them: {arguments}"
+            done = sum(write.state is State.DONE for write in mine)
+            assert done <= held, f"{done} writes are done, and the ERP holds {held}: {arguments}"
 
     # --------------------------------------------------------------------------------------------------------- getting
 

@@ -20,6 +20,7 @@ _PAGE = _HERE / "docs" / "torture.md"
 _PROMISES = (_HERE / "docs" / "reliability.md", _HERE / "docs" / "security.md")
 _FIGURES = re.compile("(?<=<!-- written by make torture -->\n).*?(?=<!-- as far as here -->)", re.DOTALL)
 _KEPT = _HERE / ".torture"
+_CHANGED = " and changes"
 
 
 @dataclass(slots=True)
@@ -45,12 +46,12 @@ def keep(part: str, section: Section) -> None:
 
 
 def kept(part: str) -> Section | None:
-    """What this part came to at this commit, whole and without anything wrong; None where it has to be run."""
+    """What this part came to at this very commit, and without anything wrong; None where it has to be run."""
     try:
         section = Section(**json.loads((_KEPT / f"{part}.json").read_text("utf-8")))
     except (OSError, ValueError, TypeError):
         return None
-    return section if section.commit == _commit() and not section.wrong else None
+    return section if section.commit == _commit() and not section.wrong and _CHANGED not in section.commit else None
 
 
 def write_page(sections: Sequence[Section]) -> None:
@@ -79,7 +80,7 @@ def _commit() -> str:
 
     try:
         changed = said("status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs")
-        return said("rev-parse", "--short=12", "HEAD") + (" and changes" if changed else "")
+        return said("rev-parse", "--short=12", "HEAD") + (_CHANGED if changed else "")
     except OSError:
         return ""
 

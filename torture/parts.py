@@ -48,14 +48,15 @@ def _at_once(work: Callable[[Job], Came], jobs: Sequence[Job], broke: str, at_on
         yield from pool.map(work, jobs)
 
 
+_CROWDED = [lives.Job("create_enquiry", fault, 2, crowded=True) for fault in ("none", "dropped after the commit")]
+
+
 def _crash_jobs(*, short: bool, broke: str, stride: int) -> tuple[list[lives.Job], str]:
     """What is killed, and why PostgreSQL is not among it, where it is not."""
     if broke == "accept":
         return [lives.Job("create_enquiry", stride=16, asks="a careless host")], "not asked for"
-    if broke:  # where the ERP makes a second record of what is sent twice
-        return [
-            lives.Job("create_enquiry", fault, 8) for fault in ("none", "dropped after the commit")
-        ], "not asked for"
+    if broke:  # a claim shows only where two are at one write; what is sent again, only where no other sends it
+        return [job._replace(stride=8, crowded=broke == "claim") for job in _CROWDED], "not asked for"
     jobs = [
         lives.Job(tool, fault, 2 if tool == worlds.BATCH.tool and worlds.FAULTS[fault] else 1)
         for tool, fault in product(lives.KILLED, worlds.FAULTS)
@@ -63,7 +64,7 @@ def _crash_jobs(*, short: bool, broke: str, stride: int) -> tuple[list[lives.Job
     if short:
         return [job._replace(stride=stride or 60) for job in (*jobs[::16], _THROUGH_HOSTS[1])], "not in a sample"
     missing = postgresql.is_there()
-    jobs += [*_THROUGH_HOSTS, *(() if missing else _ON_POSTGRESQL)]
+    jobs += [*_CROWDED, *(() if missing else _ON_POSTGRESQL), *_THROUGH_HOSTS]  # the shortest last: no core waits long
     return [job._replace(stride=stride or job.stride) for job in jobs], missing
 
 
@@ -73,10 +74,9 @@ def crashes(*, short: bool, broke: str = "", stride: int = 0) -> Section:
     section = Section(
         "Killed at every step", "", ("tool", "kills", "never proposed", "waiting", "done", "unknown", "other")
     )
-    # A broken claim shows only where two are at one write; what is sent again, only where no other sends it.
-    shard = crash.crowded if broke == "claim" else crash.shard
-    for job, tally in zip(jobs, _at_once(shard, jobs, broke, 1 if short else os.cpu_count() or 1), strict=True):
+    for job, tally in zip(jobs, _at_once(crash.shard, jobs, broke, 1 if short else os.cpu_count() or 1), strict=True):
         name = job.tool + (f", through {job.asks}" if job.asks else "") + (", PostgreSQL" if job.on_postgresql else "")
+        name += ", another at the same write" if job.crowded else ""
         kills[name] += tally.kills
         beside += tally.beside
         for state, count in tally.outcomes.items():
@@ -129,7 +129,7 @@ def modelled(job: tuple[int, int, bool]) -> tuple[int, list[str]]:
     wrong = []
     try:
         run_state_machine_as_test(Writes, settings=runs)
-    except (AssertionError, Flaky) as error:  # a race that went otherwise the second time went wrong all the same
+    except (AssertionError, ExceptionGroup, Flaky) as error:  # what went otherwise the second time went wrong as well
         wrong.append(str(error))
     shutil.rmtree(Writes.folder)
     return Writes.steps, wrong
@@ -265,12 +265,14 @@ def fuzzed(job: tuple[str, float, int]) -> fuzz.Tried:
 def by_chance(*, short: bool, seconds: float = 0, seed: int = 0) -> Section:
     seconds, seed = seconds or (fuzz.SHORT_S if short else fuzz.WHOLE_S), seed or secrets.randbelow(10**9)
     section = Section("Whatever comes from outside", "", ("what", "tried", "of which"))
-    jobs = [(kind, seconds, seed) for kind in fuzz.KINDS]
+    jobs, count = [(kind, seconds, seed) for kind in fuzz.KINDS], 0
     for tried in _at_once(fuzzed, jobs, "", 1 if short else os.cpu_count() or 1):
+        count += tried.count
         section.rows.append((tried.name, f"{tried.count:,}", tried.detail))
         section.wrong += [f"{tried.name}: {wrong}" for wrong in tried.wrong]
     section.sentence = (
-        f"Arguments, frames, answers of the ERPs and forgeries, made by chance (`--seed {seed}`). Hanging, raising, "
+        f"{count:,} arguments, frames, answers of the ERPs and forgeries, made by chance (`--seed {seed}`). Hanging, "
+        "raising, "
         "taken in another meaning than the published schema's, or counted though they were forged: "
         f"{len(section.wrong)}."
     )
@@ -296,10 +298,10 @@ def under_load(*, short: bool) -> Section:
             f"pages and nothing else: {calls / came.seconds:.0f} a second, p50 {came.within(50):.0f} ms, p99 "
             f"{came.within(99):.0f} ms. They cost the ERPs {came.asked:,} requests, {came.faults:,} of which met a "
             f"fault; {came.refused} beyond the budget, which was spent {came.spent} times; "
-            f"{came.answers['RATE_LIMITED']:,} calls were told so. Beside them {len(came.writes)} writes were asked "
-            f"for, {came.beside} of which were told of before the clients had ended: {done} are done, each once; "
-            f"{came.drifted} were asked for again, since a fault had met their preview. Of the clients that ask alike, "
-            "the one that was answered least was "
+            f"{came.answers['RATE_LIMITED']:,} calls were told so, and {came.failed:,} ended with another error. "
+            f"Beside them {len(came.writes)} writes were asked for, {came.beside} of which were told of before the "
+            f"clients had ended: {done} are done, each once; {came.drifted} were asked for again, since a fault had "
+            "met their preview. Of the clients that ask alike, the one that was answered least was "
             f"answered {came.fairness():.0%} of the middle one's calls. Wrong: {len(came.wrong)}."
         )
 

@@ -17,10 +17,10 @@ _WHO = ("user", "company", "plan")
 def lies_about_the_connection(
     result: Mapping[str, Any], truth: Mapping[str, Any] | None, answers: Sequence[Exchange], codes: Collection[str]
 ) -> str:
-    """Empty where all is well. `truth` is what it says without a fault."""
+    """Empty where all is well. `truth` is what it says without a fault, `codes` the errors that it may end with."""
     if result["is_error"]:
         code = (result.get("error") or {}).get("code")
-        return "" if code in codes else f"an error called {code}"
+        return "" if code in codes else f"an error called {code}, and not of {list(codes)}"
     if truth is None or any(result.get(name) != truth[name] for name in _SETTINGS):
         return "told other settings than there are"
     if [one["system"] for one in result["systems"]] != [one["system"] for one in truth["systems"]]:

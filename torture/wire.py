@@ -64,6 +64,7 @@ class Wire:
     def arm(self, fault: Fault, methods: frozenset[str], *, shut_after_sign_in: bool = False) -> None:
         """From now on. One that is `untrusted` needs `certificates`, trusted at first, or holds from the start."""
         self.fault, self.methods, self.left, self.shut_after_sign_in = fault, methods, fault.times, shut_after_sign_in
+        self._struck_times = 0
         self.requests.clear()
         self.exchanges.clear()
 

@@ -17,9 +17,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
-__all__ = ["FAULTS", "Exchange", "Fault", "is_sign_in"]
+__all__ = ["FAULTS", "NUMBER", "Exchange", "Fault", "is_sign_in"]
 
 _DRIP_S = 0.05
+_PAGE, _IS_HTML = b"<html><title>Sign in to the guest network</title></html>", "Content-Type: text/html\r\n"
 
 
 @dataclass(slots=True)
@@ -70,10 +71,18 @@ def _kept(answer: httpx.Response) -> str:
 def _is_usable(body: bytes) -> bool:
     """Whether somebody who takes this for an answer of the ERP may."""
     try:
-        told = json.loads(body)
+        told = json.loads(body, object_pairs_hook=_said_once)
     except ValueError:
         return False
     return isinstance(told, dict) and told.get("success") is not False and isinstance(told.get("data"), dict | list)
+
+
+def _said_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Raises ValueError where one object says two things of one name."""
+    said = dict(pairs)
+    if len(said) != len(pairs):
+        raise ValueError("a name twice")
+    return said
 
 
 Spoils = Callable[[Exchange], Awaitable[None]]
@@ -81,14 +90,16 @@ Spoils = Callable[[Exchange], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`times` is how many matching requests meet it; `lands` whether the ERP does the work; `proves` whether the answer
-    itself proves that nothing was written (of FractionERP, whose document lists its refusals); `changes` whether it
-    makes another truth of a record; `only` the system it is of. `refuses`: from some moment on no connection is taken;
-    `untrusted`: from then on its certificate is one that nobody vouches for; `ages`: what a sign-in gave has nearly
-    ended when it is next used."""
+    """`codes` are the errors that it may be told as; `passes` whether a read gets over it. `times` is how many matching
+    requests meet it; `lands` whether the ERP does the work; `proves` whether the answer itself proves that nothing was
+    written (of FractionERP, whose document lists its refusals); `changes` whether it makes another truth of a record;
+    `only` the system it is of. `refuses`: from some moment on no connection is taken; `untrusted`: from then on its
+    certificate is one that nobody vouches for; `ages`: what a sign-in gave has nearly ended when it is next used."""
 
     name: str
     spoils: Spoils
+    codes: tuple[str, ...] = ()
+    passes: bool = False
     times: int = 1
     lands: bool = False
     proves: bool = False
@@ -106,6 +117,7 @@ class Fault:
 
 
 FAULTS: dict[str, Fault] = {}
+_BROKEN, _UNREADABLE, _UNREACHABLE = ("UPSTREAM_ERROR",), ("UPSTREAM_UNREADABLE",), ("UPSTREAM_UNREACHABLE",)
 
 
 def fault(name: str, **facts: object) -> Callable[[Spoils], Spoils]:
@@ -117,6 +129,7 @@ def fault(name: str, **facts: object) -> Callable[[Spoils], Spoils]:
 
 
 ALWAYS = 10_000
+NUMBER = 40 * "7"
 
 
 @fault("reset before the commit")
@@ -135,13 +148,13 @@ async def _closed(exchange: Exchange) -> None:
     await exchange.answered()
 
 
-@fault("a first byte that never comes", lands=True)
+@fault("a first byte that never comes", codes=_BROKEN, lands=True)
 async def _slow(exchange: Exchange) -> None:
     await exchange.answered()
     await asyncio.sleep(5)
 
 
-@fault("a body that drips", lands=True)
+@fault("a body that drips", codes=_BROKEN, lands=True)
 async def _drips(exchange: Exchange) -> None:
     answer = await exchange.answered()
     await exchange.send(answer.status_code, b"", length=len(answer.content))
@@ -157,21 +170,25 @@ async def _cut(exchange: Exchange) -> None:
     await exchange.send(answer.status_code, answer.content[: len(answer.content) // 2], length=len(answer.content))
 
 
-@fault("an empty 200", lands=True)
+@fault("an empty 200", codes=_UNREADABLE, lands=True)
 async def _empty(exchange: Exchange) -> None:
     await exchange.answered()
     await exchange.send(200, b"")
 
 
-@fault("a page of HTML with 200", lands=True)
+@fault("a page of HTML with 200", codes=_UNREADABLE, lands=True)
 async def _html(exchange: Exchange) -> None:
     await exchange.answered()
-    await exchange.send(
-        200, b"<html><title>Sign in to the guest network</title></html>", head="Content-Type: text/html\r\n"
-    )
+    await exchange.send(200, _PAGE, head=_IS_HTML)
 
 
-@fault("a gzip bomb", lands=True)
+@fault("a proxy's 403, after the commit", codes=_UNREADABLE, lands=True)
+async def _proxy(exchange: Exchange) -> None:
+    await exchange.answered()
+    await exchange.send(403, _PAGE, head=_IS_HTML)
+
+
+@fault("a gzip bomb", codes=_UNREADABLE, lands=True)
 async def _bomb(exchange: Exchange) -> None:
     await exchange.answered()
     bomb = gzip.compress(b'{"data":"' + b"a" * 60_000_000 + b'"}', 9)
@@ -193,14 +210,25 @@ def _rewritten(name: str, change: Callable[[bytes], bytes], **facts: object) -> 
         await exchange.send(answer.status_code, change(answer.content), head=_kept(answer))
 
 
-_rewritten("data of the wrong type", lambda body: json.dumps({**json.loads(body), "data": "none"}).encode())
-_rewritten("invalid UTF-8", lambda body: body.replace(b'":"', b'":"\xff\xfe', 3))
-_rewritten("a duplicate key", lambda body: b'{"success":false,"data":null,' + body.lstrip()[1:])
-_rewritten(
-    "a number of 40 digits", lambda body: re.sub(rb'"id":\s*\d+', b'"id":' + b"7" * 40, body, count=1), changes=True
-)
+def _of_another_type(body: bytes) -> bytes:
+    return json.dumps({**json.loads(body), "data": "none"}).encode()
+
+
+def _numbered(body: bytes) -> bytes:
+    return re.sub(rb'"id":\s*\d+', b'"id":' + NUMBER.encode(), body, count=1)
+
+
+_rewritten("data of the wrong type", _of_another_type, codes=_UNREADABLE)
+_rewritten("invalid UTF-8", lambda body: body.replace(b'":"', b'":"\xff\xfe', 3), codes=_UNREADABLE)
+_rewritten("a duplicate key", lambda body: b'{"success":false,"data":null,' + body.lstrip()[1:], codes=_UNREADABLE)
+# Of a record whose number is another one the ERP is then asked in vain.
+_rewritten("a number of 40 digits", _numbered, codes=("NOT_FOUND", "VALIDATION_ERROR"), changes=True)
 _rewritten("a last page that lies", lambda body: re.sub(rb'("last_page":\s*)\d+', rb"\g<1>1", body))
-_rewritten("success: false with 2xx", lambda body: body.replace(b'"success":true', b'"success":false'))
+_rewritten(
+    "success: false with 2xx",
+    lambda body: body.replace(b'"success":true', b'"success":false'),
+    codes=_UNREADABLE,
+)
 
 
 @fault("more pages for ever", lands=True, times=ALWAYS)
@@ -212,12 +240,22 @@ async def _for_ever(exchange: Exchange) -> None:
 
 
 def _refused(
-    name: str, status: int, code: str, head: str = "", *, field: str = "", proves: bool = True, **facts: object
+    name: str,
+    status: int,
+    code: str,
+    head: str = "",
+    *,
+    field: str = "",
+    proves: bool = True,
+    lands: bool = False,
+    **facts: object,
 ) -> None:
     """A refusal in FractionERP's documented envelope, or in Fracttal's."""
 
-    @fault(name, proves=proves, **facts)
+    @fault(name, proves=proves, lands=lands, **facts)
     async def _refuses(exchange: Exchange) -> None:
+        if lands:
+            await exchange.answered()
         error = {"code": code, "message": "Refused by the gate", **({"field": field} if field else {})}
         body: dict[str, object] = {"success": False, "data": None, "meta": None, "errors": [error]}
         if "/fracttal" in exchange.path:
@@ -225,23 +263,26 @@ def _refused(
         await exchange.send(status, json.dumps(body).encode(), head=head)
 
 
+_LIMITED, _INVALID = ("RATE_LIMITED",), ("VALIDATION_ERROR",)
 _refused("401 once", 401, "UNAUTHORIZED", proves=False)  # it is sent once more, and that is answered
-_refused("401 always", 401, "UNAUTHORIZED", times=ALWAYS)
-_refused("403", 403, "FORBIDDEN", times=ALWAYS)
-_refused("403 for the plan", 403, "PLAN_RESTRICTED", only="fractionerp", times=ALWAYS)
-_refused("403 for the account", 403, "ACCOUNT_INACTIVE", only="fractionerp", times=ALWAYS)
-_refused("404", 404, "NOT_FOUND", times=ALWAYS)
+_refused("401 always", 401, "UNAUTHORIZED", codes=("NOT_AUTHENTICATED",), times=ALWAYS)
+_refused("403", 403, "FORBIDDEN", codes=("FORBIDDEN",), times=ALWAYS)
+for _name, _code in (("plan", "PLAN_RESTRICTED"), ("account", "ACCOUNT_INACTIVE")):
+    _refused(f"403 for the {_name}", 403, _code, codes=(_code,), only="fractionerp", times=ALWAYS)
+_refused("404", 404, "NOT_FOUND", codes=("NOT_FOUND",), times=ALWAYS)
 # Of a duplicate nobody knows whose it is: a balancer that repeats a POST is answered so for a write that landed.
-_refused("409", 409, "DUPLICATE", proves=False, times=ALWAYS)
-_refused("422 with fields", 422, "VALIDATION_ERROR", field="description", times=ALWAYS)
-_refused("422 without fields", 422, "VALIDATION_ERROR", times=ALWAYS)
-_refused("429, soon over", 429, "RATE_LIMIT_EXCEEDED", "Retry-After: 1\r\n")
-_refused("429, for an hour", 429, "RATE_LIMIT_EXCEEDED", "Retry-After: 3600\r\n", times=ALWAYS)
-_refused("429, bare", 429, "RATE_LIMIT_EXCEEDED", times=ALWAYS)
+_refused("409", 409, "DUPLICATE", codes=("DUPLICATE",), proves=False, times=ALWAYS)
+_refused("409 after the commit", 409, "DUPLICATE", codes=("DUPLICATE",), proves=False, lands=True)
+_refused("422 with fields", 422, "VALIDATION_ERROR", field="description", codes=_INVALID, times=ALWAYS)
+_refused("422 without fields", 422, "VALIDATION_ERROR", codes=_INVALID, times=ALWAYS)
+_refused("429, soon over", 429, "RATE_LIMIT_EXCEEDED", "Retry-After: 1\r\n", codes=_LIMITED, passes=True)
+_refused("429, for an hour", 429, "RATE_LIMIT_EXCEEDED", "Retry-After: 3600\r\n", codes=_LIMITED, times=ALWAYS)
+_refused("429, bare", 429, "RATE_LIMIT_EXCEEDED", codes=_LIMITED, times=ALWAYS)
 _refused("500 once", 500, "SERVER_ERROR", proves=False)
-_refused("500 always", 500, "SERVER_ERROR", proves=False, times=ALWAYS)
-for _status in (406, 407, 408, 423):
-    _refused(f"Fracttal's {_status}", _status, "", proves=_status in {406, 407}, only="fracttal", times=ALWAYS)
+_refused("500 always", 500, "SERVER_ERROR", codes=_BROKEN, proves=False, times=ALWAYS)
+for _status, _codes in ((406, _LIMITED), (407, _BROKEN), (408, ("DUPLICATE",)), (423, _BROKEN)):
+    _proves = _status in {406, 407}
+    _refused(f"Fracttal's {_status}", _status, "", codes=_codes, proves=_proves, only="fracttal", times=ALWAYS)
 
 
 @fault("500 after the commit", lands=True)
@@ -250,15 +291,15 @@ async def _after_500(exchange: Exchange) -> None:
     await exchange.send(500, b'{"success":false,"error":{"code":"SERVER_ERROR","message":"Broken"}}')
 
 
-@fault("a redirect to another host")
+@fault("a redirect to another host", codes=_UNREADABLE)
 async def _redirect(exchange: Exchange) -> None:
     await exchange.send(307, b"", head=f"Location: {exchange.elsewhere}\r\n")
 
 
-fault("a sign-in that redirects to another host", sign_in=True, times=ALWAYS)(_redirect)
+fault("a sign-in that redirects to another host", codes=_UNREADABLE, sign_in=True, times=ALWAYS)(_redirect)
 
 
-@fault("a sign-in that answers 500", sign_in=True, times=ALWAYS)
+@fault("a sign-in that answers 500", codes=_BROKEN, sign_in=True, times=ALWAYS)
 async def _sign_in_500(exchange: Exchange) -> None:
     await exchange.send(500, b"{}")
 
@@ -270,7 +311,7 @@ async def _skewed(exchange: Exchange) -> None:
     await exchange.send(answer.status_code, re.sub(rb'("expires_in":\s*)\d+', rb"\g<1>0", body))
 
 
-@fault("a sign-in without a token", sign_in=True, times=ALWAYS)
+@fault("a sign-in without a token", codes=_UNREADABLE, sign_in=True, times=ALWAYS)
 async def _tokenless(exchange: Exchange) -> None:
     await exchange.send(200, b'{"success":true,"data":{}}')
 
@@ -279,8 +320,8 @@ async def _as_ever(exchange: Exchange) -> None:
     await exchange.whole()
 
 
-fault("connections that are refused", refuses=True)(_as_ever)
-fault("a certificate that nobody vouches for", untrusted=True)(_as_ever)
+fault("connections that are refused", codes=_UNREACHABLE, refuses=True)(_as_ever)
+fault("a certificate that nobody vouches for", codes=_UNREACHABLE, untrusted=True)(_as_ever)
 
 
 async def _renewed(exchange: Exchange, refused: Callable[[], Awaitable[None]]) -> None:

@@ -1,12 +1,16 @@
 """The model of a person's yes: it is good for one send, and gone with the wait that it ended."""
 
+import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
 pytest.importorskip("hypothesis")
+from fraction_mcp.operations.writes.journal_tables import Transaction
 from torture.model import Writes
+from torture.worlds import SUBJECTS
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="an open database cannot be removed there")
 
@@ -52,6 +56,40 @@ def test_a_yes_to_what_was_stopped_and_waits_again_is_gone(writes: Writes) -> No
     assert writes._write(batch[2]).state == "awaiting_approval"
     one_more_is_sent(writes, batch[2])
     with pytest.raises(AssertionError, match="sent 1 times on 0 approvals"):
+        writes.is_as_it_must_be()
+
+
+def test_what_is_declined_without_a_no_is_noticed(writes: Writes) -> None:
+    write = asked_for(writes)
+    writes.says_no(write=write, process=1)
+    writes.is_as_it_must_be()
+    writes.no.clear()
+    with pytest.raises(AssertionError, match="declined, and nobody said no"):
+        writes.is_as_it_must_be()
+
+
+def test_two_that_are_done_with_one_record_are_noticed(writes: Writes) -> None:
+    for _ in range(2):
+        writes.says_yes(write=asked_for(writes), process=0, shown="this", sends=True)
+        writes.is_as_it_must_be()
+    held = SUBJECTS["create_enquiry"].held(writes.world, SUBJECTS["create_enquiry"].arguments)
+    assert held == 2
+    with closing(sqlite3.connect(writes.world.folder / "erp.sqlite3")) as erp, erp:
+        erp.execute("DELETE FROM contracts WHERE id = (SELECT max(id) FROM contracts)")
+    with pytest.raises(AssertionError, match="2 writes are done, and the ERP holds 1"):
+        writes.is_as_it_must_be()
+
+
+def test_what_stays_approved_behind_one_that_did_not_go_is_noticed(
+    writes: Writes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(*_: object) -> None: ...
+
+    monkeypatch.setattr(Transaction, "_stop", nothing)
+    batch = [str(each) for each in writes.asks_for_several(process=0, others=[False, False, False]).values]
+    writes.the_erp_will_fail("dropped before the commit")
+    writes.says_yes(write=batch[0], process=0, shown="this", sends=True)
+    with pytest.raises(AssertionError, match="approved behind one that is unknown"):
         writes.is_as_it_must_be()
 
 

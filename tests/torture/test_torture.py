@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -14,6 +15,7 @@ from torture import __main__ as torture
 from torture import crash, lives, matrix, others, page, parts, soak, soak_servers, status, worlds
 from torture.page import Section
 from torture.wire import FAULTS, Exchange, Fault, Wire
+from torture.wire_faults import NUMBER
 
 pytestmark = [pytest.mark.process, pytest.mark.skipif(sys.platform == "win32", reason="processes are forked")]
 
@@ -78,6 +80,10 @@ def test_a_part_that_fails_loses_no_figures_of_the_others_and_a_run_goes_on_wher
     monkeypatch.setattr(sys, "argv", ["torture", "--resume"])
     assert torture.main() == 1
     assert ran == ["bad", "good", "bad"]
+    monkeypatch.setattr(page, "_commit", lambda: "abc and changes")  # which ones, nobody knows
+    for _ in range(2):
+        assert torture.main() == 1
+    assert ran[3:] == ["bad", "good"] * 2
 
 
 @pytest.mark.parametrize("option", ["--short", "--stride=9", "--seconds=1", "--seed=7"])
@@ -101,7 +107,7 @@ NOTHING = Fault("nothing at all", _nothing)
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("tool", ["get_part", "create_enquiry", "confirm_write"])
+@pytest.mark.parametrize("tool", ["get_part", "create_enquiry", "confirm_write", "get_write_status"])
 async def test_a_cell_whose_fault_changed_nothing_is_told(tmp_path: Path, tool: str) -> None:
     cell = await matrix.cell(tmp_path, worlds.seed(tmp_path), tool, NOTHING)
     assert not cell.met
@@ -160,8 +166,28 @@ def test_a_status_that_is_not_what_the_erp_answered_is_a_lie(
 ) -> None:
     exchange = Exchange("GET", f"{sandbox.FRACTION_PATH}/parts", None, "", "", _nothing)  # type: ignore[arg-type]
     exchange.unspoilt, exchange.usable = unspoilt, usable
-    told = status.lies_about_the_connection(_connection(**facts), _connection(), [exchange], matrix.CODES)
+    told = status.lies_about_the_connection(_connection(**facts), _connection(), [exchange], ())
     assert (lie in told) if lie else told == ""
+
+
+def test_an_error_that_the_fault_does_not_account_for_is_a_lie() -> None:
+    """An assistant that is told of no such part makes one."""
+    told = {"is_error": True, "error": {"code": "NOT_FOUND"}}
+    assert not matrix._untrue(told, {}, FAULTS["404"].codes)
+    for name in ("reset before the commit", "an empty 200", "500 always", "401 always"):
+        assert "NOT_FOUND" in matrix._untrue(told, {}, FAULTS[name].codes)
+    connection = {**told, "error": {"code": "OUTCOME_UNKNOWN"}}
+    assert status.lies_about_the_connection(connection, _connection(), [], FAULTS["500 always"].codes)
+
+
+def test_a_number_that_the_fault_made_may_be_told_and_nothing_else_may_differ() -> None:
+    truth = {"is_error": False, "summary": "Part 12 of 40", "part": {"id": "12", "price": "4.50"}, "rows": [[12, "a"]]}
+    spoilt = {**truth, "summary": f"Part {NUMBER} of 40", "part": {"id": NUMBER, "price": "4.50"}}
+    assert not matrix._untrue(spoilt, truth)
+    assert not matrix._untrue({**truth, "rows": [[int(NUMBER), "a"]]}, truth)
+    assert matrix._untrue({**spoilt, "part": {"id": NUMBER, "price": "4.60"}}, truth)
+    assert matrix._untrue({**spoilt, "summary": f"Part {NUMBER} of 41"}, truth)
+    assert matrix._untrue({**truth, "rows": []}, truth)
 
 
 def test_a_warning_excuses_an_answer_only_where_it_is_not_given_without_the_fault() -> None:
@@ -203,7 +229,7 @@ def test_a_promise_that_is_broken_on_purpose_is_noticed(promise: str, part: str)
 
 def test_what_a_pool_is_given_stands_where_its_processes_can_load_it() -> None:
     """A spawned interpreter does not load a package's `__main__`: a sample, which needs no pool, would not show it."""
-    given = (parts.cells_at, parts.modelled, crash.shard, crash.crowded)
+    given = (parts.cells_at, parts.modelled, parts.fuzzed, crash.shard)
     assert {work.__module__ for work in given} == {"torture.parts", "torture.crash"}
 
 
@@ -240,27 +266,34 @@ def test_what_is_sent_twice_is_noticed_where_the_erp_holds_it_once_all_the_same(
 
 
 @pytest.mark.parametrize(
-    ("asks", "told", "held", "is_well"),
+    ("told", "ended", "held", "is_well"),
     [
-        ("", "done", 1, True),
-        ("", "done", 0, False),
-        ("", "sending", 1, False),
-        ("a host", "sending", 0, True),  # by the server that was killed, which watches
-        ("a host", "sending", 2, False),
-        ("a host", "unknown", 1, False),
+        ("done", "done", 1, True),
+        ("done", "done", 0, False),
+        ("done", "done", 2, False),
+        ("done", "unknown", 0, False),
+        ("sending", "done", 1, True),  # by the server that was killed, which watches
+        ("sending", "unknown", 0, True),  # it had claimed it
+        ("sending", "unknown", 1, False),  # and whoever looks finds what it has sent
+        ("sending", "sending", 1, False),
+        ("sending", "failed", 0, False),
+        ("unknown", "done", 1, False),
     ],
 )
-def test_whoever_works_beside_a_killed_server_may_have_a_write_in_its_hands(
-    asks: lives.Asks, told: str, held: int, *, is_well: bool
+def test_a_write_of_whoever_works_beside_a_killed_server_is_neither_lost_nor_told_wrongly(
+    told: str, ended: str, held: int, *, is_well: bool
 ) -> None:
-    job = lives.Job("create_part", asks=asks)
-    assert crash._is_well_beside(job, {"create_part": told}, {"create_part": held}) is is_well
+    tool = "create_part"
+    assert crash._is_well_beside({tool: told}, {tool: ended}, {tool: held}) is is_well
+    assert not crash._is_well_beside({tool: told}, {}, {tool: held})
 
 
 def test_a_write_that_failed_and_a_run_that_never_ends_are_wrong(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "failed" in crash._wrong_with("failed", 0, ["failed"] * 3, 0)
+    assert "it is unknown" in crash._wrong_with("", 1, ["sending", "unknown", "unknown"], 1)
+    assert not crash._wrong_with("", 0, ["sending", "unknown", "unknown"], 0)
     assert not crash._wrong_with("done", 1, ["done"] * 3, 1)
 
     def killed(*_: object, **__: object) -> crash.Kill:
@@ -286,6 +319,21 @@ def test_a_soak_that_oversteps_the_budget_or_never_reaches_it_is_wrong() -> None
         ["the ERP refused 2 requests for the budget"],
         ["the ERP's budget was never spent: nothing is shown"],
     ]
+
+
+def test_a_soak_in_which_hardly_anything_comes_off_is_wrong() -> None:
+    seen = soak.Seen(100, 50, 30, 100)
+    facts: dict[str, Any] = {"times": [0.1] * soak._TELLING, "each": [9] * soak.CLIENTS, "first": seen, "last": seen}
+    writes = {f"WRITE-{number}": "done" for number in range(10)}
+    answers = {"RATE_LIMITED": 1, "answered": soak._TELLING}
+    well = soak.Soaked(spent=1, faults=2, answers=Counter(answers), writes=writes, **facts)
+    failing = {**answers, "TOO_MANY_WAITING": 2, "UPSTREAM_ERROR": 1}
+    unwritten = {**writes, "WRITE-1": "unknown", "WRITE-2": "awaiting_approval"}
+    ill = soak.Soaked(spent=1, faults=2, answers=Counter(failing), writes=unwritten, **facts)
+    for one in (well, ill):
+        soak._judge(one, "")
+    assert well.wrong == []
+    assert ill.wrong == ["3 calls failed, and only 2 requests met a fault", "only 8 of 10 writes were done"]
 
 
 def test_one_window_in_a_few_takes_half_of_what_was_asked_in_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
