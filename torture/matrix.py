@@ -49,8 +49,8 @@ _WRITES = {**SUBJECTS, BATCH.tool: BATCH}
 _NOT_MET = "not met"
 _OF_THE_MOMENT = {"as_of", "requests_remaining", "is_error"}
 _COUNTS = {"summary", "last_page"}
-NOT_WRITTEN = {"failed", "declined", "awaiting_approval"}
-_TIMEOUT_S = 1.0  # a busy machine answers within it
+NOT_WRITTEN = {"failed", "declined", "awaiting_approval", "confirmation_required"}
+_TIMEOUT_S, _SOON_S = 10.0, 1.0  # a busy machine answers within it; and where no answer comes
 _LATER_S = 10.0  # when the ERP may be asked again for what was looked for in vain
 _MOST_S = 40.0
 _NEARLY_AN_HOUR_S = 3_590.0
@@ -69,13 +69,13 @@ class Cell:
     met: bool = True
 
 
-def settings_of(world: World, url: str) -> Any:
+def settings_of(world: World, url: str, timeout_s: float) -> Any:
     return world.settings().model_copy(
         update={
             "fraction_base_url": url + sandbox.FRACTION_PATH,
             "fracttal_base_url": url + sandbox.FRACTTAL_PATH,
             "fracttal_token_url": url + sandbox.FRACTTAL_TOKEN_PATH,
-            "timeout_s": _TIMEOUT_S,
+            "timeout_s": timeout_s,
             "elicitation": "full",
             "cache_s": 0,
             "secret_key": SecretStr("k" * 48),
@@ -87,7 +87,7 @@ async def asked(
     world: World, wire: Wire, tool: str, arguments: Mapping[str, Any], *, later_s: float = 0.0, **settings: object
 ) -> dict[str, Any]:
     """What the tool answers, in a process of its own as it were, to somebody who approves what they are asked."""
-    clock = Clock(later_s)
+    clock, timeout_s = Clock(later_s), _SOON_S if wire.fault and wire.fault.waits else _TIMEOUT_S
 
     async def approves(_: ClientRequestContext, __: ElicitRequestParams) -> ElicitResult:
         clock.ahead_s += READS_S
@@ -96,7 +96,7 @@ async def asked(
         return YES
 
     async with (
-        Runtime(settings_of(world, wire.url).model_copy(update=settings), clock=clock) as runtime,
+        Runtime(settings_of(world, wire.url, timeout_s).model_copy(update=settings), clock=clock) as runtime,
         Client(create_server(runtime), elicitation_callback=cast(ElicitationFnT, approves)) as client,
     ):
         if wire.fault and wire.fault.ages:  # a sign-in that has only just been had would be taken for a wrong clock
@@ -233,6 +233,8 @@ def _lies(result: Mapping[str, Any], world: World, tool: str, fault: Fault, wire
     faults = (
         (looks and held != 1, f"written {held} times"),
         (looks and outcome != "done" and _was_told(wire), f"the ERP told of it, and it is told {outcome}"),
+        (looks and outcome == "unknown" and "could not be asked" not in result["summary"], "not told that none looked"),
+        (fault.is_got_over and not looks and outcome != "done", f"it gets over this, and is told {outcome}"),
         (any(there and said == "unknown" for said, there in pairs) and not looks, "it is there, and nobody looked"),
         (held > 1, f"written {held} times"),
         (missing and (held > 0 or error.get("written") != "no"), f"told of {len(told)} of {len(each)} writes"),
@@ -260,8 +262,8 @@ def _untrue(result: Mapping[str, Any], truth: Mapping[str, Any] | None, codes: C
         return "" if code in codes else f"an error called {code}, and not of {list(codes)}"
     if truth is None or _is_as(_facts(result), _facts(truth)):
         return ""
-    if "the first" in result.get("summary", "") and "the newest" in truth["summary"]:
-        return ""  # of an ERP that has refused to sort
+    if codes and _is_unsorted(result, truth):
+        return ""
     whole, was_whole = (_coverage(told).get("complete", "looked_at" not in told) for told in (result, truth))
     if whole < was_whole or set(result.get("warnings") or ()) - set(truth.get("warnings") or ()):
         return ""
@@ -282,6 +284,13 @@ def _is_as(now: object, then: object) -> bool:
     if NUMBER not in str(now):
         return now == then
     return bool(re.fullmatch(re.escape(str(now)).replace(NUMBER, r"\d+"), str(then)))
+
+
+def _is_unsorted(now: Mapping[str, Any], then: Mapping[str, Any]) -> bool:
+    """Whether it is told that the ERP refused to sort: as many records are described, others, with the same fields."""
+    if "the first" not in now.get("summary", "") or now.get("looked_at") != then.get("looked_at"):
+        return False
+    return [field["name"] for field in now["fields"]] == [field["name"] for field in then["fields"]]
 
 
 def _coverage(result: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -298,6 +298,8 @@ class Writes(RuleBasedStateMachine):
             self.spent[body] = times
         writes = self._all()
         self._is_agreed_to(writes)
+        for content, times in Counter(one.plan.content for one in writes if one.state in _DECLINED).items():
+            assert times <= self.no[content], f"declined {times} times on {self.no[content]} noes: {content}"
         for write in writes:
             self._is_true(write)
         for tool in TOOLS:
@@ -307,9 +309,6 @@ class Writes(RuleBasedStateMachine):
     def _is_true(self, write: Write) -> None:
         if write.state is State.DONE:
             assert self._held(write), f"done, and the ERP does not hold it: {write.id}"
-        if write.state in _DECLINED:
-            content = write.plan.content
-            assert self.no[content], f"{write.state}, and nobody said no: {content}"
         if write.state is State.APPROVED and write.batch:
             events = self._try(0, lambda service: service.journal.events(write.id))
             after = [event.detail.get("after") for event in events if event.kind is Step.APPROVED][-1]

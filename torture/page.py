@@ -51,7 +51,8 @@ def kept(part: str) -> Section | None:
         section = Section(**json.loads((_KEPT / f"{part}.json").read_text("utf-8")))
     except (OSError, ValueError, TypeError):
         return None
-    return section if section.commit == _commit() and not section.wrong and _CHANGED not in section.commit else None
+    is_of_this_tree = section.commit and section.commit == _commit() and _CHANGED not in section.commit
+    return section if is_of_this_tree and not section.wrong else None
 
 
 def write_page(sections: Sequence[Section]) -> None:

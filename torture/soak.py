@@ -34,7 +34,7 @@ _WRITES = 30
 _WRITES_EVERY = 100
 _SMALL_PART = 10
 _PATIENT_S = 1.0  # a client that is told to wait waits a while: else it would use its calls up on being told so
-_SENT = {"done", "unknown", "in_progress"}
+_LOOKS, _LOOK_EVERY_S = 5, 5.0
 _PRICE = {"part": "WIDGET-001", "quantity": 250, "customer": "Acme Corp"}
 _HEADERS = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2026-07-28",
             "mcp-method": "tools/call"}  # fmt: skip
@@ -166,7 +166,7 @@ async def _asked(came: Soaked, url: str, calls: int, seen: Any) -> None:
 
 async def _written(came: Soaked, http: httpx.AsyncClient, url: str, reference: str) -> str:
     """A write is proposed and confirmed, if need be again: in a new window of the budget, for which what could not be
-    sent waits; and where its preview was out of date. What was told of it at last.
+    sent waits; and where its preview was out of date. Of what nobody knows it is asked again. What was told at last.
     """
     outcome, drifted = "", False
     for _ in range(2 * WINDOW_S):
@@ -180,6 +180,12 @@ async def _written(came: Soaked, http: httpx.AsyncClient, url: str, reference: s
         if outcome not in {"RATE_LIMITED", "awaiting_approval"} and not drifted:
             break
         await anyio.sleep(_PATIENT_S)
+    for _ in range(_LOOKS):
+        if outcome not in {"unknown", "in_progress"}:
+            break
+        await anyio.sleep(_LOOK_EVERY_S)
+        told = await _one(came, http, url, "get_write_status", {"write_id": told["write_id"]})
+        outcome = str(told.get("outcome", "")) or outcome
     if drifted:
         came.wrong.append(f"{reference} was out of date whenever it was asked for")
     return outcome
@@ -230,7 +236,7 @@ def _judge_writes(came: Soaked, erp: Path) -> None:
         held = dict(connection.execute(sql).fetchall())
     for reference, told in came.writes.items():
         count = held.get(reference, 0)
-        if count > 1 or (told == "done" and not count) or (count and told not in _SENT):
+        if count > 1 or (told == "done" and not count) or (count and told != "done"):
             came.wrong.append(f"{reference} is told {told}, and the ERP holds it {count} times")
     part = len(came.writes) // _SMALL_PART + 1
     if came.drifted > part:
@@ -257,7 +263,7 @@ def _judge(came: Soaked, errors: str) -> None:
         (came.last.sockets > came.first.sockets + 10, f"sockets: {came.first.sockets}, then {came.last.sockets}"),
         (came.last.tasks > came.first.tasks + 60, f"tasks: {came.first.tasks}, then {came.last.tasks}"),
         (came.fairness() < 0.5, f"a client was answered {came.fairness():.2f} of what others were"),
-        (came.failed > came.faults, f"{came.failed} calls failed, and only {came.faults} requests met a fault"),
+        (came.failed > 0.4 * came.faults, f"{came.failed} calls failed, and only {came.faults} requests met a fault"),
         (done < 0.9 * len(came.writes), f"only {done} of {len(came.writes)} writes were done"),
     )
     came.wrong += [what for is_so, what in judged if is_so]

@@ -91,10 +91,11 @@ Spoils = Callable[[Exchange], Awaitable[None]]
 @dataclass(frozen=True, slots=True)
 class Fault:
     """`codes` are the errors that it may be told as; `passes` whether a read gets over it. `times` is how many matching
-    requests meet it; `lands` whether the ERP does the work; `proves` whether the answer itself proves that nothing was
-    written (of FractionERP, whose document lists its refusals); `changes` whether it makes another truth of a record;
-    `only` the system it is of. `refuses`: from some moment on no connection is taken; `untrusted`: from then on its
-    certificate is one that nobody vouches for; `ages`: what a sign-in gave has nearly ended when it is next used."""
+    requests meet it; `lands` whether the ERP does the work; `waits` whether its answer is waited for in vain; `proves`
+    whether the answer itself proves that nothing was written (of FractionERP, whose document lists its refusals);
+    `changes` whether it makes another truth of a record; `only` the system it is of. `refuses`: from some moment on no
+    connection is taken; `untrusted`: from then on its certificate is one that nobody vouches for; `ages`: what a
+    sign-in gave has nearly ended when it is next used."""
 
     name: str
     spoils: Spoils
@@ -102,6 +103,7 @@ class Fault:
     passes: bool = False
     times: int = 1
     lands: bool = False
+    waits: bool = False
     proves: bool = False
     changes: bool = False
     only: str = ""
@@ -109,6 +111,11 @@ class Fault:
     refuses: bool = False
     untrusted: bool = False
     ages: bool = False
+
+    @property
+    def is_got_over(self) -> bool:
+        """Whether it concerns nothing but who signs in, and a write is sent all the same."""
+        return self.name == "401 once" or (self.sign_in and not self.codes)
 
     @property
     def shuts(self) -> bool:
@@ -148,13 +155,13 @@ async def _closed(exchange: Exchange) -> None:
     await exchange.answered()
 
 
-@fault("a first byte that never comes", codes=_BROKEN, lands=True)
+@fault("a first byte that never comes", codes=_BROKEN, lands=True, waits=True)
 async def _slow(exchange: Exchange) -> None:
     await exchange.answered()
     await asyncio.sleep(5)
 
 
-@fault("a body that drips", codes=_BROKEN, lands=True)
+@fault("a body that drips", codes=_BROKEN, lands=True, waits=True)
 async def _drips(exchange: Exchange) -> None:
     answer = await exchange.answered()
     await exchange.send(answer.status_code, b"", length=len(answer.content))

@@ -20,7 +20,7 @@ from fraction_mcp.operations.writes.journal_history import DECIDING
 from fraction_mcp.operations.writes.plan import Change
 from fraction_mcp.operations.writes.service import WriteService
 from fraction_mcp.operations.writes.states import OPEN, State, Step
-from fraction_mcp.operations.writes.wording import WriteResult, result_for
+from fraction_mcp.operations.writes.wording import SOUGHT, WriteResult, result_for
 from fraction_mcp.operations.writes.write import Write
 from fraction_mcp.values.moments import Moment, moment
 from fraction_mcp.values.text import clean
@@ -46,11 +46,6 @@ _DECIDED = {
     Step.CANCELLED: "Cancelled",
     Step.SETTLED_LANDED: "Settled: it is there",
     Step.SETTLED_ABSENT: "Settled: it is not there",
-}
-_SOUGHT = {
-    "none": "It was not seen there. That is no proof that it was not written.",
-    "several": "Several records look like it: which of them is this one, only a person can tell.",
-    "could not look": "The ERP could not be asked.",
 }
 
 
@@ -280,7 +275,7 @@ def _notice(write: Write, events: Sequence[Event], *, reaches: bool) -> str:
             return "Approved; it is being sent."
         case State.UNKNOWN:
             looked = [event for event in events if event.kind == Step.LOOKED]
-            search_result = _SOUGHT.get(str(looked[-1].detail.get("found")), "") if looked else ""
+            search_result = SOUGHT.get(str(looked[-1].detail.get("found")), "") if looked else ""
             return f"It was sent, and no clear answer came back: it may have been written. {search_result}".strip()
     return ""
 

@@ -194,14 +194,16 @@ class _Call:
         self, service: WriteService, write: Write, *, token: str = "", why: str = ""
     ) -> CallToolResult:
         """How it stands, with its whole batch where it was asked for in one."""
+        batch = await service.batch(write)
+        looked = await service.looked(batch.tells if self._is_batch else write)
         answer: WriteResult = (
-            result_for_batch(await service.batch(write), token=token, place=service.place)
+            result_for_batch(batch, token=token, place=service.place, looked=looked)
             if self._is_batch
-            else result_for(write, token=token, place=service.place)
+            else result_for(write, token=token, place=service.place, looked=looked)
         )
         if why:
             answer = answer.model_copy(update={"summary": f"{why} {answer.summary}"})
-        if not self._is_batch and write.state is State.AWAITING and (batch := await service.batch(write)).is_together:
+        if not self._is_batch and write.state is State.AWAITING and batch.is_together:
             answer = answer.model_copy(update={"summary": f"{answer.summary} {of_several(batch)}"})
         return _result(answer, failed=_has_failed(answer))
 

@@ -4,6 +4,7 @@ from pydantic import Field
 
 from fraction_mcp.operations.writes.overview import WriteList, writes_lately
 from fraction_mcp.operations.writes.service import WriteService
+from fraction_mcp.operations.writes.states import State
 from fraction_mcp.operations.writes.wording import (
     WritesResult,
     result_for,
@@ -30,7 +31,8 @@ async def get_write_status(service: WriteService, ask: GetWriteStatus) -> Writes
     if not ask.write_id:
         return await writes_lately(service)
     write = await service.follow_up(await service.write(ask.write_id))
-    return result_within(write, await service.batch(write), place=service.place)
+    batch, looked = await service.batch(write), await service.looked(write)
+    return result_within(write, batch, place=service.place, looked=looked)
 
 
 class ConfirmWrite(ToolInput):
@@ -45,9 +47,15 @@ async def confirm_write(service: WriteService, ask: ConfirmWrite) -> WritesResul
     Use when a write answered confirmation_required and the user said yes to its preview.
     """
     write, counted = await service.confirm(ask.write_id, ask.confirmation_token)
+    batch = await service.batch(write)
+    # What could not be sent waits again, and its token is used up.
+    waits_again = counted and write.state is State.AWAITING and not service.awaits(batch)
+    token = await service.new_token(write) if waits_again else ""
+    facts = {"token": token, "place": service.place}
+    looked = await service.looked(batch.tells if write.batch else write)
     answer = (
-        result_for_batch(await service.batch(write), place=service.place)
+        result_for_batch(batch, looked=looked, **facts)
         if write.batch
-        else WritesResult(**dict(result_for(write, place=service.place)))
+        else WritesResult(**dict(result_for(write, looked=looked, **facts)))
     )
     return answer if counted else used_before(answer)

@@ -266,26 +266,29 @@ def test_what_is_sent_twice_is_noticed_where_the_erp_holds_it_once_all_the_same(
 
 
 @pytest.mark.parametrize(
-    ("told", "ended", "held", "is_well"),
+    ("asks", "told", "ended", "held", "is_well"),
     [
-        ("done", "done", 1, True),
-        ("done", "done", 0, False),
-        ("done", "done", 2, False),
-        ("done", "unknown", 0, False),
-        ("sending", "done", 1, True),  # by the server that was killed, which watches
-        ("sending", "unknown", 0, True),  # it had claimed it
-        ("sending", "unknown", 1, False),  # and whoever looks finds what it has sent
-        ("sending", "sending", 1, False),
-        ("sending", "failed", 0, False),
-        ("unknown", "done", 1, False),
+        ("", "done", "done", 1, True),
+        ("", "done", "done", 0, False),
+        ("", "done", "done", 2, False),
+        ("a host", "done", "unknown", 0, False),
+        ("", "sending", "done", 1, False),  # by whom?
+        ("a host", "sending", "done", 1, True),  # by the server that was killed, which watches
+        ("", "sending", "unknown", 0, False),
+        ("a host", "sending", "unknown", 0, True),  # it had claimed it
+        ("a host", "sending", "unknown", 1, False),  # and whoever looks finds what it has sent
+        ("a host", "sending", "sending", 1, False),
+        ("a host", "sending", "failed", 0, False),
+        ("a host", "unknown", "done", 1, False),
     ],
 )
-def test_a_write_of_whoever_works_beside_a_killed_server_is_neither_lost_nor_told_wrongly(
-    told: str, ended: str, held: int, *, is_well: bool
+def test_a_write_of_whoever_works_beside_a_killed_process_is_neither_lost_nor_told_wrongly(
+    asks: lives.Asks, told: str, ended: str, held: int, *, is_well: bool
 ) -> None:
     tool = "create_part"
-    assert crash._is_well_beside({tool: told}, {tool: ended}, {tool: held}) is is_well
-    assert not crash._is_well_beside({tool: told}, {}, {tool: held})
+    job = lives.Job(tool, asks=asks)
+    assert crash._is_well_beside(job, {tool: told}, {tool: ended}, {tool: held}) is is_well
+    assert not crash._is_well_beside(job, {tool: told}, {}, {tool: held})
 
 
 def test_a_write_that_failed_and_a_run_that_never_ends_are_wrong(
@@ -326,14 +329,14 @@ def test_a_soak_in_which_hardly_anything_comes_off_is_wrong() -> None:
     facts: dict[str, Any] = {"times": [0.1] * soak._TELLING, "each": [9] * soak.CLIENTS, "first": seen, "last": seen}
     writes = {f"WRITE-{number}": "done" for number in range(10)}
     answers = {"RATE_LIMITED": 1, "answered": soak._TELLING}
-    well = soak.Soaked(spent=1, faults=2, answers=Counter(answers), writes=writes, **facts)
-    failing = {**answers, "TOO_MANY_WAITING": 2, "UPSTREAM_ERROR": 1}
+    well = soak.Soaked(spent=1, faults=4, answers=Counter(answers), writes=writes, **facts)
+    failing = {**answers, "TOO_MANY_WAITING": 1, "UPSTREAM_ERROR": 1}
     unwritten = {**writes, "WRITE-1": "unknown", "WRITE-2": "awaiting_approval"}
-    ill = soak.Soaked(spent=1, faults=2, answers=Counter(failing), writes=unwritten, **facts)
+    ill = soak.Soaked(spent=1, faults=4, answers=Counter(failing), writes=unwritten, **facts)
     for one in (well, ill):
         soak._judge(one, "")
     assert well.wrong == []
-    assert ill.wrong == ["3 calls failed, and only 2 requests met a fault", "only 8 of 10 writes were done"]
+    assert ill.wrong == ["2 calls failed, and only 4 requests met a fault", "only 8 of 10 writes were done"]
 
 
 def test_one_window_in_a_few_takes_half_of_what_was_asked_in_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:

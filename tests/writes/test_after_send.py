@@ -184,6 +184,26 @@ async def test_a_record_that_appears_later_settles_an_unknown_write(firm: Firm) 
         assert (status["outcome"], status["result"]["customer_ref"]) == ("done", "PO-AFTER")
 
 
+async def test_who_asks_hears_what_came_of_looking_and_whether_the_erp_could_be_asked_at_all(firm: Firm) -> None:
+    """Not seen is a reason to look for oneself, and not asked is one to ask again."""
+    armed(firm, "status", "/contracts", status=500)
+    async with firm.seat("yes") as seat:
+        told = await seat.call("create_enquiry", **ENQUIRY)
+        assert "It was not seen there" in told["summary"]
+        assert "settle it in the approval inbox" in told["next"]
+        enquiry_of_somebody_else(firm)
+        await later(seat)
+        firm.arm("status", method="GET", path="/contracts", status=403, times=100)
+        for _ in range(2):  # the second looks for nothing: it is too soon
+            unasked = await seat.call("get_write_status", write_id=told["write_id"])
+            assert unasked["outcome"] == "unknown"
+            assert "The ERP could not be asked: FractionERP" in unasked["summary"]
+            assert unasked["next"].startswith("Call get_write_status again in a few seconds")
+        firm.app.state.faults.clear()
+        await later(seat, 120)
+        assert (await seat.call("get_write_status", write_id=told["write_id"]))["outcome"] == "done"
+
+
 async def test_of_several_that_could_be_it_none_is_taken(firm: Firm) -> None:
     armed(firm, "status", "/contracts", status=500)
     async with firm.seat("yes") as seat:

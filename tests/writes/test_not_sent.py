@@ -116,3 +116,27 @@ async def test_the_yes_to_a_write_that_was_not_sent_does_not_count_for_it_again(
         replayed = await seat.round("create_part", PART, question.request_state, YES)
         assert replayed.result_type == "input_required"
         assert firm.sent() == []
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["alone", "in a batch"])
+async def test_a_second_step_that_could_not_be_sent_is_given_a_new_token_and_the_used_one_counts_no_more(
+    firm: Firm, gateway: Gateway, together: bool
+) -> None:
+    parts = [PART, {"part_number": "UNSENT-2"}] if together else [PART]
+    items = [{"tool": "create_part", "arguments": part} for part in parts]
+    call = ("submit_writes", {"writes": items}) if together else ("create_part", PART)
+    async with firm.seat(confirm="two_step", elicitation="off", **through(gateway)) as seat:
+        first = await seat.call(call[0], **call[1])
+        names = {"write_id": first["write_id"], "confirmation_token": first["confirmation_token"]}
+        gateway.shut()
+        unsent = await seat.call("confirm_write", **names)
+        assert (unsent["outcome"], unsent["is_error"]) == ("confirmation_required", False)
+        assert "nothing was sent" in unsent["summary"]
+        assert "confirm_write" in unsent["next"]
+        await gateway.open()
+        used = await seat.call("confirm_write", **names)
+        assert (used["error"]["code"], firm.sent()) == ("CONFIRMATION_INVALID", [])
+        done = await seat.call("confirm_write", **{**names, "confirmation_token": unsent["confirmation_token"]})
+        assert done["outcome"] == "done"
+    assert [len(firm.parts(part["part_number"])) for part in parts] == [1] * len(parts)
+    assert len(firm.sent()) == len(parts)

@@ -24,11 +24,12 @@ from fraction_mcp.operations.results import ToolError
 from fraction_mcp.operations.writes.approvers import Approvers, Decider, Viewer, subject_of
 from fraction_mcp.operations.writes.batch import Batch, PlannedWrite, conflicts, is_open
 from fraction_mcp.operations.writes.committing import Committer, Replan, reaches
+from fraction_mcp.operations.writes.event import EventDetail
 from fraction_mcp.operations.writes.failing import logged_once
 from fraction_mcp.operations.writes.identity import ErpIdentity
 from fraction_mcp.operations.writes.plan import FrozenPlan, Plan
 from fraction_mcp.operations.writes.repeated import UNDER_WAY, all_asked_before, asked_before, repeats
-from fraction_mcp.operations.writes.states import State
+from fraction_mcp.operations.writes.states import State, Step
 from fraction_mcp.operations.writes.write import Draft, Write
 from fraction_mcp.values.text import clean, quoted
 
@@ -300,6 +301,13 @@ class WriteService:
     async def look_again(self, write: Write) -> Write:
         """Look in the ERP for a write whose outcome is unknown. Seen once: done. Otherwise it stays unknown."""
         return await self._committer.look_again(write)
+
+    async def looked(self, write: Write) -> EventDetail | None:
+        """What came of the last look in the ERP for a write of which nobody knows; None where none was."""
+        if write.state is not State.UNKNOWN:
+            return None
+        looks = [event.detail for event in await self.journal.events(write.id) if event.kind == Step.LOOKED]
+        return looks[-1] if looks else None
 
     async def follow_up(self, write: Write) -> Write:
         """What can be done for a write that is asked about: commit what is approved of its batch, look for it if

@@ -8,12 +8,14 @@ from fraction_mcp.errors import AmbiguousReference, BatchRefused, ErpOutcomeUnkn
 from fraction_mcp.operations.candidates import Candidate
 from fraction_mcp.operations.results import ToolError, ToolResult
 from fraction_mcp.operations.writes.batch import Batch
+from fraction_mcp.operations.writes.event import EventDetail
 from fraction_mcp.operations.writes.plan import Change
 from fraction_mcp.operations.writes.states import State
 from fraction_mcp.operations.writes.write import Write, names
 from fraction_mcp.values.text import clean, quoted
 
 __all__ = [
+    "SOUGHT",
     "Outcome",
     "WriteResult",
     "WritesResult",
@@ -102,6 +104,18 @@ _NEXT = {
 }
 
 
+_ASKED_IN_VAIN = "could not look"
+SOUGHT = {
+    "none": "It was not seen there. That is no proof that it was not written.",
+    "several": "Several records look like it: which of them is this one, only a person can tell.",
+    _ASKED_IN_VAIN: "The ERP could not be asked.",
+}
+"""What came of looking in the ERP for a write of which nobody knows, by how the journal names it."""
+_LOOK_AGAIN = (
+    "Call get_write_status again in a few seconds: it looks in the ERP. If that cannot be asked for long, tell the "
+    "user to look there. Do not ask for the write again."
+)
+
 _TOGETHER = "submit_writes"
 _SOMEWHERE = "in the approval inbox"
 
@@ -120,8 +134,9 @@ def outcome_word(write: Write) -> str:
     return _OUTCOMES.get(write.state, str(write.state))
 
 
-def result_for(write: Write, *, token: str = "", place: str = "") -> WriteResult:
-    """Where a write stands, as a tool result; `place` says where a person decides, as far as that is known."""
+def result_for(write: Write, *, token: str = "", place: str = "", looked: EventDetail | None = None) -> WriteResult:
+    """Where a write stands, as a tool result; `place` says where a person decides, as far as that is known, and
+    `looked` what came of the last look for it in the ERP."""
     state, outcome = str(write.state), write.outcome
     number = called_by(outcome.result)
     title = write.plan.title
@@ -138,12 +153,17 @@ def result_for(write: Write, *, token: str = "", place: str = "") -> WriteResult
         error = ToolError(
             code="OUTCOME_UNKNOWN", message=_WORDS[state], hint=ErpOutcomeUnknown.mend, retryable=False, written="maybe"
         )
-    if state == "awaiting_approval" and outcome.error:
-        words += f". Sending it was tried: {outcome.error.message}"
     step = what_next(write.state, place, write.approvers) or (error.hint if error else "")
     if token:
         words = f"{title}: it waits for a confirmation; nothing was written yet"
         step = "Show the preview to the user; only if they agree, call confirm_write with the token."
+    if tried := _tried(write):
+        words += f". {tried}"
+    if looked:
+        found = str(looked.get("found"))
+        words += f". {SOUGHT.get(found, '').removesuffix('.')}"
+        if found == _ASKED_IN_VAIN:
+            words, step = f"{words}: {str(looked.get('why', '')).removesuffix('.')}", _LOOK_AGAIN
     # What a write that was refused would be now. One that waits is judged by its plan, and by nothing else.
     preview = (outcome.preview if state == "failed" else ()) or write.plan.preview
     return WriteResult(
@@ -162,18 +182,20 @@ def result_for(write: Write, *, token: str = "", place: str = "") -> WriteResult
     )
 
 
-def result_for_batch(batch: Batch, *, token: str = "", place: str = "") -> WritesResult:
-    """Where all of a batch stands: its outcome is that of the first that is not done."""
-    result = result_for(batch.tells, token=token, place=place)
+def result_for_batch(
+    batch: Batch, *, token: str = "", place: str = "", looked: EventDetail | None = None
+) -> WritesResult:
+    """Where all of a batch stands: its outcome is that of the first that is not done, for which it was `looked`."""
+    result = result_for(batch.tells, token=token, place=place, looked=looked)
     return WritesResult(
-        **{**dict(result), **_of_all(batch), "summary": _summary(batch, token=token)},
+        **{**dict(result), **_of_all(batch), "summary": _summary(batch, result, token=token)},
         writes=tuple(result_for(write).model_copy(update={"next": ""}) for write in batch.writes),
     )
 
 
-def result_within(write: Write, batch: Batch, *, place: str = "") -> WritesResult:
+def result_within(write: Write, batch: Batch, *, place: str = "", looked: EventDetail | None = None) -> WritesResult:
     """Where one write stands; and, where it is not decided alone, everything that is decided with it."""
-    fields = dict(result_for(write, place=place))
+    fields = dict(result_for(write, place=place, looked=looked))
     if write.state is not State.AWAITING or not batch.is_together:
         return WritesResult(**fields)
     waiting = tuple(result_for(member).model_copy(update={"next": ""}) for member in batch.waiting)
@@ -230,14 +252,16 @@ def _of_all(batch: Batch) -> dict[str, Any]:
     }
 
 
-def _summary(batch: Batch, *, token: str) -> str:
-    """How many stand how, and the sentence of the first that is not done where that is no decision to come."""
+def _summary(batch: Batch, result: WriteResult, *, token: str) -> str:
+    """How many stand how, and the sentence of the first that is not done (`result`) where that is no decision to
+    come."""
     count, tells = len(batch.writes), batch.tells
     if count == 1:
-        return result_for(tells, token=token).summary
+        return result.summary
     if all(write.state is State.AWAITING for write in batch.writes):
         waits = "wait for a confirmation; nothing was written yet" if token else "wait for a person's approval"
-        return f"{count} writes {waits}, all of them together."
+        tried = _tried(tells)
+        return f"{count} writes {waits}, all of them together." + (f" {tried.removesuffix('.')}." if tried else "")
     if len({write.state for write in batch.writes}) == 1 and tells.state is not State.DONE:
         reasons = {write.outcome.reason for write in batch.writes}
         why = f". {_reason(tells)}" if len(reasons) == 1 and tells.outcome.reason else ""
@@ -245,11 +269,17 @@ def _summary(batch: Batch, *, token: str) -> str:
     done = sum(write.state is State.DONE for write in batch.writes)
     words = [f"All {count} writes are done." if done == count else f"{done} of {count} writes are done."]
     if tells.state not in {State.DONE, State.AWAITING}:
-        words.append(result_for(tells).summary)
+        words.append(result.summary)
     if left := len(batch.waiting):
         were, wait = ("was", "waits") if left == 1 else ("were", "wait")
         words.append(f"{left} {were} not sent, and {wait} for a new approval.")
     return " ".join(words)
+
+
+def _tried(write: Write) -> str:
+    """Why what waits, and had its yes, was not sent."""
+    error = write.outcome.error if write.state is State.AWAITING else None
+    return f"Sending it was tried: {error.message}" if error else ""
 
 
 def _reason(write: Write) -> str:
