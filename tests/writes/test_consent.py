@@ -67,7 +67,8 @@ async def test_a_token_of_a_write_that_was_not_sent_does_not_count_a_second_time
         names = {"write_id": asked["write_id"], "confirmation_token": asked["confirmation_token"]}
         firm.arm("status", status=500, path="/parts", method="GET", times=9)  # the plan cannot be read anew
         back = await seat.call("confirm_write", **names)
-        assert back["outcome"] == "awaiting_approval"
+        assert back["outcome"] == "confirmation_required"
+        assert back["confirmation_token"] != asked["confirmation_token"]
         firm.app.state.faults.clear()
         assert (await seat.call("confirm_write", **names))["error"]["code"] == "CONFIRMATION_INVALID"
     assert firm.parts("CONSENT-1") == []
