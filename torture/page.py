@@ -107,7 +107,8 @@ def _page(sections: Sequence[Section]) -> Iterator[str]:
     for section in sections:
         yield f"## {section.title}\n"
         yield f"{section.sentence}\n"
-        yield f"`{section.command}`, {section.at}, {section.seconds:.0f} s.\n"
+        where = "" if section.commit == sections[0].commit else f" at {section.commit}"
+        yield f"`{section.command}`{where}, {section.at}, {section.seconds:.0f} s.\n"
         if section.wrong:
             yield (
                 "\n".join(f"- **Wrong:** {wrong[:300].replace(str(_HERE), '.')}" for wrong in section.wrong[:20]) + "\n"

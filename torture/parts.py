@@ -31,12 +31,12 @@ Job = TypeVar("Job")
 Came = TypeVar("Came")
 
 _ON_POSTGRESQL = [
-    lives.Job(tool, fault, 8, on_postgresql=True)
+    lives.Job(tool, fault, 16, on_postgresql=True)
     for tool, fault in product(("create_enquiry", "submit_writes"), ("none", "dropped after the commit"))
 ]
 _THROUGH_HOSTS = [
-    *(lives.Job(tool, stride=8, asks=asks) for tool, asks in product(worlds.SUBJECTS, lives.HOSTS)),
-    *(lives.Job(tool, "dropped after the commit", 8, asks="a host") for tool in worlds.SUBJECTS),
+    *(lives.Job(tool, stride=16, asks=asks) for tool, asks in product(worlds.SUBJECTS, lives.HOSTS)),
+    *(lives.Job(tool, "dropped after the commit", 16, asks="a host") for tool in worlds.SUBJECTS),
 ]
 
 

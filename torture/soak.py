@@ -177,7 +177,7 @@ async def _written(came: Soaked, http: httpx.AsyncClient, url: str, reference: s
         outcome = str(told.get("outcome", "")) or _outcome(told)
         drifted = _drifted(told)
         came.drifted += drifted
-        if outcome not in {"RATE_LIMITED", "awaiting_approval"} and not drifted:
+        if outcome not in {"RATE_LIMITED", "confirmation_required"} and not drifted:
             break
         await anyio.sleep(_PATIENT_S)
     for _ in range(_LOOKS):
